@@ -1,0 +1,99 @@
+# Everything there is to do with this repository. Needs Python 3.11 or later, Node 20 or later, and make.
+#
+#   make demo      JupyterLab on the first notebook        (OPEN=0: do not open a browser; PORT=8888)
+#   make test      style, types, units, notebooks, browser: all that CI runs
+#   make build     the view's bundle, from js/ into sam_widget/widget/static
+#   make lint      style and types alone
+#   make format    put Python and TypeScript into shape
+#   make protocol  generate js/src/protocol.ts
+#   make bench     how fast is it on this machine?
+#   make clean     remove whatever was built or installed
+#
+# PYTHON=python3.13 picks the interpreter that .venv is made from.
+
+PYTHON ?= python3
+OPEN ?= 1
+PORT ?=
+
+# Paths are relative throughout, so that the repository may lie in a folder with spaces in its name.
+PY := .venv/bin/python
+NPM := npm --prefix js
+VENV := .venv/.installed
+MODULES := js/node_modules/.installed
+STATIC := sam_widget/widget/static
+BUNDLE := $(STATIC)/widget.js
+SOURCES := $(shell find js/src -type f)
+REPORTS := build/reports
+
+.DELETE_ON_ERROR:
+.PHONY: build demo test lint format protocol bench clean lint-python lint-js protocol-in-sync chromium
+
+build: $(BUNDLE)
+
+demo: $(VENV) $(BUNDLE)
+	@$(PY) tools/demo.py --open=$(OPEN) --port=$(PORT)
+
+# Recipes run one after the other: two cores are soon busy, and the browser tests wait for answers.
+.NOTPARALLEL:
+
+test: lint chromium
+	rm -rf $(REPORTS)
+	mkdir -p $(REPORTS)
+	$(NPM) test -- --reporter=default --reporter=junit --outputFile.junit=../$(REPORTS)/js.xml
+	$(PY) -m pytest --ignore=tests/browser --junitxml=$(REPORTS)/python.xml
+	$(PY) -m pytest --nbval-lax notebooks --junitxml=$(REPORTS)/notebooks.xml
+	$(PY) -m pytest tests/browser --junitxml=$(REPORTS)/browser.xml
+	@$(PY) tools/total.py $(REPORTS)
+
+lint: lint-python lint-js protocol-in-sync
+
+lint-python: $(VENV)
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+lint-js: $(MODULES)
+	$(NPM) run lint
+	$(NPM) run typecheck
+
+protocol-in-sync: $(VENV)
+	@mkdir -p build
+	@$(PY) -m sam_widget.widget.protocol build/protocol.ts
+	@diff -u js/src/protocol.ts build/protocol.ts || { echo "js/src/protocol.ts is out of date: make protocol"; exit 1; }
+
+chromium: $(VENV) $(BUNDLE)
+	@$(PY) tests/browser/chromium.py --install
+
+format: $(VENV) $(MODULES)
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+	$(NPM) run lint -- --write
+
+protocol: $(VENV)
+	$(PY) -m sam_widget.widget.protocol js/src/protocol.ts
+
+bench: $(VENV)
+	@$(PY) tools/bench.py
+
+clean:
+	rm -rf .venv js/node_modules $(STATIC) build dist tests/browser/artifacts .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is too old or missing: make PYTHON=python3.11 (or later)"; exit 1; }
+	@$(PYTHON) -m venv .venv \
+	  || { echo "no virtual environment could be made; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+# The bundle has a rule of its own, which knows when it is out of date.
+	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(PY) -m pip install --editable '.[dev]'
+	@touch $@
+
+$(MODULES): js/package-lock.json
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' && command -v npm > /dev/null \
+	  || { echo "Node 20 or later is needed, with npm: https://nodejs.org"; exit 1; }
+	$(NPM) ci
+	@touch $@
+
+$(BUNDLE): js/package.json $(SOURCES) $(MODULES)
+	$(NPM) run build
+	@touch $@

@@ -1,0 +1,159 @@
+/** What a person can do, whatever they do it with: pointer, keyboard and buttons all end here. */
+
+import {
+  clampPoint,
+  contains,
+  fitView,
+  normaliseBox,
+  pan,
+  reveal,
+  type Size,
+  toFrame,
+  toImage,
+  type Vec,
+  type View,
+  zoom,
+} from "./geometry";
+import type { Store } from "./store";
+import type { Tool, Ui } from "./ui";
+
+const ZOOM_STEP = 1.4;
+
+export class Actions {
+  readonly #store: Store;
+  readonly #ui: Ui;
+
+  constructor(store: Store, ui: Ui) {
+    this.#store = store;
+    this.#ui = ui;
+  }
+
+  /** Add a point, in image pixels; outside the photo there is nothing to add it to. */
+  point(at: Vec, label: 0 | 1): void {
+    const image = this.#store.state.image;
+    if (!image || !contains(image, at)) return;
+    this.#ui.set({ cursorMoved: false, anchor: null, opposite: null });
+    const point = { ...clampPoint(image, at), label };
+    void this.#store.edit((prompt) => ({ ...prompt, points: [...prompt.points, point] }));
+  }
+
+  /** Set the box to the part of the photo between two corners, in image pixels. */
+  box(a: Vec, b: Vec): void {
+    const image = this.#store.state.image;
+    const box = image && normaliseBox(a, b, image);
+    this.#ui.set({ cursorMoved: false, anchor: null, opposite: null });
+    if (box) void this.#store.edit((prompt) => ({ ...prompt, box }));
+  }
+
+  /** Set the first corner of a box, or the second if the first is set: a box without dragging. */
+  corner(at: Vec): void {
+    const image = this.#store.state.image;
+    if (!image || !contains(image, at)) return;
+    if (this.#ui.anchor) this.box(this.#ui.anchor, at);
+    else this.#ui.set({ anchor: clampPoint(image, at), opposite: null, cursorMoved: false });
+  }
+
+  accept(): void {
+    void this.#store.accept(this.#ui.label.trim());
+  }
+
+  choose(index: number): void {
+    void this.#store.choose(index);
+  }
+
+  undo(): void {
+    void this.#store.undo();
+  }
+
+  redo(): void {
+    void this.#store.redo();
+  }
+
+  clear(): void {
+    this.#ui.set({ cursorMoved: false, anchor: null, opposite: null });
+    void this.#store.clear();
+  }
+
+  remove(object: string): void {
+    void this.#store.remove(object);
+  }
+
+  rename(object: string, label: string): void {
+    void this.#store.rename(object, label);
+  }
+
+  tool(tool: Tool): void {
+    this.#ui.set({ tool, anchor: null, opposite: null });
+  }
+
+  toggleHelp(): void {
+    this.#ui.set({ helpOpen: !this.#ui.helpOpen });
+  }
+
+  /** Give up what is under way, innermost first: the help, a box half drawn, the prompt. */
+  escape(): void {
+    if (this.#ui.helpOpen) this.#ui.set({ helpOpen: false });
+    else if (this.#ui.anchor) this.#ui.set({ anchor: null, opposite: null });
+    else this.clear();
+  }
+
+  /** Enter: place a point where the cursor has been moved to, else accept. */
+  confirm(): void {
+    const { cursor, cursorMoved, tool } = this.#ui;
+    if (!cursor || !cursorMoved) this.accept();
+    else if (tool === "box") this.corner(cursor);
+    else this.point(cursor, 1);
+  }
+
+  /** Place a background point under the keyboard cursor. */
+  background(): void {
+    if (this.#ui.cursor) this.point(this.#ui.cursor, 0);
+  }
+
+  /** Move the keyboard cursor by image pixels; at first it shows up in the middle of what is seen. */
+  moveCursor(dx: number, dy: number): void {
+    this.#look((view, image, frame) => {
+      const from = this.#ui.cursor ?? toImage(view, { x: frame.width / 2, y: frame.height / 2 });
+      // Pixel centres, so that a step is a pixel whatever the zoom.
+      const inside = {
+        x: Math.min(Math.max(Math.floor(from.x) + dx, 0), image.width - 1) + 0.5,
+        y: Math.min(Math.max(Math.floor(from.y) + dy, 0), image.height - 1) + 0.5,
+      };
+      this.#ui.set({ cursor: inside, cursorMoved: true, opposite: this.#ui.anchor && inside });
+      return reveal(view, inside, image, frame);
+    });
+  }
+
+  /** Zoom about a point of the frame: the keyboard cursor or the middle unless told. */
+  zoom(factor: number, about?: Vec): void {
+    this.#look((view, image, frame) => zoom(view, factor, about ?? this.#focus(frame), image, frame));
+  }
+
+  zoomIn(): void {
+    this.zoom(ZOOM_STEP);
+  }
+
+  zoomOut(): void {
+    this.zoom(1 / ZOOM_STEP);
+  }
+
+  fit(): void {
+    this.#look((_, image, frame) => fitView(image, frame));
+  }
+
+  pan(dx: number, dy: number): void {
+    this.#look((view, image, frame) => pan(view, dx, dy, image, frame));
+  }
+
+  #focus(frame: Size): Vec {
+    const { cursor, cursorMoved, view } = this.#ui;
+    if (cursor && cursorMoved) return toFrame(view, cursor);
+    return { x: frame.width / 2, y: frame.height / 2 };
+  }
+
+  #look(change: (view: View, image: Size, frame: Size) => View): void {
+    const image = this.#store.state.image;
+    const { frame, view } = this.#ui;
+    if (image && frame) this.#ui.set({ view: change(view, image, frame) });
+  }
+}

@@ -1,0 +1,143 @@
+/** Every shortcut, once: the same table binds the keys and is the help that people read. */
+
+import type { Actions } from "../actions";
+import type { Ui } from "../ui";
+
+export interface Shortcut {
+  /** "Mod" is Ctrl, or Cmd on a Mac. Letters are lower case. */
+  readonly keys: readonly string[];
+  readonly help: string;
+  /** Where it works: with the focus on the canvas, or anywhere in the widget but in text fields. */
+  readonly where: "canvas" | "widget";
+  /** What the help shows instead of the keys. */
+  readonly shown?: string;
+  run(actions: Actions): void;
+}
+
+export const SHORTCUTS: readonly Shortcut[] = [
+  {
+    keys: ["Enter"],
+    help: "Accept; after arrow keys, add a foreground point",
+    where: "canvas",
+    run: (a) => a.confirm(),
+  },
+  { keys: ["Shift+Enter", "Alt+Enter"], help: "Add a background point", where: "canvas", run: (a) => a.background() },
+  { keys: ["Escape"], help: "Clear the prompt", where: "widget", shown: "Esc", run: (a) => a.escape() },
+  ...[0, 1, 2].map(
+    (i): Shortcut => ({
+      keys: [`${i + 1}`],
+      help: "Choose a mask",
+      where: "widget",
+      shown: "1, 2, 3",
+      run: (a) => a.choose(i),
+    }),
+  ),
+  { keys: ["Mod+z"], help: "Undo", where: "widget", run: (a) => a.undo() },
+  { keys: ["Mod+Shift+z", "Mod+y"], help: "Redo", where: "widget", run: (a) => a.redo() },
+  { keys: ["p"], help: "Point tool", where: "widget", run: (a) => a.tool("point") },
+  { keys: ["b"], help: "Box tool", where: "widget", run: (a) => a.tool("box") },
+  { keys: ["h"], help: "Pan tool", where: "widget", run: (a) => a.tool("pan") },
+  ...arrows("", 1, "Move the cursor by 1 pixel"),
+  ...arrows("Shift+", 10, "Move the cursor by 10 pixels"),
+  { keys: ["+", "="], help: "Zoom in", where: "widget", shown: "+", run: (a) => a.zoomIn() },
+  { keys: ["-", "_"], help: "Zoom out", where: "widget", shown: "−", run: (a) => a.zoomOut() },
+  { keys: ["0"], help: "Show the whole photo", where: "widget", run: (a) => a.fit() },
+  { keys: ["?"], help: "Show or hide this help", where: "widget", run: (a) => a.toggleHelp() },
+];
+
+function arrows(modifier: string, step: number, help: string): Shortcut[] {
+  const directions = { Left: [-1, 0], Right: [1, 0], Up: [0, -1], Down: [0, 1] };
+  return Object.entries(directions).map(([name, [dx, dy]]) => ({
+    keys: [`${modifier}Arrow${name}`],
+    help,
+    where: "canvas",
+    shown: `${modifier}arrow keys`,
+    run: (a) => a.moveCursor(dx * step, dy * step),
+  }));
+}
+
+/** What pointers do, for the help; `pointer.ts` does it. */
+export const GESTURES: readonly (readonly [string, string])[] = [
+  ["Click", "Add a foreground point"],
+  ["Alt+click, right click, long press", "Add a background point"],
+  ["Drag", "Draw a box"],
+  ["Two clicks with the Box tool", "Draw a box"],
+  ["Space+drag, middle drag, two fingers", "Pan"],
+  ["Wheel on the focused photo, Ctrl+wheel, pinch", "Zoom"],
+];
+
+const onMac = typeof navigator !== "undefined" && /Mac|iP(hone|ad)/.test(navigator.platform);
+
+/** A combination as people write it here: "Ctrl+Shift+Z", on a Mac "⇧⌘Z". */
+export function written(keys: string): string {
+  const parts = keys.split("+").filter(Boolean);
+  if (parts.length === 0) return keys;
+  const last = parts.at(-1) ?? "";
+  const names = parts.slice(0, -1).map((part) => {
+    if (!onMac) return part === "Mod" ? "Ctrl+" : `${part}+`;
+    return { Mod: "⌘", Shift: "⇧", Alt: "⌥" }[part] ?? part;
+  });
+  return [...names, last.length === 1 ? last.toUpperCase() : last].join("");
+}
+
+/** The first combination for what the help calls `help`, for tooltips. */
+export function shortcutFor(help: string): string {
+  const shortcut = SHORTCUTS.find((item) => item.help === help);
+  return shortcut ? (shortcut.shown ?? written(shortcut.keys[0])) : "";
+}
+
+type KeyLike = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">;
+
+/** The combination pressed, as the table spells it. Shift is part of a symbol ("?", "+") and not spelled out. */
+export function combination(event: KeyLike): string {
+  const symbol = event.key.length === 1 && event.key.toLowerCase() === event.key.toUpperCase();
+  const modifiers = [
+    (event.ctrlKey || event.metaKey) && "Mod",
+    event.altKey && "Alt",
+    event.shiftKey && !symbol && "Shift",
+  ].filter(Boolean);
+  return [...modifiers, event.key.length === 1 ? event.key.toLowerCase() : event.key].join("+");
+}
+
+export function findShortcut(event: KeyLike, onCanvas: boolean): Shortcut | undefined {
+  const pressed = combination(event);
+  return SHORTCUTS.find((item) => item.keys.includes(pressed) && (onCanvas || item.where === "widget"));
+}
+
+interface KeyboardOptions {
+  root: HTMLElement;
+  canvas: HTMLElement;
+  actions: Actions;
+  ui: Ui;
+  signal: AbortSignal;
+}
+
+/** Bind the shortcuts. Keys that the widget acts on go no further: in a notebook, "b" or Enter mean something else. */
+export function bindKeyboard({ root, canvas, actions, ui, signal }: KeyboardOptions): void {
+  const keydown = (event: KeyboardEvent): void => {
+    if (event.defaultPrevented) {
+      event.stopPropagation();
+      return;
+    }
+    if (event.target instanceof HTMLInputElement) {
+      event.stopPropagation();
+      return;
+    }
+    const onCanvas = event.target === canvas;
+    if (onCanvas && event.key === " ") {
+      if (!ui.spaceHeld) ui.set({ spaceHeld: true });
+    } else {
+      const shortcut = findShortcut(event, onCanvas);
+      if (!shortcut) return;
+      shortcut.run(actions);
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  root.addEventListener("keydown", keydown, { signal });
+  const release = (): void => {
+    if (ui.spaceHeld) ui.set({ spaceHeld: false });
+  };
+  root.addEventListener("keyup", (event) => event.key === " " && release(), { signal });
+  canvas.addEventListener("blur", release, { signal });
+}

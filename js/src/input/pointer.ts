@@ -1,0 +1,155 @@
+/** Mouse, pen and touch on the photo. One pointer prompts or pans; two fingers pan and zoom. */
+
+import type { Actions } from "../actions";
+import { clampView, distance, toImage, type Vec } from "../geometry";
+import type { Store } from "../store";
+import type { Ui } from "../ui";
+
+/** A press that travels further than this, in CSS pixels, is a drag. */
+const DRAG = 4;
+/** A finger that rests this long, in milliseconds, means the background: there is no right click by touch. */
+const LONG_PRESS = 500;
+/** Wheel to zoom: a notch of 100 units is a fifth; pinches on a trackpad arrive as small Ctrl+wheel steps. */
+const WHEEL = 0.0018;
+const PINCH = 0.01;
+
+interface PointerOptions {
+  canvas: HTMLElement;
+  store: Store;
+  ui: Ui;
+  actions: Actions;
+  signal: AbortSignal;
+}
+
+/** What one pressed pointer is about. */
+interface Press {
+  readonly kind: "prompt" | "pan";
+  readonly from: Vec;
+  readonly since: number;
+  readonly label: 0 | 1;
+  dragged: boolean;
+}
+
+const onMac = typeof navigator !== "undefined" && /Mac/.test(navigator.platform);
+
+export function bindPointer({ canvas, store, ui, actions, signal }: PointerOptions): void {
+  const pointers = new Map<number, Vec>();
+  let press: Press | null = null;
+
+  const position = (event: MouseEvent): Vec => {
+    const { left, top } = canvas.getBoundingClientRect();
+    return { x: event.clientX - left - canvas.clientLeft, y: event.clientY - top - canvas.clientTop };
+  };
+  const cancel = (): void => {
+    press = null;
+    ui.set({ panning: false, anchor: null, opposite: null });
+  };
+
+  const down = (event: PointerEvent): void => {
+    canvas.focus({ preventScroll: true });
+    const at = position(event);
+    pointers.set(event.pointerId, at);
+    canvas.setPointerCapture(event.pointerId);
+    if (pointers.size > 1) {
+      cancel();
+      return;
+    }
+    const panning = event.button === 1 || (event.button === 0 && (ui.spaceHeld || ui.tool === "pan"));
+    if (!panning && event.button !== 0 && event.button !== 2) return;
+    const background = event.button === 2 || event.altKey || (onMac && event.ctrlKey);
+    const kind = panning ? "pan" : "prompt";
+    press = { kind, from: at, since: event.timeStamp, label: background ? 0 : 1, dragged: false };
+    if (panning) ui.set({ panning: true });
+  };
+
+  const move = (event: PointerEvent): void => {
+    const at = position(event);
+    const before = pointers.get(event.pointerId);
+    if (!before) {
+      // A box begun with a click follows the pointer.
+      if (ui.anchor && event.pointerType !== "touch") ui.set({ opposite: toImage(ui.view, at) });
+      return;
+    }
+    if (pointers.size > 1) pinch(event.pointerId, at);
+    pointers.set(event.pointerId, at);
+    if (!press || pointers.size > 1) return;
+    if (press.kind === "pan") {
+      actions.pan(at.x - before.x, at.y - before.y);
+    } else if (press.label === 1) {
+      press.dragged ||= distance(press.from, at) > DRAG;
+      if (press.dragged && store.state.image) {
+        const first = ui.opposite && ui.anchor ? ui.anchor : toImage(ui.view, press.from);
+        ui.set({ anchor: first, opposite: toImage(ui.view, at) });
+      }
+    }
+  };
+
+  /** Keep the image under both fingers. */
+  const pinch = (id: number, at: Vec): void => {
+    const other = [...pointers].find(([key]) => key !== id)?.[1];
+    const before = pointers.get(id);
+    const { image } = store.state;
+    if (!other || !before || !image || !ui.frame) return;
+    const ratio = distance(at, other) / Math.max(1, distance(before, other));
+    const { scale, x, y } = ui.view;
+    const [from, to] = [middle(before, other), middle(at, other)];
+    const view = { scale: scale * ratio, x: to.x - (from.x - x) * ratio, y: to.y - (from.y - y) * ratio };
+    ui.set({ view: clampView(view, image, ui.frame) });
+  };
+
+  const up = (event: PointerEvent): void => {
+    pointers.delete(event.pointerId);
+    const ended = press;
+    if (!ended || pointers.size > 0) return;
+    press = null;
+    if (ended.kind === "pan") {
+      ui.set({ panning: false });
+      return;
+    }
+    const at = position(event);
+    if (ended.dragged && ui.anchor) actions.box(ui.anchor, toImage(ui.view, at));
+    else if (distance(ended.from, at) <= DRAG) tap(ended, event);
+  };
+
+  const tap = ({ from, since, label }: Press, event: PointerEvent): void => {
+    const at = toImage(ui.view, from);
+    const long = event.pointerType === "touch" && event.timeStamp - since > LONG_PRESS;
+    if (label === 0 || long) actions.point(at, 0);
+    else if (ui.tool === "box") actions.corner(at);
+    else actions.point(at, 1);
+  };
+
+  const wheel = (event: WheelEvent): void => {
+    const held = event.ctrlKey || event.metaKey;
+    // A notebook scrolls under the pointer unless the person is at work in the photo.
+    if (!held && !canvas.matches(":focus")) return;
+    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 33 : 1;
+    const small = held && Math.abs(event.deltaY) < 50;
+    const { view } = ui;
+    actions.zoom(Math.exp(-event.deltaY * lines * (small ? PINCH : WHEEL)), position(event));
+    // At its limits the photo lets the page scroll on.
+    if (!held && view.scale === ui.view.scale) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  canvas.addEventListener("pointerdown", down, { signal });
+  canvas.addEventListener("pointermove", move, { signal });
+  canvas.addEventListener("pointerup", up, { signal });
+  const lost = (event: PointerEvent): void => {
+    if (pointers.delete(event.pointerId)) cancel();
+  };
+  canvas.addEventListener("pointercancel", lost, { signal });
+  canvas.addEventListener("wheel", wheel, { signal, passive: false });
+  const swallow = (event: Event): void => {
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  canvas.addEventListener("contextmenu", swallow, { signal });
+  // No autoscroll, no selection; the event itself goes on, for a notebook makes the cell active by it.
+  canvas.addEventListener("mousedown", (event) => event.preventDefault(), { signal });
+}
+
+function middle(a: Vec, b: Vec): Vec {
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+}

@@ -1,0 +1,167 @@
+// Generated from sam_widget/widget/protocol.py by `make protocol`. Do not edit.
+
+/** A click, in pixels of the original image; label 1 is foreground, 0 background. */
+export interface PointData {
+  x: number;
+  y: number;
+  label: 0 | 1;
+}
+
+/** A box in pixels of the original image; x1 and y1 are exclusive. */
+export interface BoxData {
+  x0: number;
+  y0: number;
+  x1: number;
+  y1: number;
+}
+
+/** The whole prompt of one mask. */
+export interface PromptData {
+  points: PointData[];
+  box: BoxData | null;
+}
+
+/** A view has opened: send it the image and every mask that the state names. */
+export interface Hello {
+  type: "hello";
+  client: string;
+  seq: number;
+}
+
+/** Set the whole prompt. Supersedes every `predict` still waiting right before it. */
+export interface Predict {
+  type: "predict";
+  client: string;
+  seq: number;
+  prompt: PromptData;
+}
+
+/** Choose one of the candidates. */
+export interface Choose {
+  type: "choose";
+  client: string;
+  seq: number;
+  index: number;
+}
+
+/** Turn the chosen candidate into an object; an empty label lets the kernel name it. */
+export interface Accept {
+  type: "accept";
+  client: string;
+  seq: number;
+  label: string;
+}
+
+/** Remove an object, by its id. */
+export interface Remove {
+  type: "remove";
+  client: string;
+  seq: number;
+  object: string;
+}
+
+/** Give an object, by its id, another label. */
+export interface Rename {
+  type: "rename";
+  client: string;
+  seq: number;
+  object: string;
+  label: string;
+}
+
+/** Undo the last change. */
+export interface Undo {
+  type: "undo";
+  client: string;
+  seq: number;
+}
+
+/** Redo the change undone last. */
+export interface Redo {
+  type: "redo";
+  client: string;
+  seq: number;
+}
+
+/** Drop the prompt and its candidates; objects stay. */
+export interface Clear {
+  type: "clear";
+  client: string;
+  seq: number;
+}
+
+/** The one answer to a request. The state it led to has at least this `revision`. */
+export interface Answer {
+  type: "answer";
+  client: string;
+  seq: number;
+  outcome: "done" | "superseded" | "error";
+  error: string | null;
+  revision: number;
+}
+
+/** One mask of a `Masks` message; its buffer holds little-endian uint32 pairs (start, length). */
+export interface MaskData {
+  id: string;
+  width: number;
+  height: number;
+}
+
+/** Masks that the state names or is about to name: one buffer each, in the same order. */
+export interface Masks {
+  type: "masks";
+  masks: MaskData[];
+}
+
+/** The photo, as an encoded picture of type `mime` in the one buffer. */
+export interface Image {
+  type: "image";
+  hash: string;
+  width: number;
+  height: number;
+  mime: string;
+}
+
+/** What the state says of the image; the picture itself travels as an `Image` message. */
+export interface ImageData {
+  hash: string;
+  width: number;
+  height: number;
+}
+
+/** One of the masks that the model offers for the prompt. */
+export interface CandidateData {
+  mask: string;
+  score: number;
+  area: number;
+}
+
+/** An accepted mask. `color` indexes the palette. */
+export interface ObjectData {
+  id: string;
+  label: string;
+  mask: string;
+  score: number;
+  box: BoxData;
+  area: number;
+  color: number;
+}
+
+/** All that a view draws. `revision` grows with every change. */
+export interface State {
+  revision: number;
+  status: "loading" | "embedding" | "ready" | "predicting" | "error";
+  message: string;
+  model: string;
+  image: ImageData | null;
+  prompt: PromptData;
+  candidates: CandidateData[];
+  chosen: number | null;
+  objects: ObjectData[];
+  can_undo: boolean;
+  can_redo: boolean;
+}
+
+export type Request = Hello | Predict | Choose | Accept | Remove | Rename | Undo | Redo | Clear;
+
+export type Reply = Answer | Masks | Image;

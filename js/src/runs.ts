@@ -1,0 +1,136 @@
+/** Masks as row runs: read them, paint them, find their outline. Pure: no DOM. */
+
+import type { BoxData } from "./protocol";
+
+/** A mask as pairs (start, length) of row-major pixel indices, ascending; a run never crosses the end of a row. */
+export interface Mask {
+  readonly width: number;
+  readonly height: number;
+  readonly runs: Uint32Array;
+}
+
+/**
+ * Read little-endian uint32 pairs. The bytes are copied: they may start anywhere in a larger message, which a view
+ * would keep alive.
+ *
+ * @throws RangeError when the bytes are not the runs of a mask of this size.
+ */
+export function decodeMask(bytes: Uint8Array, width: number, height: number): Mask {
+  if (bytes.byteLength % 8) throw new RangeError(`${bytes.byteLength} bytes are not pairs of uint32`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const runs = new Uint32Array(bytes.byteLength / 4);
+  for (let i = 0; i < runs.length; i++) runs[i] = view.getUint32(4 * i, true);
+  let end = 0;
+  for (let i = 0; i < runs.length; i += 2) {
+    const start = runs[i];
+    const inRow = (start % width) + runs[i + 1] <= width;
+    if (start < end || !inRow || start >= width * height)
+      throw new RangeError(`run ${i / 2} (start ${start}, length ${runs[i + 1]}) does not fit ${width} x ${height}`);
+    end = start + runs[i + 1];
+  }
+  return { width, height, runs };
+}
+
+/** A grid of RGBA pixels laid over the image: grid pixel (i, j) shows the image at (left, top) + (i + .5, j + .5) * step. */
+export interface Raster extends RasterFrame {
+  /** One 0xAABBGGRR a pixel: the memory of canvas ImageData on every little-endian machine. */
+  readonly pixels: Uint32Array;
+}
+
+export interface RasterFrame {
+  readonly width: number;
+  readonly height: number;
+  readonly left: number;
+  readonly top: number;
+  /** Image pixels from one grid pixel to the next. */
+  readonly step: number;
+}
+
+/** Set every grid pixel that shows the mask. */
+export function paint(mask: Mask, raster: Raster, color: number): void {
+  const { runs } = mask;
+  const { pixels, left, top, step, width, height } = raster;
+  for (let i = 0; i < runs.length; i += 2) {
+    const y = Math.floor(runs[i] / mask.width);
+    const first = Math.max(0, Math.ceil((y - top) / step - 0.5));
+    const last = Math.min(height, Math.ceil((y + 1 - top) / step - 0.5));
+    if (first >= last) continue;
+    const x = runs[i] - y * mask.width;
+    const from = Math.max(0, Math.ceil((x - left) / step - 0.5));
+    const to = Math.min(width, Math.ceil((x + runs[i + 1] - left) / step - 0.5));
+    for (let j = first; from < to && j < last; j++) pixels.fill(color, j * width + from, j * width + to);
+  }
+}
+
+/** 0xAABBGGRR from a `#rrggbb` colour and an opacity of 0 to 1. */
+export function rgba(hex: string, alpha: number): number {
+  const value = Number.parseInt(hex.slice(1), 16);
+  const [r, g, b] = [value >> 16, (value >> 8) & 255, value & 255];
+  return ((Math.round(alpha * 255) << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}
+
+/**
+ * The mask's boundary along pixel edges, as axis-parallel segments (x0, y0, x1, y1) of maximal length.
+ *
+ * Each row is the sorted list of x where it enters or leaves the mask. What differs between one row and the next
+ * (their symmetric difference) pairs up to the horizontal edges, and says which vertical edges begin and end there.
+ */
+export function outline(mask: Mask): Int32Array {
+  const { runs, width, height } = mask;
+  const segments: number[] = [];
+  const open = new Map<number, number>();
+  let above: number[] = [];
+  for (let y = 0, i = 0; y <= height; y++) {
+    const row: number[] = [];
+    for (; i < runs.length && runs[i] < (y + 1) * width; i += 2) {
+      const x = runs[i] - y * width;
+      if (row.at(-1) === x) row.pop();
+      else row.push(x);
+      row.push(x + runs[i + 1]);
+    }
+    const changes = difference(above, row);
+    for (let k = 0; k < changes.length; k += 2) segments.push(changes[k], y, changes[k + 1], y);
+    for (const x of changes) {
+      const since = open.get(x);
+      if (since === undefined) open.set(x, y);
+      else {
+        segments.push(x, since, x, y);
+        open.delete(x);
+      }
+    }
+    above = row;
+  }
+  return Int32Array.from(segments);
+}
+
+/** What is in one of two ascending lists and not in both. */
+function difference(a: number[], b: number[]): number[] {
+  const result: number[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length || j < b.length) {
+    if (j >= b.length || a[i] < b[j]) result.push(a[i++]);
+    else if (i >= a.length || b[j] < a[i]) result.push(b[j++]);
+    else {
+      i++;
+      j++;
+    }
+  }
+  return result;
+}
+
+/** The smallest box around all the masks; null when they are empty. */
+export function bounds(masks: readonly Mask[]): BoxData | null {
+  let [x0, y0, x1, y1] = [Infinity, Infinity, 0, 0];
+  for (const { runs, width } of masks) {
+    for (let i = 0; i < runs.length; i += 2) {
+      const y = Math.floor(runs[i] / width);
+      const x = runs[i] - y * width;
+      x0 = Math.min(x0, x);
+      x1 = Math.max(x1, x + runs[i + 1]);
+      y0 = Math.min(y0, y);
+      y1 = Math.max(y1, y + 1);
+    }
+  }
+  return x0 < x1 ? { x0, y0, x1, y1 } : null;
+}

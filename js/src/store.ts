@@ -1,0 +1,304 @@
+/** What the kernel says, as this view knows it, and what this view has asked and not yet heard back. */
+
+import type { Answer, Image, MaskData, Masks, PromptData, State } from "./protocol";
+import { decodeMask, type Mask } from "./runs";
+import { type Body, type Channel, Transport } from "./transport";
+
+/** What the store needs of an anywidget model. */
+export interface Model extends Channel {
+  get(key: "state"): unknown;
+}
+
+/** The photo, decoded. `width` and `height` are the original's; the bitmap may be smaller. */
+export interface Picture<Bitmap> {
+  readonly hash: string;
+  readonly width: number;
+  readonly height: number;
+  readonly bitmap: Bitmap;
+}
+
+export const NO_PROMPT: PromptData = { points: [], box: null };
+
+const NO_STATE: State = {
+  revision: -1,
+  status: "loading",
+  message: "",
+  model: "",
+  image: null,
+  prompt: NO_PROMPT,
+  candidates: [],
+  chosen: null,
+  objects: [],
+  can_undo: false,
+  can_redo: false,
+};
+
+/** Masks that no state has named yet are kept up to this number: those of superseded requests never get named. */
+const MOST_UNNAMED = 32;
+
+/** Milliseconds after which a view that hears nothing says so. */
+const PATIENCE = 10_000;
+
+export interface StoreOptions<Bitmap> {
+  model: Model;
+  decode: (bytes: Uint8Array, mime: string) => Promise<Bitmap>;
+  changed: () => void;
+  signal: AbortSignal;
+}
+
+export class Store<Bitmap = ImageBitmap> {
+  state: State;
+  readonly masks = new Map<string, Mask>();
+  picture: Picture<Bitmap> | null = null;
+  /** The kernel's last refusal in its own words, until a request succeeds. */
+  failure: string | null = null;
+  /** The kernel's side is gone, so no answer can come. */
+  lost = false;
+  /** The kernel has left this view's first words unanswered for long: it is busy, or not there. */
+  unanswered = false;
+  /** The number of the last own request whose answer, and the state it led to, have arrived. */
+  answered = 0;
+
+  readonly #transport: Transport;
+  readonly #decode: StoreOptions<Bitmap>["decode"];
+  readonly #changed: () => void;
+  readonly #signal: AbortSignal;
+  /** The prompt last asked for, by the request that asks for it. */
+  #draft: { seq: number; prompt: PromptData } | null = null;
+  #choice: { seq: number; index: number } | null = null;
+  #open = 0;
+  /** Undo and redo under way: what the prompt will be is the kernel's to say. */
+  #unknownPrompt: Promise<unknown> | null = null;
+  #hello = { open: false, revision: Number.NaN };
+  /** The hash of the picture last received, decoded or not. */
+  #pictureHash: string | null = null;
+  /** Answers that came before the state they led to. */
+  #early: { revision: number; arrive: () => void }[] = [];
+
+  constructor({ model, decode, changed, signal }: StoreOptions<Bitmap>) {
+    this.#decode = decode;
+    this.#changed = changed;
+    this.#signal = signal;
+    this.state = readState(model);
+    const update = (): void => this.#setState(readState(model));
+    model.on("change:state", update);
+    signal.addEventListener("abort", () => model.off("change:state", update), { once: true });
+    const handlers = {
+      masks: (message: Masks, buffers: Uint8Array[]) => this.#receiveMasks(message, buffers),
+      image: (message: Image, buffers: Uint8Array[]) => void this.#receiveImage(message, buffers),
+      lost: (reason: string) => this.#lose(reason),
+    };
+    this.#transport = new Transport(model, handlers, signal);
+    void this.#sayHello();
+  }
+
+  /** The prompt to draw and to build on: the one last asked for, else the kernel's. */
+  get prompt(): PromptData {
+    return this.#draft?.prompt ?? this.state.prompt;
+  }
+
+  get chosen(): number | null {
+    const index = this.#choice?.index ?? this.state.chosen;
+    return index !== null && index < this.state.candidates.length ? index : null;
+  }
+
+  /** Whether the prompt drawn is one that the kernel has not answered yet. */
+  get predicting(): boolean {
+    return this.#draft !== null && !isEmpty(this.#draft.prompt);
+  }
+
+  get canAccept(): boolean {
+    return this.chosen !== null || this.predicting;
+  }
+
+  get canClear(): boolean {
+    return !isEmpty(this.prompt) || this.state.candidates.length > 0;
+  }
+
+  /** What the view is busy with, for people and for tests. */
+  get status(): State["status"] {
+    if (this.lost) return "error";
+    if (this.state.status !== "ready") return this.state.status;
+    if (this.state.image && this.picture?.hash !== this.state.image.hash) return this.failure ? "error" : "loading";
+    return this.#open ? "predicting" : "ready";
+  }
+
+  mask(id: string): Mask | null {
+    return this.masks.get(id) ?? null;
+  }
+
+  /** Change the prompt that stands and ask for its masks; it is drawn at once. */
+  async edit(change: (prompt: PromptData) => PromptData): Promise<void> {
+    while (this.#unknownPrompt) await this.#unknownPrompt;
+    const prompt = change(this.prompt);
+    await this.#request({ type: "predict", prompt }, (seq) => {
+      this.#draft = { seq, prompt };
+    });
+  }
+
+  async choose(index: number): Promise<void> {
+    if (index === this.chosen || index >= this.state.candidates.length) return;
+    await this.#request({ type: "choose", index }, (seq) => {
+      this.#choice = { seq, index };
+    });
+  }
+
+  async accept(label: string): Promise<void> {
+    if (this.canAccept) await this.#request({ type: "accept", label }, (seq) => this.#dropPrompt(seq));
+  }
+
+  async clear(): Promise<void> {
+    if (this.canClear) await this.#request({ type: "clear" }, (seq) => this.#dropPrompt(seq));
+  }
+
+  async undo(): Promise<void> {
+    while (this.#unknownPrompt) await this.#unknownPrompt;
+    if (this.state.can_undo || this.#draft) await this.#travel("undo");
+  }
+
+  async redo(): Promise<void> {
+    while (this.#unknownPrompt) await this.#unknownPrompt;
+    if (this.state.can_redo) await this.#travel("redo");
+  }
+
+  async remove(object: string): Promise<void> {
+    await this.#request({ type: "remove", object });
+  }
+
+  async rename(object: string, label: string): Promise<void> {
+    await this.#request({ type: "rename", object, label });
+  }
+
+  #tire(): void {
+    this.unanswered = true;
+    this.#changed();
+  }
+
+  #dropPrompt(seq: number): void {
+    this.#draft = { seq, prompt: NO_PROMPT };
+  }
+
+  async #travel(type: "undo" | "redo"): Promise<void> {
+    this.#draft = null;
+    const done = this.#request({ type });
+    this.#unknownPrompt = done;
+    await done;
+    if (this.#unknownPrompt === done) this.#unknownPrompt = null;
+  }
+
+  async #sayHello(): Promise<void> {
+    this.#hello = { open: true, revision: this.state.revision };
+    const patience = setTimeout(() => this.#tire(), PATIENCE);
+    this.#signal.addEventListener("abort", () => clearTimeout(patience), { once: true });
+    await this.#request({ type: "hello" });
+    clearTimeout(patience);
+    this.unanswered = false;
+    this.#hello.open = false;
+    this.#resync();
+  }
+
+  /** Send a request; returns once its answer and the state it led to have arrived. */
+  async #request(body: Body, sent?: (seq: number) => void): Promise<void> {
+    const { seq, answer } = this.#transport.send(body);
+    sent?.(seq);
+    this.#open++;
+    this.#changed();
+    const heard = await answer;
+    if (heard.revision > this.state.revision && !this.lost)
+      await new Promise<void>((arrive) => this.#early.push({ revision: heard.revision, arrive }));
+    this.#open--;
+    this.#settle(heard, body.type === "hello");
+    this.#changed();
+  }
+
+  #settle(answer: Answer, hello: boolean): void {
+    this.answered = Math.max(this.answered, answer.seq);
+    if (this.#draft?.seq === answer.seq) this.#draft = null;
+    if (this.#choice?.seq === answer.seq) this.#choice = null;
+    if (answer.outcome === "error") this.failure = answer.error ?? "The kernel refused the request without saying why.";
+    else if (answer.outcome === "done" && !hello && !this.lost) this.failure = null;
+  }
+
+  #setState(state: State): void {
+    const before = namedMasks(this.state);
+    this.state = state;
+    this.#found();
+    const now = namedMasks(state);
+    for (const id of before) if (!now.has(id)) this.masks.delete(id);
+    this.#early = this.#early.filter(({ revision, arrive }) => {
+      if (revision <= state.revision) arrive();
+      return revision > state.revision;
+    });
+    this.#resync();
+    this.#changed();
+  }
+
+  /** Ask again for what the state names and this view lacks, once for each state. */
+  #resync(): void {
+    const { image, revision } = this.state;
+    const lacking = [...namedMasks(this.state)].some((id) => !this.masks.has(id));
+    const unseen = image !== null && image.hash !== this.#pictureHash;
+    if ((lacking || unseen) && !this.#hello.open && this.#hello.revision !== revision && !this.lost)
+      void this.#sayHello();
+  }
+
+  #receiveMasks(message: Masks, buffers: Uint8Array[]): void {
+    this.#found();
+    message.masks.forEach(({ id, width, height }: MaskData, i) => {
+      if (this.masks.has(id)) return;
+      try {
+        this.masks.set(id, decodeMask(buffers[i], width, height));
+      } catch (error) {
+        this.failure = `A mask from the kernel could not be read: ${reason(error)}`;
+      }
+    });
+    const named = namedMasks(this.state);
+    const unnamed = [...this.masks.keys()].filter((id) => !named.has(id));
+    for (const id of unnamed.slice(0, -MOST_UNNAMED)) this.masks.delete(id);
+    this.#changed();
+  }
+
+  async #receiveImage({ hash, width, height, mime }: Image, [bytes]: Uint8Array[]): Promise<void> {
+    this.#found();
+    if (hash === this.#pictureHash) return;
+    this.#pictureHash = hash;
+    try {
+      const bitmap = await this.#decode(bytes, mime);
+      if (hash === this.#pictureHash) this.picture = { hash, width, height, bitmap };
+    } catch (error) {
+      this.failure = `The photo (${mime}) could not be decoded: ${reason(error)}`;
+    }
+    this.#changed();
+  }
+
+  #lose(why: string): void {
+    this.lost = true;
+    this.failure = why;
+    for (const { arrive } of this.#early.splice(0)) arrive();
+    this.#changed();
+  }
+
+  /** Something came from the kernel, so it is there. */
+  #found(): void {
+    if (this.lost) this.failure = null;
+    this.lost = false;
+  }
+}
+
+export function isEmpty(prompt: PromptData): boolean {
+  return prompt.points.length === 0 && prompt.box === null;
+}
+
+function namedMasks(state: State): Set<string> {
+  return new Set([...state.candidates, ...state.objects].map((item) => item.mask));
+}
+
+/** The trait may be empty: before the kernel's first word, or in a notebook saved without its widgets. */
+function readState(model: Model): State {
+  const state = model.get("state") as State | null | undefined;
+  return typeof state?.revision === "number" ? state : NO_STATE;
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

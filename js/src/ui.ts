@@ -1,0 +1,58 @@
+/** What only this view knows: the tool in hand, where it looks, the keyboard cursor. Lost on reload, and that is fine. */
+
+import { fitView, resize, type Size, type Vec, type View } from "./geometry";
+
+export type Tool = "point" | "box" | "pan";
+
+export class Ui {
+  tool: Tool = "point";
+  /** The size of the canvas area in CSS pixels; null until it is laid out. */
+  frame: Size | null = null;
+  view: View = { scale: 1, x: 0, y: 0 };
+  /** The keyboard cursor in image pixels, once arrow keys have been used. */
+  cursor: Vec | null = null;
+  /** Whether the cursor has moved since the last point: then Enter places a point, else it accepts. */
+  cursorMoved = false;
+  /** The first corner of a box of which the second is still to come, in image pixels. */
+  anchor: Vec | null = null;
+  /** The other corner while a box is drawn, in image pixels. */
+  opposite: Vec | null = null;
+  /** The candidate looked at without choosing it. */
+  preview: number | null = null;
+  /** The id of the object pointed at in the list. */
+  highlight: string | null = null;
+  spaceHeld = false;
+  panning = false;
+  helpOpen = false;
+  label = "";
+  #image: Size | null = null;
+  readonly #changed: () => void;
+
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
+
+  set(values: Partial<Omit<Ui, "set" | "layout">>): void {
+    Object.assign(this, values);
+    this.#changed();
+  }
+
+  /** Take note of the image's and the frame's size; the view follows. */
+  layout(image: Size | null, frame: Size): void {
+    const sameImage = image?.width === this.#image?.width && image?.height === this.#image?.height;
+    const sameFrame = frame.width === this.frame?.width && frame.height === this.frame?.height;
+    if (sameImage && sameFrame) return;
+    if (image)
+      this.view = sameImage && this.frame ? resize(this.view, image, this.frame, frame) : fitView(image, frame);
+    this.#image = image;
+    if (!sameImage) this.#forgetPlaces();
+    this.set({ frame });
+  }
+
+  #forgetPlaces(): void {
+    this.cursor = null;
+    this.cursorMoved = false;
+    this.anchor = null;
+    this.opposite = null;
+  }
+}

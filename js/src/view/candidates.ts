@@ -1,0 +1,135 @@
+/** The masks offered for the prompt, side by side with their scores, and the way to take one. */
+
+import type { BoxData, CandidateData } from "../protocol";
+import { bounds, type Mask } from "../runs";
+import type { Context, Part } from "./context";
+import { h, icon, setAttributes, setText } from "./dom";
+import { bindRadios, setChosen } from "./radiogroup";
+import { drawThumbnail, THUMBNAIL } from "./thumbnail";
+
+export function createCandidates(context: Context): Part {
+  const { store, ui, actions, signal, id } = context;
+  const group = h("div", { class: "sam-candidates", role: "radiogroup", "aria-label": "Candidates" });
+  const empty = h("p", { class: "sam-empty" });
+  bindRadios(group, (index) => actions.choose(index), signal);
+  // The card that has the focus is chosen already, so Enter can mean here what it means in the photo.
+  const enter = (event: KeyboardEvent): void => {
+    if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    actions.accept();
+  };
+  group.addEventListener("keydown", enter, { signal });
+
+  const preview = (event: Event): void => {
+    const card = event.target instanceof Element ? event.target.closest(".sam-candidate") : null;
+    const index = card ? [...group.children].indexOf(card) : null;
+    if (index !== ui.preview) ui.set({ preview: index });
+  };
+  const endPreview = (): void => ui.set({ preview: null });
+  for (const type of ["pointerover", "focusin"]) group.addEventListener(type, preview, { signal });
+  for (const type of ["pointerleave", "focusout"]) group.addEventListener(type, endPreview, { signal });
+
+  const label = h("input", {
+    type: "text",
+    id: id("label"),
+    class: "sam-input",
+    maxlength: 200,
+    autocomplete: "off",
+    spellcheck: "false",
+    placeholder: "object",
+  });
+  const accept = h(
+    "button",
+    { type: "button", class: "sam-button sam-primary", title: "Accept (Enter)" },
+    icon("check"),
+    "Accept",
+  );
+  label.addEventListener("input", () => ui.set({ label: label.value }), { signal });
+  const keydown = (event: KeyboardEvent): void => {
+    if (event.isComposing) return;
+    if (event.key === "Enter") actions.accept();
+    else if (event.key === "Escape") context.focusCanvas();
+    else return;
+    event.preventDefault();
+  };
+  label.addEventListener("keydown", keydown, { signal });
+  accept.addEventListener("click", () => actions.accept(), { signal });
+
+  let cards: CandidateData[] = [];
+  /** What the thumbnails show, to draw them only when it changes. */
+  let drawn: unknown[] = [];
+  const drawThumbnails = (): void => {
+    const { picture } = store;
+    const masks = cards.map((card) => store.mask(card.mask));
+    const now = [picture, ...masks];
+    if (now.length === drawn.length && now.every((item, i) => item === drawn[i])) return;
+    drawn = now;
+    const known = masks.filter((mask): mask is Mask => mask !== null);
+    const around: BoxData | null = bounds(known);
+    group.querySelectorAll("canvas").forEach((canvas, i) => {
+      drawThumbnail(canvas, picture, masks[i], around);
+    });
+  };
+
+  const rebuild = (candidates: CandidateData[]): void => {
+    const focused = [...group.children].findIndex((card) => card.matches(":focus"));
+    cards = candidates;
+    drawn = [];
+    group.replaceChildren(...candidates.map((candidate, i) => createCard(candidate, i, candidates.length)));
+    if (focused >= 0) {
+      const next = group.children[Math.min(focused, candidates.length - 1)];
+      if (next instanceof HTMLElement) next.focus({ preventScroll: true });
+      else context.focusCanvas();
+    }
+  };
+
+  const element = h(
+    "section",
+    { class: "sam-panel" },
+    group,
+    empty,
+    h("div", { class: "sam-accept" }, h("label", { for: id("label"), class: "sam-caption" }, "Label"), label, accept),
+  );
+  return {
+    element,
+    update() {
+      const { candidates } = store.state;
+      if (!sameCandidates(candidates, cards)) rebuild(candidates);
+      setChosen(group, store.chosen);
+      drawThumbnails();
+      setAttributes(group, { hidden: candidates.length === 0 });
+      setAttributes(empty, { hidden: candidates.length > 0 || !store.state.image });
+      setText(
+        empty,
+        store.predicting ? "Looking for masks…" : "Click an object in the photo, or drag a box around it.",
+      );
+      if (!store.canAccept && accept.matches(":focus")) context.focusCanvas();
+      accept.disabled = !store.canAccept;
+      if (label.value !== ui.label) label.value = ui.label;
+    },
+  };
+}
+
+function createCard({ score }: CandidateData, index: number, count: number): HTMLElement {
+  const bar = h("span", { class: "sam-bar" }, h("span", { class: "sam-bar-fill" }));
+  bar.style.setProperty("--sam-score", String(Math.max(0, Math.min(1, score))));
+  return h(
+    "button",
+    {
+      type: "button",
+      role: "radio",
+      class: "sam-candidate",
+      "aria-label": `Mask ${index + 1} of ${count}, score ${score.toFixed(2)}`,
+      title: `Choose mask ${index + 1} (${index + 1})`,
+    },
+    h("canvas", { class: "sam-thumbnail", width: THUMBNAIL, height: THUMBNAIL }),
+    h("span", { class: "sam-key" }, `${index + 1}`),
+    h("span", { class: "sam-tick" }, icon("check")),
+    bar,
+    h("span", { class: "sam-number" }, score.toFixed(2)),
+  );
+}
+
+function sameCandidates(a: CandidateData[], b: CandidateData[]): boolean {
+  return a.length === b.length && a.every((item, i) => item.mask === b[i].mask && item.score === b[i].score);
+}

@@ -1,0 +1,23 @@
+/** What every part of the screen is given, and what it gives back. */
+
+import type { Actions } from "../actions";
+import type { Store } from "../store";
+import type { Ui } from "../ui";
+
+export interface Context {
+  readonly store: Store;
+  readonly ui: Ui;
+  readonly actions: Actions;
+  /** Ends every listener when the view closes. */
+  readonly signal: AbortSignal;
+  /** Makes element ids of this view its own. */
+  readonly id: (name: string) => string;
+  /** Put the focus on the photo, before what has it goes away. */
+  readonly focusCanvas: () => void;
+}
+
+export interface Part {
+  readonly element: HTMLElement;
+  /** Bring the element up to date with the stores. */
+  update(): void;
+}

@@ -1,0 +1,64 @@
+/** The little that is needed to make elements by hand. Text from outside only ever becomes text nodes. */
+
+export type Attributes = Record<string, string | number | boolean | null>;
+export type Child = Node | string | null;
+
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  setAttributes(element, attributes);
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+/** Set attributes; false and null remove them. What stays the same is not touched, so nothing is announced twice. */
+export function setAttributes(element: Element, attributes: Attributes): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null) element.removeAttribute(name);
+    else if (element.getAttribute(name) !== String(value))
+      element.setAttribute(name, value === true ? "" : String(value));
+  }
+}
+
+export function setText(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Shapes of a 16 x 16 grid, drawn with strokes. */
+const ICONS = {
+  point: "M8 2v4M8 10v4M2 8h4M10 8h4M8 7.2v1.6",
+  box: "M2.5 4.5v-2h2M11.5 2.5h2v2M13.5 11.5v2h-2M4.5 13.5h-2v-2M6.5 2.5h3M6.5 13.5h3M2.5 6.5v3M13.5 6.5v3",
+  pan: "M8 1.8v12.4M1.8 8h12.4M6 3.8l2-2 2 2M6 12.2l2 2 2-2M3.8 6l-2 2 2 2M12.2 6l2 2-2 2",
+  undo: "M5.5 2.5l-3 3 3 3M2.8 5.5h6.4a4 4 0 0 1 0 8H6",
+  redo: "M10.5 2.5l3 3-3 3M13.2 5.5H6.8a4 4 0 0 0 0 8H10",
+  clear: "M3.5 3.5l9 9M12.5 3.5l-9 9",
+  plus: "M8 3v10M3 8h10",
+  minus: "M3 8h10",
+  fit: "M2.5 6v-3.5h3.5M10 2.5h3.5v3.5M13.5 10v3.5h-3.5M6 13.5h-3.5v-3.5",
+  check: "M3 8.5l3.2 3.2L13 4.8",
+  rename: "M2.5 13.5l.7-3L10.700 3l2.300 2.300-7.500 7.500zM9.200 4.500l2.300 2.300",
+  help: "M5.6 5.800a2.400 2.400 0 1 1 3.600 2.100c-.8.5-1.200.9-1.200 1.800M8 12.300v.2",
+} as const;
+
+export type IconName = keyof typeof ICONS;
+
+export function icon(name: IconName): SVGSVGElement {
+  const ns = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(ns, "svg");
+  setAttributes(svg, { viewBox: "0 0 16 16", class: "sam-icon", "aria-hidden": "true" });
+  const path = document.createElementNS(ns, "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+export function iconButton(name: IconName, label: string, tooltip: string): HTMLButtonElement {
+  return h(
+    "button",
+    { type: "button", class: "sam-button sam-quiet", "aria-label": label, title: tooltip },
+    icon(name),
+  );
+}

@@ -1,0 +1,47 @@
+/** One line that says what is going on, for eyes and for screen readers. */
+
+import type { Store } from "../store";
+import type { Context, Part } from "./context";
+import { h, setAttributes, setText } from "./dom";
+
+export function createStatus({ store }: Context): Part {
+  const text = h("span", { class: "sam-status", role: "status", "aria-live": "polite" });
+  const facts = h("span", { class: "sam-facts" });
+  const progress = h("div", { class: "sam-progress", role: "progressbar", "aria-label": "Progress", hidden: true });
+  return {
+    element: h("div", { class: "sam-footer" }, progress, text, facts),
+    update() {
+      setText(text, statusText(store));
+      setAttributes(text, { "data-error": isError(store) });
+      const { image, model } = store.state;
+      setText(facts, [model, image && `${image.width} × ${image.height}`].filter(Boolean).join(" · "));
+      const busy = store.status === "loading" || store.status === "embedding";
+      setAttributes(progress, { hidden: !busy, "aria-label": busy ? statusText(store) : "Progress" });
+    },
+  };
+}
+
+export function isError(store: Store): boolean {
+  return store.failure !== null || store.state.status === "error";
+}
+
+export function statusText(store: Store): string {
+  const { message, status, candidates, objects } = store.state;
+  if (store.failure !== null) return store.failure;
+  if (store.unanswered) return "The kernel has not answered yet. If it was restarted, run this cell again.";
+  if (status === "loading") return message || "Loading…";
+  if (status === "embedding") return message || "Embedding the photo…";
+  if (status === "error") return message || "Something went wrong in the kernel.";
+  if (store.status === "loading") return "Loading the photo…";
+  const { chosen } = store;
+  if (chosen !== null) {
+    const { score, area } = candidates[chosen];
+    const of = candidates.length > 1 ? `Mask ${chosen + 1} of ${candidates.length}` : "One mask";
+    return `${of}, score ${score.toFixed(2)}, ${area.toLocaleString("en")} px`;
+  }
+  if (message) return message;
+  if (status === "predicting") return "Predicting…";
+  return objects.length === 1
+    ? "Ready. 1 object."
+    : `Ready. ${objects.length || "No"} objects${objects.length ? "" : " yet"}.`;
+}

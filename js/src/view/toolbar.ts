@@ -1,0 +1,68 @@
+/** Tools, and what works on the prompt as a whole. */
+
+import { shortcutFor } from "../input/keyboard";
+import type { Tool } from "../ui";
+import type { Context, Part } from "./context";
+import { h, icon, iconButton, setAttributes } from "./dom";
+import { bindRadios, setChosen } from "./radiogroup";
+
+const TOOLS: readonly { tool: Tool; name: string }[] = [
+  { tool: "point", name: "Point" },
+  { tool: "box", name: "Box" },
+  { tool: "pan", name: "Pan" },
+];
+
+export function createToolbar({ store, ui, actions, signal, focusCanvas, id }: Context): Part {
+  const tools = h(
+    "div",
+    { class: "sam-segments", role: "radiogroup", "aria-label": "Tool" },
+    ...TOOLS.map(({ tool, name }) =>
+      h(
+        "button",
+        { type: "button", role: "radio", class: "sam-segment", title: `${name} (${shortcutFor(`${name} tool`)})` },
+        icon(tool),
+        name,
+      ),
+    ),
+  );
+  bindRadios(tools, (index) => actions.tool(TOOLS[index].tool), signal);
+
+  const undo = iconButton("undo", "Undo", `Undo (${shortcutFor("Undo")})`);
+  const redo = iconButton("redo", "Redo", `Redo (${shortcutFor("Redo")})`);
+  const clear = h(
+    "button",
+    {
+      type: "button",
+      class: "sam-button sam-quiet",
+      "aria-label": "Clear",
+      title: `Clear the prompt (${shortcutFor("Clear the prompt")})`,
+    },
+    icon("clear"),
+    h("span", { class: "sam-wide" }, "Clear"),
+  );
+  const help = iconButton("help", "Keyboard and mouse help", "Keyboard and mouse (?)");
+  setAttributes(help, { "aria-controls": id("help") });
+  const listen = (button: HTMLButtonElement, run: () => void): void =>
+    button.addEventListener("click", run, { signal });
+  listen(undo, () => actions.undo());
+  listen(redo, () => actions.redo());
+  listen(clear, () => actions.clear());
+  listen(help, () => actions.toggleHelp());
+
+  const enable = (button: HTMLButtonElement, enabled: boolean): void => {
+    if (!enabled && button.matches(":focus")) focusCanvas();
+    button.disabled = !enabled;
+  };
+  const edits = h("div", { class: "sam-group" }, undo, redo, clear);
+  return {
+    element: h("div", { class: "sam-toolbar" }, tools, edits, help),
+    update() {
+      const tool = TOOLS.findIndex((item) => item.tool === ui.tool);
+      setChosen(tools, tool);
+      enable(undo, store.state.can_undo);
+      enable(redo, store.state.can_redo);
+      enable(clear, store.canClear);
+      setAttributes(help, { "aria-expanded": String(ui.helpOpen) });
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/** The anywidget front end: one view of a SamWidget, from its model to the screen. */
+
+import type { RenderProps } from "@anywidget/types";
+import { Actions } from "./actions";
+import { bindKeyboard } from "./input/keyboard";
+import type { State } from "./protocol";
+import { type Model, Store } from "./store";
+import { Ui } from "./ui";
+import { createCandidates } from "./view/candidates";
+import type { Context } from "./view/context";
+import { h, setAttributes } from "./view/dom";
+import { createHelp } from "./view/help";
+import { createObjects } from "./view/objects";
+import { createStage } from "./view/stage";
+import { createStatus } from "./view/status";
+import { createToolbar } from "./view/toolbar";
+
+let views = 0;
+
+function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el">): () => void {
+  const closing = new AbortController();
+  const { signal } = closing;
+  const prefix = `sam-${++views}-${Math.random().toString(36).slice(2, 8)}`;
+
+  let updating = false;
+  /** Both stores call this at every change; the elements follow once a task, the canvases once a frame. */
+  const changed = (): void => {
+    if (updating) return;
+    updating = true;
+    queueMicrotask(() => {
+      updating = false;
+      if (!signal.aborted) update();
+    });
+  };
+  let frame = 0;
+  signal.addEventListener("abort", () => cancelAnimationFrame(frame), { once: true });
+
+  const store = new Store({ model: model as unknown as Model, decode, changed, signal });
+  const ui = new Ui(changed);
+  const actions = new Actions(store, ui);
+  const base = { store, ui, actions, signal, id: (name: string) => `${prefix}-${name}` };
+  const stage = createStage(base);
+  const context: Context = { ...base, focusCanvas: () => stage.canvas.focus({ preventScroll: true }) };
+  const [toolbar, candidates, objects, status, help] = [
+    createToolbar(context),
+    createCandidates(context),
+    createObjects(context),
+    createStatus(context),
+    createHelp(context),
+  ];
+  const root = h(
+    "div",
+    // JupyterLab listens before anything in the page does, and leaves alone what carries this attribute.
+    { class: "sam-widget", "data-lm-suppress-shortcuts": "true" },
+    h(
+      "div",
+      { class: "sam-layout" },
+      toolbar.element,
+      stage.element,
+      h("div", { class: "sam-side" }, candidates.element, objects.element),
+      status.element,
+      help.element,
+    ),
+  );
+  bindKeyboard({ root, canvas: stage.canvas, actions, ui, signal });
+
+  const update = (): void => {
+    for (const part of [toolbar, stage, candidates, objects, status, help]) part.update();
+    const { image } = store.state;
+    root.style.setProperty("--sam-aspect", String(image ? image.width / image.height : 1.5));
+    setAttributes(root, { "data-state": store.status, "data-seq": store.answered });
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      stage.draw();
+    });
+  };
+  el.append(root);
+  update();
+  return () => {
+    closing.abort();
+    root.remove();
+  };
+}
+
+function decode(bytes: Uint8Array, mime: string): Promise<ImageBitmap> {
+  return createImageBitmap(new Blob([bytes as BlobPart], { type: mime }));
+}
+
+export default { render };

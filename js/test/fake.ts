@@ -1,0 +1,107 @@
+/** A model whose kernel side is the test. */
+
+import type { Answer, Masks, State } from "../src/protocol";
+import type { Model } from "../src/store";
+
+type Callback = (...args: never[]) => void;
+type Sent = { type: string; client: string; seq: number; [field: string]: unknown };
+
+export const STATE: State = {
+  revision: 1,
+  status: "ready",
+  message: "",
+  model: "tiny",
+  image: null,
+  prompt: { points: [], box: null },
+  candidates: [],
+  chosen: null,
+  objects: [],
+  can_undo: false,
+  can_redo: false,
+};
+
+export class FakeModel implements Model {
+  readonly sent: Sent[] = [];
+  state: unknown;
+  /** Thrown by `send`, as a host does whose kernel is dead. */
+  broken: Error | null = null;
+  readonly #listeners = new Map<string, Set<Callback>>();
+
+  constructor(state: unknown = STATE) {
+    this.state = state;
+  }
+
+  get(): unknown {
+    return this.state;
+  }
+
+  send(content: unknown): void {
+    if (this.broken) throw this.broken;
+    this.sent.push(content as Sent);
+  }
+
+  on(event: string, callback: Callback): void {
+    this.#listeners.set(event, (this.#listeners.get(event) ?? new Set()).add(callback));
+  }
+
+  off(event: string, callback: Callback): void {
+    this.#listeners.get(event)?.delete(callback);
+  }
+
+  get listening(): number {
+    return [...this.#listeners.values()].reduce((sum, set) => sum + set.size, 0);
+  }
+
+  emit(event: string, ...args: unknown[]): void {
+    for (const callback of this.#listeners.get(event) ?? []) callback(...(args as never[]));
+  }
+
+  set(values: Partial<State>): void {
+    this.state = { ...(this.state as State), ...values };
+    this.emit("change:state");
+  }
+
+  /** Answer a request, and let whoever waits for it go on. */
+  async answer(request: Sent, fields: Partial<Answer> = {}): Promise<void> {
+    const { client, seq } = request;
+    const answer: Answer = { type: "answer", client, seq, outcome: "done", error: null, revision: 0, ...fields };
+    this.emit("msg:custom", answer, []);
+    await settled();
+  }
+
+  masks(...ids: string[]): void {
+    const message: Masks = { type: "masks", masks: ids.map((id) => ({ id, width: 4, height: 4 })) };
+    this.emit(
+      "msg:custom",
+      message,
+      ids.map(() => bytes([0, 2], 3)),
+    );
+  }
+
+  last(type: string): Sent {
+    const request = this.sent.filter((item) => item.type === type).at(-1);
+    if (!request) throw new Error(`no ${type} among ${this.sent.map((item) => item.type)}`);
+    return request;
+  }
+
+  count(type: string): number {
+    return this.sent.filter((item) => item.type === type).length;
+  }
+}
+
+/** Little-endian uint32 numbers that begin `offset` bytes into a longer buffer. */
+export function bytes(values: readonly number[], offset = 0): DataView {
+  const whole = new DataView(new ArrayBuffer(offset + 4 * values.length + 5));
+  for (let i = 0; i < whole.byteLength; i++) whole.setUint8(i, 0xee);
+  values.forEach((value, i) => {
+    whole.setUint32(offset + 4 * i, value, true);
+  });
+  return new DataView(whole.buffer, offset, 4 * values.length);
+}
+
+/** Let every promise that can go on do so. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+declare function setImmediate(callback: () => void): void;

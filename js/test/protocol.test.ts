@@ -1,0 +1,52 @@
+import { describe, expect, it } from "vitest";
+import source from "../src/protocol.ts?raw";
+import { Store } from "../src/store";
+import { FakeModel, STATE } from "./fake";
+
+/** The fields of every request, by its type, as generated from the kernel's own definitions. */
+function requestFields(): Map<string, string[]> {
+  const interfaces = [...source.matchAll(/export interface (\w+) \{\n([^}]*)\}/g)].map(([, name, body]) => {
+    const fields = [...body.matchAll(/^ {2}(\w+): (.*);$/gm)].map(([, field, type]) => [field, type] as const);
+    return [name, new Map(fields)] as const;
+  });
+  const named = new Map(interfaces);
+  const union = source.match(/export type Request = (.*);/)?.[1].split(" | ") ?? [];
+  return new Map(
+    union.map((name) => {
+      const fields = named.get(name) ?? new Map<string, string>();
+      return [JSON.parse(fields.get("type") ?? '""'), [...fields.keys()].sort()];
+    }),
+  );
+}
+
+describe("the protocol", () => {
+  it("is what a view speaks: every request, with the fields the kernel expects and no others", async () => {
+    const closing = new AbortController();
+    const model = new FakeModel({
+      ...STATE,
+      candidates: [
+        { mask: "a", score: 0.9, area: 1 },
+        { mask: "b", score: 0.8, area: 2 },
+      ],
+      chosen: 0,
+      can_undo: true,
+      can_redo: true,
+    });
+    const decode = () => Promise.resolve(null);
+    const store = new Store({ model, decode, changed: () => {}, signal: closing.signal });
+    void store.choose(1);
+    void store.edit(() => ({ points: [{ x: 1, y: 2, label: 1 }], box: { x0: 0, y0: 0, x1: 2, y1: 2 } }));
+    void store.accept("cat");
+    void store.remove("object");
+    void store.rename("object", "dog");
+    void store.clear();
+    void store.undo();
+    await model.answer(model.last("undo"));
+    void store.redo();
+    closing.abort();
+    const spoken = new Map(model.sent.map((request) => [request.type, Object.keys(request).sort()]));
+    const fields = requestFields();
+    expect(fields.size).toBeGreaterThan(5);
+    expect(Object.fromEntries(spoken)).toEqual(Object.fromEntries(fields));
+  });
+});

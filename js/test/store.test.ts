@@ -1,0 +1,276 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { PointData, PromptData, State } from "../src/protocol";
+import { Store } from "../src/store";
+import { FakeModel, STATE, settled } from "./fake";
+
+const closing: AbortController[] = [];
+afterEach(() => {
+  for (const controller of closing.splice(0)) controller.abort();
+});
+
+/** A store whose hello has been answered, unless told otherwise. */
+async function open(state: unknown = STATE, { greeted = true } = {}) {
+  const model = new FakeModel(state);
+  const controller = new AbortController();
+  closing.push(controller);
+  const changed = vi.fn();
+  const decode = vi.fn(async (bytes: Uint8Array, mime: string) => {
+    if (mime === "image/broken") throw new Error("no such format");
+    return `picture of ${bytes.length} bytes`;
+  });
+  const store = new Store({ model, decode, changed, signal: controller.signal });
+  if (greeted) await model.answer(model.last("hello"));
+  return { model, store, changed, decode, controller };
+}
+
+const point = (x: number, label: 0 | 1 = 1): PointData => ({ x, y: 1, label });
+const add = (p: PointData) => (prompt: PromptData) => ({ ...prompt, points: [...prompt.points, p] });
+const candidate = (mask: string) => ({ mask, score: 0.9, area: 2 });
+
+describe("answers and states", () => {
+  it("counts an answer as arrived only with the state it led to", async () => {
+    const { model, store } = await open();
+    void store.edit(add(point(1)));
+    await model.answer(model.last("predict"), { revision: 2 });
+    expect(store.answered).toBe(1);
+    expect(store.status).toBe("predicting");
+    expect(store.prompt.points).toEqual([point(1)]);
+    model.set({ revision: 2, prompt: { points: [point(1)], box: null } });
+    await settled();
+    expect(store.answered).toBe(2);
+    expect(store.status).toBe("ready");
+  });
+
+  it("takes a state that comes before its answer", async () => {
+    const { model, store } = await open();
+    void store.edit(add(point(1)));
+    model.set({ revision: 2 });
+    expect(store.status).toBe("predicting");
+    await model.answer(model.last("predict"), { revision: 2 });
+    expect(store.answered).toBe(2);
+  });
+
+  it("is busy until the last of its requests is answered", async () => {
+    const { model, store } = await open();
+    void store.edit(add(point(1)));
+    void store.edit(add(point(2)));
+    await model.answer(model.sent[1], { outcome: "superseded" });
+    expect(store.status).toBe("predicting");
+    await model.answer(model.sent[2]);
+    expect(store.status).toBe("ready");
+  });
+
+  it("shows the kernel's own status first", async () => {
+    const { model, store } = await open({ ...STATE, status: "embedding" });
+    void store.edit(add(point(1)));
+    expect(store.status).toBe("embedding");
+    model.set({ revision: 2, status: "error", message: "no such file" });
+    expect(store.status).toBe("error");
+  });
+
+  it("starts from an empty trait", async () => {
+    const { store } = await open({});
+    expect(store.status).toBe("loading");
+    expect(store.prompt).toEqual({ points: [], box: null });
+  });
+});
+
+describe("the prompt", () => {
+  it("is drawn at once and built upon before any answer", async () => {
+    const { model, store } = await open();
+    void store.edit(add(point(1)));
+    void store.edit(add(point(2, 0)));
+    expect(store.prompt.points).toEqual([point(1), point(2, 0)]);
+    expect(model.last("predict").prompt).toEqual({ points: [point(1), point(2, 0)], box: null });
+  });
+
+  it("stays drawn when an older request is answered, whatever the state says", async () => {
+    const { model, store } = await open();
+    void store.edit(add(point(1)));
+    void store.edit(add(point(2)));
+    await model.answer(model.sent[1], { outcome: "superseded" });
+    model.set({ revision: 2, prompt: { points: [], box: null } });
+    expect(store.prompt.points).toHaveLength(2);
+  });
+
+  it("falls back to the kernel's after an error, which is shown until something succeeds", async () => {
+    const { model, store } = await open();
+    void store.edit(add(point(1)));
+    await model.answer(model.last("predict"), { outcome: "error", error: "out of memory" });
+    expect(store.prompt.points).toEqual([]);
+    expect(store.failure).toBe("out of memory");
+    expect(store.status).toBe("ready");
+    void store.edit(add(point(2)));
+    await model.answer(model.last("predict"));
+    expect(store.failure).toBeNull();
+  });
+
+  it("is empty at once after accept or clear, so that the next click begins anew", async () => {
+    const { model, store } = await open({ ...STATE, prompt: { points: [point(1)], box: null } });
+    void store.clear();
+    void store.edit(add(point(5)));
+    expect(model.last("predict").prompt).toEqual({ points: [point(5)], box: null });
+    void store.accept("cat");
+    expect(store.prompt.points).toEqual([]);
+    expect(model.last("accept").label).toBe("cat");
+  });
+
+  it("waits for undo to say what it is before the next click builds on it", async () => {
+    const { model, store } = await open({ ...STATE, can_undo: true, prompt: { points: [point(1)], box: null } });
+    void store.undo();
+    void store.edit(add(point(9)));
+    await settled();
+    expect(model.count("predict")).toBe(0);
+    model.set({ revision: 2, prompt: { points: [], box: null } });
+    await model.answer(model.last("undo"), { revision: 2 });
+    expect(model.last("predict").prompt).toEqual({ points: [point(9)], box: null });
+  });
+
+  it("sends nothing for what cannot be done", async () => {
+    const { model, store } = await open();
+    await Promise.all([store.accept(""), store.clear(), store.undo(), store.redo(), store.choose(0)]);
+    expect(model.sent.map((request) => request.type)).toEqual(["hello"]);
+  });
+});
+
+describe("choosing", () => {
+  const three: State = { ...STATE, candidates: ["a", "b", "c"].map(candidate), chosen: 1 };
+
+  it("shows the choice at once, and the kernel's when it refuses", async () => {
+    const { model, store } = await open(three);
+    void store.choose(2);
+    expect(store.chosen).toBe(2);
+    await model.answer(model.last("choose"), { outcome: "error", error: "no" });
+    expect(store.chosen).toBe(1);
+  });
+
+  it("forgets a choice that the new candidates do not have", async () => {
+    const { model, store } = await open(three);
+    void store.choose(2);
+    model.set({ revision: 2, candidates: [candidate("a")], chosen: 0 });
+    expect(store.chosen).toBeNull();
+    await model.answer(model.last("choose"));
+    expect(store.chosen).toBe(0);
+  });
+});
+
+describe("masks", () => {
+  it("keeps what the state names and drops what it names no longer", async () => {
+    const { model, store } = await open();
+    model.masks("a", "b");
+    model.set({ revision: 2, candidates: [candidate("a"), candidate("b")] });
+    model.set({ revision: 3, candidates: [candidate("b")] });
+    expect([...store.masks.keys()]).toEqual(["b"]);
+  });
+
+  it("keeps masks that a coming state is about to name", async () => {
+    const { model, store } = await open();
+    model.masks("soon");
+    model.set({ revision: 2, message: "something else" });
+    model.set({ revision: 3, candidates: [candidate("soon")] });
+    expect(store.mask("soon")).toMatchObject({ width: 4, height: 4 });
+    expect(model.count("hello")).toBe(1);
+  });
+
+  it("keeps only the latest of those never named", async () => {
+    const { model, store } = await open();
+    for (let i = 0; i < 100; i++) model.masks(`m${i}`);
+    expect(store.masks.size).toBe(32);
+    expect(store.masks.has("m99")).toBe(true);
+  });
+
+  it("asks again for a mask that the state names and it does not know, once for each state", async () => {
+    const { model } = await open();
+    model.set({ revision: 2, candidates: [candidate("missed")] });
+    expect(model.count("hello")).toBe(2);
+    model.set({ revision: 2 });
+    await model.answer(model.last("hello"), { revision: 2 });
+    expect(model.count("hello")).toBe(2);
+    model.set({ revision: 3 });
+    expect(model.count("hello")).toBe(3);
+  });
+
+  it("asks again after its first hello if the state went on meanwhile", async () => {
+    const { model } = await open(STATE, { greeted: false });
+    model.set({ revision: 2, candidates: [candidate("missed")] });
+    expect(model.count("hello")).toBe(1);
+    await model.answer(model.last("hello"), { revision: 1 });
+    expect(model.count("hello")).toBe(2);
+  });
+
+  it("says so when a mask cannot be read", async () => {
+    const { model, store } = await open();
+    const message = { type: "masks", masks: [{ id: "bad", width: 1, height: 1 }] };
+    model.emit("msg:custom", message, [new DataView(new ArrayBuffer(8), 0, 7)]);
+    expect(store.failure).toContain("could not be read");
+    expect(store.mask("bad")).toBeNull();
+  });
+});
+
+describe("the picture", () => {
+  const named: State = { ...STATE, image: { hash: "cat", width: 40, height: 30 } };
+  const image = { type: "image", hash: "cat", width: 40, height: 30, mime: "image/png" };
+
+  it("is decoded once", async () => {
+    const { model, store, decode } = await open(named, { greeted: false });
+    expect(store.status).toBe("loading");
+    for (let i = 0; i < 2; i++) model.emit("msg:custom", image, [new DataView(new ArrayBuffer(9), 2, 5)]);
+    await model.answer(model.last("hello"));
+    expect(store.picture).toEqual({ hash: "cat", width: 40, height: 30, bitmap: "picture of 5 bytes" });
+    expect(decode).toHaveBeenCalledOnce();
+    expect(store.status).toBe("ready");
+  });
+
+  it("is asked for again when the state names another", async () => {
+    const { model } = await open();
+    model.set({ revision: 2, image: { hash: "dog", width: 4, height: 3 } });
+    expect(model.count("hello")).toBe(2);
+  });
+
+  it("is an error when it cannot be decoded", async () => {
+    const { model, store } = await open(named, { greeted: false });
+    model.emit("msg:custom", { ...image, mime: "image/broken" }, [new DataView(new ArrayBuffer(1))]);
+    await model.answer(model.last("hello"));
+    expect(store.failure).toContain("no such format");
+    expect(store.status).toBe("error");
+  });
+});
+
+describe("a kernel that goes away", () => {
+  it("ends what waits, with an error", async () => {
+    const { model, store } = await open();
+    void store.edit(add(point(1)));
+    await model.answer(model.last("predict"), { revision: 7 });
+    model.emit("comm_live_update");
+    await settled();
+    expect(store.status).toBe("error");
+    expect(store.failure).toContain("Run the cell again");
+    expect(store.prompt.points).toEqual([]);
+  });
+
+  it("is there again as soon as it speaks", async () => {
+    const { model, store } = await open();
+    model.emit("comm_live_update");
+    model.set({ revision: 2 });
+    expect(store.status).toBe("ready");
+    expect(store.failure).toBeNull();
+  });
+
+  it("is told from one that is silent from the start", async () => {
+    vi.useFakeTimers();
+    try {
+      const { store } = await open(STATE, { greeted: false });
+      expect(store.unanswered).toBe(false);
+      vi.advanceTimersByTime(10_000);
+      expect(store.unanswered).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+it("stops listening when the view closes", async () => {
+  const { model, controller } = await open();
+  controller.abort();
+  expect(model.listening).toBe(0);
+});

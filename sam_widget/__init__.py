@@ -1,0 +1,83 @@
+"""Segment Anything in a notebook cell, live.
+
+The public names are below; each is imported on first use, so that `import sam_widget` costs nothing and never imports
+torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sam_widget.errors import (
+        ImageError,
+        ModelError,
+        PromptError,
+        ProtocolError,
+        SamWidgetError,
+        SessionError,
+    )
+    from sam_widget.image import to_rgb
+    from sam_widget.model.zoo import ModelInfo, load_model, models
+    from sam_widget.predictor import Embedding, Prediction, Predictor
+    from sam_widget.prompts import Box, Point, Prompt
+    from sam_widget.samples import sample, samples
+    from sam_widget.session import Candidate, SegmentedObject, Session
+    from sam_widget.widget.sam_widget import SamWidget
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "sam_widget.errors": (
+        "ImageError",
+        "ModelError",
+        "PromptError",
+        "ProtocolError",
+        "SamWidgetError",
+        "SessionError",
+    ),
+    "sam_widget.image": ("to_rgb",),
+    "sam_widget.model.zoo": ("ModelInfo", "load_model", "models"),
+    "sam_widget.predictor": ("Embedding", "Prediction", "Predictor"),
+    "sam_widget.prompts": ("Box", "Point", "Prompt"),
+    "sam_widget.samples": ("sample", "samples"),
+    "sam_widget.session": ("Candidate", "SegmentedObject", "Session"),
+    "sam_widget.widget.sam_widget": ("SamWidget",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Box",
+    "Candidate",
+    "Embedding",
+    "ImageError",
+    "ModelError",
+    "ModelInfo",
+    "Point",
+    "Prediction",
+    "Predictor",
+    "Prompt",
+    "PromptError",
+    "ProtocolError",
+    "SamWidget",
+    "SamWidgetError",
+    "SegmentedObject",
+    "Session",
+    "SessionError",
+    "load_model",
+    "models",
+    "sample",
+    "samples",
+    "to_rgb",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,29 @@
+"""Every error this package raises on purpose.
+
+Each message says what was given, what was expected, and what to do next. Catch `SamWidgetError` to catch them all;
+each subclass is also the built-in exception a caller would expect (`ValueError`, `OSError`, ...).
+"""
+
+
+class SamWidgetError(Exception):
+    """Base class of every error raised on purpose by sam_widget."""
+
+
+class ImageError(SamWidgetError, ValueError):
+    """An image could not be read, or is not something that can be segmented."""
+
+
+class PromptError(SamWidgetError, ValueError):
+    """A point, box, label or mask prompt is malformed or lies outside the image."""
+
+
+class ModelError(SamWidgetError, ValueError):
+    """A model name is unknown, or a checkpoint cannot be loaded."""
+
+
+class SessionError(SamWidgetError, ValueError):
+    """A session was asked for something it cannot do in its present state."""
+
+
+class ProtocolError(SamWidgetError, ValueError):
+    """A message from a view is unknown or malformed."""

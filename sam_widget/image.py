@@ -1,0 +1,364 @@
+"""Any image a user has -> RGB uint8 (H, W, 3), with a content hash.
+
+Reads paths, URLs, encoded bytes, files, Pillow images, arrays and tensors. Nothing here knows what becomes of the
+image, and torch is never imported: tensors are recognised by their methods.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
+import os
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from sam_widget.errors import ImageError
+
+RGB = NDArray[np.uint8]
+
+# Where Pillow starts to warn of decompression bombs: a file of a few kB may unpack to this many pixels.
+MAX_PIXELS = 89_478_485
+MAX_BYTES = 200 * 2**20
+TIMEOUT_SECONDS = 20
+
+_EXPECTED = (
+    "Expected a path, an http(s) or data URL, encoded bytes, an open binary file, a Pillow image, or an array or "
+    "tensor of shape (H, W), (H, W, C) or (C, H, W) with 1, 3 or 4 channels."
+)
+
+
+def to_rgb(source: Any, *, max_pixels: int = MAX_PIXELS) -> RGB:
+    """Read an image from whatever holds it.
+
+    Files and Pillow images are turned upright as their EXIF orientation says, animations and stacks give their first
+    frame, and transparency is laid on white. Arrays and tensors:
+
+    - Layout: (H, W), (H, W, C) or (C, H, W) with C of 1, 3 or 4. Where both readings are possible, such as (3, N, 3),
+      the last axis holds the channels. Leading axes of length 1 are dropped.
+    - Floats within [0, 1] are multiplied by 255.
+    - Numbers within [0, 255] are taken as they are.
+    - Integers within [0, 65535] whose maximum is above 32767 are 16-bit photos, divided by 257.
+    - Anything else, such as 12-bit microscopy or normalised tensors, is stretched from its own minimum..maximum to
+      0..255, all channels alike.
+    - Bool becomes 0 and 255.
+
+    Args:
+        source: path (str or os.PathLike), http, https or data URL, encoded bytes, binary file, Pillow image, array, or
+            anything with `__array__` or `__array_interface__`.
+        max_pixels: the most pixels an encoded image may unpack to.
+
+    Returns:
+        (H, W, 3) uint8, C-contiguous, sharing no memory with `source`.
+
+    Raises:
+        ImageError: there is no image to be had from it; says why.
+    """
+    if isinstance(source, Image.Image):
+        return _rgb_from_pillow(source, describe(source))
+    if is_url(source):
+        return _decode(_download(source), describe(source), max_pixels)
+    if isinstance(source, str | os.PathLike):
+        return _decode(_read_file(source), describe(source), max_pixels)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _decode(bytes(source), describe(source), max_pixels)
+    if callable(getattr(source, "read", None)) and not hasattr(source, "__array__"):
+        return _decode(_read_stream(source), describe(source), max_pixels)
+    return _rgb_from_array(_as_array(source))
+
+
+def image_hash(rgb: RGB) -> str:
+    """Identify an image by its content: 32 hexadecimal digits of BLAKE2b over shape and pixels."""
+    digest = hashlib.blake2b(repr(rgb.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(rgb).data)
+    return digest.hexdigest()
+
+
+def is_url(source: object) -> bool:
+    """Whether `source` is a string that names an http, https or data URL."""
+    return isinstance(source, str) and source.lstrip()[:8].lower().startswith(("http://", "https://", "data:"))
+
+
+def describe(source: object) -> str:
+    """Name a source in a few words, for status lines and error messages."""
+    name = _name(source)
+    return name if len(name) <= 80 else f"{name[:77]}..."
+
+
+def _name(source: object) -> str:
+    if isinstance(source, Image.Image):
+        name = Path(str(getattr(source, "filename", "") or "")).name
+        return name or f"Pillow image {source.width}x{source.height}"
+    if isinstance(source, str) and is_url(source):
+        scheme, _, rest = source.strip().partition(":")
+        if scheme.lower() == "data":
+            return f"data URL ({re.split('[;,]', rest)[0] or 'text/plain'})"
+        address = re.split("[?#]", rest.lstrip("/"))[0].split("/")
+        return "/".join((address[0].rpartition("@")[2], *address[1:][-1:])).rstrip("/")
+    if isinstance(source, str | os.PathLike):
+        return Path(os.fsdecode(source)).name or os.fsdecode(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return f"{len(source)} bytes"
+    shape = getattr(source, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        kind = "tensor" if _is_tensor(source) else "array"
+        return f"{kind} {'x'.join(str(side) for side in shape)}"
+    if callable(getattr(source, "read", None)):
+        return Path(str(getattr(source, "name", "") or "")).name or "file"
+    return type(source).__name__
+
+
+# ------------------------------------------------------------------------------------------------ bytes
+
+
+def _read_file(source: str | os.PathLike[Any]) -> bytes:
+    text = os.fsdecode(source)
+    if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
+        msg = f"cannot read {text!r}: only http, https and data URLs are read. For a file, give its path."
+        raise ImageError(msg)
+    try:
+        path = Path(text).expanduser()
+        if path.is_dir():
+            msg = f"{text!r} is a folder, expected an image file. Name one file in it."
+            raise ImageError(msg)
+        if path.exists() and not path.is_file():
+            msg = f"{text!r} is not a regular file, expected an image file."
+            raise ImageError(msg)
+        with path.open("rb") as file:
+            return _limited(file.read(MAX_BYTES + 1), text)
+    except FileNotFoundError as error:
+        msg = f"no such file: {text!r}, looked for at {str(path.absolute())!r}. Check the path and the working folder."
+        raise ImageError(msg) from error
+    except (OSError, ValueError, RuntimeError) as error:  # no permission; a NUL in the name; no home for ~
+        if isinstance(error, ImageError):
+            raise
+        shown = text if len(text) <= 200 else f"{text[:200]}..."
+        msg = f"cannot open {shown!r}: {error}. Give the path of an image file that you may read."
+        raise ImageError(msg) from error
+
+
+def _read_stream(source: Any) -> bytes:
+    try:
+        data = source.read(MAX_BYTES + 1)
+    except Exception as error:  # of any type: the object is the caller's
+        msg = f"cannot read from {describe(source)}: {error}. Give a file that is open for reading in binary mode."
+        raise ImageError(msg) from error
+    if not isinstance(data, bytes | bytearray):
+        msg = f'{describe(source)} gives {type(data).__name__}, expected bytes. Open the file in binary mode, "rb".'
+        raise ImageError(msg)
+    return _limited(bytes(data), describe(source))
+
+
+def _download(url: str) -> bytes:
+    # http.client refuses spaces and non-ASCII letters, which browsers show in their address bars.
+    quoted = urllib.parse.quote(url.strip(), safe="%/:?#[]@!$&'()*+,;=~")
+    name = describe(url)
+    # Servers such as Wikimedia's turn away requests that do not say who asks.
+    headers = {"User-Agent": "sam-widget (Python urllib)"}
+    try:
+        request = urllib.request.Request(quoted, headers=headers)  # noqa: S310 - the opener knows no other scheme
+        with _opener().open(request, timeout=TIMEOUT_SECONDS) as response:
+            return _limited(response.read(MAX_BYTES + 1), name)
+    except ImageError:
+        raise
+    except urllib.error.HTTPError as error:
+        msg = f"{name} answered {error.code} {error.reason}; expected an image. Check the address in a browser."
+        raise ImageError(msg) from error
+    except TimeoutError as error:
+        msg = f"{name} did not answer within {TIMEOUT_SECONDS} s. Try again, or download the image and give its path."
+        raise ImageError(msg) from error
+    except (OSError, ValueError, http.client.HTTPException) as error:  # no such host, no route; a malformed URL
+        reason = getattr(error, "reason", None) or error
+        msg = f"cannot download {name}: {reason}. Check the address and the network, or give a path."
+        raise ImageError(msg) from error
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    # urllib's own opener also reads file: and ftp: URLs, and follows redirects to the latter.
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.UnknownHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.DataHandler,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
+def _limited(data: bytes, name: str) -> bytes:
+    if len(data) > MAX_BYTES:
+        msg = f"{name} is larger than {MAX_BYTES // 2**20} MB. Open it yourself and give the pixels as an array."
+        raise ImageError(msg)
+    return data
+
+
+# ------------------------------------------------------------------------------------------------ encoded images
+
+# What people give instead of an image, by how it starts, and what to do about it.
+_SVG = rb"(<\?xml.*?)?(<!--.*?-->\s*)*(<!doctype svg.*?)?<svg"
+_NOT_IMAGES = (
+    (re.compile(_SVG, re.DOTALL | re.IGNORECASE), "an SVG drawing", "Export it as PNG."),
+    (re.compile(rb"<(!doctype html|html|head|body)", re.IGNORECASE), "a web page", "Copy the image's own address."),
+    (re.compile(rb"%PDF"), "a PDF document", "Export the page as PNG."),
+    (re.compile(rb"....ftyp(heic|heix|mif1|msf1)", re.DOTALL), "a HEIF photo", "Convert it to JPEG or PNG."),
+    (re.compile(rb"\x93NUMPY"), "a NumPy file", "Load it with numpy.load and give the array."),
+)
+
+
+def _decode(data: bytes, name: str, max_pixels: int) -> RGB:
+    if not data:
+        msg = f"{name} is empty, expected an encoded image. If it is an open file, go to its start first: seek(0)."
+        raise ImageError(msg)
+    try:
+        image = Image.open(io.BytesIO(data))
+    # The warning is an exception where the user's filters make it one.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        msg = f"{name} is too large: {error} Open it yourself and give the pixels as an array, or a smaller version."
+        raise ImageError(msg) from error
+    except Exception as error:  # decoders raise whatever malformed bytes make them trip over
+        start = data[:2000].lstrip(b"\xef\xbb\xbf \t\r\n")
+        for pattern, what, advice in _NOT_IMAGES:
+            if pattern.match(start):
+                msg = f"{name} is {what}, expected an image made of pixels. {advice}"
+                raise ImageError(msg) from error
+        msg = f"{name} is not in an image format that Pillow knows. Convert it to PNG or JPEG, or give an array."
+        raise ImageError(msg) from error
+    with image:
+        if image.width * image.height > max_pixels:
+            msg = (
+                f"{name} is {image.width} x {image.height} pixels, more than the limit of {max_pixels}. "
+                "Give a smaller version or, if you trust it, sam_widget.image.to_rgb(source, max_pixels=...)."
+            )
+            raise ImageError(msg)
+        return _rgb_from_pillow(image, name)
+
+
+def _rgb_from_pillow(image: Image.Image, name: str) -> RGB:
+    try:
+        upright = ImageOps.exif_transpose(image)
+        # One channel of more than 8 bits: Pillow's own conversion cuts values off at 255.
+        if upright.mode in ("I", "F") or upright.mode.startswith("I;"):
+            pixels = np.asarray(upright)
+        elif upright.has_transparency_data:
+            pixels = np.asarray(upright.convert("RGBA"))
+        else:
+            pixels = np.asarray(upright.convert("RGB"))
+    except Exception as error:  # decoders raise whatever malformed bytes make them trip over
+        msg = f"{name} is damaged or cut short, or of a kind that cannot become RGB ({error}). Try to save it anew."
+        raise ImageError(msg) from error
+    return _rgb_from_array(pixels)
+
+
+# ------------------------------------------------------------------------------------------------ arrays
+
+
+def _is_tensor(source: object) -> bool:
+    return all(callable(getattr(source, name, None)) for name in ("detach", "cpu", "numpy"))
+
+
+def _as_array(source: Any) -> NDArray[Any]:
+    if source is None or isinstance(source, list | tuple | dict | set | bool | int | float | complex):
+        msg = f"cannot read an image from {describe(source)}: {source!r:.80}. {_EXPECTED} One image at a time."
+        raise ImageError(msg)
+    try:
+        if _is_tensor(source):
+            tensor = source.detach().cpu()
+            # NumPy has no bfloat16.
+            return np.asarray((tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy())
+        if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
+            return np.asarray(source)
+    except Exception as error:  # a foreign library's own conversion; its errors are of any type
+        msg = f"cannot turn {describe(source)} into an array: {error}. Convert it to a NumPy array first."
+        raise ImageError(msg) from error
+    msg = f"cannot read an image from an object of type {type(source).__name__}. {_EXPECTED}"
+    raise ImageError(msg)
+
+
+def _rgb_from_array(array: NDArray[Any]) -> RGB:
+    pixels = _channels_last(array)
+    if pixels.dtype.kind not in "buif":
+        msg = f"array of type {pixels.dtype} is not an image; expected bool, integers or floats."
+        raise ImageError(msg)
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        count = int(np.count_nonzero(~np.isfinite(pixels)))
+        msg = f"{describe(array)} has {count} values that are NaN or infinite. Replace them first: numpy.nan_to_num."
+        raise ImageError(msg)
+    colour = _to_uint8(pixels[..., :3])
+    if pixels.shape[2] == 4:
+        return _on_white(colour, _alpha(pixels[..., 3:]))
+    return np.array(np.broadcast_to(colour, (*colour.shape[:2], 3)), order="C")
+
+
+def _channels_last(array: NDArray[Any]) -> NDArray[Any]:
+    """Any accepted layout to (H, W, C)."""
+    pixels = array
+    while pixels.ndim > 3 and pixels.shape[0] == 1:
+        pixels = pixels[0]
+    if pixels.ndim == 2:
+        pixels = pixels[..., np.newaxis]
+    if pixels.ndim != 3:
+        advice = f" Give one image of the {array.shape[0]}: images[0]." if pixels.ndim > 3 else ""
+        msg = f"array of shape {array.shape} is not an image; expected (H, W), (H, W, C) or (C, H, W).{advice}"
+        raise ImageError(msg)
+    if pixels.size == 0:
+        msg = f"array of shape {array.shape} is empty; expected an image of at least one pixel."
+        raise ImageError(msg)
+    if pixels.shape[2] not in (1, 3, 4):
+        if pixels.shape[0] not in (1, 3, 4):
+            msg = (
+                f"array of shape {array.shape} has no axis of 1, 3 or 4 channels, first or last. "
+                "Pick the channels to show, such as image[..., :3] or image[..., 0]."
+            )
+            raise ImageError(msg)
+        pixels = np.moveaxis(pixels, 0, 2)
+    return pixels
+
+
+def _to_uint8(pixels: NDArray[Any]) -> RGB:
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype.kind == "b":
+        return pixels.astype(np.uint8) * np.uint8(255)
+    low, high = pixels.min().item(), pixels.max().item()
+    if pixels.dtype.kind == "f" and low >= 0 and high <= 1:
+        offset, scale = 0.0, 255.0
+    elif low >= 0 and high <= 255:
+        offset, scale = 0.0, 1.0
+    elif pixels.dtype.kind != "f" and low >= 0 and 32767 < high <= 65535:
+        offset, scale = 0.0, 1 / 257
+    else:
+        offset, scale = float(low), 255.0 / ((float(high) - float(low)) or 1.0)
+    # float64 holds every 32-bit integer, and the range of float16 and float32 without overflow.
+    return np.rint((pixels.astype(np.float64) - offset) * scale).astype(np.uint8)
+
+
+def _alpha(alpha: NDArray[Any]) -> RGB:
+    """Opacity has an absolute scale, so its own range says nothing but which scale that is."""
+    if alpha.dtype.kind in "bu" and alpha.dtype.itemsize == 1:
+        return _to_uint8(alpha)
+    low, high = alpha.min().item(), alpha.max().item()
+    opaque = 1 if alpha.dtype.kind == "f" and high <= 1 else 255 if high <= 255 else 65535
+    if low < 0 or high > opaque:
+        msg = f"the fourth channel runs from {low:g} to {high:g}, expected opacity of 0 to 1, 255 or 65535."
+        raise ImageError(msg + " For three channels, give image[..., :3].")
+    return np.rint(alpha.astype(np.float64) * (255 / opaque)).astype(np.uint8)
+
+
+def _on_white(colour: RGB, alpha: RGB) -> RGB:
+    # Both products together stay below 2^16, since the weights add up to 255.
+    opacity = alpha.astype(np.uint16)
+    blended = colour * opacity + np.uint16(255) * (np.uint16(255) - opacity) + np.uint16(127)
+    return np.ascontiguousarray((blended // np.uint16(255)).astype(np.uint8))

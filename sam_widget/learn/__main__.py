@@ -1,0 +1,118 @@
+"""One command a stage: `python -m sam_widget.learn {scenes,train,export,evaluate} --help`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sam_widget.errors import SamWidgetError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m sam_widget.learn", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    scenes = commands.add_parser("scenes", help="draw a contact sheet of rendered scenes and their regions")
+    scenes.add_argument("out", type=Path, help="PNG to write")
+    scenes.add_argument("--seed", type=int, default=0)
+    scenes.add_argument("--count", type=int, default=12)
+    scenes.add_argument("--size", type=int, default=256)
+    scenes.set_defaults(run=_scenes)
+
+    train = commands.add_parser("train", help="train the embedded model, or go on from FOLDER/checkpoint.pt")
+    train.add_argument("folder", type=Path, help="where checkpoint.pt and log.csv are kept")
+    train.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
+    train.add_argument("--start", type=Path, help="weights (safetensors) to start from instead of random ones")
+    train.add_argument("--device", default="cpu")
+    train.add_argument("--workers", type=int, default=1, help="processes that render")
+    train.add_argument("--threads", type=int, help="threads that compute")
+    for name, default in _config_defaults().items():
+        train.add_argument(f"--{name.replace('_', '-')}", type=type(default), help=f"default {default}")
+    train.set_defaults(run=_train)
+
+    export = commands.add_parser("export", help="write the averaged weights of a checkpoint as safetensors")
+    export.add_argument("checkpoint", type=Path)
+    export.add_argument("out", type=Path)
+    export.set_defaults(run=_export)
+
+    evaluate = commands.add_parser("evaluate", help="measure a model on photos with human masks, beside two priors")
+    evaluate.add_argument("folder", type=Path, help="with images/NAME.jpg and masks/NAME_0.png, NAME_1.png, ...")
+    evaluate.add_argument("--model", action="append", help="name or checkpoint; may be repeated (default: tiny)")
+    evaluate.set_defaults(run=_evaluate)
+
+    parsed = parser.parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except SamWidgetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _config_defaults() -> dict[str, int | float]:
+    from sam_widget.learn.train import TrainConfig
+
+    return {field.name: getattr(TrainConfig(), field.name) for field in dataclasses.fields(TrainConfig)}
+
+
+def _scenes(options: argparse.Namespace) -> None:
+    from PIL import Image
+
+    from sam_widget.learn.scenes import contact_sheet, render_scene
+
+    drawn = [render_scene(options.seed + k, size=options.size) for k in range(options.count)]
+    Image.fromarray(contact_sheet(drawn)).save(options.out)
+
+
+def _train(options: argparse.Namespace) -> None:
+    import torch
+
+    from sam_widget.learn.train import TrainConfig, Trainer
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    given = {name: getattr(options, name) for name in _config_defaults() if getattr(options, name) is not None}
+    checkpoint = options.folder / "checkpoint.pt"
+    if checkpoint.exists():
+        trainer = Trainer.resume(checkpoint, device=options.device, **given)
+        print(f"going on from step {trainer.step} of {trainer.config.steps}")
+    else:
+        trainer = Trainer(TrainConfig(**given), start=options.start, device=options.device)
+    trainer.run(options.folder, options.cache, workers=options.workers)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from sam_widget.learn.train import Trainer
+
+    trainer = Trainer.resume(options.checkpoint)
+    trainer.export(options.out)
+    print(f"{options.out}: step {trainer.step}, {trainer.seconds / 3600:.2f} hours")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from sam_widget.learn.evaluate import Disc, ModelMethod, evaluate, samples, table
+    from sam_widget.predictor import Predictor
+
+    data = list(samples(options.folder))
+    photos = len({id(sample.image) for sample in data})
+    results = []
+    for method in [*(ModelMethod(Predictor(name)) for name in options.model or ["tiny"]), Disc()]:
+        results.append(evaluate(method, data, progress=_progress(method.name)))
+    print(f"mean IoU, {len(data)} masks on {photos} photos\n")
+    print(table(results))
+
+
+def _progress(name: str):  # type: ignore[no-untyped-def]
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{name} {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The losses of promptable training (paper, appendix A): focal and dice 20:1 on masks, squared error on the IoU."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+
+def focal_loss(logits: Tensor, targets: Tensor, valid: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """Return the focal loss (Lin et al., arXiv 1708.02002) of (..., m, m) logits, averaged over valid cells: (...)."""
+    probability = logits.sigmoid()
+    cross_entropy = binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    agreement = probability * targets + (1 - probability) * (1 - targets)
+    balance = alpha * targets + (1 - alpha) * (1 - targets)
+    loss = balance * cross_entropy * (1 - agreement) ** gamma
+    return (loss * valid).sum((-2, -1)) / valid.sum((-2, -1)).clamp(min=1)
+
+
+def dice_loss(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+    """Return the dice loss (Milletari et al., arXiv 1606.04797) of (..., m, m) logits over valid cells: (...)."""
+    probability = logits.sigmoid() * valid
+    overlap = 2 * (probability * targets).sum((-2, -1)) + 1
+    return 1 - overlap / (probability.sum((-2, -1)) + targets.sum((-2, -1)) + 1)
+
+
+def mask_iou(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+    """Return the IoU of thresholded (..., m, m) logits with thresholded targets, over valid cells: (...)."""
+    given, wanted = (logits > 0) & (valid > 0), targets > 0.5
+    union = (given | wanted).sum((-2, -1))
+    return (given & wanted).sum((-2, -1)) / union.clamp(min=1)
+
+
+def promptable_loss(logits: Tensor, scores: Tensor, targets: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the loss of one round of B prompts, and the IoU (B, 4) each mask reached.
+
+    Only the best of the three ambiguous masks learns from a prompt, so that they can specialise; a tenth of the mean
+    keeps the others alive ("relaxed winner takes all", Rupprecht et al., arXiv 1612.00197). The unambiguous mask
+    (index 0) and the IoU head always learn.
+
+    Args:
+        logits: (B, 4, m, m).
+        scores: (B, 4) predicted IoUs.
+        targets: (B, m, m) in [0, 1].
+        valid: (B, m, m), 1 inside the image.
+    """
+    targets, valid = targets[:, None].expand_as(logits), valid[:, None].expand_as(logits)
+    mask_loss = 20 * focal_loss(logits, targets, valid) + dice_loss(logits, targets, valid)  # (B, 4)
+    ambiguous = mask_loss[:, 1:]
+    best_of_three = 0.9 * ambiguous.min(1).values + 0.1 * ambiguous.mean(1)
+    with torch.no_grad():
+        reached = mask_iou(logits, targets, valid)
+    iou_loss = (scores - reached).square().mean(1)
+    return (best_of_three + mask_loss[:, 0] + iou_loss).mean(), reached
+
+
+def affinity_loss(features: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Ask that image tokens be alike exactly when they lie in the same region.
+
+    A dense signal that warms up the image encoder: promptable training from scratch gets none until the decoder has
+    learned to look at the point.
+
+    Args:
+        features: (B, 3, C, g, g), a projection of the image embedding for each of the three levels.
+        labels: (B, 3, S, S) region ids; 0 is padding.
+        generator: Draws the pixel of each patch whose region counts.
+    """
+    grid = features.shape[-1]
+    cell = labels.shape[-1] // grid
+    dy, dx = torch.randint(0, cell, (2,), generator=generator).tolist()
+    ids = labels[:, :, dy::cell, dx::cell].flatten(2)  # (B, 3, g*g)
+    tokens = features.float().flatten(3)
+    logits = torch.einsum("blcn,blcm->blnm", tokens, tokens) / tokens.shape[2] ** 0.5
+    same = (ids[..., None] == ids[..., None, :]).float()
+    inside = ((ids > 0)[..., None] & (ids > 0)[..., None, :]).float()
+    loss = binary_cross_entropy_with_logits(logits, same, reduction="none")
+    # Pairs of the same region are rare in a cluttered scene and common in an empty one: weigh both kinds alike.
+    together, apart = same * inside, (1 - same) * inside
+    return (loss * together).sum() / together.sum().clamp(min=1) + (loss * apart).sum() / apart.sum().clamp(min=1)

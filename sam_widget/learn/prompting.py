@@ -1,0 +1,158 @@
+"""Simulated people: which region they want, where they click first, and where they click next.
+
+All of it works on the low-resolution grid of the mask logits, for every prompt of a batch at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d
+
+from sam_widget.learn.data import Batch
+
+
+@dataclass
+class Prompts:
+    """B prompts, growing by a point a round. Coordinates are pixels of the model input.
+
+    Attributes:
+        points: (B, N, 2) x, y; padded with zeros.
+        labels: (B, N) 1, 0, or -1 for padding.
+        boxes: (B, 4), or None when no prompt of the batch has a box.
+    """
+
+    points: Tensor
+    labels: Tensor
+    boxes: Tensor | None = None
+
+    def add(self, points: Tensor, labels: Tensor) -> None:
+        """Append one point each: (B, 2) and (B,)."""
+        self.points = torch.cat([self.points, points[:, None]], dim=1)
+        self.labels = torch.cat([self.labels, labels[:, None]], dim=1)
+
+
+def sample_targets(
+    batch: Batch, *, per_image: int, mask_size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Choose `per_image` regions of every image.
+
+    A region is drawn with probability proportional to the square root of its area at a level drawn uniformly: small
+    parts and large stuff both occur. Regions under 0.3% or over 70% of the image are not asked for.
+
+    Returns:
+        targets: (B * per_image, m, m) float in [0, 1], the share of each mask cell that the region covers.
+        valid: (B * per_image, m, m) float, 1 inside the image and 0 in the padding.
+    """
+    images, _, size, _ = batch.labels.shape
+    cell = size // mask_size
+    targets = []
+    for image in range(images):
+        area = batch.valid[image].sum()
+        weights = torch.zeros(3, 256)
+        for level in range(3):
+            counts = torch.bincount(batch.labels[image, level].flatten(), minlength=256).float()
+            counts[0] = 0
+            usable = (counts > 0.003 * area) & (counts < 0.7 * area)
+            weights[level] = torch.where(usable, counts.sqrt(), torch.zeros(()))
+            weights[level] /= weights[level].sum().clamp(min=1)
+        if weights.sum() == 0:
+            weights[2] = torch.bincount(batch.labels[image, 2].flatten(), minlength=256).float()
+            weights[2, 0] = 0
+        drawn = torch.multinomial(weights.flatten(), per_image, replacement=True, generator=generator)
+        levels, ids = drawn // 256, drawn % 256
+        targets.append(batch.labels[image, levels] == ids[:, None, None].to(torch.uint8))
+    masks = torch.cat(targets)
+    cells = masks.view(-1, mask_size, cell, mask_size, cell).float().mean((2, 4))
+    valid = batch.valid.view(images, mask_size, cell, mask_size, cell).float().mean((2, 4))
+    return cells, (valid > 0.5).float().repeat_interleave(per_image, dim=0)
+
+
+def inner_distance(regions: Tensor, *, reach: int = 16) -> Tensor:
+    """Return how many 3x3 erosions each cell of (B, m, m) boolean regions survives: a chessboard distance transform.
+
+    The image border counts as outside, as in the evaluation protocol of RITM (Sofiiuk et al., 2021).
+    """
+    alive = torch.nn.functional.pad(regions.float(), (1, 1, 1, 1))[:, None]
+    distance = alive.clone()
+    for _ in range(reach):
+        alive = -max_pool2d(-alive, 3, stride=1, padding=1)
+        alive[..., 0] = alive[..., -1] = alive[..., 0, :] = alive[..., -1, :] = 0
+        if not alive.any():
+            break
+        distance += alive
+    return distance[:, 0, 1:-1, 1:-1]
+
+
+def pick_cells(regions: Tensor, *, central: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw one cell of each (B, m, m) boolean region: near its centre where `central` (B,), else anywhere in it.
+
+    An empty region yields an arbitrary cell. Returns flat indices (B,).
+    """
+    distance = inner_distance(regions)
+    deepest = distance.flatten(1).amax(1)[:, None, None]
+    core = regions & (distance >= 0.8 * deepest)
+    allowed = torch.where(central[:, None, None], core, regions).flatten(1).float()
+    return torch.multinomial(allowed + 1e-9, 1, generator=generator)[:, 0]
+
+
+def to_pixels(cells: Tensor, *, mask_size: int, cell: int, generator: torch.Generator) -> Tensor:
+    """Turn flat cell indices (B,) into x, y (B, 2) somewhere within each cell."""
+    corner = torch.stack([cells % mask_size, cells // mask_size], dim=1).float()
+    return (corner + torch.rand(corner.shape, generator=generator)) * cell
+
+
+def first_prompts(targets: Tensor, *, image_size: int, box: bool, generator: torch.Generator) -> Prompts:
+    """Return the first prompt of each target (B, m, m): a foreground click, or a noisy box.
+
+    Box corners are off by 10% of the box's sides (standard deviation), at most 20 pixels of a 1024 px input, as in
+    appendix A of the paper.
+    """
+    batch, mask_size, _ = targets.shape
+    cell = image_size // mask_size
+    regions = targets > 0.5
+    regions = torch.where(regions.flatten(1).any(1)[:, None, None], regions, targets > 0)
+    if box:
+        boxes = _boxes(regions) * cell
+        sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+        limit = 20 * image_size / 1024
+        noise = torch.randn(boxes.shape, generator=generator) * 0.1 * sides
+        boxes = (boxes + noise.clamp(-limit, limit)).clamp(0, image_size)
+        return Prompts(torch.zeros(batch, 0, 2), torch.zeros(batch, 0, dtype=torch.long), boxes)
+    central = torch.rand(batch, generator=generator) < 0.5
+    cells = pick_cells(regions, central=central, generator=generator)
+    points = to_pixels(cells, mask_size=mask_size, cell=cell, generator=generator)
+    return Prompts(points[:, None], torch.ones(batch, 1, dtype=torch.long))
+
+
+def corrections(
+    logits: Tensor, targets: Tensor, valid: Tensor, *, image_size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return one corrective click each for predicted logits (B, m, m): points (B, 2) and labels (B,).
+
+    Foreground where the mask misses the target, background where it spills over, whichever error runs deeper; drawn
+    from the middle of the error or anywhere in it. A perfect mask gets a further foreground click.
+    """
+    mask_size = targets.shape[-1]
+    wanted, given = targets > 0.5, (logits > 0) & (valid > 0)
+    missed, spilled = wanted & ~given, given & ~wanted
+    depth_missed = inner_distance(missed).flatten(1).amax(1)
+    depth_spilled = inner_distance(spilled).flatten(1).amax(1)
+    perfect = (depth_missed == 0) & (depth_spilled == 0)
+    foreground = (depth_missed >= depth_spilled) | perfect
+    error = torch.where(foreground[:, None, None], torch.where(perfect[:, None, None], wanted, missed), spilled)
+    central = torch.rand(len(error), generator=generator) < 0.6
+    cells = pick_cells(error, central=central, generator=generator)
+    points = to_pixels(cells, mask_size=mask_size, cell=image_size // mask_size, generator=generator)
+    return points, foreground.long()
+
+
+def _boxes(regions: Tensor) -> Tensor:
+    """Return the tight boxes x0, y0, x1, y1 (exclusive) of (B, m, m) boolean regions, in cells."""
+    size = regions.shape[-1]
+    columns, rows = regions.any(1).float(), regions.any(2).float()
+    x0, y0 = columns.argmax(1), rows.argmax(1)
+    x1, y1 = size - columns.flip(1).argmax(1), size - rows.flip(1).argmax(1)
+    return torch.stack([x0, y0, x1, y1], dim=1).float()

@@ -1,0 +1,195 @@
+"""What does the model learn from? Rendered scenes whose regions are known exactly, at three levels.
+
+A scene is a backdrop of stuff (sky, ground, walls) with things in front of it. Region borders come from geometry alone;
+shading, cast shadows, haze, blur and texture run across or stop inside regions as they do in photos, so that a border
+has to be recognised and not just detected. Everything is a pure function of the seed.
+
+Look at some: `python -m sam_widget.learn.scenes --seed 0 --count 12 sheet.png`.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from sam_widget.learn.backdrops import BACKDROPS
+from sam_widget.learn.camera import expose
+from sam_widget.learn.canvas import MAX_REGIONS, Canvas, Light, regions
+from sam_widget.learn.materials import kin, material
+from sam_widget.learn.shapes import Pen, pick
+from sam_widget.learn.textures import Rng, coloured, field
+from sam_widget.learn.things import BUILDERS, EXTENT
+
+LEVELS = ("subpart", "part", "whole")
+"""The order of `Scene.labels`."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture and what is where in it.
+
+    Attributes:
+        image: (S, S, 3) uint8 RGB.
+        labels: (3, S, S) uint8, region ids at the levels of `LEVELS`, 0, 1, 2, ... without gaps. Every pixel has a
+            region at each level, backdrop included, and levels nest: a subpart lies inside one part, a part inside one
+            whole.
+    """
+
+    image: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+
+
+UPRIGHT = frozenset(
+    (
+        "person",
+        "portrait",
+        "quadruped",
+        "bird",
+        "tree",
+        "plant",
+        "tuft",
+        "building",
+        "vehicle",
+        "boat",
+        "peak",
+        "vessel",
+        "heap",
+    )
+)
+"""Things that mostly stand; the others lie any way round."""
+RIGID = frozenset(("building", "vehicle", "facets", "ring"))
+"""Things that are mostly straight."""
+CAMOUFLAGE = 0.17
+"""Share of things whose material is a relative of the backdrop's."""
+
+
+def add_things(rng: Rng, canvas: Canvas, kinds: Sequence[str], focus: float) -> None:
+    """Put 1 to 8 things, or flocks of look-alikes, into the scene.
+
+    Args:
+        rng: Where everything comes from.
+        canvas: What to draw on, backdrop and all.
+        kinds: What is usually found here.
+        focus: Depth blur of the backdrop, in pixels at size 256.
+    """
+    count = int(np.clip(rng.geometric(0.28), 1, 8))
+    areas = np.exp(rng.uniform(np.log(0.01), np.log(0.6), count))
+    # A photo is mostly of something: thing 0 has some size, is sharp, and is not far from the middle.
+    areas[0] = np.exp(rng.uniform(np.log(0.04), np.log(0.6)))
+    order = np.argsort(areas)
+    draw = rng.random()
+    if draw < 0.45:
+        order = order[::-1]
+    elif draw < 0.75:
+        order = rng.permutation(count)
+    for index in order:
+        kind = pick(rng, *kinds) if rng.random() < 0.85 else pick(rng, *BUILDERS)
+        area = float(areas[index])
+        sharp = rng.random() < (0.9 if index == 0 else 0.7)
+        blur = float(np.abs(rng.normal(0, 0.3))) if sharp else float(rng.uniform(0.3, 2)) * focus
+        middle = np.clip(rng.normal(0.5, 0.16, 2), 0.1, 0.9) if index == 0 else rng.uniform(0.05, 0.95, 2)
+        flock = int(rng.integers(3, 8)) if area < 0.06 and rng.random() < 0.45 else 1
+        surface = None
+        if rng.random() < CAMOUFLAGE:
+            behind = canvas.materials[int(rng.integers(len(canvas.materials)))]
+            surface = kin(rng, behind, distance=float(rng.uniform(0.05, 0.3)))
+        for _ in range(flock):
+            if len(canvas.parents) > MAX_REGIONS - 30:
+                return
+            radius = float(canvas.size * np.sqrt(area / EXTENT[kind]))
+            x, y = middle * canvas.size
+            if flock > 1:
+                radius *= float(np.exp(rng.normal(0, 0.15)))
+                x, y = rng.normal((x, y), 3 * radius)
+            node = BUILDERS[kind](rng, hold_pen(rng, kind, canvas.size, (float(x), float(y)), radius))
+            if rng.random() < 0.12:
+                node.children = []
+            if surface is None:
+                surface = material(rng, node.stuff)
+            shadow = canvas.light.shadow * float(rng.uniform(0, 1)) if rng.random() < 0.7 else 0.0
+            canvas.draw(rng, node, kin(rng, surface, distance=0.1), blur=blur, shadow=shadow)
+
+
+def hold_pen(rng: Rng, kind: str, size: int, centre: tuple[float, float], radius: float) -> Pen:
+    """A pen turned and distorted as suits the kind of thing."""
+    stands = kind in UPRIGHT and rng.random() < 0.85
+    straight = kind in RIGID and rng.random() < 0.8
+    return Pen(
+        rng,
+        size,
+        centre,
+        radius,
+        angle=float(rng.normal(0, 0.1) if stands else rng.uniform(0, 2 * np.pi)),
+        flip=bool(rng.random() < 0.5),
+        wobble=float(rng.uniform(0.0, 0.02) if straight else rng.uniform(0.01, 0.09)),
+    )
+
+
+def render_scene(seed: int, *, size: int = 256) -> Scene:
+    """Render the scene of a seed.
+
+    Args:
+        seed: Any non-negative integer; the scene is a pure function of it and `size`.
+        size: S, the side of the picture in pixels.
+
+    Returns:
+        The picture and its regions at three levels.
+    """
+    rng = np.random.default_rng((seed, 2023))
+    azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 1.2)
+    direction = np.array(
+        [np.cos(azimuth) * np.cos(height), -abs(np.sin(azimuth)) * np.cos(height), np.sin(height)], np.float32
+    )
+    canvas = Canvas(size, Light(direction, ambient=float(rng.uniform(0.2, 0.8)), shadow=float(rng.uniform(0.1, 0.75))))
+    backdrop = BACKDROPS[int(rng.choice(len(BACKDROPS), p=[b.share for b in BACKDROPS]))]
+    focus = float(rng.uniform(0.5, 5)) if rng.random() < 0.3 else float(rng.uniform(0, 0.4))
+    backdrop.draw(rng, canvas, focus)
+    add_things(rng, canvas, backdrop.things, focus)
+    if rng.random() < 0.2:
+        dapple(rng, canvas)
+    return Scene(expose(rng, canvas.image, canvas.scale), regions(canvas))
+
+
+def dapple(rng: Rng, canvas: Canvas) -> None:
+    """Shadows of things outside the picture, across all regions alike."""
+    s = canvas.size
+    values = field(
+        rng, "fractal" if rng.random() < 0.5 else "leaves", (s, s), zoom=float(rng.uniform(0.3, 1.0)) / canvas.scale
+    )
+    shade = 0.5 + 0.5 * np.tanh((values - np.float32(rng.normal(0, 0.7))) * np.float32(rng.uniform(1, 6)))
+    shade = cv2.GaussianBlur(shade, (0, 0), float(rng.uniform(0.5, 4)) * canvas.scale)
+    canvas.image *= coloured(1 - np.float32(rng.uniform(0.15, 0.6)) * shade)
+
+
+# --- looking at them --------------------------------------------------------------------------------------------------
+
+
+def contact_sheet(scenes: Sequence[Scene], *, columns: int = 2) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) picture: each scene beside its coloured subparts, parts and wholes."""
+    # Steps of the golden ratio keep the hues of neighbouring ids apart.
+    hues = (np.arange(256) * 0.618034 % 1 * 180).astype(np.uint8)
+    tones = np.stack([hues, np.full(256, 150, np.uint8), np.where(np.arange(256) % 2, 235, 150).astype(np.uint8)], 1)
+    palette = cv2.cvtColor(tones[None], cv2.COLOR_HSV2RGB)[0]
+    cells = [np.concatenate([scene.image, *(palette[level] for level in scene.labels)], axis=1) for scene in scenes]
+    cells += [np.zeros_like(cells[0])] * (-len(cells) % columns)
+    return np.concatenate([np.concatenate(cells[k : k + columns], axis=1) for k in range(0, len(cells), columns)])
+
+
+def main() -> None:
+    """Write a contact sheet."""
+    parser = argparse.ArgumentParser(description="Write a contact sheet of training scenes.")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=0, help="the first scene")
+    parser.add_argument("--count", type=int, default=12)
+    parser.add_argument("--size", type=int, default=256)
+    options = parser.parse_args()
+    scenes = [render_scene(options.seed + k, size=options.size) for k in range(options.count)]
+    cv2.imwrite(str(options.out), contact_sheet(scenes)[..., ::-1])
+
+
+if __name__ == "__main__":
+    main()

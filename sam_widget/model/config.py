@@ -1,0 +1,86 @@
+"""The sizes of a Segment Anything model, from `tiny` to `vit_h`: one frozen dataclass each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class SamConfig:
+    """Every size of the architecture of arXiv 2304.02643, appendix A.
+
+    Attributes:
+        image_size: Side of the square, padded input, in pixels.
+        patch_size: Side of a patch; the embedding grid is `image_size / patch_size` on a side.
+        embed_dim: Channels of the ViT.
+        depth: Number of ViT blocks.
+        num_heads: Attention heads of a ViT block.
+        global_attention: Indices of the blocks that attend globally; the others attend within windows.
+        window_size: Side of an attention window, in patches.
+        relative_positions: Whether attention adds decomposed relative positions. They cost the small model a third of
+            its speed, and its convolutions see relative positions anyway.
+        stem: How patches become tokens: "linear" as in ViT, or "conv", a stack of strided 3x3 convolutions
+            ("Early Convolutions Help Transformers See Better", arXiv 2106.14881), which learns from far fewer images.
+        prompt_dim: Channels of image embedding, prompt tokens and mask decoder.
+        decoder_depth: Two-way attention blocks in the mask decoder.
+        decoder_heads: Attention heads in the mask decoder.
+        decoder_mlp_dim: Hidden channels of the token MLP in the mask decoder.
+        mask_channels: Hidden channels of the mask prompt's convolutions.
+        iou_hidden_dim: Hidden channels of the IoU head.
+        multimask_outputs: Masks offered for an ambiguous prompt.
+        pixel_mean: Mean RGB subtracted from the image, 0 to 255.
+        pixel_std: Standard deviation that divides it.
+        mask_threshold: Logit above which a pixel belongs to the mask.
+    """
+
+    image_size: int = 1024
+    patch_size: int = 16
+    embed_dim: int = 768
+    depth: int = 12
+    num_heads: int = 12
+    global_attention: tuple[int, ...] = (2, 5, 8, 11)
+    window_size: int = 14
+    relative_positions: bool = True
+    stem: Literal["linear", "conv"] = "linear"
+    prompt_dim: int = 256
+    decoder_depth: int = 2
+    decoder_heads: int = 8
+    decoder_mlp_dim: int = 2048
+    mask_channels: int = 16
+    iou_hidden_dim: int = 256
+    multimask_outputs: int = 3
+    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    mask_threshold: float = 0.0
+
+    @property
+    def grid_size(self) -> int:
+        """Side of the image embedding, in tokens."""
+        return self.image_size // self.patch_size
+
+    @property
+    def mask_size(self) -> int:
+        """Side of the low-resolution mask logits, in and out: four logits a token."""
+        return 4 * self.grid_size
+
+
+VIT_B = SamConfig()
+VIT_L = SamConfig(embed_dim=1024, depth=24, num_heads=16, global_attention=(5, 11, 17, 23))
+VIT_H = SamConfig(embed_dim=1280, depth=32, num_heads=16, global_attention=(7, 15, 23, 31))
+# Windows of 16 x 16 tokens are a whole 256 px training image and a quarter of a 512 px one, so that the windowed blocks
+# learned at 256 px serve at 512 px unchanged.
+TINY = SamConfig(
+    image_size=512,
+    embed_dim=192,
+    depth=8,
+    num_heads=6,
+    global_attention=(3, 7),
+    window_size=16,
+    relative_positions=False,
+    stem="conv",
+    prompt_dim=128,
+    decoder_heads=4,
+    decoder_mlp_dim=512,
+    iou_hidden_dim=128,
+)

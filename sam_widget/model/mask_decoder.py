@@ -1,0 +1,166 @@
+"""The mask decoder: two-way attention between a handful of tokens and the image, then masks and their quality."""
+
+from __future__ import annotations
+
+import torch
+from timm.layers import LayerNorm2d
+from torch import Tensor, nn
+from torch.nn.functional import relu, scaled_dot_product_attention
+
+from sam_widget.model.config import SamConfig
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose inner width may be smaller than its outer one."""
+
+    def __init__(self, dim: int, num_heads: int, *, downsample_rate: int = 1) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        inner = dim // downsample_rate
+        self.q_proj = nn.Linear(dim, inner)
+        self.k_proj = nn.Linear(dim, inner)
+        self.v_proj = nn.Linear(dim, inner)
+        self.out_proj = nn.Linear(inner, dim)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend from q (B, Nq, dim) to k, v (B, Nk, dim); return (B, Nq, dim)."""
+        q, k, v = self._heads(self.q_proj(q)), self._heads(self.k_proj(k)), self._heads(self.v_proj(v))
+        attended = scaled_dot_product_attention(q, k, v)  # (B, heads, Nq, inner / heads)
+        return self.out_proj(attended.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+
+
+class TokenMlp(nn.Module):
+    """Two linear layers with a ReLU between, on tokens."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.lin1 = nn.Linear(dim, hidden)
+        self.lin2 = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, N, dim) to (B, N, dim)."""
+        return self.lin2(relu(self.lin1(x)))  # type: ignore[no-any-return]
+
+
+class TwoWayAttentionBlock(nn.Module):
+    """Tokens attend to themselves and to the image, think, and the image attends to the tokens (paper, figure 14)."""
+
+    def __init__(self, config: SamConfig, *, first: bool) -> None:
+        super().__init__()
+        dim, heads = config.prompt_dim, config.decoder_heads
+        self.first = first
+        self.self_attn = Attention(dim, heads)
+        self.norm1 = nn.LayerNorm(dim)
+        self.cross_attn_token_to_image = Attention(dim, heads, downsample_rate=2)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = TokenMlp(dim, config.decoder_mlp_dim)
+        self.norm3 = nn.LayerNorm(dim)
+        self.norm4 = nn.LayerNorm(dim)
+        self.cross_attn_image_to_token = Attention(dim, heads, downsample_rate=2)
+
+    def forward(self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor) -> tuple[Tensor, Tensor]:
+        """Update tokens (B, N, dim) and image (B, g*g, dim); positions have the same shapes."""
+        # The first block's tokens are nothing but their positions yet: it neither adds them again nor keeps a residual.
+        if self.first:
+            tokens = self.self_attn(tokens, tokens, tokens)
+        else:
+            query = tokens + token_pe
+            tokens = tokens + self.self_attn(query, query, tokens)
+        tokens = self.norm1(tokens)
+
+        image_key = image + image_pe
+        tokens = self.norm2(tokens + self.cross_attn_token_to_image(tokens + token_pe, image_key, image))
+        tokens = self.norm3(tokens + self.mlp(tokens))
+        image = self.norm4(image + self.cross_attn_image_to_token(image_key, tokens + token_pe, tokens))
+        return tokens, image
+
+
+class TwoWayTransformer(nn.Module):
+    """A stack of two-way blocks and a last look of the tokens at the image."""
+
+    def __init__(self, config: SamConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(TwoWayAttentionBlock(config, first=i == 0) for i in range(config.decoder_depth))
+        self.final_attn_token_to_image = Attention(config.prompt_dim, config.decoder_heads, downsample_rate=2)
+        self.norm_final_attn = nn.LayerNorm(config.prompt_dim)
+
+    def forward(self, tokens: Tensor, image: Tensor, image_pe: Tensor) -> tuple[Tensor, Tensor]:
+        """Update tokens (B, N, dim) and image (B, g*g, dim). A token's first value is also its position."""
+        token_pe = tokens
+        for layer in self.layers:
+            tokens, image = layer(tokens, image, token_pe, image_pe)
+        tokens = tokens + self.final_attn_token_to_image(tokens + token_pe, image + image_pe, image)
+        return self.norm_final_attn(tokens), image
+
+
+class Mlp(nn.Module):
+    """A ReLU network on one token: the hypernetworks and the IoU head."""
+
+    def __init__(self, dim: int, hidden: int, out: int, depth: int) -> None:
+        super().__init__()
+        widths = [dim, *[hidden] * (depth - 1), out]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., dim) to (..., out)."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = relu(layer(x))
+        return last(x)  # type: ignore[no-any-return]
+
+
+class MaskDecoder(nn.Module):
+    """From image embedding and prompt embeddings to one unambiguous and three ambiguous masks, with predicted IoUs.
+
+    Parameter names follow the published checkpoints.
+    """
+
+    def __init__(self, config: SamConfig) -> None:
+        super().__init__()
+        dim = config.prompt_dim
+        self.num_mask_tokens = config.multimask_outputs + 1
+        self.transformer = TwoWayTransformer(config)
+        self.iou_token = nn.Embedding(1, dim)
+        self.mask_tokens = nn.Embedding(self.num_mask_tokens, dim)
+        self.output_upscaling = nn.Sequential(  # (B, dim, g, g) -> (B, dim / 8, 4g, 4g)
+            nn.ConvTranspose2d(dim, dim // 4, kernel_size=2, stride=2),
+            LayerNorm2d(dim // 4),
+            nn.GELU(),
+            nn.ConvTranspose2d(dim // 4, dim // 8, kernel_size=2, stride=2),
+            nn.GELU(),
+        )
+        self.output_hypernetworks_mlps = nn.ModuleList(
+            Mlp(dim, dim, dim // 8, 3) for _ in range(self.num_mask_tokens)
+        )
+        self.iou_prediction_head = Mlp(dim, config.iou_hidden_dim, self.num_mask_tokens, 3)
+
+    def forward(self, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode B prompts on I images; prompts of one image are consecutive, B / I each.
+
+        Args:
+            image: (I, dim, g, g) image embeddings.
+            image_pe: (1, dim, g, g) their positional encoding.
+            sparse: (B, M, dim) prompt tokens.
+            dense: (B, dim, g, g) dense prompt embeddings.
+
+        Returns:
+            Mask logits (B, 1 + multimask_outputs, 4g, 4g) and predicted IoUs (B, 1 + multimask_outputs). Index 0 is
+            the mask for an unambiguous prompt, 1, 2, 3 are subpart, part and whole.
+        """
+        batch, grid = sparse.shape[0], image.shape[-2:]
+        output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
+        tokens = torch.cat([output_tokens.expand(batch, -1, -1), sparse], dim=1)
+
+        embedded = image.repeat_interleave(batch // image.shape[0], dim=0) + dense
+        source = embedded.flatten(2).transpose(1, 2)  # (B, g*g, dim)
+        tokens, source = self.transformer(tokens, source, image_pe.flatten(2).transpose(1, 2))
+
+        iou_token, mask_tokens = tokens[:, 0], tokens[:, 1 : 1 + self.num_mask_tokens]
+        upscaled = self.output_upscaling(source.transpose(1, 2).unflatten(2, grid))
+        # Each mask token grows a linear classifier over the upscaled pixels.
+        hyper = torch.stack([mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1)
+        masks = torch.einsum("bnc,bchw->bnhw", hyper, upscaled)
+        return masks, self.iou_prediction_head(iou_token)

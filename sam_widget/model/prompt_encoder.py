@@ -1,0 +1,118 @@
+"""The prompt encoder: points, boxes and masks become tokens and a dense embedding."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from timm.layers import LayerNorm2d
+from torch import Tensor, nn
+
+from sam_widget.model.config import SamConfig
+
+# The label that pads a batch of prompts of unequal length; the padding point has a learned embedding of its own.
+NOT_A_POINT = -1
+
+
+class PositionEmbeddingRandom(nn.Module):
+    """Positions as random Fourier features (Tancik et al., arXiv 2006.10739): sin and cos of a fixed random projection.
+
+    Image grid and prompts share the projection, so a point and the image token under it carry the same code.
+    """
+
+    def __init__(self, num_frequencies: int) -> None:
+        super().__init__()
+        self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, num_frequencies))
+
+    def forward(self, coords: Tensor) -> Tensor:
+        """Encode (..., 2) coordinates in [0, 1] as (..., 2 * num_frequencies)."""
+        projected = 2 * math.pi * ((2 * coords - 1) @ self.positional_encoding_gaussian_matrix)
+        return torch.cat([projected.sin(), projected.cos()], dim=-1)
+
+    def grid(self, side: int) -> Tensor:
+        """Encode the centres of a side x side grid: (1, 2 * num_frequencies, side, side)."""
+        matrix: Tensor = self.positional_encoding_gaussian_matrix
+        centres = (torch.arange(side, device=matrix.device, dtype=matrix.dtype) + 0.5) / side
+        y, x = torch.meshgrid(centres, centres, indexing="ij")
+        return self(torch.stack([x, y], dim=-1)).permute(2, 0, 1)[None]
+
+
+class PromptEncoder(nn.Module):
+    """Sparse prompts (points, boxes) to tokens, dense prompts (masks) to an embedding added to the image's.
+
+    Parameter names follow the published checkpoints.
+    """
+
+    def __init__(self, config: SamConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.prompt_dim
+        self.pe_layer = PositionEmbeddingRandom(dim // 2)
+        # Background point, foreground point, top left corner of a box, bottom right corner.
+        self.point_embeddings = nn.ModuleList(nn.Embedding(1, dim) for _ in range(4))
+        self.not_a_point_embed = nn.Embedding(1, dim)
+        hidden = config.mask_channels
+        self.mask_downscaling = nn.Sequential(  # (B, 1, 4g, 4g) -> (B, dim, g, g)
+            nn.Conv2d(1, hidden // 4, kernel_size=2, stride=2),
+            LayerNorm2d(hidden // 4),
+            nn.GELU(),
+            nn.Conv2d(hidden // 4, hidden, kernel_size=2, stride=2),
+            LayerNorm2d(hidden),
+            nn.GELU(),
+            nn.Conv2d(hidden, dim, kernel_size=1),
+        )
+        self.no_mask_embed = nn.Embedding(1, dim)
+
+    def image_positions(self) -> Tensor:
+        """Return the positional encoding of the image grid: (1, prompt_dim, grid, grid)."""
+        return self.pe_layer.grid(self.config.grid_size)
+
+    def forward(
+        self,
+        points: Tensor | None = None,
+        labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        masks: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Embed B prompts.
+
+        Args:
+            points: (B, N, 2) x, y in pixels of the padded model input.
+            labels: (B, N) with 1 foreground, 0 background, -1 padding.
+            boxes: (B, 4) x0, y0, x1, y1 in the same pixels.
+            masks: (B, 1, mask_size, mask_size) logits of an earlier prediction.
+
+        Returns:
+            Sparse embeddings (B, M, prompt_dim), M = N + 2 with a box, N + 1 with points alone, else 0; and dense
+            embeddings (B, prompt_dim, grid, grid).
+        """
+        given = next((prompt for prompt in (points, boxes, masks) if prompt is not None), None)
+        batch = 1 if given is None else given.shape[0]
+        weight = self.no_mask_embed.weight
+        sparse = weight.new_empty(batch, 0, self.config.prompt_dim)
+        if points is not None and labels is not None:
+            if boxes is None:  # As published: points without a box are padded by one point that is none.
+                points = torch.cat([points, points.new_zeros(batch, 1, 2)], dim=1)
+                labels = torch.cat([labels, labels.new_full((batch, 1), NOT_A_POINT)], dim=1)
+            sparse = torch.cat([sparse, self._embed_points(points, labels)], dim=1)
+        if boxes is not None:
+            sparse = torch.cat([sparse, self._embed_boxes(boxes)], dim=1)
+        if masks is not None:
+            return sparse, self.mask_downscaling(masks)
+        grid = self.config.grid_size
+        return sparse, weight.view(1, -1, 1, 1).expand(batch, -1, grid, grid)
+
+    def _positions(self, coords: Tensor) -> Tensor:
+        # The published models address a pixel by its index and add half a pixel here.
+        return self.pe_layer((coords.float() + 0.5) / self.config.image_size)
+
+    def _embed_points(self, points: Tensor, labels: Tensor) -> Tensor:
+        positions = self._positions(points)
+        kind = labels[..., None]
+        background, foreground = self.point_embeddings[0].weight, self.point_embeddings[1].weight
+        learned = torch.where(kind == 1, foreground, background)
+        return torch.where(kind == NOT_A_POINT, self.not_a_point_embed.weight, positions + learned)
+
+    def _embed_boxes(self, boxes: Tensor) -> Tensor:
+        corners = torch.cat([self.point_embeddings[2].weight, self.point_embeddings[3].weight])
+        return self._positions(boxes.view(-1, 2, 2)) + corners

@@ -1,0 +1,84 @@
+"""Segment Anything: the three parts joined, and a named builder for every size."""
+
+from __future__ import annotations
+
+import uuid
+
+from torch import Tensor, nn
+
+from sam_widget.model.config import TINY, VIT_B, VIT_H, VIT_L, SamConfig
+from sam_widget.model.image_encoder import image_encoder, normalise
+from sam_widget.model.mask_decoder import MaskDecoder
+from sam_widget.model.prompt_encoder import PromptEncoder
+
+
+class Sam(nn.Module):
+    """Image encoder, prompt encoder and mask decoder (paper, section 3).
+
+    Attributes:
+        config: Every size of the model.
+        name: The name it was loaded under.
+        weights_id: Tells apart weights, so that embeddings of different ones are never mixed up.
+    """
+
+    def __init__(self, config: SamConfig, *, name: str = "sam") -> None:
+        super().__init__()
+        self.config = config
+        self.name = name
+        self.weights_id = f"{name}-{uuid.uuid4().hex[:16]}"
+        self.image_encoder = image_encoder(config)
+        self.prompt_encoder = PromptEncoder(config)
+        self.mask_decoder = MaskDecoder(config)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """Embed images: (I, 3, h, w) RGB of 0..255, longest side `config.image_size`, to (I, prompt_dim, g, g)."""
+        weight = self.prompt_encoder.no_mask_embed.weight
+        inputs = normalise(pixels, self.config).to(weight.dtype)
+        return self.image_encoder.forward_features(inputs)  # type: ignore[no-any-return]
+
+    def decode(
+        self,
+        image: Tensor,
+        *,
+        points: Tensor | None = None,
+        labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        masks: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Decode B prompts on I embedded images; prompts of one image are consecutive, B / I each.
+
+        Args:
+            image: (I, prompt_dim, g, g) from `encode_image`.
+            points: (B, N, 2) x, y in pixels of the padded model input.
+            labels: (B, N) with 1 foreground, 0 background, -1 padding.
+            boxes: (B, 4) x0, y0, x1, y1 in the same pixels.
+            masks: (B, 1, 4g, 4g) logits of an earlier prediction.
+
+        Returns:
+            Mask logits (B, 4, 4g, 4g) and predicted IoUs (B, 4): index 0 for an unambiguous prompt, 1 to 3 for an
+            ambiguous one.
+        """
+        sparse, dense = self.prompt_encoder(points, labels, boxes, masks)
+        positions = self.prompt_encoder.image_positions().to(image.dtype)
+        masks_out, scores = self.mask_decoder(image, positions, sparse.to(image.dtype), dense.to(image.dtype))
+        return masks_out, scores
+
+
+def tiny() -> Sam:
+    """Build the embedded model: the same architecture, small enough for two cores (5 M parameters, 512 px)."""
+    return Sam(TINY, name="tiny")
+
+
+def vit_b() -> Sam:
+    """Build SAM ViT-B (94 M parameters, 1024 px)."""
+    return Sam(VIT_B, name="vit_b")
+
+
+def vit_l() -> Sam:
+    """Build SAM ViT-L (312 M parameters, 1024 px)."""
+    return Sam(VIT_L, name="vit_l")
+
+
+def vit_h() -> Sam:
+    """Build SAM ViT-H (641 M parameters, 1024 px)."""
+    return Sam(VIT_H, name="vit_h")

@@ -1,0 +1,284 @@
+"""Embed once, decode often: images and prompts in the user's own pixels, NumPy masks out."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from sam_widget.errors import ModelError
+from sam_widget.image import image_hash, to_rgb
+from sam_widget.model.config import SamConfig
+from sam_widget.model.sam import Sam
+from sam_widget.model.zoo import load_model
+from sam_widget.prompts import Box, Point, Prompt, PromptError
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """An embedded image: all that a prompt needs to be answered, again and again.
+
+    Attributes:
+        features: (1, prompt_dim, g, g) output of the image encoder.
+        image_size: Height and width of the original image, in pixels.
+        image_hash: Content hash of the original image.
+        model_name: Name of the model that embedded it.
+        weights_id: Its weights; another model's decoder cannot read these features.
+    """
+
+    features: Tensor
+    image_size: tuple[int, int]
+    image_hash: str
+    model_name: str
+    weights_id: str
+
+    def save(self, path: str | Path) -> None:
+        """Write the embedding as a safetensors file."""
+        metadata = {
+            "format": "sam_widget.embedding.1",
+            "height": str(self.image_size[0]),
+            "width": str(self.image_size[1]),
+            "image_hash": self.image_hash,
+            "model_name": self.model_name,
+            "weights_id": self.weights_id,
+        }
+        save_file({"features": self.features.cpu().contiguous()}, path, metadata=metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Embedding:
+        """Read an embedding that `save` wrote.
+
+        Raises:
+            ModelError: The file is missing, damaged, or no embedding.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != "sam_widget.embedding.1":
+                    raise ModelError(f"{path} is no saved embedding; expected a file written by Embedding.save")
+                return cls(
+                    features=file.get_tensor("features"),
+                    image_size=(int(metadata["height"]), int(metadata["width"])),
+                    image_hash=metadata["image_hash"],
+                    model_name=metadata["model_name"],
+                    weights_id=metadata["weights_id"],
+                )
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            if isinstance(error, ModelError):
+                raise
+            raise ModelError(f"{path} cannot be read as an embedding ({error}); embed the image again") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The answer to a prompt.
+
+    Attributes:
+        masks: (N, H, W) bool at image resolution, in the model's own order: subpart, part, whole.
+        scores: (N,) float32, the IoU that the model expects of each mask.
+        logits: (N, h, w) float32 at low resolution; `logits[best]` goes back in as `mask`.
+    """
+
+    masks: np.ndarray
+    scores: np.ndarray
+    logits: np.ndarray
+
+    @property
+    def best(self) -> int:
+        """Index of the highest score."""
+        return int(self.scores.argmax())
+
+
+class EmbeddingCache:
+    """The embeddings used last, by image content and model weights; safe to share between threads."""
+
+    def __init__(self, size: int = 16) -> None:
+        self.size = size
+        self._items: OrderedDict[tuple[str, str], Embedding] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, image_hash: str, weights_id: str) -> Embedding | None:
+        """Return an embedding and mark it as used, or None."""
+        with self._lock:
+            item = self._items.get((image_hash, weights_id))
+            if item is not None:
+                self._items.move_to_end((image_hash, weights_id))
+            return item
+
+    def put(self, embedding: Embedding) -> None:
+        """Keep an embedding, dropping the one unused for longest when there are too many."""
+        with self._lock:
+            self._items[embedding.image_hash, embedding.weights_id] = embedding
+            self._items.move_to_end((embedding.image_hash, embedding.weights_id))
+            while len(self._items) > self.size:
+                self._items.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+# One for the process, so that two widgets on the same photo embed it once.
+CACHE = EmbeddingCache()
+
+
+class Predictor:
+    """Answers prompts on images with one model. Coordinates are pixels of the original image.
+
+    Methods may be called from any thread.
+    """
+
+    def __init__(self, model: Sam | str | Path = "tiny", *, cache: EmbeddingCache = CACHE) -> None:
+        """Wrap a model.
+
+        Args:
+            model: A loaded model, or what `load_model` takes.
+            cache: Where embeddings are kept; by default one cache serves the process.
+
+        Raises:
+            ModelError: The model cannot be loaded.
+        """
+        self.model = model if isinstance(model, Sam) else load_model(model)
+        self._cache = cache
+
+    @property
+    def config(self) -> SamConfig:
+        """Sizes of the model."""
+        return self.model.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.model.parameters()).device
+
+    def embed(self, image: Any) -> Embedding:
+        """Embed an image, or return its embedding from the cache.
+
+        Args:
+            image: Anything `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
+
+        Raises:
+            ImageError: The image cannot be read.
+        """
+        rgb = to_rgb(image)
+        digest = image_hash(rgb)
+        embedding = self._cache.get(digest, self.model.weights_id)
+        if embedding is None:
+            with torch.inference_mode():
+                features = self.model.encode_image(self._pixels(rgb))
+            embedding = Embedding(
+                features=features,
+                image_size=(rgb.shape[0], rgb.shape[1]),
+                image_hash=digest,
+                model_name=self.model.name,
+                weights_id=self.model.weights_id,
+            )
+            self._cache.put(embedding)
+        return embedding
+
+    def predict(
+        self,
+        embedding: Embedding,
+        *,
+        points: Sequence[Any] | np.ndarray | None = None,
+        labels: Sequence[int] | np.ndarray | None = None,
+        box: Sequence[float] | np.ndarray | Box | None = None,
+        mask: np.ndarray | None = None,
+        multimask: bool = True,
+    ) -> Prediction:
+        """Answer a prompt.
+
+        Args:
+            embedding: From `embed`, of this predictor's model.
+            points: (N, 2) x, y.
+            labels: (N,) 1 foreground, 0 background; all foreground when left out.
+            box: x0, y0, x1, y1.
+            mask: (h, w) low-resolution logits of an earlier prediction.
+            multimask: Three masks for an ambiguous prompt, or the one for an unambiguous prompt.
+
+        Raises:
+            PromptError: There is no prompt, or it is malformed or outside the image.
+            ModelError: The embedding is another model's.
+        """
+        return self.answer(embedding, Prompt.from_arrays(points, labels, box, mask), multimask=multimask)
+
+    def answer(self, embedding: Embedding, prompt: Prompt, *, multimask: bool = True) -> Prediction:
+        """Answer a `Prompt`; see `predict`."""
+        if embedding.weights_id != self.model.weights_id:
+            raise ModelError(
+                f"the embedding was made by {embedding.model_name} ({embedding.weights_id}), but this predictor runs "
+                f"{self.model.weights_id}; embed the image with this predictor"
+            )
+        if prompt.is_empty:
+            raise PromptError("the prompt is empty; give points, a box or a mask")
+        height, width = embedding.image_size
+        prompt = prompt.check_inside(width, height)
+        with torch.inference_mode():
+            logits, scores = self.model.decode(embedding.features.to(self.device), **self._tensors(prompt, embedding))
+            chosen = slice(1, None) if multimask else slice(0, 1)
+            low = logits[:, chosen].float()
+            masks = self._full_size(low, embedding)[0] > self.config.mask_threshold
+            return Prediction(
+                masks=masks.cpu().numpy(),
+                scores=scores[0, chosen].float().cpu().numpy(),
+                logits=low[0].cpu().numpy(),
+            )
+
+    # ------------------------------------------------------------------------------- between the user's pixels and SAM's
+
+    def _fitted(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width once the longest side is the model's (reference: ResizeLongestSide)."""
+        scale = self.config.image_size / max(height, width)
+        # Never zero: the reference rounds the short side of a very thin image to nothing and fails.
+        return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+
+    def _pixels(self, rgb: np.ndarray) -> Tensor:
+        """Resize (H, W, 3) uint8 to the model's longest side, by Pillow's antialiased bilinear: (1, 3, h, w)."""
+        height, width = self._fitted(rgb.shape[0], rgb.shape[1])
+        resized = Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR)
+        return torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].to(self.device)
+
+    def _tensors(self, prompt: Prompt, embedding: Embedding) -> dict[str, Tensor]:
+        """Return the prompt as the model's arguments, in pixels of its input."""
+        height, width = embedding.image_size
+        fitted_height, fitted_width = self._fitted(height, width)
+        scale = torch.tensor([fitted_width / width, fitted_height / height], device=self.device)
+        arguments: dict[str, Tensor] = {}
+        if prompt.points:
+            coords, labels = prompt.to_arrays()
+            arguments["points"] = torch.from_numpy(coords).to(self.device)[None] * scale
+            arguments["labels"] = torch.from_numpy(labels).to(self.device)[None]
+        if prompt.box is not None:
+            b = prompt.box
+            corners = torch.tensor([[b.x0, b.y0], [b.x1, b.y1]], dtype=torch.float32, device=self.device)
+            arguments["boxes"] = (corners * scale).view(1, 4)
+        if prompt.mask is not None:
+            side = self.config.mask_size
+            if prompt.mask.shape != (side, side):
+                raise PromptError(
+                    f"mask has shape {prompt.mask.shape}, expected ({side}, {side}) logits; pass logits[best] of an "
+                    "earlier prediction of this model"
+                )
+            dtype = embedding.features.dtype
+            arguments["masks"] = torch.tensor(prompt.mask, dtype=dtype, device=self.device)[None, None]
+        return arguments
+
+    def _full_size(self, logits: Tensor, embedding: Embedding) -> Tensor:
+        """Bring (B, N, h, w) logits to the original image: upsample, drop the padding, resize (reference: the same)."""
+        side = self.config.image_size
+        height, width = self._fitted(*embedding.image_size)
+        padded = interpolate(logits, (side, side), mode="bilinear", align_corners=False)
+        return interpolate(padded[..., :height, :width], embedding.image_size, mode="bilinear", align_corners=False)
+
+
+__all__ = ["CACHE", "Box", "Embedding", "EmbeddingCache", "Point", "Prediction", "Predictor", "Prompt"]

@@ -1,0 +1,6 @@
+"""What crosses the wire: the anywidget, its protocol, and the worker thread that runs the model.
+
+`protocol.py` defines every message, `wire.py` turns a session into them, `worker.py` keeps the model out of the thread
+that handles messages, `sam_widget.py` joins them. What a view looks like is TypeScript, in `js/`; `static/` holds its
+bundle.
+"""

@@ -1,0 +1,364 @@
+"""Every message that crosses between the kernel and a view, defined once.
+
+A *request* goes from a view to the kernel as an anywidget custom message, and gets exactly one `Answer`. It names the
+view (`client`, a random string) and is numbered by it (`seq`), because every view of a widget hears every answer.
+What is small and must survive a reload is `State`, the widget's one synced trait. What is large (the photo, masks)
+follows as binary buffers of an `Image` or `Masks` message.
+
+`js/src/protocol.ts` is generated from this module (`python -m sam_widget.widget.protocol js/src/protocol.ts`), and a
+test fails when the two differ.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+
+from sam_widget.errors import ProtocolError
+
+# ------------------------------------------------------------------------------------------------ shared parts
+
+
+@dataclass(frozen=True)
+class PointData:
+    """A click, in pixels of the original image; label 1 is foreground, 0 background."""
+
+    x: float
+    y: float
+    label: Literal[0, 1]
+
+
+@dataclass(frozen=True)
+class BoxData:
+    """A box in pixels of the original image; x1 and y1 are exclusive."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class PromptData:
+    """The whole prompt of one mask."""
+
+    points: list[PointData]
+    box: BoxData | None
+
+
+# ------------------------------------------------------------------------------------------------ view -> kernel
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A view has opened: send it the image and every mask that the state names."""
+
+    type: ClassVar[str] = "hello"
+    client: str
+    seq: int
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Set the whole prompt. Supersedes every `predict` still waiting right before it."""
+
+    type: ClassVar[str] = "predict"
+    client: str
+    seq: int
+    prompt: PromptData
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Choose one of the candidates."""
+
+    type: ClassVar[str] = "choose"
+    client: str
+    seq: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Turn the chosen candidate into an object; an empty label lets the kernel name it."""
+
+    type: ClassVar[str] = "accept"
+    client: str
+    seq: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove an object, by its id."""
+
+    type: ClassVar[str] = "remove"
+    client: str
+    seq: int
+    object: str
+
+
+@dataclass(frozen=True)
+class Rename:
+    """Give an object, by its id, another label."""
+
+    type: ClassVar[str] = "rename"
+    client: str
+    seq: int
+    object: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Undo the last change."""
+
+    type: ClassVar[str] = "undo"
+    client: str
+    seq: int
+
+
+@dataclass(frozen=True)
+class Redo:
+    """Redo the change undone last."""
+
+    type: ClassVar[str] = "redo"
+    client: str
+    seq: int
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Drop the prompt and its candidates; objects stay."""
+
+    type: ClassVar[str] = "clear"
+    client: str
+    seq: int
+
+
+# ------------------------------------------------------------------------------------------------ kernel -> view
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The one answer to a request. The state it led to has at least this `revision`."""
+
+    type: ClassVar[str] = "answer"
+    client: str
+    seq: int
+    outcome: Literal["done", "superseded", "error"]
+    error: str | None
+    revision: int
+
+
+@dataclass(frozen=True)
+class MaskData:
+    """One mask of a `Masks` message; its buffer holds little-endian uint32 pairs (start, length).
+
+    Starts count pixels row by row from the top left; a run never crosses the end of a row.
+    """
+
+    id: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Masks that the state names or is about to name: one buffer each, in the same order."""
+
+    type: ClassVar[str] = "masks"
+    masks: list[MaskData]
+
+
+@dataclass(frozen=True)
+class Image:
+    """The photo, as an encoded picture of type `mime` in the one buffer."""
+
+    type: ClassVar[str] = "image"
+    hash: str
+    width: int
+    height: int
+    mime: str
+
+
+# ------------------------------------------------------------------------------------------------ the synced state
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """What the state says of the image; the picture itself travels as an `Image` message."""
+
+    hash: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class CandidateData:
+    """One of the masks that the model offers for the prompt."""
+
+    mask: str
+    score: float
+    area: int
+
+
+@dataclass(frozen=True)
+class ObjectData:
+    """An accepted mask. `color` indexes the palette."""
+
+    id: str
+    label: str
+    mask: str
+    score: float
+    box: BoxData
+    area: int
+    color: int
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a view draws. `revision` grows with every change."""
+
+    revision: int
+    status: Literal["loading", "embedding", "ready", "predicting", "error"]
+    message: str
+    model: str
+    image: ImageData | None
+    prompt: PromptData
+    candidates: list[CandidateData]
+    chosen: int | None
+    objects: list[ObjectData]
+    can_undo: bool
+    can_redo: bool
+
+
+Request = Hello | Predict | Choose | Accept | Remove | Rename | Undo | Redo | Clear
+Reply = Answer | Masks | Image
+
+REQUESTS: dict[str, Any] = {kind.type: kind for kind in get_args(Request)}
+
+
+# ------------------------------------------------------------------------------------------------ reading and writing
+
+
+def to_json(message: Any) -> dict[str, Any]:
+    """Return a message or the state as a plain dict, with its `type` where it has one."""
+    body = dataclasses.asdict(message)
+    kind = getattr(type(message), "type", None)
+    return {"type": kind, **body} if kind else body
+
+
+def parse_request(content: object) -> Request:
+    """Read a request that a view sent.
+
+    Raises:
+        ProtocolError: The type is unknown, or a field is missing, unexpected, or of the wrong kind.
+    """
+    if not isinstance(content, dict):
+        raise ProtocolError(f"a message must be an object with a type, not {type(content).__name__}")
+    kind = content.get("type")
+    if not isinstance(kind, str) or kind not in REQUESTS:
+        raise ProtocolError(f"unknown message type {str(kind)[:40]!r}; expected one of {', '.join(REQUESTS)}")
+    body = {key: value for key, value in content.items() if key != "type"}
+    request: Request = _read(REQUESTS[kind], body, kind)
+    return request
+
+
+def _read(expected: Any, value: object, path: str) -> Any:
+    """Check `value` against a type annotation and return it, dataclasses built."""
+    if dataclasses.is_dataclass(expected):
+        return _read_dataclass(expected, value, path)
+    origin, args = get_origin(expected), get_args(expected)
+    if origin in {Union, types.UnionType}:
+        if value is None:
+            return None
+        (inner,) = (arg for arg in args if arg is not types.NoneType)
+        return _read(inner, value, path)
+    if origin is list:
+        if isinstance(value, list):
+            return [_read(args[0], item, f"{path}[{i}]") for i, item in enumerate(value)]
+    elif origin is Literal:
+        if value in args and not isinstance(value, bool):
+            return value
+    elif expected is float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    elif isinstance(value, expected) and not (expected is int and isinstance(value, bool)):
+        return value
+    raise ProtocolError(f"{path} must be {_typescript(expected)}, not {str(value)[:40]!r}")
+
+
+def _read_dataclass(expected: Any, value: object, path: str) -> Any:
+    if not isinstance(value, dict):
+        raise ProtocolError(f"{path} must be an object, not {str(value)[:40]!r}")
+    hints = _fields(expected)
+    if missing := hints.keys() - value.keys():
+        raise ProtocolError(f"{path} lacks {', '.join(sorted(missing))}")
+    if extra := value.keys() - hints.keys():
+        raise ProtocolError(f"{path} has unknown fields {', '.join(sorted(map(str, extra)))[:80]}")
+    return expected(**{name: _read(hint, value[name], f"{path}.{name}") for name, hint in hints.items()})
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+# ------------------------------------------------------------------------------------------------ TypeScript
+
+_SCALARS = {int: "number", float: "number", str: "string", bool: "boolean", types.NoneType: "null"}
+
+
+def _typescript(hint: Any) -> str:
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is list:
+        return f"{_typescript(args[0])}[]"
+    if origin is Literal:
+        return " | ".join(f'"{arg}"' if isinstance(arg, str) else str(arg) for arg in args)
+    if origin in {Union, types.UnionType}:
+        return " | ".join(_typescript(arg) for arg in args)
+    return str(hint.__name__)
+
+
+def typescript() -> str:
+    """Return `js/src/protocol.ts`."""
+    module = sys.modules[__name__]
+    kinds = [
+        value
+        for value in vars(module).values()
+        if dataclasses.is_dataclass(value) and isinstance(value, type) and value.__module__ == __name__
+    ]
+    lines = ["// Generated from sam_widget/widget/protocol.py by `make protocol`. Do not edit.", ""]
+    for kind in kinds:
+        summary = (kind.__doc__ or "").strip().splitlines()[0]
+        lines += [f"/** {summary} */", f"export interface {kind.__name__} {{"]
+        if tag := getattr(kind, "type", None):
+            lines.append(f'  type: "{tag}";')
+        lines += [f"  {name}: {_typescript(hint)};" for name, hint in _fields(kind).items()]
+        lines += ["}", ""]
+    for name in ("Request", "Reply"):
+        members = " | ".join(member.__name__ for member in get_args(getattr(module, name)))
+        lines += [f"export type {name} = {members};", ""]
+    return "\n".join(lines)
+
+
+def main(arguments: typing.Sequence[str] | None = None) -> None:
+    """Write the TypeScript to the path given, or to standard output."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments:
+        with open(arguments[0], "w", encoding="utf-8") as file:
+            file.write(typescript())
+    else:
+        sys.stdout.write(typescript())
+
+
+if __name__ == "__main__":
+    main()

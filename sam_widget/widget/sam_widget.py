@@ -1,0 +1,274 @@
+"""SamWidget: a session in a notebook cell."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from sam_widget.errors import SamWidgetError
+from sam_widget.image import describe, is_url, to_rgb
+from sam_widget.widget import protocol
+from sam_widget.widget.worker import Worker
+
+if TYPE_CHECKING:
+    from sam_widget.model.sam import Sam
+    from sam_widget.predictor import Predictor
+    from sam_widget.session import Candidate, SegmentedObject, Session
+    from sam_widget.widget.wire import Status
+
+STATIC = Path(__file__).parent / "static"
+log = logging.getLogger(__name__)
+
+
+def _bundled(name: str) -> Path:
+    path = STATIC / name
+    if not path.is_file():
+        raise SamWidgetError(f"the widget's frontend is missing ({path}); build it with `make build`, or `pip install .`")
+    return path
+
+
+class _Open:
+    """The worker's first job: read the image, load the model, embed."""
+
+
+class SamWidget(anywidget.AnyWidget):
+    """Click on an image, get masks: the widget.
+
+    All state lives in `session`, in Python; views draw it. The same methods work on widget and session, and whatever
+    calls them, every open view shows the result. The model runs in a thread of its own.
+    """
+
+    _esm = _bundled("widget.js")
+    _css = _bundled("widget.css")
+
+    state = traitlets.Dict(help="All that a view draws, as `protocol.State`; written by the kernel only.").tag(sync=True)
+    candidates = traitlets.Tuple(help="The masks offered for the prompt: `Candidate`, in the model's own order.")
+    chosen = traitlets.Any(None, allow_none=True, help="The candidate that `accept` would take, or None.")
+    objects = traitlets.Tuple(help="The accepted objects: `SegmentedObject`, oldest first.")
+    prompt = traitlets.Any(None, allow_none=True, help="The `Prompt` being worked on.")
+    score = traitlets.Float(None, allow_none=True, help="Score of the chosen candidate, or None.")
+
+    def __init__(self, image: Any, *, model: str | Path | Sam | Predictor = "tiny") -> None:
+        """Open an image. Returns at once: a URL is fetched, the model loaded and the image embedded in the background.
+
+        Args:
+            image: Path, URL, bytes, PIL image, array (any dtype; HW, HWC, CHW) or tensor.
+            model: A name or checkpoint path, a loaded model, or a predictor.
+
+        Raises:
+            ImageError: The image cannot be read. A URL's error shows in the widget instead, and is raised by the first
+                method that needs the image.
+        """
+        from sam_widget.widget.wire import MaskNames
+
+        self._source = image if is_url(image) else to_rgb(image)
+        self._title = describe(image)
+        self._model = model
+        self._opened: Future[Session] = Future()
+        self._status: Status = "loading"
+        self._message = f"Opening {self._title}…"
+        self._names = MaskNames()
+        self._revision = 0
+        # Orders what is sent: the worker, the message thread and the user's own thread all publish.
+        self._wire = threading.RLock()
+        super().__init__()
+        self._worker: Worker[protocol.Request | _Open] = Worker(
+            self._run, supersedes=_supersedes, superseded=self._superseded, name="sam_widget"
+        )
+        self.on_msg(self._receive)
+        self._publish()
+        self._worker.put(_Open())
+
+    # ------------------------------------------------------------------------------------------------ for scripts
+
+    @property
+    def session(self) -> Session:
+        """The session that this widget shows. Waits until the image and the model are there.
+
+        Raises:
+            SamWidgetError: They could not be opened.
+        """
+        return self._opened.result()
+
+    def click(self, x: float, y: float, label: int = 1) -> tuple[Candidate, ...]:
+        """Add a point to the prompt; see `Session.click`."""
+        return self.session.click(x, y, label)
+
+    def drag(self, x0: float, y0: float, x1: float, y1: float) -> tuple[Candidate, ...]:
+        """Draw a box; see `Session.drag`."""
+        return self.session.drag(x0, y0, x1, y1)
+
+    def choose(self, index: int) -> Candidate:
+        """Choose one of the candidates, counted from 0; see `Session.choose`."""
+        return self.session.choose(index)
+
+    def accept(self, label: str | None = None) -> SegmentedObject:
+        """Turn the chosen candidate into an object; see `Session.accept`."""
+        return self.session.accept(label)
+
+    def undo(self) -> None:
+        """Take back the last edit; see `Session.undo`."""
+        self.session.undo()
+
+    def redo(self) -> None:
+        """Make the edit undone last again; see `Session.redo`."""
+        self.session.redo()
+
+    def clear(self) -> None:
+        """Drop the prompt and its candidates; see `Session.clear`."""
+        self.session.clear()
+
+    def close(self) -> None:
+        """End the worker and every view."""
+        self._worker.close()
+        super().close()
+
+    # ------------------------------------------------------------------------------------------------ the message thread
+
+    def _receive(self, _widget: object, content: object, _buffers: object) -> None:
+        """Take a message from a view. Never waits for the model."""
+        try:
+            request = protocol.parse_request(content)
+        except SamWidgetError as error:
+            fields = content if isinstance(content, dict) else {}
+            client, seq = fields.get("client"), fields.get("seq")
+            self._answer(client if isinstance(client, str) else "", seq if isinstance(seq, int) else -1, str(error))
+            return
+        if isinstance(request, protocol.Hello):
+            self._welcome()
+            self._answer(request.client, request.seq)
+        else:
+            self._worker.put(request)
+
+    def _welcome(self) -> None:
+        """Send the image, if it is there, and every mask that the state names."""
+        from sam_widget.widget.wire import image_message
+
+        session = self._session_if_open()
+        if session is not None:
+            message, picture = image_message(session)
+            self.send(protocol.to_json(message), [picture])
+        with self._wire:
+            self._send_masks(self._names.all())
+
+    # ------------------------------------------------------------------------------------------------ the worker thread
+
+    def _run(self, job: protocol.Request | _Open) -> None:
+        if isinstance(job, _Open):
+            self._open()
+            return
+        try:
+            self._perform(job)
+        except SamWidgetError as error:
+            self._answer(job.client, job.seq, str(error))
+        except Exception as error:
+            # The view must hear of it and go on working, whatever it was (a GPU out of memory, say).
+            log.exception("request %s failed", job)
+            self._answer(job.client, job.seq, f"{type(error).__name__}: {error}")
+        else:
+            self._answer(job.client, job.seq)
+
+    def _open(self) -> None:
+        try:
+            if is_url(self._source):
+                self._source = to_rgb(self._source)
+            self._say("loading", "Loading the model…")
+            from sam_widget.session import Session  # Imports torch: seconds, once.
+
+            session = Session(self._source, model=self._model)
+            session.on_change(self._publish)
+            self._opened.set_result(session)
+            self._say("embedding", f"Embedding {self._title} with {session.predictor.model.name}…")
+            self._welcome()
+            _ = session.embedding
+            self._say("ready", "")
+        except Exception as error:
+            expected = isinstance(error, SamWidgetError)
+            if not expected:
+                log.exception("could not open %s", self._title)
+            if not self._opened.done():
+                self._opened.set_exception(error)
+            self._say("error", str(error) if expected else f"{type(error).__name__}: {error}")
+
+    def _perform(self, request: protocol.Request) -> None:
+        """Carry out a view's request on the session."""
+        from sam_widget.widget.wire import prompt_from
+
+        session = self.session
+        match request:
+            case protocol.Predict():
+                session.set_prompt(prompt_from(request.prompt))
+            case protocol.Choose():
+                session.choose(request.index)
+            case protocol.Accept():
+                session.accept(request.label)
+            case protocol.Remove():
+                session.remove(request.object)
+            case protocol.Rename():
+                session.rename(request.object, request.label)
+            case protocol.Undo():
+                session.undo()
+            case protocol.Redo():
+                session.redo()
+            case protocol.Clear():
+                session.clear()
+
+    def _superseded(self, job: protocol.Request | _Open) -> None:
+        if not isinstance(job, _Open):
+            self._answer(job.client, job.seq, outcome="superseded")
+
+    # ------------------------------------------------------------------------------------------------ sending
+
+    def _session_if_open(self) -> Session | None:
+        return self._opened.result() if self._opened.done() and not self._opened.exception() else None
+
+    def _say(self, status: Status, message: str) -> None:
+        self._status, self._message = status, message
+        self._publish()
+
+    def _publish(self) -> None:
+        """Show the present state everywhere: new masks first, then the state that names them."""
+        from sam_widget.widget.wire import state_of
+
+        with self._wire:
+            self._revision += 1
+            session = self._session_if_open()
+            state = state_of(
+                session,
+                self._names,
+                revision=self._revision,
+                status=self._status,
+                message=self._message,
+                model=str(session.predictor.model.name if session else ""),
+            )
+            self._send_masks(self._names.unsent())
+            self.state = protocol.to_json(state)
+            if session is not None:
+                now = session.state
+                self.prompt, self.candidates, self.objects = now.prompt, now.candidates, now.objects
+                self.chosen = now.chosen
+                self.score = None if now.chosen is None else now.chosen.score
+
+    def _send_masks(self, masks: list[tuple[str, Any]]) -> None:
+        from sam_widget.widget.wire import mask_message
+
+        if masks:
+            parts = [mask_message(name, mask) for name, mask in masks]
+            message = protocol.Masks([data for data, _ in parts])
+            self.send(protocol.to_json(message), [runs for _, runs in parts])
+
+    def _answer(self, client: str, seq: int, error: str | None = None, *, outcome: str | None = None) -> None:
+        with self._wire:
+            kind: Any = outcome or ("error" if error else "done")
+            self.send(protocol.to_json(protocol.Answer(client, seq, kind, error, self._revision)))
+
+
+def _supersedes(new: protocol.Request | _Open, waiting: protocol.Request | _Open) -> bool:
+    """A prompt is whole, so the newest one makes an older one worthless."""
+    return isinstance(new, protocol.Predict) and isinstance(waiting, protocol.Predict)

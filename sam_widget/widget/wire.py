@@ -1,0 +1,138 @@
+"""From a session to what crosses the wire: the state in JSON, masks as row runs, the photo as an encoded picture."""
+
+from __future__ import annotations
+
+import io
+from typing import Literal
+
+import numpy as np
+from PIL import Image as Pillow
+
+from sam_widget.masks import runs_from_mask
+from sam_widget.prompts import Box, Point, Prompt
+from sam_widget.session import Session
+from sam_widget.widget.protocol import (
+    BoxData,
+    CandidateData,
+    Image,
+    ImageData,
+    MaskData,
+    ObjectData,
+    PointData,
+    PromptData,
+    State,
+)
+
+# Up to this many pixels the photo travels losslessly; beyond it a PNG takes too long to encode and to send.
+LOSSLESS_PIXELS = 2_000_000
+# No browser paints a larger canvas reliably, and no screen shows more of a photo at once.
+LARGEST_SIDE = 4096
+
+Status = Literal["loading", "embedding", "ready", "predicting", "error"]
+
+
+class MaskNames:
+    """Names masks for the wire, and knows which of them the views already have.
+
+    A mask is known by identity: session states share their arrays and never change them.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[int, tuple[str, np.ndarray]] = {}
+        self._count = 0
+        self._sent: set[str] = set()
+
+    def name(self, mask: np.ndarray) -> str:
+        """Return the mask's name, the same one for the same array."""
+        known = self._names.get(id(mask))
+        if known is None or known[1] is not mask:
+            self._count += 1
+            known = self._names[id(mask)] = (f"m{self._count}", mask)
+        return known[0]
+
+    def prune(self, live: set[str]) -> None:
+        """Forget masks that the state no longer names; should undo bring one back, it gets a new name."""
+        self._names = {key: item for key, item in self._names.items() if item[0] in live}
+        self._sent &= live
+
+    def unsent(self) -> list[tuple[str, np.ndarray]]:
+        """Return the masks not sent yet, and count them as sent."""
+        items = [item for item in self._names.values() if item[0] not in self._sent]
+        self._sent.update(name for name, _ in items)
+        return items
+
+    def all(self) -> list[tuple[str, np.ndarray]]:
+        """Return every mask that the state names."""
+        return list(self._names.values())
+
+
+def state_of(
+    session: Session | None, names: MaskNames, *, revision: int, status: Status, message: str, model: str
+) -> State:
+    """Return all that a view draws; a session that is not open yet has no image."""
+    if session is None:
+        empty = PromptData([], None)
+        return State(revision, status, message, model, None, empty, [], None, [], can_undo=False, can_redo=False)
+    now = session.state
+    width, height = session.size
+    state = State(
+        revision=revision,
+        status=status,
+        message=message,
+        model=model,
+        image=ImageData(session.image_hash, width, height),
+        prompt=prompt_data(now.prompt),
+        candidates=[
+            CandidateData(names.name(c.mask), round(c.score, 4), int(c.mask.sum())) for c in now.candidates
+        ],
+        chosen=now.chosen_index,
+        objects=[
+            ObjectData(o.id, o.label, names.name(o.mask), round(o.score, 4), _box_data(o.box), o.area, o.color)
+            for o in now.objects
+        ],
+        can_undo=session.can_undo,
+        can_redo=session.can_redo,
+    )
+    names.prune({item.mask for item in [*state.candidates, *state.objects]})
+    return state
+
+
+def prompt_data(prompt: Prompt) -> PromptData:
+    """Return a prompt as it travels."""
+    points = [PointData(p.x, p.y, 1 if p.label else 0) for p in prompt.points]
+    return PromptData(points, None if prompt.box is None else _box_data(prompt.box))
+
+
+def prompt_from(data: PromptData) -> Prompt:
+    """Return the prompt that a view sent.
+
+    Raises:
+        PromptError: It is malformed.
+    """
+    box = None if data.box is None else Box.from_corners(data.box.x0, data.box.y0, data.box.x1, data.box.y1)
+    return Prompt(points=tuple(Point(p.x, p.y, p.label) for p in data.points), box=box)
+
+
+def mask_message(name: str, mask: np.ndarray) -> tuple[MaskData, bytes]:
+    """Return a mask as it travels: row runs as little-endian uint32 pairs."""
+    height, width = mask.shape
+    return MaskData(name, width, height), runs_from_mask(mask).astype("<u4").tobytes()
+
+
+def image_message(session: Session) -> tuple[Image, bytes]:
+    """Return the photo as it travels: PNG, or JPEG where it is large."""
+    picture = Pillow.fromarray(session.image)
+    picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Pillow.Resampling.LANCZOS)
+    lossless = picture.width * picture.height <= LOSSLESS_PIXELS
+    buffer = io.BytesIO()
+    if lossless:
+        picture.save(buffer, "PNG", compress_level=1)
+    else:
+        picture.save(buffer, "JPEG", quality=92)
+    width, height = session.size
+    mime = "image/png" if lossless else "image/jpeg"
+    return Image(session.image_hash, width, height, mime), buffer.getvalue()
+
+
+def _box_data(box: Box) -> BoxData:
+    return BoxData(box.x0, box.y0, box.x1, box.y1)

@@ -1,0 +1,76 @@
+"""The inference worker: one thread a widget, so that the thread that handles messages never waits for a model."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+
+
+class Worker(Generic[Job]):
+    """Runs jobs one after the other in a thread of its own; a newer job may make the waiting one before it worthless.
+
+    Every job is either run or handed to `superseded`, once. `run` must not raise.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Job], None],
+        *,
+        supersedes: Callable[[Job, Job], bool],
+        superseded: Callable[[Job], None],
+        name: str,
+    ) -> None:
+        """Make a worker; its thread starts with the first job.
+
+        Args:
+            run: Does a job.
+            supersedes: Whether a new job makes the job queued right before it worthless.
+            superseded: Told of a job that will not be run.
+            name: Of the thread.
+        """
+        self._run, self._supersedes, self._superseded = run, supersedes, superseded
+        self._name = name
+        self._jobs: deque[Job] = deque()
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def put(self, job: Job) -> None:
+        """Queue a job. After `close` it is superseded at once."""
+        with self._wake:
+            if self._closed:
+                dropped = job
+            elif self._jobs and self._supersedes(job, self._jobs[-1]):
+                dropped, self._jobs[-1] = self._jobs[-1], job
+            else:
+                self._jobs.append(job)
+                if self._thread is None:
+                    # A daemon: a model busy for seconds must not hold up the end of the kernel.
+                    self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+                    self._thread.start()
+                self._wake.notify()
+                return
+        self._superseded(dropped)
+
+    def close(self) -> None:
+        """End the thread after the job it is doing; waiting jobs are superseded."""
+        with self._wake:
+            self._closed = True
+            waiting, self._jobs = self._jobs, deque()
+            self._wake.notify()
+        for job in waiting:
+            self._superseded(job)
+
+    def _loop(self) -> None:
+        while True:
+            with self._wake:
+                while not self._jobs and not self._closed:
+                    self._wake.wait()
+                if self._closed:
+                    return
+                job = self._jobs.popleft()
+            self._run(job)

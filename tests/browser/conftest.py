@@ -1,0 +1,78 @@
+"""Fixtures for tests that a person could do by hand: a JupyterLab, a Chromium, a notebook in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser import chromium
+from tests.browser.lab import TIMEOUT_MS, Lab, Notebook
+
+HERE = Path(__file__).parent
+ARTIFACTS = HERE / "artifacts"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark these tests, and run them last: Playwright leaves an event loop running that other tests would trip over."""
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.browser)
+    items.sort(key=lambda item: item in ours)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium. There being none is a failure: these tests are never skipped."""
+    path = chromium.find()
+    if path is None:
+        pytest.fail(chromium.ADVICE)
+    arguments = ["--disable-background-networking", "--disable-dev-shm-usage", "--no-first-run"]
+    if chromium.is_root():
+        arguments.append("--no-sandbox")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab of the tests' own."""
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page with storage of its own. If the test fails, a screenshot of it is kept in `artifacts`."""
+    context = browser.new_context(viewport={"width": 1280, "height": 960})
+    page = context.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    failures = request.session.testsfailed
+    yield page
+    if request.session.testsfailed > failures:
+        ARTIFACTS.mkdir(exist_ok=True)
+        name = re.sub(r"[^-.\w]+", "_", request.node.name)
+        page.screenshot(path=ARTIFACTS / f"{name}.png")
+    context.close()
+
+
+@pytest.fixture
+def notebook(page: Page, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
+    """Open a notebook of these code cells: `notebook("import sam_widget as sw", ...)`."""
+    name = re.sub(r"\W+", "_", request.node.name)
+    opened = 0
+
+    def open_notebook(*cells: str) -> Notebook:
+        nonlocal opened
+        opened += 1
+        return Notebook(page, lab, f"{name}_{opened}.ipynb", list(cells))
+
+    yield open_notebook
+    lab.shut_down_kernels()

@@ -1,0 +1,240 @@
+"""Prompts validate themselves, convert both ways and never change."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from sam_widget.errors import PromptError, SamWidgetError
+from sam_widget.prompts import Box, Point, Prompt
+
+
+class TestPoint:
+    def test_defaults_to_foreground(self) -> None:
+        assert Point(1, 2) == Point(1.0, 2.0, 1)
+
+    def test_stores_plain_numbers(self) -> None:
+        point = Point(np.float32(1.5), np.int64(2), np.bool_(False))  # type: ignore[arg-type]
+        assert [type(value) for value in (point.x, point.y, point.label)] == [float, float, int]
+        assert point == Point(1.5, 2, 0)
+
+    def test_is_frozen(self) -> None:
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            Point(1, 2).x = 3  # type: ignore[misc]
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "3", b"3", None, [1], 1j, 10**400])
+    def test_refuses_coordinates(self, value: object) -> None:
+        with pytest.raises(PromptError, match="finite number"):
+            Point(value, 0)  # type: ignore[arg-type]
+        with pytest.raises(PromptError, match="y of a point"):
+            Point(0, value)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("label", [-1, 2, 0.5, "1", None, math.nan, math.inf])
+    def test_refuses_labels(self, label: object) -> None:
+        with pytest.raises(PromptError, match="expected 1 .foreground. or 0 .background."):
+            Point(0, 0, label)  # type: ignore[arg-type]
+
+
+class TestBox:
+    def test_measures(self) -> None:
+        box = Box(1, 2, 5, 10)
+        assert (box.width, box.height, box.area) == (4, 8, 32)
+        assert box.xywh == (1, 2, 4, 8)
+        assert box.corners == (1, 2, 5, 10)
+
+    @pytest.mark.parametrize("corners", [(1, 2, 5, 10), (5, 10, 1, 2), (1, 10, 5, 2), (5, 2, 1, 10)])
+    def test_from_corners_in_any_order(self, corners: tuple[float, float, float, float]) -> None:
+        assert Box.from_corners(*corners) == Box(1, 2, 5, 10)
+
+    @pytest.mark.parametrize("corners", [(5, 2, 1, 10), (1, 10, 5, 2), (1, 2, 1, 10), (1, 2, 5, 2)])
+    def test_refuses_empty_and_reversed(self, corners: tuple[float, float, float, float]) -> None:
+        with pytest.raises(PromptError, match="x1 > x0"):
+            Box(*corners)
+
+    def test_from_corners_refuses_a_line_and_nan(self) -> None:
+        with pytest.raises(PromptError, match="empty"):
+            Box.from_corners(3, 1, 3, 9)
+        with pytest.raises(PromptError, match="finite"):
+            Box.from_corners(math.nan, 1, 3, 9)
+
+    def test_clip(self) -> None:
+        assert Box(-5, 2, 50, 200).clip(40, 30) == Box(0, 2, 40, 30)
+        inside = Box(1, 2, 3, 4)
+        assert inside.clip(40, 30) == inside
+
+    @pytest.mark.parametrize("corners", [(40, 0, 50, 10), (-9, 0, 0, 10), (0, 30, 5, 31), (0, -3, 5, 0)])
+    def test_clip_refuses_a_box_outside(self, corners: tuple[float, float, float, float]) -> None:
+        with pytest.raises(PromptError, match="40 pixels wide and 30 high"):
+            Box(*corners).clip(40, 30)
+
+
+class TestPrompt:
+    def test_builds_up_without_changing(self) -> None:
+        empty = Prompt()
+        one = empty.with_point(1, 2)
+        two = one.with_point(3, 4, 0).with_box(Box(0, 0, 9, 9))
+        assert empty.is_empty
+        assert not one.is_empty
+        assert two == Prompt((Point(1, 2, 1), Point(3, 4, 0)), Box(0, 0, 9, 9))
+        assert two.without_last_point().with_box(None) == one
+        assert empty.without_last_point() == empty
+
+    def test_a_box_or_a_mask_alone_is_not_empty(self) -> None:
+        assert not Prompt(box=Box(0, 0, 1, 1)).is_empty
+        assert not Prompt(mask=np.zeros((4, 4), np.float32)).is_empty
+
+    def test_equality_looks_into_masks(self) -> None:
+        logits = np.arange(16, dtype=np.float32).reshape(4, 4)
+        assert Prompt(mask=logits) == Prompt(mask=logits.copy())
+        assert hash(Prompt(mask=logits)) == hash(Prompt(mask=logits.copy()))
+        assert Prompt(mask=logits) != Prompt(mask=logits + 1)
+        assert Prompt(mask=logits) != Prompt()
+        assert Prompt() != Prompt(mask=logits)
+        assert Prompt().with_point(1, 2) != Prompt()
+        assert Prompt() != ()
+
+    def test_owns_its_mask(self) -> None:
+        logits = np.zeros((4, 4), np.float32)
+        prompt = Prompt(mask=logits)
+        logits[:] = 7
+        assert prompt.mask is not None
+        assert prompt.mask.max() == 0
+        with pytest.raises(ValueError, match="read-only"):
+            prompt.mask[0, 0] = 1
+
+    def test_accepts_sams_mask_shape(self) -> None:
+        mask = Prompt(mask=np.zeros((1, 4, 6))).mask
+        assert mask is not None
+        assert (mask.shape, mask.dtype) == ((4, 6), np.float32)
+        assert Prompt().with_mask(mask) == Prompt(mask=mask)
+
+    @pytest.mark.parametrize(
+        "mask", [np.zeros(4), np.zeros((2, 4, 4)), np.zeros((0, 4)), np.full((4, 4), np.nan), np.full((4, 4), np.inf)]
+    )
+    def test_refuses_masks(self, mask: np.ndarray) -> None:
+        with pytest.raises(PromptError, match="low-resolution logits"):
+            Prompt(mask=mask)
+
+    def test_refuses_parts_of_another_type(self) -> None:
+        with pytest.raises(PromptError, match="from_arrays"):
+            Prompt(points=((1, 2),))  # type: ignore[arg-type]
+        with pytest.raises(PromptError, match="from_arrays"):
+            Prompt(box=(1, 2, 3, 4))  # type: ignore[arg-type]
+
+    def test_check_inside_includes_the_edges(self) -> None:
+        corners = Prompt().with_point(0, 0).with_point(40, 30)
+        assert corners.check_inside(40, 30) == corners
+
+    @pytest.mark.parametrize("xy", [(-0.1, 5), (40.1, 5), (5, -0.1), (5, 30.1)])
+    def test_check_inside_refuses_points_outside(self, xy: tuple[float, float]) -> None:
+        with pytest.raises(PromptError, match="0 <= x <= 40 and 0 <= y <= 30"):
+            Prompt().with_point(*xy).check_inside(40, 30)
+
+    def test_check_inside_clips_the_box(self) -> None:
+        prompt = Prompt().with_box(Box(-5, -5, 100, 10)).check_inside(40, 30)
+        assert prompt.box == Box(0, 0, 40, 10)
+        with pytest.raises(PromptError, match="outside the image"):
+            Prompt().with_box(Box(50, 50, 60, 60)).check_inside(40, 30)
+
+
+class TestArrays:
+    @pytest.mark.parametrize("convert", [list, np.array, tuple])
+    def test_from_arrays(self, convert: Callable[[object], object]) -> None:
+        prompt = Prompt.from_arrays(
+            convert([(1, 2), (3, 4)]),  # type: ignore[arg-type]
+            convert([1, 0]),  # type: ignore[arg-type]
+            convert([0, 0, 9, 9]),  # type: ignore[arg-type]
+        )
+        assert prompt == Prompt((Point(1, 2, 1), Point(3, 4, 0)), Box(0, 0, 9, 9))
+
+    def test_tensors(self) -> None:
+        torch = pytest.importorskip("torch")
+        prompt = Prompt.from_arrays(torch.tensor([[1.0, 2.0]]), torch.tensor([0]), torch.tensor([[0, 0, 9, 9]]))
+        assert prompt == Prompt((Point(1, 2, 0),), Box(0, 0, 9, 9))
+
+    def test_labels_default_to_foreground(self) -> None:
+        assert Prompt.from_arrays([(1, 2), (3, 4)]).points == (Point(1, 2, 1), Point(3, 4, 1))
+
+    def test_nothing_is_the_empty_prompt(self) -> None:
+        assert Prompt.from_arrays().is_empty
+        assert Prompt.from_arrays([], []).is_empty
+        assert Prompt.from_arrays(np.zeros((0, 2))).is_empty
+
+    def test_a_box_object_and_a_mask_pass_through(self) -> None:
+        prompt = Prompt.from_arrays(box=Box(0, 0, 1, 1), mask=[[0.0, 1.0]])
+        assert prompt == Prompt(box=Box(0, 0, 1, 1), mask=np.array([[0, 1]], np.float32))
+
+    def test_to_arrays(self) -> None:
+        xy, labels = Prompt((Point(1, 2, 1), Point(3, 4, 0))).to_arrays()
+        np.testing.assert_array_equal(xy, np.array([(1, 2), (3, 4)], np.float32), strict=True)
+        np.testing.assert_array_equal(labels, np.array([1, 0], np.int64), strict=True)
+
+    def test_to_arrays_of_no_points(self) -> None:
+        xy, labels = Prompt().to_arrays()
+        assert (xy.shape, xy.dtype, labels.shape, labels.dtype) == ((0, 2), np.float32, (0,), np.int64)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"points": (1, 2)}, r"shape \(2,\), expected \(N, 2\)"),
+            ({"points": [(1, 2, 3)]}, r"shape \(1, 3\)"),
+            ({"points": [(1, 2), (3,)]}, "array of numbers"),
+            ({"points": [("a", "b")]}, "array of numbers"),
+            ({"points": [(1, math.nan)]}, "finite"),
+            ({"points": [(1, 2)], "labels": [1, 0]}, "1 points but 2 labels"),
+            ({"points": [(1, 2)], "labels": []}, "1 points but 0 labels"),
+            ({"labels": [1]}, "0 points but 1 labels"),
+            ({"points": [(1, 2)], "labels": [3]}, "label of a point is 3"),
+            ({"box": (1, 2, 3)}, r"shape \(3,\)"),
+            ({"box": [(0, 0, 1, 1), (0, 0, 2, 2)]}, "One box a prompt"),
+            ({"box": (5, 5, 1, 1)}, "wrong way round"),
+            ({"mask": [1, 2, 3]}, "low-resolution logits"),
+            ({"mask": "cat"}, "mask cannot be read"),
+        ],
+    )
+    def test_refuses(self, arguments: dict[str, object], message: str) -> None:
+        with pytest.raises(PromptError, match=message):
+            Prompt.from_arrays(**arguments)  # type: ignore[arg-type]
+
+
+class TestDict:
+    def test_round_trip_through_json(self) -> None:
+        prompt = Prompt((Point(1.5, 2, 1), Point(3, 4, 0)), Box(0, 0, 9, 9))
+        assert Prompt.from_dict(json.loads(json.dumps(prompt.to_dict()))) == prompt
+        assert Prompt.from_dict(Prompt().to_dict()) == Prompt()
+
+    def test_leaves_the_mask_out(self) -> None:
+        assert Prompt(mask=np.zeros((4, 4), np.float32)).to_dict() == {"points": [], "box": None}
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            None,
+            [],
+            {},
+            {"points": []},
+            {"points": [], "box": None, "extra": 1},
+            {"points": "ab", "box": None},
+            {"points": None, "box": None},
+            {"points": [[1, 2]], "box": None},
+            {"points": [{"x": 1, "y": 2}], "box": None},
+            {"points": [{"x": "1", "y": 2, "label": 1}], "box": None},
+            {"points": [], "box": [0, 0, 1, 1]},
+            {"points": [], "box": {"x0": 1, "y0": 0, "x1": 0, "y1": 1}},
+        ],
+    )
+    def test_refuses(self, data: object) -> None:
+        with pytest.raises(PromptError):
+            Prompt.from_dict(data)  # type: ignore[arg-type]
+
+
+def test_prompt_errors_are_value_errors_of_this_package() -> None:
+    with pytest.raises(SamWidgetError):
+        Point(math.nan, 0)
+    with pytest.raises(ValueError, match="finite"):
+        Point(math.nan, 0)

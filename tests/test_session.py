@@ -1,0 +1,160 @@
+"""A session without a browser."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+import sam_widget as sw
+from sam_widget.session import SessionState
+
+
+@pytest.fixture
+def session(photo: np.ndarray, predictor: sw.Predictor) -> sw.Session:
+    return sw.Session(photo, model=predictor)
+
+
+def test_a_click_offers_three_scored_masks_and_chooses_the_best(session: sw.Session) -> None:
+    candidates = session.click(150, 120)
+    assert session.candidates is candidates
+    assert len(candidates) == 3
+    assert session.chosen is max(candidates, key=lambda c: c.score)
+    assert all(c.mask.shape == (300, 451) and c.mask.dtype == bool for c in candidates)
+    assert [(p.x, p.y, p.label) for p in session.prompt.points] == [(150, 120, 1)]
+
+
+def test_clicks_and_a_box_make_one_prompt(session: sw.Session) -> None:
+    session.click(150, 120)
+    session.click(20, 20, label=0)
+    session.drag(300, 250, 50, 10)
+    assert [p.label for p in session.prompt.points] == [1, 0]
+    assert session.prompt.box == sw.Box(50, 10, 300, 250)
+    session.drag(0, 0, 100, 100)
+    assert session.prompt.box == sw.Box(0, 0, 100, 100)
+
+
+def test_accept_makes_an_object_of_the_chosen_mask(session: sw.Session) -> None:
+    session.click(150, 120)
+    chosen = session.choose(1)
+    dog = session.accept("dog")
+    assert session.objects == (dog,)
+    assert (dog.label, dog.score) == ("dog", chosen.score)
+    np.testing.assert_array_equal(dog.mask, chosen.mask)
+    assert dog.area == chosen.mask.sum()
+    assert dog.prompt.points == (sw.Point(150, 120),)
+    rows, columns = np.nonzero(chosen.mask)
+    assert dog.box == sw.Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert session.prompt.is_empty
+    assert session.candidates == ()
+    assert session.chosen is None
+
+
+def test_objects_are_named_renamed_and_removed(session: sw.Session) -> None:
+    for x in (100, 150, 200):
+        session.click(x, 120)
+        session.accept()
+    assert [o.label for o in session.objects] == ["object 1", "object 2", "object 3"]
+    assert len({o.color for o in session.objects}) == 3
+    session.remove(session.objects[0].id)
+    renamed = session.rename(session.objects[0].id, " ear ")
+    assert [o.label for o in session.objects] == ["ear", "object 3"]
+    session.click(100, 120)
+    fresh = session.accept()
+    assert fresh.label == "object 1"
+    assert fresh.color not in {renamed.color, session.objects[1].color}
+
+
+def test_everything_can_be_undone_and_redone(session: sw.Session) -> None:
+    seen: list[SessionState] = [session.state]
+    for edit in (
+        lambda: session.click(150, 120),
+        lambda: session.choose((session.state.chosen_index or 0) - 1 if session.state.chosen_index else 1),
+        lambda: session.accept("cat"),
+        lambda: session.drag(10, 10, 90, 90),
+        lambda: session.clear(),
+        lambda: session.rename(session.objects[0].id, "kitten"),
+        lambda: session.remove(session.objects[0].id),
+    ):
+        edit()
+        seen.append(session.state)
+    for state in reversed(seen[:-1]):
+        session.undo()
+        assert session.state is state
+    assert not session.can_undo
+    for state in seen[1:]:
+        session.redo()
+        assert session.state is state
+    assert not session.can_redo
+
+
+def test_an_edit_after_undo_forgets_what_was_undone(session: sw.Session) -> None:
+    session.click(150, 120)
+    session.undo()
+    session.click(200, 120)
+    assert not session.can_redo
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda s: s.click(1000, 5),
+        lambda s: s.click(5, 5, label=3),
+        lambda s: s.drag(5, 5, 5, 5),
+        lambda s: s.choose(3),
+        lambda s: s.choose(-1),
+        lambda s: s.remove("nothing"),
+        lambda s: s.rename("nothing", "x"),
+        lambda s: s.redo(),
+    ],
+)
+def test_a_bad_edit_raises_and_changes_nothing(session: sw.Session, edit: object) -> None:
+    session.click(150, 120)
+    before = session.state
+    with pytest.raises(sw.SamWidgetError):
+        edit(session)  # type: ignore[operator]
+    assert session.state is before
+    session.undo()
+    assert not session.can_undo
+
+
+def test_nothing_to_accept_or_undo(session: sw.Session) -> None:
+    with pytest.raises(sw.SessionError, match="click on the image"):
+        session.accept()
+    with pytest.raises(sw.SessionError, match="nothing to undo"):
+        session.undo()
+
+
+def test_results_cannot_be_changed_behind_the_history(session: sw.Session) -> None:
+    session.click(150, 120)
+    with pytest.raises(ValueError, match="read-only"):
+        session.candidates[0].mask[0, 0] = True
+
+
+def test_listeners_hear_of_every_edit_until_they_leave(session: sw.Session) -> None:
+    heard: list[int] = []
+    leave = session.on_change(lambda: heard.append(len(session.prompt.points)))
+    session.click(150, 120)
+    session.click(160, 120)
+    session.undo()
+    leave()
+    session.clear()
+    assert heard == [1, 2, 1]
+
+
+def test_edits_from_several_threads_are_all_kept(session: sw.Session) -> None:
+    def click_and_accept(x: int) -> None:
+        for _ in range(3):
+            session.set_prompt(sw.Prompt.from_arrays([(x, 100)]))
+
+    threads = [threading.Thread(target=click_and_accept, args=(x,)) for x in (100, 200, 300)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    undone = 0
+    while session.can_undo:
+        session.undo()
+        undone += 1
+    assert undone == 9

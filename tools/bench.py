@@ -1,0 +1,65 @@
+"""`make bench`: how long a person waits, step by step, on this machine."""
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from sam_widget.image import image_hash, to_rgb
+from sam_widget.masks import mask_from_runs, runs_from_mask
+from sam_widget.predictor import EmbeddingCache, Predictor
+from sam_widget.samples import sample
+
+
+def measure(step: str, function: Callable[[], object], *, repeats: int) -> None:
+    """Call a function a few times after one call to warm up, and print the median and the worst."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append((time.perf_counter() - start) * 1000)
+    print(f"{step:<44}{statistics.median(times):>10.2f} ms{max(times):>10.2f} ms")
+
+
+def main() -> None:
+    """Measure every step."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="tiny", help="a model's name, or a path to a checkpoint")
+    parser.add_argument("--repeats", type=int, default=15)
+    arguments = parser.parse_args()
+    repeats = arguments.repeats
+
+    # No cache: it is the embedding that is measured.
+    predictor = Predictor(arguments.model, cache=EmbeddingCache(size=0))
+    device = torch.cuda.get_device_name() if predictor.device.type == "cuda" else platform.processor() or "CPU"
+    print(f"torch {torch.__version__}, {predictor.device.type} ({device}), {torch.get_num_threads()} threads")
+    print(f"{'step':<44}{'median':>13}{'worst':>13}")
+
+    photo = sample("cat")
+    embedding = predictor.embed(photo)
+    height, width = photo.shape[:2]
+    centre = [(width / 2, height / 2)]
+    measure(f"embed, {width} x {height}", lambda: predictor.embed(photo), repeats=repeats)
+    measure("predict, one point, three masks", lambda: predictor.predict(embedding, points=centre), repeats=repeats)
+    box = (width / 4, height / 4, width * 3 / 4, height * 3 / 4)
+    measure("predict, a box, one mask", lambda: predictor.predict(embedding, box=box, multimask=False), repeats=repeats)
+
+    rows, columns = np.ogrid[:4096, :4096]
+    disc = (columns - 2048) ** 2 + (rows - 2048) ** 2 < 1500**2
+    runs = runs_from_mask(disc)
+    measure("row runs of a 4096 x 4096 mask", lambda: runs_from_mask(disc), repeats=repeats)
+    measure("the mask from its row runs", lambda: mask_from_runs(runs, 4096, 4096), repeats=repeats)
+    large = np.random.default_rng(0).integers(0, 256, (3000, 4000, 3), dtype=np.uint8)
+    measure("read a 12-megapixel array", lambda: to_rgb(large), repeats=repeats)
+    measure("hash it", lambda: image_hash(large), repeats=repeats)
+
+
+if __name__ == "__main__":
+    main()
