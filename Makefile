@@ -86,6 +86,8 @@ $(VENV): pyproject.toml
 	  || { echo "no virtual environment could be made; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 # The bundle has a rule of its own, which knows when it is out of date.
 	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(PY) -m pip install --editable '.[dev]'
+# JupyterLab's question about its newsletter would lie over the photo.
+	$(PY) -m jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	@touch $@
 
 $(MODULES): js/package-lock.json

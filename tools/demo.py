@@ -37,9 +37,9 @@ def serve(port: int, *, browse: bool) -> int:
     token = secrets.token_hex(16)
     server = subprocess.Popen(
         [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--log-level=WARN"),
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            *("--ServerApp.log_level=WARN", "--LabApp.log_level=WARN"),
             *(f"--ServerApp.ip={HOST}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
-            *("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
         ],
         env={**os.environ, "JUPYTER_TOKEN": token},
     )

@@ -199,6 +199,7 @@ export class Store<Bitmap = ImageBitmap> {
 
   /** Send a request; returns once its answer and the state it led to have arrived. */
   async #request(body: Body, sent?: (seq: number) => void): Promise<void> {
+    if (this.lost) return;
     const { seq, answer } = this.#transport.send(body);
     sent?.(seq);
     this.#open++;

@@ -50,8 +50,7 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   ];
   const root = h(
     "div",
-    // JupyterLab listens before anything in the page does, and leaves alone what carries this attribute.
-    { class: "sam-widget", "data-lm-suppress-shortcuts": "true" },
+    { class: "sam-widget" },
     h(
       "div",
       { class: "sam-layout" },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { combination, findShortcut, SHORTCUTS, shortcutFor, written } from "../src/input/keyboard";
+import { combination, findShortcut, SHORTCUTS, shortcutFor, staysHere, written } from "../src/input/keyboard";
 
 const plain = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false };
 const press = (key: string, modifiers: Partial<typeof plain> = {}) => ({ ...plain, key, ...modifiers });
@@ -29,6 +29,13 @@ describe("shortcuts", () => {
   it("takes nothing that it does not know", () => {
     for (const event of [press("s", { ctrlKey: true }), press("b", { ctrlKey: true }), press("x"), press("Tab")])
       expect(findShortcut(event, true)).toBeUndefined();
+  });
+
+  it("keeps plain keys and its own combinations from the notebook, and leaves it the rest", () => {
+    for (const event of [press("x"), press("a"), press("Enter", { ctrlKey: true }), press("z", { metaKey: true })])
+      expect(staysHere(event, false)).toBe(true);
+    expect(staysHere(press("s", { ctrlKey: true }), false)).toBe(false);
+    expect(staysHere(press("a", { ctrlKey: true }), true)).toBe(true);
   });
 
   it("finds every tooltip's shortcut", () => {

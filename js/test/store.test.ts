@@ -246,6 +246,9 @@ describe("a kernel that goes away", () => {
     expect(store.status).toBe("error");
     expect(store.failure).toContain("Run the cell again");
     expect(store.prompt.points).toEqual([]);
+    void store.edit(add(point(2)));
+    expect(store.prompt.points).toEqual([]);
+    expect(model.count("predict")).toBe(1);
   });
 
   it("is there again as soon as it speaks", async () => {

@@ -182,6 +182,8 @@ def relief(rng: Rng, mask: Mask, light: Light, *, strength: float, gloss: float 
     )
     # A border of the window that the mask touches is a cut, not an edge of the thing: replicate before measuring.
     distance = cv2.distanceTransform(cv2.threshold(small, 127, 255, cv2.THRESH_BINARY)[1], cv2.DIST_L2, 3)
+    # A thing that fills its window has no border: the distance is infinite, and the relief a plateau.
+    distance = np.minimum(distance, max(small.shape))
     depth = float(distance.max()) * float(rng.uniform(0.35, 1.0)) + 1e-3
     slope = 1 - np.minimum(distance / depth, 1)
     height = depth * np.sqrt(np.maximum(1 - slope * slope, 0))

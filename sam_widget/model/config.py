@@ -1,7 +1,8 @@
-"""The sizes of a Segment Anything model, from `tiny` to `vit_h`: one frozen dataclass each."""
+"""The sizes of the Segment Anything models: one frozen dataclass each."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +33,10 @@ class SamConfig:
         pixel_mean: Mean RGB subtracted from the image, 0 to 255.
         pixel_std: Standard deviation that divides it.
         mask_threshold: Logit above which a pixel belongs to the mask.
+        resize: How an image becomes the model input: its longest side fitted and the rest padded, or both sides
+            stretched to a square.
+        pads_boxes: Whether a padding point follows a box, too, and not only points without one.
+        logit_limit: Low-resolution logits are clamped to this on either side of zero before they are handed out.
     """
 
     image_size: int = 1024
@@ -53,6 +58,9 @@ class SamConfig:
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     mask_threshold: float = 0.0
+    resize: Literal["longest side", "square"] = "longest side"
+    pads_boxes: bool = False
+    logit_limit: float = math.inf
 
     @property
     def grid_size(self) -> int:
@@ -65,9 +73,63 @@ class SamConfig:
         return 4 * self.grid_size
 
 
+@dataclass(frozen=True)
+class Sam2Config(SamConfig):
+    """The sizes of SAM 2 (Ravi et al., arXiv 2408.00714) for images: a hierarchical trunk in place of a plain ViT.
+
+    `embed_dim` and `num_heads` are those of the first stage and double with each further one; `window_size` and
+    `depth` say nothing here.
+
+    Attributes:
+        stages: Blocks of each stage; a stage halves the grid of the one before.
+        windows: Side of an attention window of each stage, in tokens.
+        background_size: Grid of the positions that are interpolated to the image (arXiv 2311.05613).
+        stability_delta: Offset of the two thresholds whose masks are compared for stability.
+        stability_threshold: Stability below which the single mask gives way to the best of the three.
+    """
+
+    embed_dim: int = 96
+    num_heads: int = 1
+    global_attention: tuple[int, ...] = (5, 7, 9)
+    stages: tuple[int, ...] = (1, 2, 7, 2)
+    windows: tuple[int, ...] = (8, 4, 14, 7)
+    background_size: tuple[int, int] = (7, 7)
+    stability_delta: float = 0.05
+    stability_threshold: float = 0.98
+    resize: Literal["longest side", "square"] = "square"
+    pads_boxes: bool = True
+    logit_limit: float = 32.0
+
+
+@dataclass(frozen=True)
+class TinyVitConfig(SamConfig):
+    """The sizes of MobileSAM (Zhang et al., arXiv 2306.14289): a TinyViT (arXiv 2207.10666) in place of the ViT.
+
+    Attributes:
+        widths: Channels of each stage.
+        depths: Blocks of each stage.
+        heads: Attention heads of each stage; the first stage is convolutional.
+        windows: Side of an attention window of each stage, in tokens.
+    """
+
+    widths: tuple[int, ...] = (64, 128, 160, 320)
+    depths: tuple[int, ...] = (2, 2, 6, 2)
+    heads: tuple[int, ...] = (2, 4, 5, 10)
+    windows: tuple[int, ...] = (7, 7, 14, 7)
+
+
 VIT_B = SamConfig()
 VIT_L = SamConfig(embed_dim=1024, depth=24, num_heads=16, global_attention=(5, 11, 17, 23))
 VIT_H = SamConfig(embed_dim=1280, depth=32, num_heads=16, global_attention=(7, 15, 23, 31))
+SAM2_TINY = Sam2Config()
+SAM2_SMALL = Sam2Config(stages=(1, 2, 11, 2), global_attention=(7, 10, 13))
+SAM2_BASE_PLUS = Sam2Config(
+    embed_dim=112, num_heads=2, stages=(2, 3, 16, 3), global_attention=(12, 16, 20), background_size=(14, 14)
+)
+SAM2_LARGE = Sam2Config(
+    embed_dim=144, num_heads=2, stages=(2, 6, 36, 4), global_attention=(23, 33, 43), windows=(8, 4, 16, 8)
+)
+MOBILE = TinyVitConfig()
 # Windows of 16 x 16 tokens are a whole 256 px training image and a quarter of a 512 px one, so that the windowed blocks
 # learned at 256 px serve at 512 px unchanged.
 TINY = SamConfig(

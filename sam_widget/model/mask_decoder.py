@@ -137,7 +137,14 @@ class MaskDecoder(nn.Module):
         )
         self.iou_prediction_head = Mlp(dim, config.iou_hidden_dim, self.num_mask_tokens, 3)
 
-    def forward(self, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        image: Tensor,
+        image_pe: Tensor,
+        sparse: Tensor,
+        dense: Tensor,
+        high_resolution: tuple[Tensor, ...] = (),  # noqa: ARG002  for the decoders that derive from this one
+    ) -> tuple[Tensor, Tensor]:
         """Decode B prompts on I images; prompts of one image are consecutive, B / I each.
 
         Args:
@@ -145,22 +152,43 @@ class MaskDecoder(nn.Module):
             image_pe: (1, dim, g, g) their positional encoding.
             sparse: (B, M, dim) prompt tokens.
             dense: (B, dim, g, g) dense prompt embeddings.
+            high_resolution: Finer image features, for the decoders that use them.
 
         Returns:
             Mask logits (B, 1 + multimask_outputs, 4g, 4g) and predicted IoUs (B, 1 + multimask_outputs). Index 0 is
             the mask for an unambiguous prompt, 1, 2, 3 are subpart, part and whole.
         """
-        batch, grid = sparse.shape[0], image.shape[-2:]
         output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
-        tokens = torch.cat([output_tokens.expand(batch, -1, -1), sparse], dim=1)
+        tokens, embedded = self.attend(output_tokens, image, image_pe, sparse, dense)
+        masks = classify_pixels(self.hypernetworks(tokens[:, 1:]), self.output_upscaling(embedded))
+        return masks, self.iou_prediction_head(tokens[:, 0])
 
-        embedded = image.repeat_interleave(batch // image.shape[0], dim=0) + dense
+    def attend(
+        self, output_tokens: Tensor, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Let T output tokens and the prompt look at the image.
+
+        Returns:
+            The output tokens (B, T, dim) and the image as they left it (B, dim, g, g).
+        """
+        batch, grid = sparse.shape[0], image.shape[-2:]
+        tokens = torch.cat([output_tokens.expand(batch, -1, -1), sparse], dim=1)
+        embedded = per_prompt(image, batch) + dense
         source = embedded.flatten(2).transpose(1, 2)  # (B, g*g, dim)
         tokens, source = self.transformer(tokens, source, image_pe.flatten(2).transpose(1, 2))
+        return tokens[:, : len(output_tokens)], source.transpose(1, 2).unflatten(2, grid)
 
-        iou_token, mask_tokens = tokens[:, 0], tokens[:, 1 : 1 + self.num_mask_tokens]
-        upscaled = self.output_upscaling(source.transpose(1, 2).unflatten(2, grid))
-        # Each mask token grows a linear classifier over the upscaled pixels.
-        hyper = torch.stack([mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1)
-        masks = torch.einsum("bnc,bchw->bnhw", hyper, upscaled)
-        return masks, self.iou_prediction_head(iou_token)
+    def hypernetworks(self, mask_tokens: Tensor) -> Tensor:
+        """Grow a linear classifier of pixels from each mask token: (B, N, dim) to (B, N, dim / 8)."""
+        mlps = self.output_hypernetworks_mlps
+        return torch.stack([mlp(mask_tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1)
+
+
+def per_prompt(features: Tensor, batch: int) -> Tensor:
+    """Repeat each of I images for its B / I prompts: (I, ...) to (B, ...)."""
+    return features.repeat_interleave(batch // features.shape[0], dim=0)
+
+
+def classify_pixels(classifiers: Tensor, pixels: Tensor) -> Tensor:
+    """Return the logits (B, N, h, w) of N linear classifiers (B, N, C) on pixels (B, C, h, w)."""
+    return torch.einsum("bnc,bchw->bnhw", classifiers, pixels)

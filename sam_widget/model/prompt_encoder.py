@@ -83,20 +83,22 @@ class PromptEncoder(nn.Module):
             masks: (B, 1, mask_size, mask_size) logits of an earlier prediction.
 
         Returns:
-            Sparse embeddings (B, M, prompt_dim), M = N + 2 with a box, N + 1 with points alone, else 0; and dense
-            embeddings (B, prompt_dim, grid, grid).
+            Sparse embeddings (B, M, prompt_dim): a token a point, two a box, and one for the padding point that
+            follows points without a box (with `config.pads_boxes`: any prompt). Dense embeddings
+            (B, prompt_dim, grid, grid).
         """
         given = next((prompt for prompt in (points, boxes, masks) if prompt is not None), None)
         batch = 1 if given is None else given.shape[0]
         weight = self.no_mask_embed.weight
-        sparse = weight.new_empty(batch, 0, self.config.prompt_dim)
+        tokens = [weight.new_empty(batch, 0, self.config.prompt_dim)]
         if points is not None and labels is not None:
-            if boxes is None:  # As published: points without a box are padded by one point that is none.
-                points = torch.cat([points, points.new_zeros(batch, 1, 2)], dim=1)
-                labels = torch.cat([labels, labels.new_full((batch, 1), NOT_A_POINT)], dim=1)
-            sparse = torch.cat([sparse, self._embed_points(points, labels)], dim=1)
+            tokens.append(self._embed_points(points, labels))
         if boxes is not None:
-            sparse = torch.cat([sparse, self._embed_boxes(boxes)], dim=1)
+            tokens.append(self._embed_boxes(boxes))
+        # As published: points without a box are followed by a point that is none.
+        if self.config.pads_boxes or (points is not None and boxes is None):
+            tokens.append(self.not_a_point_embed.weight.expand(batch, 1, -1))
+        sparse = torch.cat(tokens, dim=1)
         if masks is not None:
             return sparse, self.mask_downscaling(masks)
         grid = self.config.grid_size

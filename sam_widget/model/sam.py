@@ -1,8 +1,9 @@
-"""Segment Anything: the three parts joined, and a named builder for every size."""
+"""Segment Anything: the three parts joined, and a named builder for every size of the ViT."""
 
 from __future__ import annotations
 
 import uuid
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -10,6 +11,18 @@ from sam_widget.model.config import TINY, VIT_B, VIT_H, VIT_L, SamConfig
 from sam_widget.model.image_encoder import image_encoder, normalise
 from sam_widget.model.mask_decoder import MaskDecoder
 from sam_widget.model.prompt_encoder import PromptEncoder
+
+
+class ImageFeatures(NamedTuple):
+    """What an image encoder leaves for the decoder; computed once an image.
+
+    Attributes:
+        embedding: (I, prompt_dim, g, g) image embeddings.
+        high_resolution: Finer features, finest first, for the decoders that use them.
+    """
+
+    embedding: Tensor
+    high_resolution: tuple[Tensor, ...] = ()
 
 
 class Sam(nn.Module):
@@ -21,25 +34,47 @@ class Sam(nn.Module):
         weights_id: Tells apart weights, so that embeddings of different ones are never mixed up.
     """
 
-    def __init__(self, config: SamConfig, *, name: str = "sam") -> None:
+    def __init__(
+        self,
+        config: SamConfig,
+        *,
+        name: str = "sam",
+        encoder: nn.Module | None = None,
+        decoder: MaskDecoder | None = None,
+    ) -> None:
+        """Build the model with random weights.
+
+        Args:
+            config: Every size.
+            name: What errors and embeddings call it.
+            encoder: In place of SAM's ViT; anything whose `forward_features` returns image embeddings.
+            decoder: In place of SAM's mask decoder.
+        """
         super().__init__()
         self.config = config
         self.name = name
         self.weights_id = f"{name}-{uuid.uuid4().hex[:16]}"
-        self.image_encoder = image_encoder(config)
+        self.image_encoder = image_encoder(config) if encoder is None else encoder
         self.prompt_encoder = PromptEncoder(config)
-        self.mask_decoder = MaskDecoder(config)
+        self.mask_decoder = MaskDecoder(config) if decoder is None else decoder
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         """Embed images: (I, 3, h, w) RGB of 0..255, longest side `config.image_size`, to (I, prompt_dim, g, g)."""
-        weight = self.prompt_encoder.no_mask_embed.weight
-        inputs = normalise(pixels, self.config).to(weight.dtype)
-        return self.image_encoder.forward_features(inputs)  # type: ignore[no-any-return]
+        return self.encode(pixels).embedding
+
+    def encode(self, pixels: Tensor) -> ImageFeatures:
+        """Embed images, as `encode_image` does, and return all that the decoder wants to know of them."""
+        return ImageFeatures(self.image_encoder.forward_features(self.standardised(pixels)))
+
+    def standardised(self, pixels: Tensor) -> Tensor:
+        """Return pixels as the image encoder's input, in the type of its weights."""
+        return normalise(pixels, self.config).to(next(self.image_encoder.parameters()).dtype)
 
     def decode(
         self,
         image: Tensor,
         *,
+        high_resolution: tuple[Tensor, ...] = (),
         points: Tensor | None = None,
         labels: Tensor | None = None,
         boxes: Tensor | None = None,
@@ -49,6 +84,7 @@ class Sam(nn.Module):
 
         Args:
             image: (I, prompt_dim, g, g) from `encode_image`.
+            high_resolution: The rest of what `encode` returned.
             points: (B, N, 2) x, y in pixels of the padded model input.
             labels: (B, N) with 1 foreground, 0 background, -1 padding.
             boxes: (B, 4) x0, y0, x1, y1 in the same pixels.
@@ -60,8 +96,10 @@ class Sam(nn.Module):
         """
         sparse, dense = self.prompt_encoder(points, labels, boxes, masks)
         positions = self.prompt_encoder.image_positions().to(image.dtype)
-        masks_out, scores = self.mask_decoder(image, positions, sparse.to(image.dtype), dense.to(image.dtype))
-        return masks_out, scores
+        decoded: tuple[Tensor, Tensor] = self.mask_decoder(
+            image, positions, sparse.to(image.dtype), dense.to(image.dtype), high_resolution
+        )
+        return decoded
 
 
 def tiny() -> Sam:

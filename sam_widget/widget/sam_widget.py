@@ -67,6 +67,9 @@ class SamWidget(anywidget.AnyWidget):
         """
         from sam_widget.widget.wire import MaskNames
 
+        self._worker: Worker[protocol.Request | _Open] = Worker(
+            self._run, supersedes=_supersedes, superseded=self._superseded, name="sam_widget"
+        )
         self._source = image if is_url(image) else to_rgb(image)
         self._title = describe(image)
         self._model = model
@@ -78,9 +81,6 @@ class SamWidget(anywidget.AnyWidget):
         # Orders what is sent: the worker, the message thread and the user's own thread all publish.
         self._wire = threading.RLock()
         super().__init__()
-        self._worker: Worker[protocol.Request | _Open] = Worker(
-            self._run, supersedes=_supersedes, superseded=self._superseded, name="sam_widget"
-        )
         self.on_msg(self._receive)
         self._publish()
         self._worker.put(_Open())

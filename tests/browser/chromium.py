@@ -41,7 +41,7 @@ def starts(path: str) -> bool:
 
 
 def is_root() -> bool:
-    """Root gets packages from apt, and must do without Chromium's sandbox."""
+    """Whether packages can be had from apt."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 

@@ -31,9 +31,8 @@ def browser() -> Iterator[Browser]:
     path = chromium.find()
     if path is None:
         pytest.fail(chromium.ADVICE)
+    # Playwright's own arguments leave the sandbox off, as root must, and add to these.
     arguments = ["--disable-background-networking", "--disable-dev-shm-usage", "--no-first-run"]
-    if chromium.is_root():
-        arguments.append("--no-sandbox")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser

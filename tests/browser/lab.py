@@ -1,6 +1,6 @@
 """A private JupyterLab, and a notebook in it as a person's browser shows it.
 
-Nothing here knows sam_widget. Every wait is for a state: of the server, of the kernel, of the page.
+Every wait is for a state: of the server, of the kernel, of the page.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ class Lab:
             "JUPYTERLAB_SETTINGS_DIR": "settings",
             "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         }
+        # JupyterLab's question about its newsletter would lie over the page.
+        notification = folder / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+        notification.parent.mkdir(parents=True)
+        notification.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -56,7 +60,6 @@ class Lab:
                     *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
                     # The server lives for the tests alone, on loopback, and serves an empty folder.
                     *("--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"),
-                    *("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
                     f"--ServerApp.root_dir={self.root}",
                 ],
                 env={**os.environ, **{name: str(folder / value) for name, value in private.items()}},

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sam_widget.learn.canvas import MAX_REGIONS, SMALLEST, dissolve
+from sam_widget.learn.canvas import MAX_REGIONS, SMALLEST, Light, dissolve, relief
 from sam_widget.learn.materials import COLOURS, material, paint
 from sam_widget.learn.scenes import LEVELS, Scene, contact_sheet, render_scene
 from sam_widget.learn.shapes import Pen
@@ -177,3 +177,10 @@ def test_contact_sheet_from_the_command_line(tmp_path: Path) -> None:
     written = cv2.imread(str(out))
     assert written is not None
     assert np.array_equal(written[..., ::-1], expected)
+
+
+def test_a_thing_that_fills_its_window_is_shaded() -> None:
+    rng = np.random.default_rng(0)
+    light = Light(direction=np.array([0.5, 0.5, 0.7], np.float32), ambient=0.5, shadow=0.5)
+    shade = relief(rng, np.full((60, 80), 255, np.uint8), light, strength=1.0)
+    assert np.isfinite(shade).all()

@@ -112,17 +112,26 @@ interface KeyboardOptions {
   signal: AbortSignal;
 }
 
-/** Bind the shortcuts. Keys that the widget acts on go no further: in a notebook, "b" or Enter mean something else. */
+/** Whether a key is the widget's. Others, such as Ctrl+S, are the host's; but Ctrl+Enter would run the cell anew. */
+export function staysHere(event: KeyLike, inField: boolean): boolean {
+  const combined = event.ctrlKey || event.metaKey;
+  return inField || !combined || event.key === "Enter" || findShortcut(event, true) !== undefined;
+}
+
+/** Bind the shortcuts, and keep keys from the notebook around: there, "x" cuts the cell and the widget with it. */
 export function bindKeyboard({ root, canvas, actions, ui, signal }: KeyboardOptions): void {
+  // Before JupyterLab 4.2 its shortcuts came first, but never for an element with this attribute.
+  const claim = (event: KeyboardEvent): void => {
+    const target = event.composedPath()[0];
+    if (target instanceof Element && root.contains(target))
+      target.toggleAttribute("data-lm-suppress-shortcuts", staysHere(event, target instanceof HTMLInputElement));
+  };
+  window.addEventListener("keydown", claim, { signal, capture: true });
+
   const keydown = (event: KeyboardEvent): void => {
-    if (event.defaultPrevented) {
-      event.stopPropagation();
-      return;
-    }
-    if (event.target instanceof HTMLInputElement) {
-      event.stopPropagation();
-      return;
-    }
+    const inField = event.target instanceof HTMLInputElement;
+    if (staysHere(event, inField)) event.stopPropagation();
+    if (event.defaultPrevented || inField) return;
     const onCanvas = event.target === canvas;
     if (onCanvas && event.key === " ") {
       if (!ui.spaceHeld) ui.set({ spaceHeld: true });
@@ -132,7 +141,6 @@ export function bindKeyboard({ root, canvas, actions, ui, signal }: KeyboardOpti
       shortcut.run(actions);
     }
     event.preventDefault();
-    event.stopPropagation();
   };
   root.addEventListener("keydown", keydown, { signal });
   const release = (): void => {

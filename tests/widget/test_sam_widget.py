@@ -1,0 +1,271 @@
+"""The widget without a browser: what it sends for what it is sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sam_widget as sw
+from sam_widget.masks import mask_from_runs
+from sam_widget.widget.sam_widget import SamWidget
+
+
+class View:
+    """A view's end of the wire: sends requests, keeps what comes back."""
+
+    def __init__(self, widget: SamWidget, client: str = "view") -> None:
+        self.widget, self.client = widget, client
+        self.seq = 0
+        self.messages: list[dict[str, Any]] = []
+        self.masks: dict[str, np.ndarray] = {}
+        self.picture: bytes | None = None
+        self._news = threading.Condition()
+        send = widget.send
+
+        def spy(content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+            send(content, buffers)
+            self._take(content, buffers or [])
+
+        widget.send = spy  # type: ignore[method-assign]
+
+    def _take(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        with self._news:
+            self.messages.append(content)
+            if content["type"] == "masks":
+                for data, buffer in zip(content["masks"], buffers, strict=True):
+                    runs = np.frombuffer(buffer, "<u4").reshape(-1, 2)
+                    self.masks[data["id"]] = mask_from_runs(runs, data["height"], data["width"])
+            elif content["type"] == "image":
+                (self.picture,) = buffers
+            self._news.notify_all()
+
+    def post(self, kind: str, **fields: Any) -> int:
+        """Send a request without waiting; return its number."""
+        self.seq += 1
+        message = {"type": kind, "client": self.client, "seq": self.seq, **fields}
+        self.widget._receive(self.widget, message, [])
+        return self.seq
+
+    def answer(self, seq: int) -> dict[str, Any]:
+        """Wait for the answer to a request."""
+
+        def found() -> list[dict[str, Any]]:
+            return [m for m in self.messages if (m["type"], m.get("client"), m.get("seq")) == ("answer", self.client, seq)]
+
+        with self._news:
+            assert self._news.wait_for(found, timeout=30), f"no answer to request {seq}"
+            (only,) = found()
+            return only
+
+    def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Send a request and wait for its answer."""
+        return self.answer(self.post(kind, **fields))
+
+
+def prompt(*points: tuple[float, float], box: dict[str, float] | None = None) -> dict[str, Any]:
+    return {"points": [{"x": x, "y": y, "label": 1} for x, y in points], "box": box}
+
+
+@pytest.fixture
+def widget(photo: np.ndarray) -> Iterator[SamWidget]:
+    widget = SamWidget(photo)
+    assert widget.session.embedding
+    yield widget
+    widget.close()
+
+
+def wait_for(widget: SamWidget, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait until the widget's state fulfils a condition."""
+    there = threading.Event()
+
+    def look(change: Any) -> None:
+        if condition(change["new"]):
+            there.set()
+
+    widget.observe(look, "state")
+    if not condition(widget.state):
+        assert there.wait(30), widget.state
+    widget.unobserve(look, "state")
+    return widget.state
+
+
+def test_a_new_view_is_sent_the_photo_and_every_mask(widget: SamWidget) -> None:
+    widget.click(150, 120)
+    view = View(widget)
+    assert view.ask("hello")["outcome"] == "done"
+    assert view.picture is not None
+    assert view.picture.startswith(b"\x89PNG")
+    for shown, candidate in zip(widget.state["candidates"], widget.candidates, strict=True):
+        np.testing.assert_array_equal(view.masks[shown["mask"]], candidate.mask)
+
+
+def test_a_click_in_a_view_is_a_click_on_the_session(widget: SamWidget) -> None:
+    view = View(widget)
+    answer = view.ask("predict", prompt=prompt((150, 120)))
+    assert answer["outcome"] == "done"
+    assert answer["revision"] <= widget.state["revision"]
+    assert widget.session.prompt == widget.prompt == sw.Prompt.from_arrays([(150, 120)])
+    assert len(widget.candidates) == 3
+    assert widget.chosen is widget.session.chosen
+    assert widget.score == widget.chosen.score
+    assert [c["score"] for c in widget.state["candidates"]] == [round(c.score, 4) for c in widget.candidates]
+    assert {c["mask"] for c in widget.state["candidates"]} == set(view.masks)
+
+
+def test_every_request_does_what_its_method_does(widget: SamWidget) -> None:
+    view = View(widget)
+    view.ask("predict", prompt=prompt((150, 120), box={"x0": 300, "y0": 250, "x1": 50, "y1": 20}))
+    assert widget.prompt.box == sw.Box(50, 20, 300, 250)
+    view.ask("choose", index=1)
+    assert widget.chosen is widget.candidates[1]
+    view.ask("accept", label="cat")
+    assert [o.label for o in widget.objects] == ["cat"]
+    view.ask("rename", object=widget.objects[0].id, label="tiger")
+    assert [o["label"] for o in widget.state["objects"]] == ["tiger"]
+    view.ask("remove", object=widget.objects[0].id)
+    assert widget.objects == ()
+    view.ask("undo")
+    view.ask("undo")
+    assert [o.label for o in widget.objects] == ["cat"]
+    view.ask("redo")
+    assert [o.label for o in widget.objects] == ["tiger"]
+    view.ask("predict", prompt=prompt((150, 120)))
+    view.ask("clear")
+    assert widget.prompt.is_empty
+
+
+def test_what_python_does_is_in_the_state_at_once(widget: SamWidget) -> None:
+    widget.click(150, 120)
+    widget.choose(2)
+    assert widget.state["chosen"] == 2
+    widget.accept("cat")
+    (shown,) = widget.state["objects"]
+    assert (shown["label"], shown["area"]) == ("cat", widget.objects[0].area)
+    widget.drag(5, 5, 60, 60)
+    assert widget.state["prompt"]["box"] == {"x0": 5.0, "y0": 5.0, "x1": 60.0, "y1": 60.0}
+    widget.clear()
+    widget.undo()
+    widget.redo()
+    assert widget.state["candidates"] == []
+
+
+def test_the_newest_prompt_wins_and_every_request_has_one_answer(widget: SamWidget) -> None:
+    view = View(widget)
+    with widget.session._edit:  # The worker waits, so that prompts pile up.
+        numbers = [view.post("predict", prompt=prompt((100 + k, 120))) for k in range(20)]
+    outcomes = [view.answer(seq)["outcome"] for seq in numbers]
+    assert outcomes[-1] == "done"
+    assert outcomes.count("superseded") >= 18
+    assert set(outcomes) == {"done", "superseded"}
+    assert widget.prompt == sw.Prompt.from_arrays([(119, 120)])
+
+
+def test_answers_name_the_view_that_asked(widget: SamWidget) -> None:
+    one, two = View(widget, "one"), View(widget, "two")
+    first, second = one.post("predict", prompt=prompt((150, 120))), two.post("undo")
+    assert one.answer(first)["client"] == "one"
+    assert two.answer(second)["client"] == "two"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "text"),
+    [
+        ("choose", {"index": 9}, "no candidate 9"),
+        ("accept", {"label": ""}, "no mask to accept"),
+        ("undo", {}, "nothing to undo"),
+        ("remove", {"object": "x"}, "no object"),
+        ("predict", {"prompt": prompt((5000, 1))}, "outside the image"),
+        ("predict", {"prompt": prompt(box={"x0": 1, "y0": 1, "x1": 1, "y1": 1})}, "empty"),
+        ("predict", {"prompt": 7}, "must be an object"),
+        ("format_disk", {}, "unknown message type"),
+    ],
+)
+def test_a_bad_request_is_answered_with_an_error_and_changes_nothing(
+    widget: SamWidget, kind: str, fields: dict[str, Any], text: str
+) -> None:
+    view, before = View(widget), widget.session.state
+    answer = view.ask(kind, **fields)
+    assert answer["outcome"] == "error"
+    assert text in answer["error"] or "share a row" in answer["error"]
+    assert widget.session.state is before
+    assert view.ask("predict", prompt=prompt((150, 120)))["outcome"] == "done"
+
+
+@pytest.mark.parametrize("content", [None, 7, "x", [], {}, {"type": "undo"}, {"client": {}, "seq": []}])
+def test_nonsense_is_answered_and_does_no_harm(widget: SamWidget, content: Any) -> None:
+    view = View(widget)
+    widget._receive(widget, content, [])
+    assert view.messages[-1]["outcome"] == "error"
+
+
+def test_a_failure_inside_the_model_reaches_the_view(widget: SamWidget, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("out of memory")
+
+    view = View(widget)
+    with monkeypatch.context() as patch:
+        patch.setattr(widget.session.predictor.model, "decode", fail)
+        assert "out of memory" in view.ask("predict", prompt=prompt((150, 120)))["error"]
+    assert view.ask("predict", prompt=prompt((150, 120)))["outcome"] == "done"
+
+
+def test_a_wrong_url_shows_in_the_widget_and_raises_on_use() -> None:
+    widget = SamWidget("http://127.0.0.1:9/photo.jpg")
+    state = wait_for(widget, lambda s: s["status"] == "error")
+    assert "127.0.0.1:9/photo.jpg" in state["message"]
+    assert state["image"] is None
+    with pytest.raises(sw.ImageError):
+        widget.click(1, 1)
+    view = View(widget)
+    assert view.ask("hello")["outcome"] == "done"
+    assert "127.0.0.1:9/photo.jpg" in view.ask("predict", prompt=prompt((1, 1)))["error"]
+    widget.close()
+
+
+def test_an_unknown_model_shows_in_the_widget(photo: np.ndarray) -> None:
+    widget = SamWidget(photo, model="no-such-model")
+    assert "no-such-model" in wait_for(widget, lambda s: s["status"] == "error")["message"]
+    widget.close()
+
+
+def test_a_bad_image_raises_at_once() -> None:
+    with pytest.raises(sw.ImageError):
+        SamWidget("no/such/photo.jpg")
+    with pytest.raises(sw.ImageError):
+        SamWidget(np.full((4, 4), np.nan))
+
+
+def test_unknown_options_are_refused(photo: np.ndarray) -> None:
+    with pytest.raises(TypeError):
+        SamWidget(photo, colour="red")  # type: ignore[call-arg]
+
+
+def test_status_goes_from_loading_to_ready(photo: np.ndarray) -> None:
+    widget = SamWidget(photo[:50])
+    assert widget.state["status"] in {"loading", "embedding"}
+    state = wait_for(widget, lambda s: s["status"] == "ready")
+    assert state["image"]["height"] == 50
+    widget.close()
+
+
+def test_a_large_photo_travels_as_a_smaller_jpeg() -> None:
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (30, 50, 3), dtype=np.uint8)
+    widget = SamWidget(np.kron(small, np.ones((100, 100, 1), np.uint8)))
+    assert widget.session.size == (5000, 3000)
+    view = View(widget)
+    view.ask("hello")
+    assert view.picture is not None
+    assert view.picture.startswith(b"\xff\xd8")
+    assert widget.state["image"]["width"] == 5000
+    widget.close()
+
+
+def test_closing_answers_what_is_asked_later(widget: SamWidget) -> None:
+    view = View(widget)
+    widget.close()
+    assert view.ask("undo")["outcome"] == "superseded"
