@@ -31,7 +31,7 @@ REPORTS := build/reports
 build: $(BUNDLE)
 
 demo: $(VENV) $(BUNDLE)
-	@$(PY) tools/demo.py --open=$(OPEN) --port=$(PORT)
+	@$(PY) notebooks/serve.py --open=$(OPEN) --port=$(PORT)
 
 # Recipes run one after the other: two cores are soon busy, and the browser tests wait for answers.
 .NOTPARALLEL:
@@ -43,7 +43,7 @@ test: lint chromium
 	$(PY) -m pytest --ignore=tests/browser --junitxml=$(REPORTS)/python.xml
 	$(PY) -m pytest --nbval-lax notebooks --junitxml=$(REPORTS)/notebooks.xml
 	$(PY) -m pytest tests/browser --junitxml=$(REPORTS)/browser.xml
-	@$(PY) tools/total.py $(REPORTS)
+	@$(PY) tests/total.py $(REPORTS)
 
 lint: lint-python lint-js protocol-in-sync
 
@@ -72,8 +72,9 @@ format: $(VENV) $(MODULES)
 protocol: $(VENV)
 	$(PY) -m sam_widget.widget.protocol js/src/protocol.ts
 
-bench: $(VENV)
-	@$(PY) tools/bench.py
+bench: $(VENV) chromium
+	@$(PY) tests/benchmarks/steps.py
+	@$(PY) tests/benchmarks/clicks.py
 
 clean:
 	rm -rf .venv js/node_modules $(STATIC) build dist tests/browser/artifacts .mypy_cache .pytest_cache .ruff_cache

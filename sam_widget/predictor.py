@@ -17,12 +17,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from sam_widget.errors import ModelError
+from sam_widget.errors import ModelError, PromptError
 from sam_widget.image import image_hash, to_rgb
 from sam_widget.model.config import SamConfig
+from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
-from sam_widget.model.zoo import load_model
-from sam_widget.prompts import Box, Point, Prompt, PromptError
+from sam_widget.model.zoo import PUBLISHED, load_model
+from sam_widget.prompts import Box, Point, Prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class Embedding:
         image_hash: Content hash of the original image.
         model_name: Name of the model that embedded it.
         weights_id: Its weights; another model's decoder cannot read these features.
+        high_resolution: Finer features, of the models whose decoder reads them.
     """
 
     features: Tensor
@@ -42,6 +44,7 @@ class Embedding:
     image_hash: str
     model_name: str
     weights_id: str
+    high_resolution: tuple[Tensor, ...] = ()
 
     def save(self, path: str | Path) -> None:
         """Write the embedding as a safetensors file."""
@@ -53,7 +56,9 @@ class Embedding:
             "model_name": self.model_name,
             "weights_id": self.weights_id,
         }
-        save_file({"features": self.features.cpu().contiguous()}, path, metadata=metadata)
+        tensors = {"features": self.features}
+        tensors |= {f"high_resolution.{level}": tensor for level, tensor in enumerate(self.high_resolution)}
+        save_file({key: tensor.cpu().contiguous() for key, tensor in tensors.items()}, path, metadata=metadata)
 
     @classmethod
     def load(cls, path: str | Path) -> Embedding:
@@ -67,12 +72,14 @@ class Embedding:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != "sam_widget.embedding.1":
                     raise ModelError(f"{path} is no saved embedding; expected a file written by Embedding.save")
+                levels = sorted(key for key in file.keys() if key.startswith("high_resolution."))  # noqa: SIM118
                 return cls(
                     features=file.get_tensor("features"),
                     image_size=(int(metadata["height"]), int(metadata["width"])),
                     image_hash=metadata["image_hash"],
                     model_name=metadata["model_name"],
                     weights_id=metadata["weights_id"],
+                    high_resolution=tuple(file.get_tensor(key) for key in levels),
                 )
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             if isinstance(error, ModelError):
@@ -138,17 +145,24 @@ class Predictor:
     Methods may be called from any thread.
     """
 
-    def __init__(self, model: Sam | str | Path = "tiny", *, cache: EmbeddingCache = CACHE) -> None:
+    def __init__(
+        self,
+        model: Sam | str | Path = "tiny",
+        *,
+        cache: EmbeddingCache = CACHE,
+        progress: Progress | None = None,
+    ) -> None:
         """Wrap a model.
 
         Args:
             model: A loaded model, or what `load_model` takes.
             cache: Where embeddings are kept; by default one cache serves the process.
+            progress: Called with bytes done and bytes in all while the model's weights are downloaded.
 
         Raises:
             ModelError: The model cannot be loaded.
         """
-        self.model = model if isinstance(model, Sam) else load_model(model)
+        self.model = model if isinstance(model, Sam) else load_model(model, progress=progress)
         self._cache = cache
 
     @property
@@ -169,15 +183,22 @@ class Predictor:
 
         Raises:
             ImageError: The image cannot be read.
+            ModelError: The device has too little memory for the model.
         """
         rgb = to_rgb(image)
         digest = image_hash(rgb)
         embedding = self._cache.get(digest, self.model.weights_id)
         if embedding is None:
-            with torch.inference_mode():
-                features = self.model.encode_image(self._pixels(rgb))
+            try:
+                with torch.inference_mode():
+                    features = self.model.encode(self._pixels(rgb))
+            except torch.OutOfMemoryError as error:
+                raise ModelError(
+                    f"{self.device} has too little memory for {self.model.name}; {_smaller_than(self.model)}"
+                ) from error
             embedding = Embedding(
-                features=features,
+                features=features.embedding,
+                high_resolution=features.high_resolution,
                 image_size=(rgb.shape[0], rgb.shape[1]),
                 image_hash=digest,
                 model_name=self.model.name,
@@ -224,27 +245,38 @@ class Predictor:
         height, width = embedding.image_size
         prompt = prompt.check_inside(width, height)
         with torch.inference_mode():
-            logits, scores = self.model.decode(embedding.features.to(self.device), **self._tensors(prompt, embedding))
+            logits, scores = self.model.decode(
+                embedding.features.to(self.device),
+                high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
+                **self._tensors(prompt, embedding),
+            )
             chosen = slice(1, None) if multimask else slice(0, 1)
             low = logits[:, chosen].float()
-            masks = self._full_size(low, embedding)[0] > self.config.mask_threshold
+            # One after the other: three masks at image size are too much for a processor's cache.
+            masks = [self._full_size(mask[None, None], embedding) > self.config.mask_threshold for mask in low[0]]
             return Prediction(
-                masks=masks.cpu().numpy(),
+                masks=torch.cat(masks, dim=1)[0].cpu().numpy(),
                 scores=scores[0, chosen].float().cpu().numpy(),
-                logits=low[0].cpu().numpy(),
+                logits=low[0].clamp(-self.config.logit_limit, self.config.logit_limit).cpu().numpy(),
             )
 
-    # ------------------------------------------------------------------------------- between the user's pixels and SAM's
+    # ----------------------------------------------------------------------------- between the user's pixels and SAM's
 
     def _fitted(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width once the longest side is the model's (reference: ResizeLongestSide)."""
+        """Return height and width in the model input: the longest side is its side, or both are."""
+        if self.config.resize == "square":
+            return self.config.image_size, self.config.image_size
+        # As the reference's ResizeLongestSide rounds.
         scale = self.config.image_size / max(height, width)
         # Never zero: the reference rounds the short side of a very thin image to nothing and fails.
         return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
     def _pixels(self, rgb: np.ndarray) -> Tensor:
-        """Resize (H, W, 3) uint8 to the model's longest side, by Pillow's antialiased bilinear: (1, 3, h, w)."""
+        """Resize (H, W, 3) uint8 to the model's size, antialiased and bilinear: (1, 3, h, w) of 0..255."""
         height, width = self._fitted(rgb.shape[0], rgb.shape[1])
+        if self.config.resize == "square":  # As SAM 2 does it, without rounding to integers.
+            pixels = torch.from_numpy(rgb.copy()).to(self.device).permute(2, 0, 1)[None].float()
+            return interpolate(pixels, (height, width), mode="bilinear", align_corners=False, antialias=True)
         resized = Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].to(self.device)
 
@@ -269,16 +301,26 @@ class Predictor:
                     f"mask has shape {prompt.mask.shape}, expected ({side}, {side}) logits; pass logits[best] of an "
                     "earlier prediction of this model"
                 )
-            dtype = embedding.features.dtype
-            arguments["masks"] = torch.tensor(prompt.mask, dtype=dtype, device=self.device)[None, None]
+            arguments["masks"] = torch.tensor(prompt.mask, dtype=torch.float32, device=self.device)[None, None]
         return arguments
 
     def _full_size(self, logits: Tensor, embedding: Embedding) -> Tensor:
         """Bring (B, N, h, w) logits to the original image: upsample, drop the padding, resize (reference: the same)."""
-        side = self.config.image_size
+        if self.config.resize == "square":
+            return interpolate(logits, embedding.image_size, mode="bilinear", align_corners=False)
         height, width = self._fitted(*embedding.image_size)
-        padded = interpolate(logits, (side, side), mode="bilinear", align_corners=False)
+        ratio = self.config.image_size // self.config.mask_size
+        # Upsampled without most of the padding; what is cut off reaches no pixel of the image.
+        needed = logits[..., : -(-height // ratio) + 1, : -(-width // ratio) + 1]
+        padded = interpolate(needed, scale_factor=float(ratio), mode="bilinear", align_corners=False)
         return interpolate(padded[..., :height, :width], embedding.image_size, mode="bilinear", align_corners=False)
+
+
+def _smaller_than(model: Sam) -> str:
+    """Say which models to try in place of one that does not fit."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    smaller = [name for name, published in PUBLISHED.items() if published.parameters < parameters]
+    return f"load a smaller model ({', '.join(('tiny', *smaller))}), or this one with device='cpu'"
 
 
 __all__ = ["CACHE", "Box", "Embedding", "EmbeddingCache", "Point", "Prediction", "Predictor", "Prompt"]

@@ -30,7 +30,7 @@ class Candidate:
 
     Attributes:
         mask: (H, W) bool, read-only.
-        score: The IoU that the model expects.
+        score: The IoU that the model expects, between 0 and 1.
         logits: (h, w) float32 at low resolution, read-only; can be a mask prompt.
     """
 
@@ -206,7 +206,7 @@ class Session:
             prompt = prompt.check_inside(*self.size)
             prediction = self.predictor.answer(self.embedding, prompt)
             candidates = tuple(
-                Candidate(_frozen(mask), float(score), _frozen(logits))
+                Candidate(_frozen(mask), min(max(float(score), 0.0), 1.0), _frozen(logits))
                 for mask, score, logits in zip(prediction.masks, prediction.scores, prediction.logits, strict=True)
             )
             self._change(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
+import torch
 
 import sam_widget as sw
 from sam_widget.predictor import EmbeddingCache
@@ -61,6 +64,25 @@ def test_an_embedding_survives_saving(predictor: sw.Predictor, photo: np.ndarray
     before = predictor.predict(embedding, points=[(150, 120)])
     after = predictor.predict(loaded, points=[(150, 120)])
     np.testing.assert_array_equal(before.masks, after.masks)
+
+
+def test_finer_features_survive_saving(predictor: sw.Predictor, photo: np.ndarray, tmp_path: Path) -> None:
+    embedding = dataclasses.replace(predictor.embed(photo), high_resolution=(torch.ones(1, 2, 4, 4), torch.zeros(3)))
+    embedding.save(tmp_path / "fine.safetensors")
+    first, second = sw.Embedding.load(tmp_path / "fine.safetensors").high_resolution
+    torch.testing.assert_close(first, torch.ones(1, 2, 4, 4))
+    torch.testing.assert_close(second, torch.zeros(3))
+
+
+def test_too_little_memory_names_smaller_models(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = sw.load_model("tiny")
+
+    def too_large(_: object) -> NoReturn:
+        raise torch.OutOfMemoryError("tried to allocate 5 GiB")
+
+    monkeypatch.setattr(model, "encode", too_large)
+    with pytest.raises(sw.ModelError, match=r"too little memory for tiny; load a smaller model \(tiny\)"):
+        sw.Predictor(model, cache=EmbeddingCache()).embed(photo)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an embedding", None])

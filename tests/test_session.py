@@ -73,7 +73,7 @@ def test_everything_can_be_undone_and_redone(session: sw.Session) -> None:
         lambda: session.choose((session.state.chosen_index or 0) - 1 if session.state.chosen_index else 1),
         lambda: session.accept("cat"),
         lambda: session.drag(10, 10, 90, 90),
-        lambda: session.clear(),
+        session.clear,
         lambda: session.rename(session.objects[0].id, "kitten"),
         lambda: session.remove(session.objects[0].id),
     ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sam_widget.errors import SamWidgetError
@@ -94,19 +94,18 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from sam_widget.learn.evaluate import Disc, ModelMethod, evaluate, samples, table
+    from sam_widget.learn.evaluate import Disc, Method, ModelMethod, evaluate, samples, table
     from sam_widget.predictor import Predictor
 
     data = list(samples(options.folder))
     photos = len({id(sample.image) for sample in data})
-    results = []
-    for method in [*(ModelMethod(Predictor(name)) for name in options.model or ["tiny"]), Disc()]:
-        results.append(evaluate(method, data, progress=_progress(method.name)))
+    methods: list[Method] = [*(ModelMethod(Predictor(name)) for name in options.model or ["tiny"]), Disc()]
+    results = [evaluate(method, data, progress=_progress(method.name)) for method in methods]
     print(f"mean IoU, {len(data)} masks on {photos} photos\n")
     print(table(results))
 
 
-def _progress(name: str):  # type: ignore[no-untyped-def]
+def _progress(name: str) -> Callable[[int, int], None]:
     def show(done: int, total: int) -> None:
         if sys.stderr.isatty():
             print(f"\r{name} {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)

@@ -79,7 +79,7 @@ class Canvas:
         if blur > 0:
             sigma = blur * self.scale
             # Blurring colour times coverage, and dividing after, keeps the colour of a soft edge its own.
-            colours = cv2.GaussianBlur(colours * coloured(alpha), (0, 0), sigma)
+            colours = cv2.GaussianBlur(np.multiply(colours, coloured(alpha), dtype=np.float32), (0, 0), sigma)
             alpha = cv2.GaussianBlur(alpha, (0, 0), sigma)
             colours /= coloured(np.maximum(alpha, 1e-3))
         self.image[window] = cv2.blendLinear(colours, np.ascontiguousarray(self.image[window]), alpha, 1 - alpha)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class SceneCache:
 
 
 class TrainingSet(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
-    """Augmented scenes in an order fixed by the seed: item k of a run is the same on every machine and after a resume."""
+    """Augmented scenes in an order fixed by the seed: item k of a run is the same after a resume."""
 
     def __init__(self, cache: SceneCache, *, image_size: int, seed: int, length: int, start: int = 0) -> None:
         self.cache, self.image_size, self.seed = cache, image_size, seed
@@ -147,5 +148,6 @@ def batches(dataset: TrainingSet, *, batch_size: int, workers: int) -> Iterator[
 
 
 def _one_thread(_: int) -> None:
+    os.nice(10)  # The training step is what everything waits for: rendering takes the time between.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from sam_widget.errors import SamWidgetError
 from sam_widget.image import to_rgb
+from sam_widget.learn.prompting import inner_distance
 from sam_widget.masks import box_from_mask, iou
 from sam_widget.predictor import Embedding, Predictor
 
@@ -74,7 +74,7 @@ class Method(Protocol):
     def start(self, image: np.ndarray) -> None:
         """Take up a photo (H, W, 3)."""
 
-    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, last: Answer | None) -> Answer:
+    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, last: Answer | None, /) -> Answer:
         """Answer points (N, 2) with labels (N,), or a box (4,)."""
 
 
@@ -91,15 +91,15 @@ class ModelMethod:
 
     def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, last: Answer | None) -> Answer:
         """Predict three masks; the mask so far goes back in, as people's refinements do."""
-        assert self._embedding is not None
+        if self._embedding is None:
+            raise SamWidgetError("start with a photo")
         mask = None if last is None or last.logits is None else last.logits[last.best]
-        given = {"points": points, "labels": labels} if len(points) else {}
-        prediction = self.predictor.predict(self._embedding, **given, box=box, mask=mask)
+        prediction = self.predictor.predict(self._embedding, points=points, labels=labels, box=box, mask=mask)
         return Answer(prediction.masks, prediction.scores, prediction.logits)
 
 
 class Disc:
-    """The prior without a model: a disc of 0.2 x the short side around each foreground click, minus 0.1 x around others."""
+    """The prior without a model: a disc of 0.2 x the short side around foreground clicks minus 0.1 x around others."""
 
     name = "disc"
 
@@ -107,11 +107,11 @@ class Disc:
         """Remember the photo's size."""
         self._height, self._width = image.shape[:2]
 
-    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, last: Answer | None) -> Answer:
+    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, _last: Answer | None) -> Answer:
         """Return discs around the clicks, or the box itself."""
         mask = np.zeros((self._height, self._width), bool)
         if box is not None:
-            x0, y0, x1, y1 = (int(round(value)) for value in box)
+            x0, y0, x1, y1 = (round(float(value)) for value in box)
             mask[y0:y1, x0:x1] = True
             return Answer(mask[None])
         y, x = np.mgrid[: self._height, : self._width] + 0.5
@@ -143,16 +143,11 @@ def samples(folder: Path) -> Iterator[Sample]:
 
 def next_click(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, int]:
     """Return the next click, x and y at a pixel centre, and its label: the deepest point of the largest error."""
-    depths = [_inner_distance(wanted & ~given), _inner_distance(given & ~wanted)]
+    depths = [inner_distance(wanted & ~given), inner_distance(given & ~wanted)]
     foreground = depths[0].max() >= depths[1].max()
     depth = depths[0] if foreground else depths[1]
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
     return np.array([x + 0.5, y + 0.5]), int(foreground)
-
-
-def _inner_distance(region: np.ndarray) -> np.ndarray:
-    padded = np.pad(region, 1).astype(np.uint8)
-    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 0))[1:-1, 1:-1]
 
 
 def evaluate(
@@ -166,7 +161,8 @@ def evaluate(
             image = sample.image
             method.start(image)
         box = box_from_mask(sample.mask)
-        assert box is not None
+        if box is None:
+            raise SamWidgetError(f"the mask of {sample.name} is empty")
         corners = np.array([box.x0, box.y0, box.x1, box.y1])
         _note(figures, figures.box, method.answer(np.zeros((0, 2)), np.zeros(0, int), corners, None), sample)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 
@@ -24,6 +24,18 @@ def dice_loss(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
     return 1 - overlap / (probability.sum((-2, -1)) + targets.sum((-2, -1)) + 1)
 
 
+def balanced_loss(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+    """Return the cross-entropy of (..., m, m) logits with object and background weighing the same: (...).
+
+    Small objects make the empty mask an attractive answer to focal and dice loss before the decoder has learned to
+    look at the prompt. Here it is no better than any other answer that ignores the prompt.
+    """
+    cross_entropy = binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    inside, outside = targets * valid, (1 - targets) * valid
+    object_loss = (cross_entropy * inside).sum((-2, -1)) / inside.sum((-2, -1)).clamp(min=1)
+    return object_loss + (cross_entropy * outside).sum((-2, -1)) / outside.sum((-2, -1)).clamp(min=1)
+
+
 def mask_iou(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
     """Return the IoU of thresholded (..., m, m) logits with thresholded targets, over valid cells: (...)."""
     given, wanted = (logits > 0) & (valid > 0), targets > 0.5
@@ -31,7 +43,9 @@ def mask_iou(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
     return (given & wanted).sum((-2, -1)) / union.clamp(min=1)
 
 
-def promptable_loss(logits: Tensor, scores: Tensor, targets: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+def promptable_loss(
+    logits: Tensor, scores: Tensor, targets: Tensor, valid: Tensor, *, balanced: bool = False
+) -> tuple[Tensor, Tensor]:
     """Return the loss of one round of B prompts, and the IoU (B, 4) each mask reached.
 
     Only the best of the three ambiguous masks learns from a prompt, so that they can specialise; a tenth of the mean
@@ -43,9 +57,13 @@ def promptable_loss(logits: Tensor, scores: Tensor, targets: Tensor, valid: Tens
         scores: (B, 4) predicted IoUs.
         targets: (B, m, m) in [0, 1].
         valid: (B, m, m), 1 inside the image.
+        balanced: Warm up with `balanced_loss` in place of focal and dice.
     """
     targets, valid = targets[:, None].expand_as(logits), valid[:, None].expand_as(logits)
-    mask_loss = 20 * focal_loss(logits, targets, valid) + dice_loss(logits, targets, valid)  # (B, 4)
+    if balanced:
+        mask_loss = balanced_loss(logits, targets, valid)  # (B, 4)
+    else:
+        mask_loss = 20 * focal_loss(logits, targets, valid) + dice_loss(logits, targets, valid)
     ambiguous = mask_loss[:, 1:]
     best_of_three = 0.9 * ambiguous.min(1).values + 0.1 * ambiguous.mean(1)
     with torch.no_grad():
@@ -54,26 +72,32 @@ def promptable_loss(logits: Tensor, scores: Tensor, targets: Tensor, valid: Tens
     return (best_of_three + mask_loss[:, 0] + iou_loss).mean(), reached
 
 
-def affinity_loss(features: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Ask that image tokens be alike exactly when they lie in the same region.
+class Affinity(nn.Module):
+    """Asks that image tokens be near each other exactly when they lie in the same region.
 
     A dense signal that warms up the image encoder: promptable training from scratch gets none until the decoder has
-    learned to look at the point.
-
-    Args:
-        features: (B, 3, C, g, g), a projection of the image embedding for each of the three levels.
-        labels: (B, 3, S, S) region ids; 0 is padding.
-        generator: Draws the pixel of each patch whose region counts.
+    learned to look at the point. Used in training only.
     """
-    grid = features.shape[-1]
-    cell = labels.shape[-1] // grid
-    dy, dx = torch.randint(0, cell, (2,), generator=generator).tolist()
-    ids = labels[:, :, dy::cell, dx::cell].flatten(2)  # (B, 3, g*g)
-    tokens = features.float().flatten(3)
-    logits = torch.einsum("blcn,blcm->blnm", tokens, tokens) / tokens.shape[2] ** 0.5
-    same = (ids[..., None] == ids[..., None, :]).float()
-    inside = ((ids > 0)[..., None] & (ids > 0)[..., None, :]).float()
-    loss = binary_cross_entropy_with_logits(logits, same, reduction="none")
-    # Pairs of the same region are rare in a cluttered scene and common in an empty one: weigh both kinds alike.
-    together, apart = same * inside, (1 - same) * inside
-    return (loss * together).sum() / together.sum().clamp(min=1) + (loss * apart).sum() / apart.sum().clamp(min=1)
+
+    def __init__(self, dim: int, channels: int = 32) -> None:
+        super().__init__()
+        self.channels = channels
+        self.project = nn.Conv2d(dim, 3 * channels, kernel_size=1)  # one space for each of the three levels
+        self.bias = nn.Parameter(torch.ones(3))
+        self.scale = nn.Parameter(torch.zeros(3))
+
+    def forward(self, embedding: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the loss of image embeddings (B, dim, g, g) whose regions are `labels` (B, 3, S, S), 0 is padding."""
+        cell = labels.shape[-1] // embedding.shape[-1]
+        dy, dx = torch.randint(0, cell, (2,), generator=generator).tolist()  # which pixel speaks for its patch
+        ids = labels[:, :, dy::cell, dx::cell].flatten(2)  # (B, 3, g*g)
+        tokens = self.project(embedding).float().unflatten(1, (3, self.channels)).flatten(3)  # (B, 3, C, g*g)
+        squares = tokens.square().sum(2)
+        apartness = squares[..., None] + squares[..., None, :] - 2 * tokens.transpose(2, 3) @ tokens
+        logits = self.bias.view(3, 1, 1) - self.scale.exp().view(3, 1, 1) * apartness
+        same = (ids[..., None] == ids[..., None, :]).float()
+        inside = ((ids > 0)[..., None] & (ids > 0)[..., None, :]).float()
+        loss = binary_cross_entropy_with_logits(logits, same, reduction="none")
+        # Pairs of the same region are rare in a cluttered scene and common in an empty one: weigh both kinds alike.
+        together, apart = same * inside, (1 - same) * inside
+        return (loss * together).sum() / together.sum().clamp(min=1) + (loss * apart).sum() / apart.sum().clamp(min=1)

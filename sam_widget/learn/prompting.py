@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
 from sam_widget.learn.data import Batch
 
@@ -70,20 +71,17 @@ def sample_targets(
     return cells, (valid > 0.5).float().repeat_interleave(per_image, dim=0)
 
 
-def inner_distance(regions: Tensor, *, reach: int = 16) -> Tensor:
-    """Return how many 3x3 erosions each cell of (B, m, m) boolean regions survives: a chessboard distance transform.
+def inner_distance(region: np.ndarray) -> np.ndarray:
+    """Return how far inside its (H, W) boolean region each pixel lies, 0 outside.
 
     The image border counts as outside, as in the evaluation protocol of RITM (Sofiiuk et al., 2021).
     """
-    alive = torch.nn.functional.pad(regions.float(), (1, 1, 1, 1))[:, None]
-    distance = alive.clone()
-    for _ in range(reach):
-        alive = -max_pool2d(-alive, 3, stride=1, padding=1)
-        alive[..., 0] = alive[..., -1] = alive[..., 0, :] = alive[..., -1, :] = 0
-        if not alive.any():
-            break
-        distance += alive
-    return distance[:, 0, 1:-1, 1:-1]
+    padded = np.pad(region, 1).astype(np.uint8)
+    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 3))[1:-1, 1:-1]
+
+
+def _inner_distances(regions: Tensor) -> Tensor:
+    return torch.from_numpy(np.stack([inner_distance(region) for region in regions.numpy()]))
 
 
 def pick_cells(regions: Tensor, *, central: Tensor, generator: torch.Generator) -> Tensor:
@@ -91,7 +89,7 @@ def pick_cells(regions: Tensor, *, central: Tensor, generator: torch.Generator) 
 
     An empty region yields an arbitrary cell. Returns flat indices (B,).
     """
-    distance = inner_distance(regions)
+    distance = _inner_distances(regions)
     deepest = distance.flatten(1).amax(1)[:, None, None]
     core = regions & (distance >= 0.8 * deepest)
     allowed = torch.where(central[:, None, None], core, regions).flatten(1).float()
@@ -138,8 +136,8 @@ def corrections(
     mask_size = targets.shape[-1]
     wanted, given = targets > 0.5, (logits > 0) & (valid > 0)
     missed, spilled = wanted & ~given, given & ~wanted
-    depth_missed = inner_distance(missed).flatten(1).amax(1)
-    depth_spilled = inner_distance(spilled).flatten(1).amax(1)
+    depth_missed = _inner_distances(missed).flatten(1).amax(1)
+    depth_spilled = _inner_distances(spilled).flatten(1).amax(1)
     perfect = (depth_missed == 0) & (depth_spilled == 0)
     foreground = (depth_missed >= depth_spilled) | perfect
     error = torch.where(foreground[:, None, None], torch.where(perfect[:, None, None], wanted, missed), spilled)

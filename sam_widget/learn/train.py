@@ -21,13 +21,12 @@ from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
-from sam_widget.learn.losses import affinity_loss, promptable_loss
+from sam_widget.learn.losses import Affinity, promptable_loss
 from sam_widget.learn.prompting import corrections, first_prompts, sample_targets
 from sam_widget.model.config import TINY
 from sam_widget.model.image_encoder import resample_positions
+from sam_widget.model.mask_decoder import Attention
 from sam_widget.model.sam import Sam
-
-AFFINITY_CHANNELS = 32
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class TrainConfig:
         scenes: Number of distinct scenes.
         steps: Optimiser steps in all.
         affinity_steps: First steps, in which only the image encoder learns.
+        balanced_steps: Steps after those in which the mask loss is balanced cross-entropy, not focal and dice.
         batch_size: Images a step.
         prompts: Prompts an image.
         max_rounds: Most rounds of prompts; each step draws 1 to `max_rounds`.
@@ -56,7 +56,8 @@ class TrainConfig:
     scene_size: int = 256
     scenes: int = 16_000
     steps: int = 4_000
-    affinity_steps: int = 300
+    affinity_steps: int = 400
+    balanced_steps: int = 400
     batch_size: int = 16
     prompts: int = 8
     max_rounds: int = 4
@@ -67,6 +68,21 @@ class TrainConfig:
     weight_decay: float = 0.05
     ema: float = 0.998
     seed: int = 0
+
+
+def align_attention(model: Sam) -> None:
+    """Start the decoder's cross-attention with equal query and key projections.
+
+    Prompt tokens and image tokens share their positional code, so equal projections attend to the place of the prompt
+    from the first step on, and to image tokens like the one found there from the second block on. Random projections
+    must discover both, which takes a small run most of its time.
+    """
+    for module in model.mask_decoder.modules():
+        if isinstance(module, Attention) and module.q_proj.out_features < module.q_proj.in_features:
+            with torch.no_grad():
+                module.q_proj.weight.mul_(2)
+                module.k_proj.weight.copy_(module.q_proj.weight)
+                module.k_proj.bias.copy_(module.q_proj.bias)
 
 
 class Trainer:
@@ -84,8 +100,11 @@ class Trainer:
         self.config, self.device = config, torch.device(device)
         self.model = Sam(dataclasses.replace(TINY, image_size=config.image_size), name="tiny")
         if start is not None:
-            self.model.load_state_dict(resample_positions(load_file(start), self.model.config))
-        self.affinity = nn.Conv2d(TINY.prompt_dim, 3 * AFFINITY_CHANNELS, kernel_size=1)
+            weights = {name: value.float() for name, value in load_file(start).items()}
+            self.model.load_state_dict(resample_positions(weights, self.model.config))
+        else:
+            align_attention(self.model)
+        self.affinity = Affinity(TINY.prompt_dim)
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.model.to(self.device)
         self.affinity.to(self.device)
@@ -142,8 +161,9 @@ class Trainer:
 
     def export(self, path: Path) -> None:
         """Write the averaged weights as half-precision safetensors: what the package ships."""
-        weights = {name: value.half().contiguous().cpu() for name, value in self.average.items()}
-        save_file(weights, path, metadata={"format": "pt", "image_size": str(self.config.image_size)})
+        weights = {name: value.float().cpu() for name, value in self.average.items()}
+        weights = {name: value.half().contiguous() for name, value in resample_positions(weights, TINY).items()}
+        save_file(weights, path, metadata={"format": "pt"})
 
     # ------------------------------------------------------------------------------------------ the run
 
@@ -159,11 +179,12 @@ class Trainer:
             start=self.step * config.batch_size,
         )
         log = folder / "log.csv"
-        fresh = self.step == 0 or not log.exists()
-        with log.open("w" if fresh else "a", newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(log.read_text(encoding="utf-8").splitlines())) if log.exists() else []
+        with log.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            if fresh:
-                writer.writerow(["step", "minutes", "lr", "loss", "affinity", "iou_first", "iou_last", "iou_oracle"])
+            writer.writerow(["step", "minutes", "lr", "loss", "affinity", "iou_first", "iou_last", "iou_oracle"])
+            # What was logged after the checkpoint happens again.
+            writer.writerows(row for row in rows[1:] if row and int(row[0]) <= self.step)
             started = time.monotonic()
             for batch in batches(dataset, batch_size=config.batch_size, workers=workers):
                 figures = self.train_step(batch)
@@ -185,7 +206,7 @@ class Trainer:
         return config.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
 
     def train_step(self, batch: Batch) -> tuple[float, float, float, float, float]:
-        """Take one optimiser step. Returns loss, affinity loss, and mean IoU at the first and last round, and oracle."""
+        """Take one optimiser step; return loss, affinity loss, and mean IoU at first and last round, and oracle."""
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
@@ -193,8 +214,7 @@ class Trainer:
         precision = torch.bfloat16
         with torch.autocast(self.device.type, precision):
             embedding = self.model.encode_image(batch.pixels.to(self.device))
-            projected = self.affinity(embedding).unflatten(1, (3, AFFINITY_CHANNELS))
-        affinity = affinity_loss(projected, batch.labels.to(self.device), self.generator)
+            affinity = self.affinity(embedding, batch.labels.to(self.device), self.generator)
         if self.step < config.affinity_steps:
             loss, first, last, oracle = affinity, math.nan, math.nan, math.nan
         else:
@@ -233,7 +253,8 @@ class Trainer:
                     masks=mask,
                 )
             logits, scores = logits.float(), scores.float()
-            loss, reached = promptable_loss(logits, scores, targets_there, valid_there)
+            balanced = self.step < config.affinity_steps + config.balanced_steps
+            loss, reached = promptable_loss(logits, scores, targets_there, valid_there, balanced=balanced)
             losses.append(loss)
             best = 1 + scores[:, 1:].argmax(1)
             rows = torch.arange(len(best), device=best.device)

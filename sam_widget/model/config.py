@@ -130,10 +130,10 @@ SAM2_LARGE = Sam2Config(
     embed_dim=144, num_heads=2, stages=(2, 6, 36, 4), global_attention=(23, 33, 43), windows=(8, 4, 16, 8)
 )
 MOBILE = TinyVitConfig()
-# Windows of 16 x 16 tokens are a whole 256 px training image and a quarter of a 512 px one, so that the windowed blocks
-# learned at 256 px serve at 512 px unchanged.
+# A window of 16 x 16 tokens is the whole of a 256 px image and a quarter of a 512 px one: windowed blocks learned at
+# 256 px serve a larger model unchanged.
 TINY = SamConfig(
-    image_size=512,
+    image_size=256,
     embed_dim=192,
     depth=8,
     num_heads=6,

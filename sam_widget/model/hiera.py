@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from timm.models.hieradet_sam2 import HieraDet
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -20,10 +22,8 @@ class FpnNeck(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(width, dim, kernel_size=1) for width in reversed(widths))
 
     def forward(self, stages: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Map four stages, finest first, to levels of stride 4, 8 and 16: (I, dim, 4g, 4g), (..., 2g, 2g), (..., g, g)."""
-        coarsest, middle, fine, finest = (
-            conv(stage) for conv, stage in zip(self.convs, reversed(stages), strict=True)
-        )
+        """Map four stages, finest first, to levels of stride 4, 8, 16: (I, dim, 4g, 4g), (.., 2g, 2g), (.., g, g)."""
+        coarsest, middle, fine, finest = (conv(stage) for conv, stage in zip(self.convs, reversed(stages), strict=True))
         return finest, fine, middle + interpolate(coarsest, scale_factor=2.0, mode="nearest")
 
 
@@ -32,7 +32,7 @@ class HieraEncoder(nn.Module):
 
     def __init__(self, config: Sam2Config) -> None:
         super().__init__()
-        self.trunk = HieraDet(
+        trunk: Any = HieraDet(
             num_classes=0,
             embed_dim=config.embed_dim,
             num_heads=config.num_heads,
@@ -40,9 +40,9 @@ class HieraEncoder(nn.Module):
             window_spec=config.windows,
             global_att_blocks=config.global_attention,
             global_pos_size=config.background_size,
-            norm_layer="layernorm1e6" if False else "LayerNorm",
         )
-        self.trunk.head = nn.Identity()
+        trunk.head = nn.Identity()
+        self.trunk = trunk
         self.neck = FpnNeck([config.embed_dim << stage for stage in range(len(config.stages))], config.prompt_dim)
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

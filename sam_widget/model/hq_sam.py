@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from timm.layers import LayerNorm2d
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 from sam_widget.model.config import VIT_B, VIT_H, VIT_L, SamConfig
@@ -77,6 +77,7 @@ class HqSam(Sam):
         embedding, (early,) = self.image_encoder.forward_intermediates(
             self.standardised(pixels), indices=[self.config.global_attention[0]]
         )
+        embedding, early = self.for_decoder(embedding), self.for_decoder(early)
         return ImageFeatures(embedding, (self.mask_decoder.fuse(embedding, early),))
 
 

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 import torch
-from timm.layers import LayerNorm2d
-from timm.models.vision_transformer_sam import VisionTransformerSAM
+from timm.layers.norm import LayerNorm2d
+from timm.models.vision_transformer_sam import Attention, VisionTransformerSAM
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from sam_widget.model.config import SamConfig
 
@@ -19,16 +20,16 @@ def image_encoder(config: SamConfig) -> VisionTransformerSAM:
     timm's `samvit_*` (the ViT of "Exploring Plain Vision Transformer Backbones for Object Detection",
     arXiv 2203.16527, with decomposed relative positions) already carries SAM's neck; only the sizes are ours.
     """
-    kwargs: dict[str, Any] = {}
+    # Its types know classes of norms only, not a norm with a smaller epsilon.
+    kwargs: dict[str, Any] = {"norm_layer": partial(nn.LayerNorm, eps=1e-6)}
     if config.stem == "conv":
         kwargs["embed_layer"] = ConvStem
-    return VisionTransformerSAM(
+    encoder = VisionTransformerSAM(
         img_size=config.image_size,
         patch_size=config.patch_size,
         embed_dim=config.embed_dim,
         depth=config.depth,
         num_heads=config.num_heads,
-        norm_layer=partial(nn.LayerNorm, eps=1e-6),
         use_rel_pos=config.relative_positions,
         window_size=config.window_size,
         global_attn_indexes=config.global_attention,
@@ -36,6 +37,58 @@ def image_encoder(config: SamConfig) -> VisionTransformerSAM:
         num_classes=0,
         **kwargs,
     )
+    if config.relative_positions:
+        for block in encoder.blocks:
+            block.attn = RelativeAttention(block.attn)
+    return encoder
+
+
+class RelativeAttention(nn.Module):
+    """Attention over a grid with decomposed relative positions, a few rows of queries at a time.
+
+    What a query adds for a key is a term of the key's row and one of its column (arXiv 2203.16527, section 3). Summed
+    for all queries at once they are the largest tensor of the model by far, 0.8 GB for 64 x 64 tokens and twelve heads,
+    and making it takes longer than the attention itself. A few rows' worth stays in the cache.
+    """
+
+    # Logits at a time: as many as a processor's cache holds, and as keep a GPU busy.
+    _CHUNK_CPU, _CHUNK_GPU = 1 << 22, 1 << 26
+
+    def __init__(self, attention: Attention) -> None:
+        """Take over the parameters of timm's attention, under the same names."""
+        super().__init__()
+        self.num_heads = attention.num_heads
+        self.qkv = attention.qkv
+        self.proj = attention.proj
+        self.rel_pos_h = attention.rel_pos_h
+        self.rel_pos_w = attention.rel_pos_w
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend within (B, H, W, C); return the same shape."""
+        batch, height, width, _ = x.shape
+        qkv = self.qkv(x).view(batch, height * width, 3, self.num_heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).contiguous().unbind(0)  # (B, heads, H * W, d)
+        grid = q.unflatten(2, (height, width))
+        of_rows = torch.einsum("bnhwd,hkd->bnhwk", grid, _between(self.rel_pos_h, height))  # (B, heads, H, W, H)
+        of_columns = torch.einsum("bnhwd,wkd->bnhwk", grid, _between(self.rel_pos_w, width))  # (B, heads, H, W, W)
+
+        chunk = self._CHUNK_CPU if x.device.type == "cpu" else self._CHUNK_GPU
+        rows = max(1, chunk // (batch * self.num_heads * width * height * width))
+        attended = torch.empty_like(q)
+        for first in range(0, height, rows):
+            here = slice(first, first + rows)
+            bias = of_rows[:, :, here, :, :, None] + of_columns[:, :, here, :, None, :]
+            queries = slice(first * width, (first + rows) * width)
+            attended[:, :, queries] = scaled_dot_product_attention(
+                q[:, :, queries], k, v, attn_mask=bias.flatten(4).flatten(2, 3)
+            )
+        return self.proj(attended.transpose(1, 2).reshape(x.shape))  # type: ignore[no-any-return]
+
+
+def _between(table: Tensor, side: int) -> Tensor:
+    """Look up (2 * side - 1, d) relative positions for each pair of query and key on a line: (side, side, d)."""
+    line = torch.arange(side, device=table.device)
+    return table[line[:, None] - line + side - 1]
 
 
 class ConvStem(nn.Module):
@@ -44,7 +97,7 @@ class ConvStem(nn.Module):
     Halves the side and doubles the channels until a pixel is a patch: (B, 3, S, S) to (B, S/p, S/p, embed_dim).
     """
 
-    def __init__(self, img_size: int, patch_size: int, in_chans: int, embed_dim: int, **unused: Any) -> None:
+    def __init__(self, img_size: int, patch_size: int, in_chans: int, embed_dim: int, **_: Any) -> None:
         super().__init__()
         self.grid_size = (img_size // patch_size, img_size // patch_size)
         halvings = patch_size.bit_length() - 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
-from timm.layers import LayerNorm2d
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn.functional import relu, scaled_dot_product_attention
 
@@ -25,11 +27,51 @@ class Attention(nn.Module):
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend from q (B, Nq, dim) to k, v (B, Nk, dim); return (B, Nq, dim)."""
         q, k, v = self._heads(self.q_proj(q)), self._heads(self.k_proj(k)), self._heads(self.v_proj(v))
-        attended = scaled_dot_product_attention(q, k, v)  # (B, heads, Nq, inner / heads)
-        return self.out_proj(attended.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        return self._joined(scaled_dot_product_attention(q, k, v))
+
+    def from_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return what `forward` returns, sooner where there are few queries and many keys.
+
+        Projecting thousands of keys and values costs most of the attention. Since it is linear, a handful of queries
+        can be carried back through the keys' projection instead, and the attended values forth through theirs. The
+        keys' bias shifts all logits of a query alike, which softmax does not see.
+        """
+        if not self._pays(q):
+            return self.forward(q, k, v)
+        queries = self._heads(self.q_proj(q))  # (B, heads, Nq, d)
+        carried = (queries @ self._per_head(self.k_proj.weight)).flatten(1, 2)  # (B, heads * Nq, dim)
+        weights = (carried @ k.transpose(1, 2) * queries.shape[-1] ** -0.5).softmax(dim=-1)
+        attended = (weights @ v).view(*queries.shape[:3], -1)  # (B, heads, Nq, dim)
+        values = attended @ self._per_head(self.v_proj.weight).transpose(1, 2)
+        return self._joined(values + self.v_proj.bias.view(self.num_heads, 1, -1))
+
+    def to_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return what `forward` returns, sooner where there are many queries and few keys; see `from_few`."""
+        if not self._pays(k):
+            return self.forward(q, k, v)
+        keys = self._heads(self.k_proj(k))  # (B, heads, Nk, d)
+        values = self._heads(self.v_proj(v))
+        scale = keys.shape[-1] ** -0.5
+        carried = (keys @ self._per_head(self.q_proj.weight)).flatten(1, 2) * scale  # (B, heads * Nk, dim)
+        bias = (keys @ self.q_proj.bias.view(self.num_heads, -1, 1)).flatten(1, 2) * scale  # (B, heads * Nk, 1)
+        # Keys before queries: softmax over a handful of neighbours in memory is slow.
+        logits = torch.baddbmm(bias, carried, q.transpose(1, 2))  # (B, heads * Nk, Nq)
+        weights = logits.view(*keys.shape[:3], -1).softmax(dim=2).flatten(1, 2)
+        outputs = values @ self.out_proj.weight.T.view(self.num_heads, values.shape[-1], -1)  # (B, heads, Nk, dim)
+        return torch.baddbmm(self.out_proj.bias.expand(len(q), 1, -1), weights.transpose(1, 2), outputs.flatten(1, 2))
+
+    def _pays(self, few: Tensor) -> bool:
+        # Fused kernels keep the logits of half-precision attention in float32, which is worth more than time.
+        return few.dtype == torch.float32 and few.shape[1] * self.num_heads < self.k_proj.out_features
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.num_heads, -1).transpose(1, 2)
+
+    def _joined(self, x: Tensor) -> Tensor:
+        return self.out_proj(x.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def _per_head(self, weight: Tensor) -> Tensor:
+        return weight.view(self.num_heads, -1, weight.shape[1])  # (heads, d, dim)
 
 
 class TokenMlp(nn.Module):
@@ -72,9 +114,9 @@ class TwoWayAttentionBlock(nn.Module):
         tokens = self.norm1(tokens)
 
         image_key = image + image_pe
-        tokens = self.norm2(tokens + self.cross_attn_token_to_image(tokens + token_pe, image_key, image))
+        tokens = self.norm2(tokens + self.cross_attn_token_to_image.from_few(tokens + token_pe, image_key, image))
         tokens = self.norm3(tokens + self.mlp(tokens))
-        image = self.norm4(image + self.cross_attn_image_to_token(image_key, tokens + token_pe, tokens))
+        image = self.norm4(image + self.cross_attn_image_to_token.to_few(image_key, tokens + token_pe, tokens))
         return tokens, image
 
 
@@ -92,7 +134,7 @@ class TwoWayTransformer(nn.Module):
         token_pe = tokens
         for layer in self.layers:
             tokens, image = layer(tokens, image, token_pe, image_pe)
-        tokens = tokens + self.final_attn_token_to_image(tokens + token_pe, image + image_pe, image)
+        tokens = tokens + self.final_attn_token_to_image.from_few(tokens + token_pe, image + image_pe, image)
         return self.norm_final_attn(tokens), image
 
 
@@ -102,7 +144,7 @@ class Mlp(nn.Module):
     def __init__(self, dim: int, hidden: int, out: int, depth: int) -> None:
         super().__init__()
         widths = [dim, *[hidden] * (depth - 1), out]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., dim) to (..., out)."""
@@ -132,9 +174,7 @@ class MaskDecoder(nn.Module):
             nn.ConvTranspose2d(dim // 4, dim // 8, kernel_size=2, stride=2),
             nn.GELU(),
         )
-        self.output_hypernetworks_mlps = nn.ModuleList(
-            Mlp(dim, dim, dim // 8, 3) for _ in range(self.num_mask_tokens)
-        )
+        self.output_hypernetworks_mlps = nn.ModuleList(Mlp(dim, dim, dim // 8, 3) for _ in range(self.num_mask_tokens))
         self.iou_prediction_head = Mlp(dim, config.iou_hidden_dim, self.num_mask_tokens, 3)
 
     def forward(
@@ -171,12 +211,13 @@ class MaskDecoder(nn.Module):
         Returns:
             The output tokens (B, T, dim) and the image as they left it (B, dim, g, g).
         """
-        batch, grid = sparse.shape[0], image.shape[-2:]
+        batch = sparse.shape[0]
         tokens = torch.cat([output_tokens.expand(batch, -1, -1), sparse], dim=1)
         embedded = per_prompt(image, batch) + dense
-        source = embedded.flatten(2).transpose(1, 2)  # (B, g*g, dim)
-        tokens, source = self.transformer(tokens, source, image_pe.flatten(2).transpose(1, 2))
-        return tokens[:, : len(output_tokens)], source.transpose(1, 2).unflatten(2, grid)
+        # Laid out as tokens once, and not in every product.
+        source = embedded.flatten(2).transpose(1, 2).contiguous()  # (B, g*g, dim)
+        tokens, source = self.transformer(tokens, source, image_pe.flatten(2).transpose(1, 2).contiguous())
+        return tokens[:, : len(output_tokens)], source.transpose(1, 2).reshape_as(embedded)
 
     def hypernetworks(self, mask_tokens: Tensor) -> Tensor:
         """Grow a linear classifier of pixels from each mask token: (B, N, dim) to (B, N, dim / 8)."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from timm.layers import LayerNorm2d
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 from sam_widget.model.config import SamConfig
@@ -20,6 +22,8 @@ class PositionEmbeddingRandom(nn.Module):
     Image grid and prompts share the projection, so a point and the image token under it carry the same code.
     """
 
+    positional_encoding_gaussian_matrix: Tensor
+
     def __init__(self, num_frequencies: int) -> None:
         super().__init__()
         self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, num_frequencies))
@@ -31,10 +35,10 @@ class PositionEmbeddingRandom(nn.Module):
 
     def grid(self, side: int) -> Tensor:
         """Encode the centres of a side x side grid: (1, 2 * num_frequencies, side, side)."""
-        matrix: Tensor = self.positional_encoding_gaussian_matrix
+        matrix = self.positional_encoding_gaussian_matrix
         centres = (torch.arange(side, device=matrix.device, dtype=matrix.dtype) + 0.5) / side
         y, x = torch.meshgrid(centres, centres, indexing="ij")
-        return self(torch.stack([x, y], dim=-1)).permute(2, 0, 1)[None]
+        return self.forward(torch.stack([x, y], dim=-1)).permute(2, 0, 1)[None]
 
 
 class PromptEncoder(nn.Module):
@@ -46,6 +50,7 @@ class PromptEncoder(nn.Module):
     def __init__(self, config: SamConfig) -> None:
         super().__init__()
         self.config = config
+        self._grid: Tensor | None = None  # The same for every click; dropped where the weights change.
         dim = config.prompt_dim
         self.pe_layer = PositionEmbeddingRandom(dim // 2)
         # Background point, foreground point, top left corner of a box, bottom right corner.
@@ -65,7 +70,19 @@ class PromptEncoder(nn.Module):
 
     def image_positions(self) -> Tensor:
         """Return the positional encoding of the image grid: (1, prompt_dim, grid, grid)."""
-        return self.pe_layer.grid(self.config.grid_size)
+        if torch.is_grad_enabled():
+            return self.pe_layer.grid(self.config.grid_size)
+        if self._grid is None:
+            self._grid = self.pe_layer.grid(self.config.grid_size)
+        return self._grid
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PromptEncoder:  # noqa: FBT001, FBT002
+        self._grid = None
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self._grid = None
+        super()._load_from_state_dict(*args)
 
     def forward(
         self,
@@ -95,9 +112,13 @@ class PromptEncoder(nn.Module):
             tokens.append(self._embed_points(points, labels))
         if boxes is not None:
             tokens.append(self._embed_boxes(boxes))
-        # As published: points without a box are followed by a point that is none.
-        if self.config.pads_boxes or (points is not None and boxes is None):
-            tokens.append(self.not_a_point_embed.weight.expand(batch, 1, -1))
+        # As published: points without a box are followed by a point that is none. SAM 2 was trained with that point
+        # after every prompt, and with one in place of a prompt that has neither points nor a box.
+        if self.config.pads_boxes:
+            padding = 2 if points is None and boxes is None else 1
+        else:
+            padding = 1 if points is not None and boxes is None else 0
+        tokens.append(self.not_a_point_embed.weight.expand(batch, padding, -1))
         sparse = torch.cat(tokens, dim=1)
         if masks is not None:
             return sparse, self.mask_downscaling(masks)
@@ -106,15 +127,17 @@ class PromptEncoder(nn.Module):
 
     def _positions(self, coords: Tensor) -> Tensor:
         # The published models address a pixel by its index and add half a pixel here.
-        return self.pe_layer((coords.float() + 0.5) / self.config.image_size)
+        return self.pe_layer.forward((coords.float() + 0.5) / self.config.image_size)
 
     def _embed_points(self, points: Tensor, labels: Tensor) -> Tensor:
         positions = self._positions(points)
         kind = labels[..., None]
-        background, foreground = self.point_embeddings[0].weight, self.point_embeddings[1].weight
-        learned = torch.where(kind == 1, foreground, background)
+        learned = torch.where(kind == 1, self._learned(1), self._learned(0))
         return torch.where(kind == NOT_A_POINT, self.not_a_point_embed.weight, positions + learned)
 
     def _embed_boxes(self, boxes: Tensor) -> Tensor:
-        corners = torch.cat([self.point_embeddings[2].weight, self.point_embeddings[3].weight])
+        corners = torch.cat([self._learned(2), self._learned(3)])
         return self._positions(boxes.view(-1, 2, 2)) + corners
+
+    def _learned(self, kind: int) -> Tensor:
+        return self.point_embeddings[kind].weight  # type: ignore[return-value]

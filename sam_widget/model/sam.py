@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -33,6 +33,9 @@ class Sam(nn.Module):
         name: The name it was loaded under.
         weights_id: Tells apart weights, so that embeddings of different ones are never mixed up.
     """
+
+    # Any encoder has methods of its own, of which nn.Module's types do not tell.
+    image_encoder: Any
 
     def __init__(
         self,
@@ -64,11 +67,15 @@ class Sam(nn.Module):
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
         """Embed images, as `encode_image` does, and return all that the decoder wants to know of them."""
-        return ImageFeatures(self.image_encoder.forward_features(self.standardised(pixels)))
+        return ImageFeatures(self.for_decoder(self.image_encoder.forward_features(self.standardised(pixels))))
 
     def standardised(self, pixels: Tensor) -> Tensor:
         """Return pixels as the image encoder's input, in the type of its weights."""
         return normalise(pixels, self.config).to(next(self.image_encoder.parameters()).dtype)
+
+    def for_decoder(self, features: Tensor) -> Tensor:
+        """Return features in the type of the decoder's weights, which may be more precise than the encoder's."""
+        return features.to(next(self.mask_decoder.parameters()).dtype)
 
     def decode(
         self,
@@ -103,7 +110,7 @@ class Sam(nn.Module):
 
 
 def tiny() -> Sam:
-    """Build the embedded model: the same architecture, small enough for two cores (5 M parameters, 512 px)."""
+    """Build the embedded model: the same architecture, small enough for two cores (5 M parameters, 256 px)."""
     return Sam(TINY, name="tiny")
 
 

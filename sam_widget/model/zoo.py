@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from safetensors import safe_open
 
 from sam_widget.errors import ModelError
-from sam_widget.model import sam
-from sam_widget.model.config import TINY, VIT_B, VIT_H, VIT_L, SamConfig
+from sam_widget.model import hq_sam, hub, mobile_sam, sam, sam2
+from sam_widget.model.checkpoint import SUFFIXES, builder_for, fill, read_tensors, recognise, sha256
+from sam_widget.model.config import (
+    MOBILE,
+    SAM2_BASE_PLUS,
+    SAM2_LARGE,
+    SAM2_SMALL,
+    SAM2_TINY,
+    TINY,
+    VIT_B,
+    VIT_H,
+    VIT_L,
+    SamConfig,
+)
 from sam_widget.model.sam import Sam
 
-BUILDERS: tuple[tuple[SamConfig, Callable[[], Sam]], ...] = (
-    (TINY, sam.tiny),
-    (VIT_B, sam.vit_b),
-    (VIT_L, sam.vit_l),
-    (VIT_H, sam.vit_h),
-)
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+EMBEDDED = WEIGHTS / "tiny.safetensors"
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,11 @@ class ModelInfo:
 
     Attributes:
         name: What `load_model` takes.
-        parameters: Number of parameters.
+        parameters: Number of parameters, the fixed random features of positions included.
         image_size: Side of the model input, in pixels.
         licence: Of the weights.
         source: Where the weights come from.
-        sha256: Of the weights file, where it is known.
+        sha256: Of the weights file on this machine, as its publisher gives it; None before the first download.
         local: Whether the weights are on this machine.
     """
 
@@ -49,56 +54,118 @@ class ModelInfo:
     local: bool
 
 
+@dataclass(frozen=True)
+class Published:
+    """Weights that others have published on the Hugging Face Hub.
+
+    Attributes:
+        build: Builds the model.
+        config: Its sizes.
+        parameters: Their number, the fixed random features of positions included.
+        repository: Of the Hub, "owner/name".
+        filename: The file in it.
+        licence: Of the weights.
+    """
+
+    build: Callable[[], Sam]
+    config: SamConfig
+    parameters: int
+    repository: str
+    filename: str = "model.safetensors"
+    licence: str = "Apache-2.0"
+
+
+PUBLISHED: dict[str, Published] = {
+    "vit_b": Published(sam.vit_b, VIT_B, 93_735_728, "facebook/sam-vit-base"),
+    "vit_l": Published(sam.vit_l, VIT_L, 312_343_088, "facebook/sam-vit-large"),
+    "vit_h": Published(sam.vit_h, VIT_H, 641_090_864, "facebook/sam-vit-huge"),
+    "sam2.1_hiera_tiny": Published(sam2.sam2_hiera_tiny, SAM2_TINY, 31_440_977, "facebook/sam2.1-hiera-tiny"),
+    "sam2.1_hiera_small": Published(sam2.sam2_hiera_small, SAM2_SMALL, 38_538_833, "facebook/sam2.1-hiera-small"),
+    "sam2.1_hiera_base_plus": Published(
+        sam2.sam2_hiera_base_plus, SAM2_BASE_PLUS, 73_328_657, "facebook/sam2.1-hiera-base-plus"
+    ),
+    "sam2.1_hiera_large": Published(sam2.sam2_hiera_large, SAM2_LARGE, 216_925_121, "facebook/sam2.1-hiera-large"),
+    "mobile_sam": Published(mobile_sam.mobile_sam, MOBILE, 9_808_708, "dhkim2810/MobileSAM", "mobile_sam.pt"),
+    "hq_vit_b": Published(hq_sam.hq_vit_b, VIT_B, 94_806_832, "syscv-community/sam-hq-vit-base"),
+    "hq_vit_l": Published(hq_sam.hq_vit_l, VIT_L, 313_676_336, "syscv-community/sam-hq-vit-large"),
+    "hq_vit_h": Published(hq_sam.hq_vit_h, VIT_H, 642_686_256, "syscv-community/sam-hq-vit-huge"),
+}
+
+
 def models() -> tuple[ModelInfo, ...]:
-    """Return the models that `load_model` knows by name."""
-    path = WEIGHTS / "tiny.safetensors"
-    tensors = load_file(path)
-    return (
-        ModelInfo(
-            name="tiny",
-            parameters=sum(tensor.numel() for tensor in tensors.values()),
-            image_size=TINY.image_size,
-            licence="Apache-2.0",
-            source="in the package; trained on scenes rendered by sam_widget.learn",
-            sha256=_sha256(path),
-            local=True,
-        ),
+    """Return the models that `load_model` knows by name; looks at this machine only, never at the network."""
+    path = EMBEDDED
+    with safe_open(path, framework="pt") as file:
+        parameters = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+    embedded = ModelInfo(
+        name="tiny",
+        parameters=parameters,
+        image_size=TINY.image_size,
+        licence="Apache-2.0",
+        source="in the package; trained on scenes rendered by sam_widget.learn",
+        sha256=sha256(path),
+        local=True,
+    )
+    return embedded, *(_row(name, published) for name, published in PUBLISHED.items())
+
+
+def _row(name: str, published: Published) -> ModelInfo:
+    path = hub.cached(published.repository, published.filename)
+    return ModelInfo(
+        name=name,
+        parameters=published.parameters,
+        image_size=published.config.image_size,
+        licence=published.licence,
+        source=f"{published.repository}/{published.filename} on the Hugging Face Hub",
+        sha256=None if path is None else hub.published_sha256(path),
+        local=path is not None,
     )
 
 
 def load_model(
-    name: str | Path, *, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    name: str | Path,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    progress: hub.Progress | None = None,
 ) -> Sam:
     """Load a model, ready to answer.
 
     Args:
-        name: "tiny", or the path of a checkpoint (.safetensors, .pth, .pt) of a SAM ViT-B, -L or -H in the published
-            layout, or of a `tiny` trained here.
+        name: A name of the table, or the path of a checkpoint (.safetensors, .pth, .pt): of one of these models in
+            any layout that it was published in, or of a `tiny` trained here.
         device: None picks cuda, mps or cpu, in this order.
-        dtype: None picks bfloat16 on cuda and float32 elsewhere.
+        dtype: Of the image encoder, where the time goes; None picks what is fast (`fast_dtype`). The rest is
+            float32: a coordinate has more digits than bfloat16, and most of what masks lose to it they lose in
+            the decoder, which is small.
+        progress: Called with bytes done and bytes in all while weights are downloaded; None draws a bar with tqdm.
 
     Raises:
-        ModelError: The name is unknown, the file is missing or damaged, or its keys fit no known model.
+        ModelError: The name is unknown, the weights cannot be fetched, or the file is missing or damaged or fits no
+            known model.
     """
     device = torch.device(device) if device is not None else best_device()
-    if dtype is None:
-        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    path = WEIGHTS / "tiny.safetensors" if name == "tiny" else Path(name)
-    if not path.is_file():
-        if path.suffix in {".safetensors", ".pth", ".pt"}:
-            raise ModelError(f"there is no checkpoint at {path}; check the path")
-        raise ModelError(f"unknown model {str(name)!r}; expected 'tiny' or the path of a checkpoint file")
-    state = published_to_ours(_read_tensors(path))
-    builder = _recognise(state, path)
-    model = builder()
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ModelError(f"{path} looks like {model.name} but its tensors do not fit: {error}") from error
-    if name != "tiny":
-        model.name = path.stem if model.name == "tiny" else model.name
-    model.weights_id = f"{model.name}-{_sha256(path)[:16]}-{str(dtype).removeprefix('torch.')}"
-    return model.to(device=device, dtype=dtype).eval().requires_grad_(requires_grad=False)
+    path, known = _find(name, progress)
+    state = recognise(read_tensors(path), path)
+    build = known or builder_for(state, path, BUILDERS)
+    with torch.device("meta"):
+        model = build()
+    fill(model, state, path)
+    dtype = dtype or fast_dtype(device, model.config)
+    if known is None:
+        model.name = path.stem
+    model.weights_id = f"{model.name}-{sha256(path)[:16]}-{str(dtype).removeprefix('torch.')}"
+    model.to(dtype=torch.float32)
+    model.image_encoder.to(dtype=dtype)
+    model.to(device=device)
+    return model.eval().requires_grad_(requires_grad=False)
+
+
+# What a checkpoint file may hold.
+BUILDERS: tuple[tuple[SamConfig, Callable[[], Sam]], ...] = (
+    (TINY, sam.tiny),
+    *((published.config, published.build) for published in PUBLISHED.values()),
+)
 
 
 def best_device() -> torch.device:
@@ -108,47 +175,29 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def published_to_ours(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of Meta's published checkpoints to ours: only the ViT's MLPs differ, which are timm's here."""
-    return {
-        key.replace(".mlp.lin1.", ".mlp.fc1.").replace(".mlp.lin2.", ".mlp.fc2.")
-        if key.startswith("image_encoder.")
-        else key: value
-        for key, value in state.items()
-    }
+def fast_dtype(device: torch.device, config: SamConfig) -> torch.dtype:
+    """Return bfloat16 where the image encoder is faster in it, else float32.
+
+    On cuda, that is always. On a processor with instructions for it (AVX512-BF16), it is the large plain ViTs.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16
+    has_instructions: bool = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    large = config.embed_dim >= VIT_B.embed_dim
+    return torch.bfloat16 if device.type == "cpu" and large and has_instructions else torch.float32
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a checkpoint without running code from it."""
-    try:
-        if path.suffix == ".safetensors":
-            state: object = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as error:
-        raise ModelError(f"{path} is no whole safetensors file ({error}); download it again") from error
-    except Exception as error:  # torch raises half a dozen kinds for a damaged or unsafe pickle
-        raise ModelError(
-            f"{path} cannot be read as plain weights ({type(error).__name__}); it is damaged or holds code. "
-            "Download it again, or convert it to safetensors with the program that made it"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"{path} holds no flat table of tensors; pass the model's state dict")
-    return {str(key): value for key, value in state.items()}
-
-
-def _recognise(state: dict[str, Tensor], path: Path) -> Callable[[], Sam]:
-    """Return the builder whose image encoder has the checkpoint's width."""
-    table = state.get("image_encoder.pos_embed")
-    width = table.shape[-1] if table is not None and table.ndim == 4 else None
-    for config, builder in BUILDERS:
-        if width == config.embed_dim:
-            return builder
-    known = ", ".join(builder.__name__ for _, builder in BUILDERS)
-    found = ", ".join(sorted(state)[:3]) or "none"
-    raise ModelError(f"{path} fits none of {known}; its first keys are {found}")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _find(name: str | Path, progress: hub.Progress | None) -> tuple[Path, Callable[[], Sam] | None]:
+    """Return the file that holds the weights and, where the name says it, what builds the model."""
+    if name == "tiny":
+        return EMBEDDED, sam.tiny
+    if isinstance(name, str) and name in PUBLISHED:
+        published = PUBLISHED[name]
+        return hub.fetch(published.repository, published.filename, progress=progress), published.build
+    path = Path(name)
+    if path.is_file():
+        return path, None
+    if path.suffix in SUFFIXES:
+        raise ModelError(f"there is no checkpoint at {path}; check the path")
+    known = ", ".join(("tiny", *PUBLISHED))
+    raise ModelError(f"unknown model {str(name)!r}; expected the path of a checkpoint file or one of {known}")

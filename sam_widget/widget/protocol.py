@@ -17,6 +17,7 @@ import sys
 import types
 import typing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from sam_widget.errors import ProtocolError
@@ -354,8 +355,7 @@ def main(arguments: typing.Sequence[str] | None = None) -> None:
     """Write the TypeScript to the path given, or to standard output."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments:
-        with open(arguments[0], "w", encoding="utf-8") as file:
-            file.write(typescript())
+        Path(arguments[0]).write_text(typescript(), encoding="utf-8")
     else:
         sys.stdout.write(typescript())
 

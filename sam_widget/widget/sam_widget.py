@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 def _bundled(name: str) -> Path:
     path = STATIC / name
     if not path.is_file():
-        raise SamWidgetError(f"the widget's frontend is missing ({path}); build it with `make build`, or `pip install .`")
+        raise SamWidgetError(f"the widget's frontend is missing ({path}); run `make build` or `pip install .`")
     return path
 
 
@@ -47,7 +47,7 @@ class SamWidget(anywidget.AnyWidget):
     _esm = _bundled("widget.js")
     _css = _bundled("widget.css")
 
-    state = traitlets.Dict(help="All that a view draws, as `protocol.State`; written by the kernel only.").tag(sync=True)
+    state = traitlets.Dict(help="All that a view draws: `protocol.State`; only the kernel writes it.").tag(sync=True)
     candidates = traitlets.Tuple(help="The masks offered for the prompt: `Candidate`, in the model's own order.")
     chosen = traitlets.Any(None, allow_none=True, help="The candidate that `accept` would take, or None.")
     objects = traitlets.Tuple(help="The accepted objects: `SegmentedObject`, oldest first.")
@@ -129,7 +129,7 @@ class SamWidget(anywidget.AnyWidget):
         self._worker.close()
         super().close()
 
-    # ------------------------------------------------------------------------------------------------ the message thread
+    # ---------------------------------------------------------------------------------------- the message thread
 
     def _receive(self, _widget: object, content: object, _buffers: object) -> None:
         """Take a message from a view. Never waits for the model."""

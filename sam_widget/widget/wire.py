@@ -93,7 +93,7 @@ def state_of(
         can_undo=session.can_undo,
         can_redo=session.can_redo,
     )
-    names.prune({item.mask for item in [*state.candidates, *state.objects]})
+    names.prune({c.mask for c in state.candidates} | {o.mask for o in state.objects})
     return state
 
 

@@ -27,8 +27,8 @@ TIMEOUT_MS = 120_000
 class Lab:
     """A JupyterLab server that shares neither settings nor workspaces with the user's own."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it and return once it answers; files are served from `folder / "root"`.
+    def __init__(self, folder: Path, *options: str) -> None:
+        """Start it, with further options, and return once it answers; files are served from `folder / "root"`.
 
         Raises:
             RuntimeError: it ended instead; says what it printed.
@@ -61,6 +61,7 @@ class Lab:
                     # The server lives for the tests alone, on loopback, and serves an empty folder.
                     *("--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"),
                     f"--ServerApp.root_dir={self.root}",
+                    *options,
                 ],
                 env={**os.environ, **{name: str(folder / value) for name, value in private.items()}},
                 stdout=log,

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save_file
+from torch import Tensor
 
 import sam_widget as sw
-from sam_widget.model import sam
-from sam_widget.model.config import TINY
+from sam_widget.model import mobile_sam, sam, zoo
+from sam_widget.model.config import TINY, VIT_B
 from sam_widget.model.zoo import WEIGHTS
 
 
-def test_the_table_names_what_can_be_loaded() -> None:
-    (info,) = sw.models()
-    assert (info.name, info.local, info.image_size) == ("tiny", True, TINY.image_size)
-    assert info.parameters == sum(p.numel() for p in sw.load_model("tiny").state_dict().values())
-    assert info.sha256 is not None
-    assert len(info.sha256) == 64
+def test_the_table_names_what_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    tiny, *published = sw.models()
+    assert (tiny.name, tiny.local, tiny.image_size) == ("tiny", True, TINY.image_size)
+    assert tiny.parameters == sum(p.numel() for p in sw.load_model("tiny").state_dict().values())
+    assert tiny.sha256 is not None
+    assert len(tiny.sha256) == 64
+    assert {"vit_b", "sam2.1_hiera_tiny", "mobile_sam", "hq_vit_h"} <= {info.name for info in published}
+    assert not any(info.local or info.sha256 for info in published)
+    assert all(info.image_size == 1024 and info.licence and "Hub" in info.source for info in published)
 
 
 def test_the_embedded_weights_fit_in_the_wheel() -> None:
@@ -36,18 +43,53 @@ def test_a_checkpoint_of_ones_own_loads_by_path(tmp_path: Path) -> None:
     assert not model.training
 
 
-def test_the_published_layout_loads(tmp_path: Path) -> None:
+def test_half_precision_safetensors_load_as_float32(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    ours = sam.vit_b()
-    published = {
-        key.replace(".mlp.fc", ".mlp.lin") if key.startswith("image_encoder.") else key: value
-        for key, value in ours.state_dict().items()
-    }
-    torch.save(published, tmp_path / "sam_vit_b.pth")
-    loaded = sw.load_model(tmp_path / "sam_vit_b.pth")
-    assert loaded.name == "vit_b"
-    assert loaded.config.image_size == 1024
-    torch.testing.assert_close(loaded.state_dict(), ours.state_dict())
+    state = {key: value.bfloat16() for key, value in sam.vit_b().state_dict().items()}
+    save_file(state, tmp_path / "half.safetensors")
+    loaded = sw.load_model(tmp_path / "half.safetensors", device="cpu", dtype=torch.float32)
+    assert loaded.name == "half"
+    assert loaded.config == VIT_B
+    torch.testing.assert_close(loaded.state_dict(), {key: value.float() for key, value in state.items()})
+
+
+WRAPPERS: dict[str, Callable[[dict[str, Tensor]], object]] = {
+    "nothing": lambda state: state,
+    "model": lambda state: {"model": state, "optimizer": {"state": {}}, "epoch": 3},
+    "state_dict": lambda state: {"state_dict": {f"model.{key}": value for key, value in state.items()}, "epoch": 3},
+    "module": lambda state: {f"module.{key}": value for key, value in state.items()},
+    "compiled": lambda state: {"model": {f"_orig_mod.module.{key}": value for key, value in state.items()}},
+}
+
+
+@pytest.mark.parametrize("wrapper", list(WRAPPERS))
+def test_the_usual_wrappers_are_taken_off(tmp_path: Path, wrapper: str) -> None:
+    torch.manual_seed(0)
+    state = sam.tiny().state_dict()
+    torch.save(WRAPPERS[wrapper](state), tmp_path / "tuned.pt")
+    loaded = sw.load_model(tmp_path / "tuned.pt", device="cpu")
+    assert loaded.name == "tuned"
+    torch.testing.assert_close(dict(loaded.state_dict()), dict(state))
+
+
+def test_a_model_built_from_a_file_answers(tmp_path: Path) -> None:
+    """Nothing of a model that was built without memory stays without, tables outside of the weights included."""
+    torch.manual_seed(0)
+    torch.save(mobile_sam.mobile_sam().state_dict(), tmp_path / "mobile.pt")
+    loaded = sw.load_model(tmp_path / "mobile.pt", device="cpu")
+    assert not any(tensor.is_meta for tensor in (*loaded.parameters(), *loaded.buffers()))
+
+
+@pytest.mark.parametrize("has_instructions", [True, False])
+def test_the_default_type_is_what_the_processor_is_fast_in(
+    monkeypatch: pytest.MonkeyPatch, has_instructions: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_instructions, raising=False)
+    cpu, half = torch.device("cpu"), torch.bfloat16
+    assert zoo.fast_dtype(cpu, VIT_B) == (half if has_instructions else torch.float32)
+    assert zoo.fast_dtype(cpu, TINY) == torch.float32
+    assert zoo.fast_dtype(torch.device("mps"), VIT_B) == torch.float32
+    assert zoo.fast_dtype(torch.device("cuda"), TINY) == half
 
 
 class Bomb:
@@ -60,11 +102,30 @@ class Bomb:
         return open, (str(self.path), "w")
 
 
-@pytest.mark.parametrize("name", ["bomb.pth", "garbage.pth", "garbage.safetensors", "empty.pt", "other.safetensors"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bomb.pth",
+        "garbage.pth",
+        "garbage.safetensors",
+        "empty.pt",
+        "cut.pth",
+        "cut.safetensors",
+        "other.safetensors",
+        "list.pt",
+    ],
+)
 def test_a_bad_checkpoint_is_a_clear_error_and_runs_no_code(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name.startswith("bomb"):
-        path.write_bytes(pickle.dumps({"x": Bomb(tmp_path / "ran")}))
+        path.write_bytes(pickle.dumps({"x": Bomb(tmp_path / "ran")}, protocol=2))
+    elif name == "cut.pth":
+        torch.save(sam.tiny().state_dict(), path)
+        path.write_bytes(path.read_bytes()[:1_000_000])
+    elif name == "cut.safetensors":
+        path.write_bytes((WEIGHTS / "tiny.safetensors").read_bytes()[:1_000_000])
+    elif name == "list.pt":
+        torch.save([torch.zeros(3)], path)
     elif name.startswith("other"):
         save_file({"layer.weight": torch.zeros(3)}, path)
     else:

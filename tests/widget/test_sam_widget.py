@@ -54,7 +54,8 @@ class View:
         """Wait for the answer to a request."""
 
         def found() -> list[dict[str, Any]]:
-            return [m for m in self.messages if (m["type"], m.get("client"), m.get("seq")) == ("answer", self.client, seq)]
+            wanted = ("answer", self.client, seq)
+            return [m for m in self.messages if (m["type"], m.get("client"), m.get("seq")) == wanted]
 
         with self._news:
             assert self._news.wait_for(found, timeout=30), f"no answer to request {seq}"

@@ -1,0 +1,148 @@
+"""Checkpoint files: reading them without running code from them, and telling which model they are of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from sam_widget.errors import ModelError
+from sam_widget.model.config import Sam2Config, SamConfig, TinyVitConfig
+from sam_widget.model.layouts import LAYOUTS, State
+from sam_widget.model.sam import Sam
+
+SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".bin", ".ckpt"})
+# What training scripts wrap a state dict in, and what wrappers of the module put before every key.
+_WRAPPERS = ("model", "state_dict", "model_state_dict", "module", "ema")
+_PREFIXES = ("module.", "model.", "sam.", "sam_model.", "_orig_mod.")
+
+
+def read_tensors(path: Path) -> State:
+    """Read a checkpoint's tensors, without the wrappers that training scripts add.
+
+    Raises:
+        ModelError: The file is damaged, holds more than plain weights, or no table of tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            # Copied: they would be views of the file, which may be replaced under them.
+            content: object = {key: tensor.clone() for key, tensor in load_file(path).items()}
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as error:
+        raise ModelError(f"{path} is no whole safetensors file ({error}); download it again") from error
+    except Exception as error:  # torch raises half a dozen kinds for a damaged or unsafe pickle
+        raise ModelError(
+            f"{path} cannot be read as plain weights ({type(error).__name__}); it is damaged or holds code. "
+            "Download it again, or convert it to safetensors with the program that made it"
+        ) from error
+    return _unwrapped(content, path)
+
+
+def recognise(state: State, path: Path) -> State:
+    """Rename a checkpoint's tensors from whatever published layout they are in to ours.
+
+    Raises:
+        ModelError: The keys are of no known layout.
+    """
+    for layout in LAYOUTS:
+        if all(mark in state for mark in layout.marks):
+            return layout.to_ours(state)
+    known = "; ".join(f"{layout.name} (has {', '.join(layout.marks)})" for layout in LAYOUTS)
+    raise ModelError(f"{path} has no known layout: its keys are {_few(state)}. Known layouts are {known}")
+
+
+def builder_for(
+    state: State, path: Path, candidates: Iterable[tuple[SamConfig, Callable[[], Sam]]]
+) -> Callable[[], Sam]:
+    """Return the builder of the model that has the width, depth and parts of a state dict in our keys.
+
+    Raises:
+        ModelError: There is none.
+    """
+    candidates = tuple(candidates)
+    found = _signature_of_state(state)
+    for config, builder in candidates:
+        if found == signature(config, hq=builder.__name__.startswith("hq_")):
+            return builder
+    known = ", ".join(builder.__name__ for _, builder in candidates)
+    trunk, width, depth, hq = found
+    raise ModelError(
+        f"{path} fits none of {known}: it has a {trunk} of {width} channels and {depth} blocks"
+        f"{' and the HQ token' if hq else ''}"
+    )
+
+
+def fill(model: Sam, state: State, path: Path) -> None:
+    """Make `state` the weights of a model that was built without memory.
+
+    Raises:
+        ModelError: Keys are missing, left over, or of another shape.
+    """
+    expected = model.state_dict()
+    missing, left_over = expected.keys() - state.keys(), state.keys() - expected.keys()
+    reshaped = [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
+    if missing or left_over or reshaped:
+        key = min(reshaped, default="")
+        shapes = f"{key} has shape {tuple(state[key].shape)}, expected {tuple(expected[key].shape)}" if key else ""
+        differences = (
+            f"{len(missing)} keys are missing ({_few(missing)})" if missing else "",
+            f"{len(left_over)} are left over ({_few(left_over)})" if left_over else "",
+            f"{len(reshaped)} have another shape ({shapes})" if reshaped else "",
+        )
+        raise ModelError(
+            f"{path} looks like {model.name} but does not fit: {'; '.join(filter(None, differences))}. "
+            "Pass the checkpoint of an unchanged architecture"
+        )
+    # Counters of batch norms are integers, and stay what they are.
+    model.load_state_dict(state, assign=True)
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def signature(config: SamConfig, *, hq: bool) -> tuple[str, int, int, bool]:
+    """Return what tells apart the models by their weights: trunk, width, depth, and whether there is an HQ token."""
+    if isinstance(config, Sam2Config):
+        return "Hiera", config.embed_dim, sum(config.stages), hq
+    if isinstance(config, TinyVitConfig):
+        return "TinyViT", config.widths[0], sum(config.depths), hq
+    return "ViT", config.embed_dim, config.depth, hq
+
+
+def _signature_of_state(state: State) -> tuple[str, int, int, bool]:
+    hq = "mask_decoder.hf_token.weight" in state
+    trunk = "image_encoder.trunk."
+    blocks = {key[: key.index(".", key.index(".blocks.") + 8)] for key in state if ".blocks." in key}
+    if (convolution := state.get(f"{trunk}patch_embed.conv2.conv.weight")) is not None:
+        return "TinyViT", convolution.shape[0], len(blocks), hq
+    name = "Hiera" if f"{trunk}pos_embed" in state else "ViT"
+    norm = state.get(f"{trunk if name == 'Hiera' else 'image_encoder.'}blocks.0.norm1.weight")
+    return name, 0 if norm is None else norm.shape[0], len(blocks), hq
+
+
+def _unwrapped(content: object, path: Path) -> State:
+    while isinstance(content, dict) and not any(isinstance(value, Tensor) for value in content.values()):
+        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), dict)), None)
+        if inner is None:
+            break
+        content = inner
+    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise ModelError(f"{path} holds no flat table of tensors; pass the model's state dict")
+    state: State = {str(key): value for key, value in content.items()}
+    while (prefix := next((p for p in _PREFIXES if all(key.startswith(p) for key in state)), None)) is not None:
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _few(keys: Iterable[str]) -> str:
+    ordered = sorted(keys)
+    return ", ".join(ordered[:3]) + (", ..." if len(ordered) > 3 else "")

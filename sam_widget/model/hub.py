@@ -1,0 +1,137 @@
+"""Fetching published weights from the Hugging Face Hub: its cache, resumed downloads, offline mode, checked hashes."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from sam_widget.errors import ModelError
+from sam_widget.model.checkpoint import sha256
+
+Progress = Callable[[int, int], None]
+# Long enough for a far-away host to answer, short enough that somebody without a network is told at once.
+_SECONDS_TO_CONNECT = 0.8
+
+
+def cached(repository: str, filename: str) -> Path | None:
+    """Return where a file of a Hub repository lies on this machine, or None."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(repository, filename)
+    return Path(path) if isinstance(path, str) else None
+
+
+def fetch(repository: str, filename: str, *, progress: Progress | None = None) -> Path:
+    """Return a file of a Hub repository, downloading it at first use.
+
+    The Hub gives the SHA-256 of every large file and its cache names the file by it; the file must have it.
+
+    Args:
+        repository: "owner/name".
+        filename: The file's path in it.
+        progress: Called with bytes done and bytes in all while downloading, from whatever thread downloads; without
+            it a bar is drawn by tqdm.
+
+    Raises:
+        ModelError: There is no network, no such file, no room, or the file is not what was published; nothing of a
+            wrong file stays in the cache.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    path = cached(repository, filename)
+    if path is None:
+        _refuse_offline(f"{repository}/{filename}")
+        options: dict[str, Any] = {} if progress is None else {"tqdm_class": _bar(progress)}
+        try:
+            path = Path(hf_hub_download(repository, filename, **options))
+        except HfHubHTTPError as error:
+            raise ModelError(
+                f"the Hugging Face Hub has no {filename} in {repository} for you ({error}); "
+                "check the name, or download the checkpoint and pass its path"
+            ) from error
+        except Exception as error:  # of the HTTP client, the file system, the Hub's own checks
+            raise ModelError(
+                f"{repository}/{filename} could not be downloaded ({error}); try again, what has arrived is kept"
+            ) from error
+    _check(path)
+    return path
+
+
+def published_sha256(path: Path) -> str | None:
+    """Return the SHA-256 that the Hub gave for a cached file, or None where the cache does not tell."""
+    name = path.resolve().name
+    return name if re.fullmatch(r"[0-9a-f]{64}", name) else None
+
+
+def _check(path: Path) -> None:
+    blob, expected = path.resolve(), published_sha256(path)
+    if expected is None or (actual := sha256(path)) == expected:
+        return
+    path.unlink(missing_ok=True)
+    blob.unlink(missing_ok=True)
+    raise ModelError(
+        f"{path.name} has SHA-256 {actual}, but {expected} was published; it was removed from the cache. "
+        "Load the model again to download it anew"
+    )
+
+
+def _refuse_offline(what: str) -> None:
+    """Raise at once where a download cannot work: the Hub's own retries take minutes to say so."""
+    from huggingface_hub import constants
+
+    advice = "connect once to download it, pass the path of a checkpoint, or use 'tiny', which needs no network"
+    if constants.HF_HUB_OFFLINE:
+        raise ModelError(f"{what} is not on this machine, and HF_HUB_OFFLINE is set; {advice}")
+    endpoint = urlsplit(constants.ENDPOINT)
+    proxy = None if proxy_bypass(endpoint.hostname or "") else getproxies().get(endpoint.scheme)
+    target = urlsplit(proxy if "://" in proxy else f"//{proxy}") if proxy else endpoint
+    address = (target.hostname or "", target.port or (443 if target.scheme == "https" else 80))
+    seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT", _SECONDS_TO_CONNECT))
+    if not _answers(address, seconds):
+        raise ModelError(
+            f"{what} is not on this machine, and {address[0]} did not answer within {seconds:g} s "
+            f"(HF_HUB_ETAG_TIMEOUT allows more); {advice}"
+        )
+
+
+def _answers(address: tuple[str, int], seconds: float) -> bool:
+    answered = threading.Event()
+
+    def connect() -> None:
+        try:
+            socket.create_connection(address, timeout=seconds).close()
+        except OSError:
+            return
+        answered.set()
+
+    # In a thread of its own: a name server that is silent ignores every time limit.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answered.is_set()
+
+
+def _bar(progress: Progress) -> type:
+    """Return a tqdm class that draws nothing and reports to `progress` instead."""
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("name", None)  # the Hub's own bars have one
+            super().__init__(*args, **{**kwargs, "disable": False, "file": io.StringIO()})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            drawn = super().update(n)
+            progress(int(self.n), int(self.total or 0))
+            return bool(drawn)
+
+    return Bar

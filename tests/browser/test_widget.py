@@ -1,0 +1,312 @@
+"""The widget in a real JupyterLab, driven as a person drives it: by roles and names, mouse and keyboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.lab import Notebook
+
+Open = Callable[..., Notebook]
+QUICKSTART = Path(__file__).resolve().parents[2] / "notebooks" / "01_quickstart.ipynb"
+SHOW_CAT = "import sam_widget as sw\nw = sw.SamWidget(sw.sample('cat'))\nw"
+FACE = (175, 130)
+
+
+@dataclass
+class View:
+    """A view of the widget as its user knows it."""
+
+    page: Page
+    root: Locator
+
+    @classmethod
+    def of(cls, opened: Notebook, index: int = 0, *, state: str = "ready") -> View:
+        """Wait until a view is there and in a state."""
+        opened.expect_state(state, view=index)
+        return cls(opened.page, opened.widget.nth(index))
+
+    @property
+    def canvas(self) -> Locator:
+        return self.root.get_by_role("application", name="Image")
+
+    @property
+    def candidates(self) -> Locator:
+        return self.root.get_by_role("radiogroup", name="Candidates").get_by_role("radio")
+
+    @property
+    def objects(self) -> Locator:
+        return self.root.get_by_role("list", name="Objects").get_by_role("listitem")
+
+    @property
+    def status(self) -> Locator:
+        return self.root.get_by_role("status")
+
+    def button(self, name: str) -> Locator:
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def position(self, x: float, y: float) -> dict[str, float]:
+        """Where an image pixel is in the canvas, for Playwright's `position`."""
+        scale, left, top = (float(v) for v in (self.canvas.get_attribute("data-view") or "").split())
+        return {"x": left + x * scale, "y": top + y * scale}
+
+    def on_page(self, x: float, y: float) -> tuple[float, float]:
+        """Where an image pixel is in the page, for the mouse."""
+        self.canvas.scroll_into_view_if_needed()
+        box = self.canvas.bounding_box()
+        assert box
+        here = self.position(x, y)
+        return box["x"] + here["x"], box["y"] + here["y"]
+
+    def click(self, x: float, y: float, **options: object) -> None:
+        """Click an image pixel and wait for the answer."""
+        before = self.seq
+        self.canvas.click(position=self.position(x, y), **options)  # type: ignore[arg-type]
+        self.wait_past(before)
+
+    def drag(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        """Drag between two image pixels and wait for the answer."""
+        before = self.seq
+        mouse = self.page.mouse
+        start, end = self.on_page(x0, y0), self.on_page(x1, y1)
+        mouse.move(*start)
+        mouse.down()
+        mouse.move(*end, steps=5)
+        mouse.up()
+        self.wait_past(before)
+
+    def press(self, key: str) -> None:
+        """Press a key that asks something of the kernel, with the canvas focused, and wait for the answer."""
+        before = self.seq
+        self.canvas.press(key)
+        self.wait_past(before)
+
+    @property
+    def seq(self) -> int:
+        return int(self.root.get_attribute("data-seq") or 0)
+
+    def wait_past(self, seq: int) -> None:
+        self.page.wait_for_function(
+            "([root, seq]) => Number(root.dataset.seq) > seq && root.dataset.state === 'ready'",
+            arg=[self.root.element_handle(), seq],
+        )
+
+    def painted(self) -> int:
+        """How many pixels differ between the view as it is and the photo alone: is anything drawn on it?"""
+        return int(
+            self.root.evaluate(
+                """root => [...root.querySelectorAll('canvas')].slice(1).reduce((sum, canvas) => {
+                    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+                    let drawn = 0
+                    for (let i = 3; i < data.length; i += 4) drawn += data[i] > 0
+                    return sum + drawn
+                }, 0)"""
+            )
+        )
+
+
+def name_of(radio: Locator) -> str:
+    return radio.evaluate("e => e.getAttribute('aria-label') || e.textContent")
+
+
+def test_the_quickstart_notebook_by_hand(notebook: Open) -> None:
+    """What the README promises: Run All, click the face, box, choose, accept, reload."""
+    document = nbformat.read(QUICKSTART, as_version=4)
+    opened = notebook(*[cell.source for cell in document.cells if cell.cell_type == "code"][:2])
+    opened.run_all()
+    view = View.of(opened)
+
+    view.click(*FACE)
+    expect(view.candidates).to_have_count(3)
+    for index in range(3):
+        assert re.fullmatch(rf"Mask {index + 1} of 3, score -?\d\.\d\d", name_of(view.candidates.nth(index)))
+    scores = [float(name_of(view.candidates.nth(k)).split()[-1]) for k in range(3)]
+    expect(view.candidates.nth(scores.index(max(scores)))).to_be_checked()
+    assert view.painted() > 500, "a mask is drawn over the photo"
+
+    view.drag(90, 65, 285, 235)
+    expect(view.candidates).to_have_count(3)
+    prompt = opened.run_cell("[round(v) for v in w.prompt.box.corners], len(w.prompt.points)")
+    assert prompt == "([90, 65, 285, 235], 1)"
+
+    other = "2" if scores.index(max(scores)) != 1 else "1"
+    checked = [view.candidates.nth(k).get_attribute("aria-checked") for k in range(3)]
+    key = other if checked[int(other) - 1] != "true" else "3"
+    view.press(key)
+    expect(view.candidates.nth(int(key) - 1)).to_be_checked()
+    assert opened.run_cell("w.candidates.index(w.chosen) + 1") == key
+
+    view.root.get_by_role("textbox", name="Label").fill("cat")
+    view.button("Accept").click()
+    expect(view.objects).to_have_count(1)
+    expect(view.objects.first).to_contain_text("cat")
+    expect(view.candidates).to_have_count(0)
+    assert opened.run_cell("[(o.label, o.mask.sum() == o.area) for o in w.objects]") == "[('cat', np.True_)]"
+
+    view.click(400, 50)
+    names = [name_of(view.candidates.nth(k)) for k in range(3)]
+    drawn = view.painted()
+    opened.save()
+    opened.reload()
+    view = View.of(opened)
+    expect(view.objects).to_have_count(1)
+    expect(view.candidates).to_have_count(3)
+    assert [name_of(view.candidates.nth(k)) for k in range(3)] == names
+    assert abs(view.painted() - drawn) < 0.02 * drawn
+
+
+def test_background_points_undo_redo_and_clear(notebook: Open) -> None:
+    opened = notebook(SHOW_CAT)
+    opened.run_all()
+    view = View.of(opened)
+    view.click(*FACE)
+    view.click(30, 60, modifiers=["Alt"])
+    view.click(420, 30, button="right")
+    labels = "[p.label for p in w.prompt.points]"
+    assert opened.run_cell(labels) == "[1, 0, 0]"
+    view.press("Control+z")
+    assert opened.run_cell(labels) == "[1, 0]"
+    view.button("Undo").click()
+    expect(view.button("Redo")).to_be_enabled()
+    view.button("Redo").click()
+    view.press("Control+Shift+z")
+    assert opened.run_cell(labels) == "[1, 0, 0]"
+    expect(view.button("Redo")).to_be_disabled()
+    view.press("Escape")
+    expect(view.candidates).to_have_count(0)
+    assert opened.run_cell("w.prompt.is_empty, w.session.can_undo") == "(True, True)"
+
+
+def test_the_keyboard_alone_is_enough(notebook: Open) -> None:
+    opened = notebook(SHOW_CAT)
+    opened.run_all()
+    view = View.of(opened)
+    view.canvas.focus()
+    for _ in range(3):
+        view.canvas.press("Shift+ArrowLeft")
+    view.press("Enter")
+    expect(view.candidates).to_have_count(3)
+    view.press("Enter")
+    expect(view.objects).to_have_count(1)
+    assert opened.run_cell("w.objects[0].label") == "'object 1'"
+    assert opened.page.locator(".jp-Notebook .jp-CodeCell").count() == 2, "no key reached the notebook's own shortcuts"
+
+
+def test_python_and_two_views_show_one_state(notebook: Open) -> None:
+    opened = notebook(SHOW_CAT, "w")
+    opened.run_all()
+    first, second = View.of(opened, 0), View.of(opened, 1)
+    first.click(*FACE)
+    expect(second.candidates).to_have_count(3)
+    second.button("Accept").click()
+    expect(first.objects).to_have_count(1)
+    opened.run_cell("w.click(300, 200); w.choose(1); w.accept('from Python')")
+    for view in (first, second):
+        expect(view.objects).to_have_count(2)
+        expect(view.objects.nth(1)).to_contain_text("from Python")
+    opened.run_cell("w.undo(); w.undo(); w.undo(); w.undo(); w.undo()")
+    for view in (first, second):
+        expect(view.objects).to_have_count(0)
+
+
+def test_a_wrong_url_is_told_in_the_widget_and_the_kernel_lives(notebook: Open) -> None:
+    opened = notebook("import sam_widget as sw\nbad = sw.SamWidget('http://127.0.0.1:9/cat.jpg')\nbad", SHOW_CAT)
+    opened.run_all()
+    bad = View.of(opened, 0, state="error")
+    expect(bad.root).to_contain_text("127.0.0.1:9/cat.jpg")
+    good = View.of(opened, 1)
+    good.click(*FACE)
+    expect(good.candidates).to_have_count(3)
+    assert opened.run_cell("1 + 1") == "2"
+
+
+def test_a_label_with_markup_is_text(notebook: Open) -> None:
+    opened = notebook(SHOW_CAT)
+    opened.run_all()
+    view = View.of(opened)
+    view.click(*FACE)
+    label = "<img src=x onerror=alert(1)><b>cat</b>"
+    view.root.get_by_role("textbox", name="Label").fill(label)
+    view.button("Accept").click()
+    expect(view.objects.first).to_contain_text(label)
+    assert view.root.locator("img, b").count() == 0
+
+
+def test_objects_are_renamed_and_removed(notebook: Open) -> None:
+    opened = notebook(SHOW_CAT)
+    opened.run_all()
+    view = View.of(opened)
+    view.click(*FACE)
+    view.button("Accept").click()
+    expect(view.objects).to_have_count(1)
+    view.button("Rename object 1").click()
+    field = view.objects.first.get_by_role("textbox")
+    field.fill("whiskers")
+    field.press("Enter")
+    expect(view.objects.first).to_contain_text("whiskers")
+    assert opened.run_cell("w.objects[0].label") == "'whiskers'"
+    view.button("Remove whiskers").click()
+    expect(view.objects).to_have_count(0)
+
+
+def test_clicks_go_on_while_a_cell_runs(notebook: Open) -> None:
+    """JupyterLab hands widget messages to a kernel subshell; the model has a thread of its own."""
+    release = "import threading\nrelease = threading.Event()\nw.observe(lambda _: release.set(), 'score')"
+    opened = notebook(SHOW_CAT, release)
+    opened.run_all()
+    view = View.of(opened)
+    opened.page.evaluate(
+        """async () => {
+            const notebook = window.jupyterapp.shell.currentWidget.content
+            notebook.activeCellIndex = notebook.widgets.length - 1
+            await window.jupyterapp.commands.execute('notebook:insert-cell-below')
+            notebook.activeCell.model.sharedModel.setSource('print("released", release.wait(100))')
+            window.jupyterapp.commands.execute('notebook:run-cell')
+        }"""
+    )
+    opened.page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
+    )
+    view.click(*FACE)
+    expect(view.candidates).to_have_count(3)
+    expect(opened.page.locator(".jp-OutputArea-output").last).to_contain_text("released True")
+
+
+@pytest.mark.parametrize(
+    ("width", "theme"), [(520, "JupyterLab Light"), (520, "JupyterLab Dark"), (1280, "JupyterLab Dark")]
+)
+def test_nothing_overflows_at_any_width_and_theme(notebook: Open, page: Page, width: int, theme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    opened = notebook(SHOW_CAT)
+    opened.page.evaluate(
+        """async theme => {
+            if (window.innerWidth < 600) await window.jupyterapp.commands.execute('application:toggle-left-area')
+            await window.jupyterapp.commands.execute('apputils:change-theme', {theme})
+        }""",
+        theme,
+    )
+    opened.run_all()
+    view = View.of(opened)
+    view.click(*FACE)
+    view.button("Accept").click()
+    expect(view.objects).to_have_count(1)
+    assert view.root.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
+    assert view.button("Undo").bounding_box()["width"] >= 24  # type: ignore[index]
+
+
+def test_nothing_is_written_to_the_browsers_console(notebook: Open, page: Page) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    opened = notebook(SHOW_CAT)
+    opened.run_all()
+    view = View.of(opened)
+    view.click(*FACE)
+    view.press("Escape")
+    assert errors == []
+

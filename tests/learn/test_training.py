@@ -1,0 +1,219 @@
+"""Promptable training: prompts fall where a person would click, losses are what they say, and runs can be resumed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sam_widget.errors import ModelError
+from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
+from sam_widget.learn.losses import balanced_loss, dice_loss, focal_loss, mask_iou, promptable_loss
+from sam_widget.learn.prompting import corrections, first_prompts, inner_distance, sample_targets
+from sam_widget.learn.train import TrainConfig, Trainer
+from sam_widget.model.config import TINY
+from sam_widget.model.sam import tiny
+
+SMALL = TrainConfig(
+    image_size=64,
+    scene_size=64,
+    scenes=12,
+    steps=6,
+    affinity_steps=2,
+    balanced_steps=2,
+    batch_size=2,
+    prompts=2,
+    max_rounds=3,
+    warmup_steps=2,
+)
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scenes")
+
+
+@pytest.fixture(scope="module")
+def batch(cache: Path) -> Batch:
+    scenes = SceneCache(cache, count=12, size=64, seed=0)
+    dataset = TrainingSet(scenes, image_size=64, seed=0, length=8)
+    return next(batches(dataset, batch_size=8, workers=0))
+
+
+def test_a_batch_is_padded_where_it_is_not_valid(batch: Batch) -> None:
+    assert batch.pixels.shape == (8, 3, 64, 64)
+    assert batch.labels.shape == (8, 3, 64, 64)
+    outside = ~batch.valid
+    assert (batch.labels.permute(0, 2, 3, 1)[outside] == 0).all()
+    assert (batch.labels.permute(0, 2, 3, 1)[batch.valid] > 0).all()
+    assert (batch.pixels.permute(0, 2, 3, 1)[outside] == 0).all()
+
+
+def test_the_cache_returns_what_was_rendered(cache: Path) -> None:
+    scenes = SceneCache(cache, count=12, size=64, seed=0)
+    image, labels = scenes[3]
+    again, labels_again = SceneCache(cache, count=12, size=64, seed=0)[3]
+    np.testing.assert_array_equal(image, again)
+    np.testing.assert_array_equal(labels, labels_again)
+    assert image.std() > 1
+
+
+def test_first_clicks_fall_inside_the_target_and_boxes_around_it(batch: Batch) -> None:
+    targets, valid = sample_targets(batch, per_image=4, mask_size=16, generator=generator())
+    assert targets.shape == valid.shape == (32, 16, 16)
+    assert ((targets > 0) <= (valid > 0)).float().mean() > 0.99
+    prompts = first_prompts(targets, image_size=64, box=False, generator=generator())
+    x, y = (prompts.points[:, 0] / 4).long().unbind(1)
+    assert (targets[torch.arange(32), y, x] > 0).all()
+    assert (prompts.labels == 1).all()
+
+    boxes = first_prompts(targets, image_size=64, box=True, generator=generator()).boxes
+    assert boxes is not None
+    for target, (x0, y0, x1, y1) in zip(targets > 0.5, boxes.tolist(), strict=True):
+        rows, columns = target.nonzero().unbind(1) if target.any() else (None, None)
+        if rows is not None and columns is not None:
+            tight = torch.tensor([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) * 4.0
+            assert (tight - torch.tensor([x0, y0, x1, y1])).abs().max() <= 20 * 64 / 1024 + 1e-4
+
+
+def test_corrections_fall_on_the_deeper_error() -> None:
+    targets = torch.zeros(3, 16, 16)
+    targets[:, 2:10, 2:10] = 1
+    logits = torch.full((3, 16, 16), -5.0)
+    logits[0, 2:10, 2:5] = 5  # misses the right part: foreground wanted
+    logits[1, 2:16, 2:16] = 5  # spills far over: background wanted
+    logits[2, 2:10, 2:10] = 5  # perfect
+    points, labels = corrections(logits, targets, torch.ones(3, 16, 16), image_size=64, generator=generator())
+    assert labels.tolist() == [1, 0, 1]
+    cells = (points / 4).long()
+    for k in range(2):
+        x, y = cells[k].tolist()
+        assert targets[k, y, x] != (logits[k, y, x] > 0).float()
+    x, y = cells[2].tolist()
+    assert targets[2, y, x] == 1
+
+
+def test_inner_distance_counts_the_border_as_outside() -> None:
+    region = np.zeros((9, 9), bool)
+    region[:, :5] = True
+    distance = inner_distance(region)
+    assert distance[region].min() == pytest.approx(1, abs=0.1)
+    assert distance[~region].max() == 0
+    assert np.unravel_index(distance.argmax(), distance.shape)[1] == 2
+
+
+def test_losses_of_known_masks() -> None:
+    target = torch.zeros(1, 8, 8)
+    target[:, :4] = 1
+    valid = torch.ones(1, 8, 8)
+    sure = (target * 2 - 1) * 30
+    for loss in (focal_loss, dice_loss, balanced_loss):
+        assert loss(sure, target, valid).item() == pytest.approx(0, abs=1e-4)
+        assert loss(-sure, target, valid).item() > 0.9
+    assert focal_loss(torch.zeros(1, 8, 8), target, valid).item() == pytest.approx(0.25 * 0.5 * np.log(2), rel=1e-4)
+    assert mask_iou(sure, target, valid).item() == 1
+    assert mask_iou(torch.ones(1, 8, 8), target, valid).item() == 0.5
+
+
+def test_padding_has_no_say_in_the_losses() -> None:
+    target, valid = torch.zeros(1, 8, 8), torch.zeros(1, 8, 8)
+    target[:, :4, :4], valid[:, :, :4] = 1, 1
+    one, other = torch.randn(1, 8, 8), torch.randn(1, 8, 8)
+    mixed = torch.where(valid > 0, one, other)
+    for loss in (focal_loss, dice_loss, balanced_loss, mask_iou):
+        torch.testing.assert_close(loss(one, target, valid), loss(mixed, target, valid))
+
+
+def test_only_the_best_ambiguous_mask_learns_much() -> None:
+    target, valid = torch.zeros(1, 8, 8), torch.ones(1, 8, 8)
+    target[:, :4] = 1
+    logits = torch.stack([torch.zeros(8, 8), (target[0] * 2 - 1), -(target[0] * 2 - 1), torch.zeros(8, 8)])[None]
+    logits.requires_grad_()
+    loss, reached = promptable_loss(logits, torch.zeros(1, 4), target, valid)
+    loss.backward()
+    assert reached[0].tolist() == [0, 1, 0, 0]
+    assert logits.grad is not None
+    # A tenth of the mean of three flows to each; nine tenths more to the best.
+    unit = promptable_gradient(logits.detach()[:, 2], target, valid)
+    torch.testing.assert_close(logits.grad[:, 2], unit / 30, rtol=1e-4, atol=1e-7)
+
+
+def promptable_gradient(logits: torch.Tensor, target: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    logits = logits.clone().requires_grad_()
+    (20 * focal_loss(logits, target, valid) + dice_loss(logits, target, valid)).sum().backward()
+    assert logits.grad is not None
+    return logits.grad
+
+
+def test_a_resumed_run_is_the_uninterrupted_run(cache: Path, tmp_path: Path) -> None:
+    torch.use_deterministic_algorithms(mode=True)
+    whole = Trainer(SMALL)
+    whole.run(tmp_path / "whole", cache, workers=0)
+
+    first = Trainer(SMALL)
+    dataset = TrainingSet(SceneCache(cache, count=12, size=64, seed=0), image_size=64, seed=0, length=8)
+    for k, item in enumerate(batches(dataset, batch_size=2, workers=0)):
+        first.train_step(item)
+        if k == 2:
+            break
+    (tmp_path / "parts").mkdir()
+    first.save(tmp_path / "parts/checkpoint.pt")
+    Trainer.resume(tmp_path / "parts/checkpoint.pt").run(tmp_path / "parts", cache, workers=0)
+    torch.use_deterministic_algorithms(mode=False)
+
+    one = torch.load(tmp_path / "whole/checkpoint.pt", weights_only=True)
+    other = torch.load(tmp_path / "parts/checkpoint.pt", weights_only=True)
+    assert one["step"] == other["step"] == 6
+    torch.testing.assert_close(one["model"], other["model"], rtol=0, atol=0)
+    torch.testing.assert_close(one["average"], other["average"], rtol=0, atol=0)
+    rows = list(csv.DictReader((tmp_path / "whole/log.csv").open(encoding="utf-8")))
+    assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert 0 <= float(rows[-1]["iou_last"]) <= 1
+
+
+def test_the_exported_weights_are_tinys(cache: Path, tmp_path: Path) -> None:
+    trainer = Trainer(SMALL)
+    trainer.export(tmp_path / "weights.safetensors")
+    state = load_file(tmp_path / "weights.safetensors")
+    model = tiny()
+    model.load_state_dict(state)
+    assert model.config == TINY
+    again = Trainer(SMALL, start=tmp_path / "weights.safetensors")
+    name = "mask_decoder.mask_tokens.weight"
+    torch.testing.assert_close(again.model.state_dict()[name], state[name].float())
+
+
+def test_a_file_that_is_no_checkpoint_is_a_clear_error(tmp_path: Path) -> None:
+    torch.save({"x": torch.zeros(1)}, tmp_path / "other.pt")
+    with pytest.raises(ModelError, match=r"checkpoint\.pt"):
+        Trainer.resume(tmp_path / "other.pt")
+
+
+def test_training_on_one_scene_learns_it(cache: Path) -> None:
+    """A model that cannot learn one picture by heart cannot learn anything."""
+    config = TrainConfig(
+        image_size=64,
+        scene_size=64,
+        scenes=1,
+        steps=60,
+        affinity_steps=0,
+        balanced_steps=60,
+        batch_size=1,
+        prompts=8,
+        max_rounds=1,
+        box_share=0.0,
+        warmup_steps=5,
+    )
+    trainer = Trainer(config)
+    dataset = TrainingSet(SceneCache(cache, count=12, size=64, seed=0), image_size=64, seed=0, length=1)
+    (scene,) = list(batches(dataset, batch_size=1, workers=0))
+    oracles = [trainer.train_step(scene)[-1] for _ in range(60)]
+    assert np.mean(oracles[-10:]) > np.mean(oracles[:10]) + 0.1

@@ -1,0 +1,45 @@
+"""Attention by the short ways gives what attention gives."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from timm.models.vision_transformer_sam import Attention as TimmAttention
+
+from sam_widget.model.image_encoder import RelativeAttention
+from sam_widget.model.mask_decoder import Attention
+from tests.model.references import seeded
+
+
+@pytest.mark.parametrize("few", [1, 5, 15, 16, 40])
+@pytest.mark.parametrize("way", ["from_few", "to_few"])
+def test_few_tokens_attend_the_same(monkeypatch: pytest.MonkeyPatch, way: str, few: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    attention = seeded(Attention(128, 4, downsample_rate=2))  # four heads of 16 channels
+    tokens, other = torch.randn(2, 3, few, 128, generator=generator)
+    image, image_value = torch.randn(2, 3, 100, 128, generator=generator)
+    given = (tokens, image, image_value) if way == "from_few" else (image, tokens, other)
+    with torch.inference_mode():
+        expected = attention(*given)
+        if few < 16:  # The long way would prove nothing.
+            monkeypatch.setattr(attention, "forward", None)
+        torch.testing.assert_close(getattr(attention, way)(*given), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("chunk", [1, 3 * 2 * 9 * 7 * 9 * 4, 1 << 30])
+def test_rows_at_a_time_attend_the_same(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(RelativeAttention, "_CHUNK_CPU", chunk)
+    attention = seeded(TimmAttention(32, 2, use_rel_pos=True, input_size=(7, 9)))
+    x = torch.randn(3, 7, 9, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(RelativeAttention(attention)(x), attention(x), atol=1e-5, rtol=0)
+
+
+def test_rows_at_a_time_can_be_trained() -> None:
+    attention = seeded(TimmAttention(32, 2, use_rel_pos=True, input_size=(7, 7)))
+    x = torch.randn(1, 7, 7, 32, generator=torch.Generator().manual_seed(0))
+    attention(x).square().sum().backward()
+    expected = attention.rel_pos_h.grad.clone()
+    attention.zero_grad()
+    RelativeAttention(attention)(x).square().sum().backward()
+    torch.testing.assert_close(attention.rel_pos_h.grad, expected, atol=1e-4, rtol=1e-4)

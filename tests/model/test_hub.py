@@ -1,0 +1,158 @@
+"""Fetching from a Hub: a small one of the tests' own, on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from huggingface_hub import constants
+
+import sam_widget as sw
+from sam_widget.model import hub
+
+CONTENT = os.urandom(200_000)
+REPOSITORY, FILENAME = "someone/a-model", "model.safetensors"
+
+
+class Hub(ThreadingHTTPServer):
+    """Serves one file the way the Hub does.
+
+    Attributes:
+        content: What it sends.
+        published: The SHA-256 that it claims.
+        sent: How many bytes it sends before it hangs up.
+        requests: What it was asked.
+    """
+
+    content: bytes = CONTENT
+    published: str = hashlib.sha256(CONTENT).hexdigest()
+    sent: int = len(CONTENT)
+    requests: list[str]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_HEAD(self) -> None:
+        self.server.requests.append(f"{self.command} {self.path}")
+        found = self.path == f"/{REPOSITORY}/resolve/main/{FILENAME}"
+        self.send_response(200 if found else 404)
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("ETag", f'"{self.server.published}"')
+        self.send_header("Content-Length", str(len(self.server.content) if found else 0))
+        if not found:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(self.server.content[: self.server.sent])
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    return tmp_path
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    server = Hub(("127.0.0.1", 0), Handler)
+    server.requests = []
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_file_is_downloaded_once(server: Hub) -> None:
+    path = hub.fetch(REPOSITORY, FILENAME)
+    assert path.read_bytes() == CONTENT
+    assert hub.published_sha256(path) == server.published
+    asked = len(server.requests)
+    assert hub.fetch(REPOSITORY, FILENAME) == path == hub.cached(REPOSITORY, FILENAME)
+    assert len(server.requests) == asked
+
+
+@pytest.mark.usefixtures("server")
+def test_progress_is_reported() -> None:
+    seen: list[tuple[int, int]] = []
+    hub.fetch(REPOSITORY, FILENAME, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert seen == sorted(seen)
+
+
+def test_a_wrong_file_is_refused_and_removed(server: Hub) -> None:
+    server.content = CONTENT[::-1]
+    with pytest.raises(sw.ModelError, match=r"has SHA-256 .* was published"):
+        hub.fetch(REPOSITORY, FILENAME)
+    assert hub.cached(REPOSITORY, FILENAME) is None
+    server.content = CONTENT
+    assert hub.fetch(REPOSITORY, FILENAME).read_bytes() == CONTENT
+
+
+def test_a_broken_download_leaves_nothing_that_passes_for_whole(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.sent = 1000
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # between the Hub's own tries
+    with pytest.raises(sw.ModelError, match="could not be downloaded"):
+        hub.fetch(REPOSITORY, FILENAME)
+    assert hub.cached(REPOSITORY, FILENAME) is None
+
+
+def test_a_file_that_is_not_there_is_a_clear_error(server: Hub) -> None:
+    with pytest.raises(sw.ModelError, match=r"has no other\.pt in someone/a-model"):
+        hub.fetch(REPOSITORY, "other.pt")
+    assert server.requests
+
+
+def test_offline_mode_is_respected(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = hub.fetch(REPOSITORY, FILENAME)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert hub.fetch(REPOSITORY, FILENAME) == path
+    asked = len(server.requests)
+    with pytest.raises(sw.ModelError, match="HF_HUB_OFFLINE is set"):
+        hub.fetch(REPOSITORY, "other.pt")
+    assert len(server.requests) == asked
+
+
+def test_no_network_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> NoReturn:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    began = time.monotonic()
+    with pytest.raises(sw.ModelError, match=r"facebook/sam-vit-base/model\.safetensors is not on this machine"):
+        sw.load_model("vit_b")
+    assert time.monotonic() - began < 1
+
+
+def test_a_network_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def silent(*_: object, **__: object) -> NoReturn:
+        ended.wait()
+        raise OSError("nobody there")
+
+    monkeypatch.setattr(socket, "create_connection", silent)
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "0.05")
+    with pytest.raises(sw.ModelError, match="did not answer within 0.05 s"):
+        sw.load_model("mobile_sam")
+    ended.set()
