@@ -209,9 +209,7 @@ class Session:
                 Candidate(_frozen(mask), min(max(float(score), 0.0), 1.0), _frozen(logits))
                 for mask, score, logits in zip(prediction.masks, prediction.scores, prediction.logits, strict=True)
             )
-            self._change(
-                replace(self._state, prompt=prompt, candidates=candidates, chosen_index=prediction.best)
-            )
+            self._change(replace(self._state, prompt=prompt, candidates=candidates, chosen_index=prediction.best))
             return candidates
 
     def choose(self, index: int) -> Candidate:

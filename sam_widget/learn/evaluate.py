@@ -150,9 +150,7 @@ def next_click(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, int]:
     return np.array([x + 0.5, y + 0.5]), int(foreground)
 
 
-def evaluate(
-    method: Method, data: Sequence[Sample], *, progress: Callable[[int, int], None] | None = None
-) -> Figures:
+def evaluate(method: Method, data: Sequence[Sample], *, progress: Callable[[int, int], None] | None = None) -> Figures:
     """Run the protocol with one method over all samples."""
     figures = Figures(method.name)
     image: np.ndarray | None = None

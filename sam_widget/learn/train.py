@@ -54,16 +54,16 @@ class TrainConfig:
 
     image_size: int = 256
     scene_size: int = 256
-    scenes: int = 16_000
-    steps: int = 4_000
+    scenes: int = 6_000
+    steps: int = 2_700
     affinity_steps: int = 400
-    balanced_steps: int = 400
-    batch_size: int = 16
+    balanced_steps: int = 150
+    batch_size: int = 8
     prompts: int = 8
-    max_rounds: int = 4
-    box_share: float = 0.3
+    max_rounds: int = 3
+    box_share: float = 0.5
     mask_share: float = 0.7
-    learning_rate: float = 1e-3
+    learning_rate: float = 6e-4
     warmup_steps: int = 100
     weight_decay: float = 0.05
     ema: float = 0.998
@@ -232,9 +232,7 @@ class Trainer:
         """Run the rounds of prompts on an embedded batch; return their mean loss and the IoUs reached."""
         config, model = self.config, self.model
         mask_size = model.config.mask_size
-        targets, valid = sample_targets(
-            batch, per_image=config.prompts, mask_size=mask_size, generator=self.generator
-        )
+        targets, valid = sample_targets(batch, per_image=config.prompts, mask_size=mask_size, generator=self.generator)
         draw = torch.rand(3, generator=self.generator).tolist()
         rounds = 1 + int(draw[0] * config.max_rounds)
         prompts = first_prompts(
@@ -263,9 +261,7 @@ class Trainer:
             if turn + 1 < rounds:
                 chosen = logits[rows, best].detach()
                 prompts.add(
-                    *corrections(
-                        chosen.cpu(), targets, valid, image_size=config.image_size, generator=self.generator
-                    )
+                    *corrections(chosen.cpu(), targets, valid, image_size=config.image_size, generator=self.generator)
                 )
                 keep = torch.rand((), generator=self.generator) < config.mask_share
                 mask = chosen[:, None] if keep else None

@@ -1,6 +1,7 @@
-"""What computes: Segment Anything (Kirillov et al., arXiv 2304.02643) in PyTorch and timm.
+"""What computes: Segment Anything (Kirillov et al., arXiv 2304.02643) and its descendants in PyTorch and timm.
 
-Image encoder, prompt encoder and mask decoder are one file each; `sam.py` joins them, `config.py` sizes them, and
-`zoo.py` finds their weights. Nothing here knows of widgets, sessions or files other than checkpoints: this folder can
-be lifted out and used alone.
+Image encoder, prompt encoder and mask decoder are one file each; `sam.py` joins them and `config.py` sizes them. The
+descendants, one file each, replace a part: `sam2.py` (with `hiera.py`), `hq_sam.py`, `mobile_sam.py`. `zoo.py` is the
+table of models; `hub.py` fetches their weights, `checkpoint.py` reads them, `layouts.py` knows how others name them.
+Nothing here knows of widgets, sessions or files other than checkpoints: this folder can be lifted out and used alone.
 """

@@ -62,7 +62,8 @@ class Attention(nn.Module):
 
     def _pays(self, few: Tensor) -> bool:
         # Fused kernels keep the logits of half-precision attention in float32, which is worth more than time.
-        return few.dtype == torch.float32 and few.shape[1] * self.num_heads < self.k_proj.out_features
+        exact = few.dtype == torch.float32 and not torch.is_autocast_enabled(few.device.type)
+        return exact and few.shape[1] * self.num_heads < self.k_proj.out_features
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.num_heads, -1).transpose(1, 2)

@@ -71,7 +71,7 @@ class SamWidget(anywidget.AnyWidget):
             self._run, supersedes=_supersedes, superseded=self._superseded, name="sam_widget"
         )
         self._source = image if is_url(image) else to_rgb(image)
-        self._title = describe(image)
+        self._title = describe(image) if isinstance(image, str | Path) else "the image"
         self._model = model
         self._opened: Future[Session] = Future()
         self._status: Status = "loading"

@@ -82,9 +82,7 @@ def state_of(
         model=model,
         image=ImageData(session.image_hash, width, height),
         prompt=prompt_data(now.prompt),
-        candidates=[
-            CandidateData(names.name(c.mask), round(c.score, 4), int(c.mask.sum())) for c in now.candidates
-        ],
+        candidates=[CandidateData(names.name(c.mask), round(c.score, 4), int(c.mask.sum())) for c in now.candidates],
         chosen=now.chosen_index,
         objects=[
             ObjectData(o.id, o.label, names.name(o.mask), round(o.score, 4), _box_data(o.box), o.area, o.color)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lab import CellError, Notebook
+from tests.browser.lab import CellError, Lab, Notebook
 
 Open = Callable[..., Notebook]
 
@@ -37,3 +37,7 @@ def test_a_slider_answers_and_lives_through_a_reload(notebook: Open) -> None:
     expect(handle).to_have_attribute("aria-valuetext", "4")
     opened.run_cell("slider.value = 7")
     expect(handle).to_have_attribute("aria-valuetext", "7")
+
+
+def test_installing_the_package_enables_its_server_extension(lab: Lab) -> None:
+    assert "kernel messages are sent without delay" in lab.log

@@ -309,4 +309,3 @@ def test_nothing_is_written_to_the_browsers_console(notebook: Open, page: Page) 
     view.click(*FACE)
     view.press("Escape")
     assert errors == []
-

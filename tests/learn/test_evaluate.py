@@ -22,10 +22,10 @@ class Oracle:
         self.mask = mask
         self.clicks: list[tuple[float, float, int]] = []
 
-    def start(self, image: np.ndarray) -> None:
+    def start(self, _image: np.ndarray) -> None:
         self.clicks = []
 
-    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, last: Answer | None) -> Answer:
+    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, _last: Answer | None) -> Answer:
         if box is not None:
             return Answer(self.mask[None], np.array([1.0]))
         self.clicks.append((*points[-1], int(labels[-1])))
@@ -97,9 +97,7 @@ def test_the_model_is_measured_through_the_public_predictor(
     assert all(best >= course[0] - 1e-9 for best, course in zip(figures.oracle, figures.clicks, strict=True))
 
 
-def test_the_command_prints_the_table(
-    tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_the_table(tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
     write_photos(tmp_path, photo)
     assert main(["evaluate", str(tmp_path)]) == 0
     printed = capsys.readouterr().out

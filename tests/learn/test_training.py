@@ -179,7 +179,7 @@ def test_a_resumed_run_is_the_uninterrupted_run(cache: Path, tmp_path: Path) -> 
     assert 0 <= float(rows[-1]["iou_last"]) <= 1
 
 
-def test_the_exported_weights_are_tinys(cache: Path, tmp_path: Path) -> None:
+def test_the_exported_weights_are_tinys(tmp_path: Path) -> None:
     trainer = Trainer(SMALL)
     trainer.export(tmp_path / "weights.safetensors")
     state = load_file(tmp_path / "weights.safetensors")

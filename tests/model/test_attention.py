@@ -26,6 +26,16 @@ def test_few_tokens_attend_the_same(monkeypatch: pytest.MonkeyPatch, way: str, f
         torch.testing.assert_close(getattr(attention, way)(*given), expected, atol=1e-5, rtol=0)
 
 
+def test_mixed_precision_goes_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    attention = seeded(Attention(128, 4, downsample_rate=2))
+    monkeypatch.setattr(attention, "forward", lambda *_: "the long way")
+    few, many = torch.zeros(1, 5, 128), torch.zeros(1, 100, 128)
+    assert attention.from_few(few.bfloat16(), many.bfloat16(), many.bfloat16()) == "the long way"
+    with torch.autocast("cpu", torch.bfloat16):
+        assert attention.from_few(few, many, many) == "the long way"
+        assert attention.to_few(many, few, few) == "the long way"
+
+
 @pytest.mark.parametrize("chunk", [1, 3 * 2 * 9 * 7 * 9 * 4, 1 << 30])
 def test_rows_at_a_time_attend_the_same(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     monkeypatch.setattr(RelativeAttention, "_CHUNK_CPU", chunk)

@@ -110,6 +110,14 @@ def test_the_layout_is_recognised_and_fits(reference: str) -> None:
     fill(model, state, path)
 
 
+@pytest.mark.parametrize("name", ["vit_b", "hq_vit_b", "sam2.1_hiera_tiny"])
+def test_files_that_hold_tied_weights_once_are_whole(name: str) -> None:
+    state = state_without_memory(REFERENCES[f"Hugging Face's {name}"][1])
+    whole = recognise(state, Path("model.safetensors"))
+    del state["prompt_encoder.shared_embedding.positional_embedding"]
+    assert recognise(state, Path("model.safetensors")).keys() == whole.keys()
+
+
 @pytest.mark.parametrize("name", list(PUBLISHED))
 def test_the_table_tells_the_size(name: str) -> None:
     published = PUBLISHED[name]
