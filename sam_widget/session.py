@@ -6,7 +6,6 @@ browser the same calls make a script.
 
 from __future__ import annotations
 
-import functools
 import threading
 import uuid
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import numpy as np
 from sam_widget.errors import SessionError
 from sam_widget.image import image_hash, to_rgb
 from sam_widget.masks import area, box_from_mask
+from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.predictor import Embedding, Predictor
 from sam_widget.prompts import Box, Prompt
@@ -79,9 +79,16 @@ class SessionState:
         return None if self.chosen_index is None else self.candidates[self.chosen_index]
 
 
-@functools.lru_cache(maxsize=4)
-def _named_predictor(name: str) -> Predictor:
-    return Predictor(name)
+_named: dict[str, Predictor] = {}
+_loading = threading.Lock()
+
+
+def _named_predictor(name: str, progress: Progress | None) -> Predictor:
+    """Return a predictor of a named model, loaded once a process: ten widgets share one copy of the weights."""
+    with _loading:
+        if name not in _named:
+            _named[name] = Predictor(name, progress=progress)
+        return _named[name]
 
 
 class Session:
@@ -91,12 +98,15 @@ class Session:
     raises changes nothing.
     """
 
-    def __init__(self, image: Any, *, model: str | Path | Sam | Predictor = "tiny") -> None:
+    def __init__(
+        self, image: Any, *, model: str | Path | Sam | Predictor = "tiny", progress: Progress | None = None
+    ) -> None:
         """Open an image.
 
         Args:
             image: Anything `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
             model: A name or checkpoint path (loaded once a process), a loaded model, or a predictor.
+            progress: Called with bytes done and bytes in all while a named model's weights are downloaded.
 
         Raises:
             ImageError: The image cannot be read.
@@ -110,7 +120,7 @@ class Session:
         elif isinstance(model, Sam):
             self.predictor = Predictor(model)
         else:
-            self.predictor = _named_predictor(str(model))
+            self.predictor = _named_predictor(str(model), progress)
         self._state = SessionState()
         self._past: list[SessionState] = []
         self._future: list[SessionState] = []

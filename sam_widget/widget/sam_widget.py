@@ -181,7 +181,7 @@ class SamWidget(anywidget.AnyWidget):
             self._say("loading", "Loading the model…")
             from sam_widget.session import Session  # Imports torch: seconds, once.
 
-            session = Session(self._source, model=self._model)
+            session = Session(self._source, model=self._model, progress=self._downloaded)
             session.on_change(self._publish)
             self._opened.set_result(session)
             self._say("embedding", f"Embedding {self._title} with {session.predictor.model.name}…")
@@ -195,6 +195,13 @@ class SamWidget(anywidget.AnyWidget):
             if not self._opened.done():
                 self._opened.set_exception(error)
             self._say("error", str(error) if expected else f"{type(error).__name__}: {error}")
+
+    def _downloaded(self, done: int, total: int) -> None:
+        """Say how far a download is, at most once a percent: every word is a message to every view."""
+        percent = 100 * done // total if total else 0
+        message = f"Downloading {self._model}: {percent}% of {total / 1e6:.0f} MB"
+        if message != self._message:
+            self._say("loading", message)
 
     def _perform(self, request: protocol.Request) -> None:
         """Carry out a view's request on the session."""

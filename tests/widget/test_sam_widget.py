@@ -270,3 +270,31 @@ def test_closing_answers_what_is_asked_later(widget: SamWidget) -> None:
     view = View(widget)
     widget.close()
     assert view.ask("undo")["outcome"] == "superseded"
+
+
+def test_a_download_shows_its_progress_and_then_the_model_answers(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch, predictor: sw.Predictor
+) -> None:
+    def load(name: str, *, progress: Callable[[int, int], None]) -> object:
+        assert name == "vit_b"
+        for done in range(0, 400_000_001, 1_000_000):
+            progress(done, 400_000_000)
+        return predictor.model
+
+    monkeypatch.setattr("sam_widget.session._named", {})
+    monkeypatch.setattr("sam_widget.predictor.load_model", load)
+    messages: list[str] = []
+    say = SamWidget._say
+
+    def overheard(self: SamWidget, status: Any, text: str) -> None:
+        messages.append(text)
+        say(self, status, text)
+
+    monkeypatch.setattr(SamWidget, "_say", overheard)
+    widget = SamWidget(photo, model="vit_b")
+    assert widget.click(150, 120)
+    downloads = [text for text in messages if "Downloading" in text]
+    assert downloads[0] == "Downloading vit_b: 0% of 400 MB"
+    assert downloads[-1] == "Downloading vit_b: 100% of 400 MB"
+    assert len(downloads) == 101
+    widget.close()
