@@ -125,6 +125,7 @@ class Session:
         self._past: list[SessionState] = []
         self._future: list[SessionState] = []
         self._embedding: Embedding | None = None
+        self._answered: SessionState | None = None
         self._edit = threading.RLock()
         self._listeners: list[Callable[[], None]] = []
 
@@ -210,17 +211,29 @@ class Session:
             PromptError: The prompt lies outside the image.
         """
         with self._edit:
+            self._change(self.preview(prompt))
+            return self.candidates
+
+    def preview(self, prompt: Prompt) -> SessionState:
+        """Return the state that `set_prompt` would lead to, and change nothing.
+
+        The last answer is kept: setting the prompt that was previewed last needs no second decode.
+
+        Raises:
+            PromptError: The prompt lies outside the image.
+        """
+        with self._edit:
             if prompt.is_empty:
-                self._change(replace(self._state, prompt=prompt, candidates=(), chosen_index=None))
-                return ()
+                return replace(self._state, prompt=prompt, candidates=(), chosen_index=None)
             prompt = prompt.check_inside(*self.size)
-            prediction = self.predictor.answer(self.embedding, prompt)
-            candidates = tuple(
-                Candidate(_frozen(mask), min(max(float(score), 0.0), 1.0), _frozen(logits))
-                for mask, score, logits in zip(prediction.masks, prediction.scores, prediction.logits, strict=True)
-            )
-            self._change(replace(self._state, prompt=prompt, candidates=candidates, chosen_index=prediction.best))
-            return candidates
+            if self._answered is None or self._answered.prompt != prompt:
+                prediction = self.predictor.answer(self.embedding, prompt)
+                candidates = tuple(
+                    Candidate(_frozen(mask), min(max(float(score), 0.0), 1.0), _frozen(logits))
+                    for mask, score, logits in zip(prediction.masks, prediction.scores, prediction.logits, strict=True)
+                )
+                self._answered = SessionState(prompt, candidates, prediction.best)
+            return replace(self._answered, objects=self.objects)
 
     def choose(self, index: int) -> Candidate:
         """Choose one of the candidates, counted from 0.

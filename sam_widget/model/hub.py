@@ -98,8 +98,8 @@ def _refuse_offline(what: str) -> None:
     seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT", _SECONDS_TO_CONNECT))
     if not _answers(address, seconds):
         raise ModelError(
-            f"{what} is not on this machine, and {address[0]} did not answer within {seconds:g} s "
-            f"(HF_HUB_ETAG_TIMEOUT allows more); {advice}"
+            f"{what} is not on this machine, and {address[0]} cannot be reached (tried for {seconds:g} s at most; "
+            f"HF_HUB_ETAG_TIMEOUT allows more); {advice}"
         )
 
 

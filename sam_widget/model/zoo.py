@@ -183,7 +183,7 @@ def fast_dtype(device: torch.device, config: SamConfig) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16
     has_instructions: bool = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    large = config.embed_dim >= VIT_B.embed_dim
+    large = type(config) is SamConfig and config.embed_dim >= VIT_B.embed_dim
     return torch.bfloat16 if device.type == "cpu" and large and has_instructions else torch.float32
 
 

@@ -75,6 +75,16 @@ class Predict:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """Ask what a prompt would give, and change nothing. Superseded, while it waits, by whatever else is asked."""
+
+    type: ClassVar[str] = "preview"
+    client: str
+    seq: int
+    prompt: PromptData
+
+
+@dataclass(frozen=True)
 class Choose:
     """Choose one of the candidates."""
 
@@ -178,6 +188,21 @@ class Masks:
 
 
 @dataclass(frozen=True)
+class PreviewMask:
+    """The mask that a preview's prompt would choose: row runs, as of a `MaskData`, in the one buffer. Its answer follows.
+
+    It is for the view that asked, and is sent again to none.
+    """
+
+    type: ClassVar[str] = "preview_mask"
+    client: str
+    seq: int
+    width: int
+    height: int
+    score: float
+
+
+@dataclass(frozen=True)
 class Image:
     """The photo, as an encoded picture of type `mime` in the one buffer."""
 
@@ -224,7 +249,10 @@ class ObjectData:
 
 @dataclass(frozen=True)
 class State:
-    """All that a view draws. `revision` grows with every change."""
+    """All that a view draws. `revision` grows with every change.
+
+    `decode_ms` is how long an answer takes here, measured once the image is embedded; null before.
+    """
 
     revision: int
     status: Literal["loading", "embedding", "ready", "predicting", "error"]
@@ -237,10 +265,11 @@ class State:
     objects: list[ObjectData]
     can_undo: bool
     can_redo: bool
+    decode_ms: float | None
 
 
-Request = Hello | Predict | Choose | Accept | Remove | Rename | Undo | Redo | Clear
-Reply = Answer | Masks | Image
+Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Undo | Redo | Clear
+Reply = Answer | Masks | PreviewMask | Image
 
 REQUESTS: dict[str, Any] = {kind.type: kind for kind in get_args(Request)}
 

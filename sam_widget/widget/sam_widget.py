@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import statistics
 import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +79,7 @@ class SamWidget(anywidget.AnyWidget):
         self._status: Status = "loading"
         self._message = f"Opening {self._title}…"
         self._names = MaskNames()
+        self._decode_ms: float | None = None
         self._revision = 0
         # Orders what is sent: the worker, the message thread and the user's own thread all publish.
         self._wire = threading.RLock()
@@ -186,7 +189,7 @@ class SamWidget(anywidget.AnyWidget):
             self._opened.set_result(session)
             self._say("embedding", f"Embedding {self._title} with {session.predictor.model.name}…")
             self._welcome()
-            _ = session.embedding
+            self._decode_ms = _decode_ms(session)
             self._say("ready", "")
         except Exception as error:
             expected = isinstance(error, SamWidgetError)
@@ -211,6 +214,8 @@ class SamWidget(anywidget.AnyWidget):
         match request:
             case protocol.Predict():
                 session.set_prompt(prompt_from(request.prompt))
+            case protocol.Preview():
+                self._send_preview(request, session.preview(prompt_from(request.prompt)).chosen)
             case protocol.Choose():
                 session.choose(request.index)
             case protocol.Accept():
@@ -253,6 +258,7 @@ class SamWidget(anywidget.AnyWidget):
                 status=self._status,
                 message=self._message,
                 model=str(session.predictor.model.name if session else ""),
+                decode_ms=self._decode_ms,
             )
             self._send_masks(self._names.unsent())
             self.state = protocol.to_json(state)
@@ -270,6 +276,16 @@ class SamWidget(anywidget.AnyWidget):
             message = protocol.Masks([data for data, _ in parts])
             self.send(protocol.to_json(message), [runs for _, runs in parts])
 
+    def _send_preview(self, request: protocol.Preview, found: Candidate | None) -> None:
+        """Send the view that asked the mask that its prompt would choose; an empty prompt has none."""
+        from sam_widget.widget.wire import mask_message
+
+        if found is not None:
+            mask, runs = mask_message("", found.mask)
+            score = round(found.score, 4)
+            message = protocol.PreviewMask(request.client, request.seq, mask.width, mask.height, score)
+            self.send(protocol.to_json(message), [runs])
+
     def _answer(self, client: str, seq: int, error: str | None = None, *, outcome: str | None = None) -> None:
         with self._wire:
             kind: Any = outcome or ("error" if error else "done")
@@ -277,5 +293,22 @@ class SamWidget(anywidget.AnyWidget):
 
 
 def _supersedes(new: protocol.Request | _Open, waiting: protocol.Request | _Open) -> bool:
-    """A prompt is whole, so the newest one makes an older one worthless."""
-    return isinstance(new, protocol.Predict) and isinstance(waiting, protocol.Predict)
+    """A prompt is whole, so the newest one makes an older one worthless; a preview is, once anything newer is asked."""
+    return isinstance(waiting, protocol.Preview) or (
+        isinstance(new, protocol.Predict) and isinstance(waiting, protocol.Predict)
+    )
+
+
+def _decode_ms(session: Session) -> float:
+    """Return how many milliseconds an answer takes: the median of three, for the first also warms up."""
+    from sam_widget.prompts import Prompt
+
+    width, height = session.size
+    middle = Prompt().with_point(width / 2, height / 2)
+    times = []
+    for _ in range(3):
+        embedding = session.embedding
+        start = time.perf_counter()
+        session.predictor.answer(embedding, middle)
+        times.append(1000 * (time.perf_counter() - start))
+    return round(statistics.median(times), 1)

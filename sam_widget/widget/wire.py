@@ -67,12 +67,31 @@ class MaskNames:
 
 
 def state_of(
-    session: Session | None, names: MaskNames, *, revision: int, status: Status, message: str, model: str
+    session: Session | None,
+    names: MaskNames,
+    *,
+    revision: int,
+    status: Status,
+    message: str,
+    model: str,
+    decode_ms: float | None,
 ) -> State:
     """Return all that a view draws; a session that is not open yet has no image."""
     if session is None:
-        empty = PromptData([], None)
-        return State(revision, status, message, model, None, empty, [], None, [], can_undo=False, can_redo=False)
+        return State(
+            revision=revision,
+            status=status,
+            message=message,
+            model=model,
+            image=None,
+            prompt=PromptData([], None),
+            candidates=[],
+            chosen=None,
+            objects=[],
+            can_undo=False,
+            can_redo=False,
+            decode_ms=None,
+        )
     now = session.state
     width, height = session.size
     state = State(
@@ -90,6 +109,7 @@ def state_of(
         ],
         can_undo=session.can_undo,
         can_redo=session.can_redo,
+        decode_ms=decode_ms,
     )
     names.prune({c.mask for c in state.candidates} | {o.mask for o in state.objects})
     return state

@@ -11,7 +11,7 @@ Job = TypeVar("Job")
 
 
 class Worker(Generic[Job]):
-    """Runs jobs one after the other in a thread of its own; a newer job may make the waiting one before it worthless.
+    """Runs jobs one after the other in a thread of its own; a newer job may make waiting ones before it worthless.
 
     Every job is either run or handed to `superseded`, once. `run` must not raise.
     """
@@ -28,7 +28,8 @@ class Worker(Generic[Job]):
 
         Args:
             run: Does a job.
-            supersedes: Whether a new job makes the job queued right before it worthless.
+            supersedes: Whether a new job makes a waiting one worthless; asked of the last in the queue, and after it
+                of the one that is then the last. So nothing is dropped from before a job that counts.
             superseded: Told of a job that will not be run.
             name: Of the thread.
         """
@@ -41,20 +42,21 @@ class Worker(Generic[Job]):
 
     def put(self, job: Job) -> None:
         """Queue a job. After `close` it is superseded at once."""
+        dropped: list[Job] = []
         with self._wake:
             if self._closed:
-                dropped = job
-            elif self._jobs and self._supersedes(job, self._jobs[-1]):
-                dropped, self._jobs[-1] = self._jobs[-1], job
+                dropped.append(job)
             else:
+                while self._jobs and self._supersedes(job, self._jobs[-1]):
+                    dropped.append(self._jobs.pop())
                 self._jobs.append(job)
                 if self._thread is None:
                     # A daemon: a model busy for seconds must not hold up the end of the kernel.
                     self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
                     self._thread.start()
                 self._wake.notify()
-                return
-        self._superseded(dropped)
+        for worthless in dropped:
+            self._superseded(worthless)
 
     def close(self) -> None:
         """End the thread after the job it is doing; waiting jobs are superseded."""

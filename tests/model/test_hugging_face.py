@@ -146,3 +146,17 @@ def test_same_masks(pair: Pair, prompt: str, multimask: bool) -> None:
     torch.testing.assert_close(logits, their_logits, atol=1e-4, rtol=0)
     torch.testing.assert_close(scores, their_scores, atol=1e-4, rtol=0)
     assert mask_iou(logits > 0, their_logits > 0) >= 0.9995
+
+
+def test_a_mask_alone_prompts_sam2_as_in_its_training() -> None:
+    build_reference, build = FAMILIES["sam2"]
+    reference, ours = build_reference(), build()
+    ours.load_state_dict(recognise(reference.state_dict(), Path("model.safetensors")))
+    generator = torch.Generator().manual_seed(8)
+    pixels = torch.rand(1, 3, SIDE, SIDE, generator=generator) * 255
+    masks = torch.randn(1, 1, SMALL.mask_size, SMALL.mask_size, generator=generator)
+    with torch.inference_mode():
+        features = ours.eval().encode(pixels)
+        logits, _ = ours.decode(features.embedding, high_resolution=features.high_resolution, masks=masks)
+        theirs = reference(pixel_values=ours.standardised(pixels), input_masks=masks)
+    torch.testing.assert_close(logits[:, 1:], theirs.pred_masks[0], atol=1e-4, rtol=0)

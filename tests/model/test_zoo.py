@@ -14,7 +14,7 @@ from torch import Tensor
 
 import sam_widget as sw
 from sam_widget.model import mobile_sam, sam, zoo
-from sam_widget.model.config import TINY, VIT_B
+from sam_widget.model.config import MOBILE, SAM2_LARGE, TINY, VIT_B
 from sam_widget.model.zoo import WEIGHTS
 
 
@@ -87,7 +87,7 @@ def test_the_default_type_is_what_the_processor_is_fast_in(
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_instructions, raising=False)
     cpu, half = torch.device("cpu"), torch.bfloat16
     assert zoo.fast_dtype(cpu, VIT_B) == (half if has_instructions else torch.float32)
-    assert zoo.fast_dtype(cpu, TINY) == torch.float32
+    assert {zoo.fast_dtype(cpu, config) for config in (TINY, MOBILE, SAM2_LARGE)} == {torch.float32}
     assert zoo.fast_dtype(torch.device("mps"), VIT_B) == torch.float32
     assert zoo.fast_dtype(torch.device("cuda"), TINY) == half
 
