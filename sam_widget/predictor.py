@@ -274,9 +274,10 @@ class Predictor:
     def _pixels(self, rgb: np.ndarray) -> Tensor:
         """Resize (H, W, 3) uint8 to the model's size, antialiased and bilinear: (1, 3, h, w) of 0..255."""
         height, width = self._fitted(rgb.shape[0], rgb.shape[1])
-        if self.config.resize == "square":  # As SAM 2 does it, without rounding to integers.
+        if self.config.resize == "square":  # As their authors do it, without rounding to integers.
             pixels = torch.from_numpy(rgb.copy()).to(self.device).permute(2, 0, 1)[None].float()
-            return interpolate(pixels, (height, width), mode="bilinear", align_corners=False, antialias=True)
+            antialias = self.config.antialias
+            return interpolate(pixels, (height, width), mode="bilinear", align_corners=False, antialias=antialias)
         resized = Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].to(self.device)
 
@@ -295,6 +296,8 @@ class Predictor:
             corners = torch.tensor([[b.x0, b.y0], [b.x1, b.y1]], dtype=torch.float32, device=self.device)
             arguments["boxes"] = (corners * scale).view(1, 4)
         if prompt.mask is not None:
+            if not self.config.takes_masks:
+                raise PromptError(f"{self.model.name} takes no mask as a prompt; give points or a box")
             side = self.config.mask_size
             if prompt.mask.shape != (side, side):
                 raise PromptError(
@@ -307,7 +310,7 @@ class Predictor:
     def _full_size(self, logits: Tensor, embedding: Embedding) -> Tensor:
         """Bring (B, N, h, w) logits to the original image: upsample, drop the padding, resize (reference: the same)."""
         if self.config.resize == "square":
-            return interpolate(logits, embedding.image_size, mode="bilinear", align_corners=False)
+            return interpolate(logits, embedding.image_size, mode=self.config.upsampling, align_corners=False)
         height, width = self._fitted(*embedding.image_size)
         ratio = self.config.image_size // self.config.mask_size
         # Upsampled without most of the padding; what is cut off reaches no pixel of the image.

@@ -211,8 +211,9 @@ class Session:
             PromptError: The prompt lies outside the image.
         """
         with self._edit:
-            self._change(self.preview(prompt))
-            return self.candidates
+            state = self.preview(prompt)
+            self._change(state)
+            return state.candidates
 
     def preview(self, prompt: Prompt) -> SessionState:
         """Return the state that `set_prompt` would lead to, and change nothing.

@@ -14,6 +14,7 @@ import {
   type View,
   zoom,
 } from "./geometry";
+import { type Hover, onByDefault } from "./hover";
 import type { Store } from "./store";
 import type { Tool, Ui } from "./ui";
 
@@ -22,10 +23,12 @@ const ZOOM_STEP = 1.4;
 export class Actions {
   readonly #store: Store;
   readonly #ui: Ui;
+  readonly #hover: Hover;
 
-  constructor(store: Store, ui: Ui) {
+  constructor(store: Store, ui: Ui, hover: Hover) {
     this.#store = store;
     this.#ui = ui;
+    this.#hover = hover;
   }
 
   /** Add a point, in image pixels; outside the photo there is nothing to add it to. */
@@ -33,7 +36,7 @@ export class Actions {
     const image = this.#store.state.image;
     if (!image || !contains(image, at)) return;
     this.#ui.set({ cursorMoved: false, anchor: null, opposite: null });
-    const point = { ...clampPoint(image, at), label };
+    const point = this.#hover.take({ ...clampPoint(image, at), label }, this.#ui.view.scale);
     void this.#store.edit((prompt) => ({ ...prompt, points: [...prompt.points, point] }));
   }
 
@@ -83,7 +86,24 @@ export class Actions {
   }
 
   tool(tool: Tool): void {
+    this.#hover.leave();
     this.#ui.set({ tool, anchor: null, opposite: null });
+  }
+
+  /** Whether the mask under the pointer is shown. */
+  get hovering(): boolean {
+    return this.#ui.hover ?? onByDefault(this.#store.state.decode_ms);
+  }
+
+  toggleHover(): void {
+    this.#ui.set({ hover: !this.hovering });
+  }
+
+  /** The pointer is at a point of the photo, or beside it, with no button pressed. */
+  hover(at: Vec, label: 0 | 1): void {
+    const image = this.#store.state.image;
+    if (!image || !contains(image, at)) this.#hover.leave();
+    else this.#hover.move({ ...clampPoint(image, at), label }, this.#ui.view.scale);
   }
 
   toggleHelp(): void {
@@ -154,6 +174,8 @@ export class Actions {
   #look(change: (view: View, image: Size, frame: Size) => View): void {
     const image = this.#store.state.image;
     const { frame, view } = this.#ui;
+    // What is under the pointer has moved away, or the keyboard is at work instead.
+    this.#hover.leave();
     if (image && frame) this.#ui.set({ view: change(view, image, frame) });
   }
 }

@@ -36,6 +36,14 @@ export interface Predict {
   prompt: PromptData;
 }
 
+/** Ask what a prompt would give, and change nothing. Superseded, while it waits, by whatever else is asked. */
+export interface Preview {
+  type: "preview";
+  client: string;
+  seq: number;
+  prompt: PromptData;
+}
+
 /** Choose one of the candidates. */
 export interface Choose {
   type: "choose";
@@ -113,6 +121,16 @@ export interface Masks {
   masks: MaskData[];
 }
 
+/** The mask that a preview's prompt would choose, sent right before the answer, for the view that asked. */
+export interface PreviewMask {
+  type: "preview_mask";
+  client: string;
+  seq: number;
+  width: number;
+  height: number;
+  score: number;
+}
+
 /** The photo, as an encoded picture of type `mime` in the one buffer. */
 export interface Image {
   type: "image";
@@ -160,8 +178,9 @@ export interface State {
   objects: ObjectData[];
   can_undo: boolean;
   can_redo: boolean;
+  decode_ms: number | null;
 }
 
-export type Request = Hello | Predict | Choose | Accept | Remove | Rename | Undo | Redo | Clear;
+export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Undo | Redo | Clear;
 
-export type Reply = Answer | Masks | Image;
+export type Reply = Answer | Masks | PreviewMask | Image;

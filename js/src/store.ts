@@ -1,6 +1,6 @@
 /** What the kernel says, as this view knows it, and what this view has asked and not yet heard back. */
 
-import type { Answer, Image, MaskData, Masks, PromptData, State } from "./protocol";
+import type { Answer, Image, MaskData, Masks, PreviewMask, PromptData, State } from "./protocol";
 import { decodeMask, type Mask } from "./runs";
 import { type Body, type Channel, Transport } from "./transport";
 
@@ -17,6 +17,12 @@ export interface Picture<Bitmap> {
   readonly bitmap: Bitmap;
 }
 
+/** A mask that the kernel would choose for a prompt, and the score it expects of it. */
+export interface Preview {
+  readonly mask: Mask;
+  readonly score: number;
+}
+
 export const NO_PROMPT: PromptData = { points: [], box: null };
 
 const NO_STATE: State = {
@@ -31,6 +37,7 @@ const NO_STATE: State = {
   objects: [],
   can_undo: false,
   can_redo: false,
+  decode_ms: null,
 };
 
 /** Masks that no state has named yet are kept up to this number: those of superseded requests never get named. */
@@ -72,6 +79,8 @@ export class Store<Bitmap = ImageBitmap> {
   #hello = { open: false, revision: Number.NaN };
   /** The hash of the picture last received, decoded or not. */
   #pictureHash: string | null = null;
+  /** Previews asked for, by number. */
+  readonly #previews = new Map<number, (preview: Preview | null) => void>();
   /** Answers that came before the state they led to. */
   #early: { revision: number; arrive: () => void }[] = [];
 
@@ -85,6 +94,7 @@ export class Store<Bitmap = ImageBitmap> {
     signal.addEventListener("abort", () => model.off("change:state", update), { once: true });
     const handlers = {
       masks: (message: Masks, buffers: Uint8Array[]) => this.#receiveMasks(message, buffers),
+      preview: (message: PreviewMask, buffers: Uint8Array[]) => this.#receivePreview(message, buffers),
       image: (message: Image, buffers: Uint8Array[]) => void this.#receiveImage(message, buffers),
       lost: (reason: string) => this.#lose(reason),
     };
@@ -105,6 +115,11 @@ export class Store<Bitmap = ImageBitmap> {
   /** Whether the prompt drawn is one that the kernel has not answered yet. */
   get predicting(): boolean {
     return this.#draft !== null && !isEmpty(this.#draft.prompt);
+  }
+
+  /** Whether the masks of the prompt drawn are still to come. */
+  get pending(): boolean {
+    return this.#draft !== null && !samePrompt(this.#draft.prompt, this.state.prompt);
   }
 
   get canAccept(): boolean {
@@ -134,6 +149,17 @@ export class Store<Bitmap = ImageBitmap> {
     await this.#request({ type: "predict", prompt }, (seq) => {
       this.#draft = { seq, prompt };
     });
+  }
+
+  /** What a prompt would give; null when that cannot be known now. It shows nowhere, neither as an edit nor as work. */
+  async preview(prompt: PromptData): Promise<Preview | null> {
+    if (this.lost) return null;
+    const { seq, answer } = this.#transport.send({ type: "preview", prompt });
+    const none = answer.then(() => null);
+    const found = new Promise<Preview | null>((resolve) => this.#previews.set(seq, resolve));
+    const preview = await Promise.race([found, none]);
+    this.#previews.delete(seq);
+    return preview;
   }
 
   async choose(index: number): Promise<void> {
@@ -259,6 +285,15 @@ export class Store<Bitmap = ImageBitmap> {
     this.#changed();
   }
 
+  #receivePreview({ seq, width, height, score }: PreviewMask, [bytes]: Uint8Array[]): void {
+    this.#found();
+    try {
+      this.#previews.get(seq)?.({ mask: decodeMask(bytes, width, height), score });
+    } catch {
+      // Nothing to show, then; the answer that follows ends the wait.
+    }
+  }
+
   async #receiveImage({ hash, width, height, mime }: Image, [bytes]: Uint8Array[]): Promise<void> {
     this.#found();
     if (hash === this.#pictureHash) return;
@@ -288,6 +323,10 @@ export class Store<Bitmap = ImageBitmap> {
 
 export function isEmpty(prompt: PromptData): boolean {
   return prompt.points.length === 0 && prompt.box === null;
+}
+
+export function samePrompt(a: PromptData, b: PromptData): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
 function namedMasks(state: State): Set<string> {

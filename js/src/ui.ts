@@ -24,6 +24,8 @@ export class Ui {
   spaceHeld = false;
   panning = false;
   helpOpen = false;
+  /** Whether the mask under the pointer is shown; null until a person says, and then the kernel's speed decides. */
+  hover: boolean | null = null;
   label = "";
   #image: Size | null = null;
   readonly #changed: () => void;

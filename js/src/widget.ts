@@ -2,6 +2,7 @@
 
 import type { RenderProps } from "@anywidget/types";
 import { Actions } from "./actions";
+import { Hover } from "./hover";
 import { bindKeyboard } from "./input/keyboard";
 import type { State } from "./protocol";
 import { type Model, Store } from "./store";
@@ -33,12 +34,27 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
     });
   };
   let frame = 0;
+  let whole = false;
+  /** Draw at the next frame: everything that has changed, or the hover alone. */
+  const draw = (everything: boolean): void => {
+    whole ||= everything;
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      if (whole) stage.draw();
+      whole = false;
+      stage.drawHover();
+    });
+  };
   signal.addEventListener("abort", () => cancelAnimationFrame(frame), { once: true });
 
   const store = new Store({ model: model as unknown as Model, decode, changed, signal });
   const ui = new Ui(changed);
-  const actions = new Actions(store, ui);
-  const base = { store, ui, actions, signal, id: (name: string) => `${prefix}-${name}` };
+  const hover = new Hover(
+    (prompt) => store.preview(prompt),
+    () => draw(false),
+  );
+  const actions = new Actions(store, ui, hover);
+  const base = { store, ui, actions, hover, signal, id: (name: string) => `${prefix}-${name}` };
   const stage = createStage(base);
   const context: Context = { ...base, focusCanvas: () => stage.canvas.focus({ preventScroll: true }) };
   const [toolbar, candidates, objects, status, help] = [
@@ -68,10 +84,13 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
     const { image } = store.state;
     root.style.setProperty("--sam-aspect", String(image ? image.width / image.height : 1.5));
     setAttributes(root, { "data-state": store.status, "data-seq": store.answered });
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      stage.draw();
+    hover.follow({
+      prompt: store.prompt,
+      active: actions.hovering && ui.tool !== "pan" && !ui.spaceHeld && !ui.panning && !ui.anchor && !ui.helpOpen,
+      ready: store.status === "ready",
+      pending: store.pending,
     });
+    draw(true);
   };
   el.append(root);
   update();

@@ -18,6 +18,7 @@ export const STATE: State = {
   objects: [],
   can_undo: false,
   can_redo: false,
+  decode_ms: 12,
 };
 
 export class FakeModel implements Model {

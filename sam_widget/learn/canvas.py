@@ -75,7 +75,7 @@ class Canvas:
         colours = self._surface(rng, node, surface, window)
         if haze > 0 and haze_colour is not None:
             colours += haze * (haze_colour - colours)
-        alpha = node.mask[window].astype(np.float32) / 255
+        alpha = node.mask[window].astype(np.float32) / np.float32(255)
         if blur > 0:
             sigma = blur * self.scale
             # Blurring colour times coverage, and dividing after, keeps the colour of a soft edge its own.

@@ -54,11 +54,10 @@ class Figures:
 
 @dataclass(frozen=True)
 class Answer:
-    """A method's answer to a prompt: its masks (N, H, W), their scores (N,), and logits for the next round."""
+    """A method's answer to a prompt: its masks (N, H, W) and, where it has them, their scores (N,)."""
 
     masks: np.ndarray
     scores: np.ndarray | None = None
-    logits: np.ndarray | None = None
 
     @property
     def best(self) -> int:
@@ -74,7 +73,7 @@ class Method(Protocol):
     def start(self, image: np.ndarray) -> None:
         """Take up a photo (H, W, 3)."""
 
-    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, last: Answer | None, /) -> Answer:
+    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
         """Answer points (N, 2) with labels (N,), or a box (4,)."""
 
 
@@ -89,13 +88,12 @@ class ModelMethod:
         """Embed the photo."""
         self._embedding = self.predictor.embed(image)
 
-    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, last: Answer | None) -> Answer:
-        """Predict three masks; the mask so far goes back in, as people's refinements do."""
+    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
+        """Predict three masks from the whole prompt, as the widget does."""
         if self._embedding is None:
             raise SamWidgetError("start with a photo")
-        mask = None if last is None or last.logits is None else last.logits[last.best]
-        prediction = self.predictor.predict(self._embedding, points=points, labels=labels, box=box, mask=mask)
-        return Answer(prediction.masks, prediction.scores, prediction.logits)
+        prediction = self.predictor.predict(self._embedding, points=points, labels=labels, box=box)
+        return Answer(prediction.masks, prediction.scores)
 
 
 class Disc:
@@ -107,7 +105,7 @@ class Disc:
         """Remember the photo's size."""
         self._height, self._width = image.shape[:2]
 
-    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, _last: Answer | None) -> Answer:
+    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
         """Return discs around the clicks, or the box itself."""
         mask = np.zeros((self._height, self._width), bool)
         if box is not None:
@@ -162,19 +160,19 @@ def evaluate(method: Method, data: Sequence[Sample], *, progress: Callable[[int,
         if box is None:
             raise SamWidgetError(f"the mask of {sample.name} is empty")
         corners = np.array([box.x0, box.y0, box.x1, box.y1])
-        _note(figures, figures.box, method.answer(np.zeros((0, 2)), np.zeros(0, int), corners, None), sample)
+        _note(figures, figures.box, method.answer(np.zeros((0, 2)), np.zeros(0, int), corners), sample)
 
-        given, last = np.zeros_like(sample.mask), None
+        given = np.zeros_like(sample.mask)
         points, labels = np.zeros((0, 2)), np.zeros(0, int)
         course: list[float] = []
         for turn in range(CLICKS):
             point, label = next_click(given, sample.mask)
             points, labels = np.vstack([points, point]), np.append(labels, label)
-            last = method.answer(points, labels, None, last)
+            answer = method.answer(points, labels, None)
             if turn == 0:
-                figures.oracle.append(max(float(iou(mask, sample.mask)) for mask in last.masks))
-            _note(figures, course, last, sample)
-            given = last.masks[last.best]
+                figures.oracle.append(max(float(iou(mask, sample.mask)) for mask in answer.masks))
+            _note(figures, course, answer, sample)
+            given = answer.masks[answer.best]
         figures.clicks.append(course)
         if progress:
             progress(done + 1, len(data))

@@ -35,6 +35,9 @@ class SamConfig:
         mask_threshold: Logit above which a pixel belongs to the mask.
         resize: How an image becomes the model input: its longest side fitted and the rest padded, or both sides
             stretched to a square.
+        antialias: Whether stretching to a square averages over what it leaves out.
+        upsampling: How low-resolution logits that were stretched to a square become masks of the image's size.
+        takes_masks: Whether an earlier mask may be part of a prompt.
         pads_boxes: Whether a padding point follows a box, too, and not only points without one.
         logit_limit: Low-resolution logits are clamped to this on either side of zero before they are handed out.
     """
@@ -59,6 +62,9 @@ class SamConfig:
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     mask_threshold: float = 0.0
     resize: Literal["longest side", "square"] = "longest side"
+    antialias: bool = True
+    upsampling: Literal["bilinear", "bicubic"] = "bilinear"
+    takes_masks: bool = True
     pads_boxes: bool = False
     logit_limit: float = math.inf
 
@@ -118,6 +124,28 @@ class TinyVitConfig(SamConfig):
     windows: tuple[int, ...] = (7, 7, 14, 7)
 
 
+@dataclass(frozen=True)
+class EfficientSamConfig(SamConfig):
+    """The sizes of EfficientSAM (Xiong et al., arXiv 2312.00863): a plain ViT, global attention in every block.
+
+    Attributes:
+        position_grid: Side of the grid of positions, learned at 224 px and interpolated to the image's.
+        prompt_tokens: Tokens that a prompt is padded to.
+    """
+
+    embed_dim: int = 192
+    num_heads: int = 3
+    global_attention: tuple[int, ...] = tuple(range(12))
+    window_size: int = 0
+    relative_positions: bool = False
+    resize: Literal["longest side", "square"] = "square"
+    antialias: bool = False
+    upsampling: Literal["bilinear", "bicubic"] = "bicubic"
+    takes_masks: bool = False
+    position_grid: int = 14
+    prompt_tokens: int = 6
+
+
 VIT_B = SamConfig()
 VIT_L = SamConfig(embed_dim=1024, depth=24, num_heads=16, global_attention=(5, 11, 17, 23))
 VIT_H = SamConfig(embed_dim=1280, depth=32, num_heads=16, global_attention=(7, 15, 23, 31))
@@ -130,6 +158,8 @@ SAM2_LARGE = Sam2Config(
     embed_dim=144, num_heads=2, stages=(2, 6, 36, 4), global_attention=(23, 33, 43), windows=(8, 4, 16, 8)
 )
 MOBILE = TinyVitConfig()
+EFFICIENT_TI = EfficientSamConfig()
+EFFICIENT_S = EfficientSamConfig(embed_dim=384, num_heads=6)
 # A window of 16 x 16 tokens is the whole of a 256 px image and a quarter of a 512 px one: windowed blocks learned at
 # 256 px serve a larger model unchanged.
 TINY = SamConfig(

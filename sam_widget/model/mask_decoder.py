@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import relu, scaled_dot_product_attention
 
 from sam_widget.model.config import SamConfig
+
+Activation = Callable[[Tensor], Tensor]
 
 
 class Attention(nn.Module):
@@ -76,16 +79,17 @@ class Attention(nn.Module):
 
 
 class TokenMlp(nn.Module):
-    """Two linear layers with a ReLU between, on tokens."""
+    """Two linear layers with a nonlinearity between, on tokens."""
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, dim: int, hidden: int, *, activation: Activation = relu) -> None:
         super().__init__()
+        self.activation = activation
         self.lin1 = nn.Linear(dim, hidden)
         self.lin2 = nn.Linear(hidden, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, N, dim) to (B, N, dim)."""
-        return self.lin2(relu(self.lin1(x)))  # type: ignore[no-any-return]
+        return self.lin2(self.activation(self.lin1(x)))  # type: ignore[no-any-return]
 
 
 class TwoWayAttentionBlock(nn.Module):
@@ -106,19 +110,19 @@ class TwoWayAttentionBlock(nn.Module):
 
     def forward(self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor) -> tuple[Tensor, Tensor]:
         """Update tokens (B, N, dim) and image (B, g*g, dim); positions have the same shapes."""
-        # The first block's tokens are nothing but their positions yet: it neither adds them again nor keeps a residual.
-        if self.first:
-            tokens = self.self_attn(tokens, tokens, tokens)
-        else:
-            query = tokens + token_pe
-            tokens = tokens + self.self_attn(query, query, tokens)
-        tokens = self.norm1(tokens)
-
+        tokens = self.norm1(self._among_tokens(tokens, token_pe))
         image_key = image + image_pe
         tokens = self.norm2(tokens + self.cross_attn_token_to_image.from_few(tokens + token_pe, image_key, image))
         tokens = self.norm3(tokens + self.mlp(tokens))
         image = self.norm4(image + self.cross_attn_image_to_token.to_few(image_key, tokens + token_pe, tokens))
         return tokens, image
+
+    def _among_tokens(self, tokens: Tensor, token_pe: Tensor) -> Tensor:
+        # The first block's tokens are nothing but their positions yet: it neither adds them again nor keeps a residual.
+        if self.first:
+            return self.self_attn(tokens, tokens, tokens)  # type: ignore[no-any-return]
+        query = tokens + token_pe
+        return tokens + self.self_attn(query, query, tokens)  # type: ignore[no-any-return]
 
 
 class TwoWayTransformer(nn.Module):
@@ -140,10 +144,11 @@ class TwoWayTransformer(nn.Module):
 
 
 class Mlp(nn.Module):
-    """A ReLU network on one token: the hypernetworks and the IoU head."""
+    """A small network on one token: the hypernetworks and the IoU head."""
 
-    def __init__(self, dim: int, hidden: int, out: int, depth: int) -> None:
+    def __init__(self, dim: int, hidden: int, out: int, depth: int, *, activation: Activation = relu) -> None:
         super().__init__()
+        self.activation = activation
         widths = [dim, *[hidden] * (depth - 1), out]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
@@ -151,7 +156,7 @@ class Mlp(nn.Module):
         """Map (..., dim) to (..., out)."""
         *hidden, last = self.layers
         for layer in hidden:
-            x = relu(layer(x))
+            x = self.activation(layer(x))
         return last(x)  # type: ignore[no-any-return]
 
 

@@ -189,9 +189,9 @@ class Masks:
 
 @dataclass(frozen=True)
 class PreviewMask:
-    """The mask that a preview's prompt would choose: row runs, as of a `MaskData`, in the one buffer. Its answer follows.
+    """The mask that a preview's prompt would choose, sent right before the answer, for the view that asked.
 
-    It is for the view that asked, and is sent again to none.
+    The one buffer holds row runs, as a `MaskData`'s does.
     """
 
     type: ClassVar[str] = "preview_mask"

@@ -25,7 +25,7 @@ class Oracle:
     def start(self, _image: np.ndarray) -> None:
         self.clicks = []
 
-    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None, _last: Answer | None) -> Answer:
+    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
         if box is not None:
             return Answer(self.mask[None], np.array([1.0]))
         self.clicks.append((*points[-1], int(labels[-1])))
@@ -67,12 +67,12 @@ def test_the_next_click_is_in_the_deepest_error(square: Sample) -> None:
 def test_the_disc(square: Sample) -> None:
     disc = Disc()
     disc.start(square.image)
-    answer = disc.answer(np.array([[30.0, 20.0], [33.0, 20.0]]), np.array([1, 0]), None, None)
+    answer = disc.answer(np.array([[30.0, 20.0], [33.0, 20.0]]), np.array([1, 0]), None)
     (mask,) = answer.masks
     assert mask[20, 25]
     assert not mask[20, 33]
     assert not mask[5, 5]
-    (box,) = disc.answer(np.zeros((0, 2)), np.zeros(0), np.array([20, 10, 31, 21]), None).masks
+    (box,) = disc.answer(np.zeros((0, 2)), np.zeros(0), np.array([20, 10, 31, 21])).masks
     np.testing.assert_array_equal(box, square.mask)
 
 

@@ -203,9 +203,10 @@ def test_training_on_one_scene_learns_it(cache: Path) -> None:
         image_size=64,
         scene_size=64,
         scenes=1,
-        steps=60,
+        steps=150,
         affinity_steps=0,
-        balanced_steps=60,
+        balanced_steps=150,
+        learning_rate=1e-3,
         batch_size=1,
         prompts=8,
         max_rounds=1,
@@ -215,5 +216,5 @@ def test_training_on_one_scene_learns_it(cache: Path) -> None:
     trainer = Trainer(config)
     dataset = TrainingSet(SceneCache(cache, count=12, size=64, seed=0), image_size=64, seed=0, length=1)
     (scene,) = list(batches(dataset, batch_size=1, workers=0))
-    oracles = [trainer.train_step(scene)[-1] for _ in range(60)]
-    assert np.mean(oracles[-10:]) > np.mean(oracles[:10]) + 0.1
+    oracles = [trainer.train_step(scene)[-1] for _ in range(75)]
+    assert np.mean(oracles[-15:]) > np.mean(oracles[:15]) + 0.2

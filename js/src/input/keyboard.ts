@@ -37,6 +37,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { keys: ["p"], help: "Point tool", where: "widget", run: (a) => a.tool("point") },
   { keys: ["b"], help: "Box tool", where: "widget", run: (a) => a.tool("box") },
   { keys: ["h"], help: "Pan tool", where: "widget", run: (a) => a.tool("pan") },
+  { keys: ["v"], help: "Show or hide the mask under the pointer", where: "widget", run: (a) => a.toggleHover() },
   ...arrows("", 1, "Move the cursor by 1 pixel"),
   ...arrows("Shift+", 10, "Move the cursor by 10 pixels"),
   { keys: ["+", "="], help: "Zoom in", where: "widget", shown: "+", run: (a) => a.zoomIn() },
@@ -58,6 +59,7 @@ function arrows(modifier: string, step: number, help: string): Shortcut[] {
 
 /** What pointers do, for the help; `pointer.ts` does it. */
 export const GESTURES: readonly (readonly [string, string])[] = [
+  ["Move; hold Alt for the background", "See the mask that a click would give"],
   ["Click", "Add a foreground point"],
   ["Alt+click, right click, long press", "Add a background point"],
   ["Drag", "Draw a box"],

@@ -2,6 +2,7 @@
 
 import type { Actions } from "../actions";
 import { clampView, distance, toImage, type Vec } from "../geometry";
+import type { Hover } from "../hover";
 import type { Store } from "../store";
 import type { Ui } from "../ui";
 
@@ -18,6 +19,7 @@ interface PointerOptions {
   store: Store;
   ui: Ui;
   actions: Actions;
+  hover: Hover;
   signal: AbortSignal;
 }
 
@@ -32,7 +34,7 @@ interface Press {
 
 const onMac = typeof navigator !== "undefined" && /Mac/.test(navigator.platform);
 
-export function bindPointer({ canvas, store, ui, actions, signal }: PointerOptions): void {
+export function bindPointer({ canvas, store, ui, actions, hover, signal }: PointerOptions): void {
   const pointers = new Map<number, Vec>();
   let press: Press | null = null;
 
@@ -40,8 +42,11 @@ export function bindPointer({ canvas, store, ui, actions, signal }: PointerOptio
     const { left, top } = canvas.getBoundingClientRect();
     return { x: event.clientX - left - canvas.clientLeft, y: event.clientY - top - canvas.clientTop };
   };
+  /** What a click would say of the object: the right button is not asked, it is known only once it is down. */
+  const labelOf = (event: MouseEvent | KeyboardEvent): 0 | 1 => (event.altKey || (onMac && event.ctrlKey) ? 0 : 1);
   const cancel = (): void => {
     press = null;
+    hover.leave();
     ui.set({ panning: false, anchor: null, opposite: null });
   };
 
@@ -54,11 +59,11 @@ export function bindPointer({ canvas, store, ui, actions, signal }: PointerOptio
       cancel();
       return;
     }
+    hover.press();
     const panning = event.button === 1 || (event.button === 0 && (ui.spaceHeld || ui.tool === "pan"));
     if (!panning && event.button !== 0 && event.button !== 2) return;
-    const background = event.button === 2 || event.altKey || (onMac && event.ctrlKey);
-    const kind = panning ? "pan" : "prompt";
-    press = { kind, from: at, since: event.timeStamp, label: background ? 0 : 1, dragged: false };
+    const label = event.button === 2 ? 0 : labelOf(event);
+    press = { kind: panning ? "pan" : "prompt", from: at, since: event.timeStamp, label, dragged: false };
     if (panning) ui.set({ panning: true });
   };
 
@@ -67,7 +72,9 @@ export function bindPointer({ canvas, store, ui, actions, signal }: PointerOptio
     const before = pointers.get(event.pointerId);
     if (!before) {
       // A box begun with a click follows the pointer.
-      if (ui.anchor && event.pointerType !== "touch") ui.set({ opposite: toImage(ui.view, at) });
+      if (event.pointerType === "touch") return;
+      if (ui.anchor) ui.set({ opposite: toImage(ui.view, at) });
+      else actions.hover(toImage(ui.view, at), labelOf(event));
       return;
     }
     if (pointers.size > 1) pinch(event.pointerId, at);
@@ -76,7 +83,10 @@ export function bindPointer({ canvas, store, ui, actions, signal }: PointerOptio
     if (press.kind === "pan") {
       actions.pan(at.x - before.x, at.y - before.y);
     } else if (press.label === 1) {
-      press.dragged ||= distance(press.from, at) > DRAG;
+      if (!press.dragged && distance(press.from, at) > DRAG) {
+        press.dragged = true;
+        hover.leave();
+      }
       if (press.dragged && store.state.image) {
         const first = ui.opposite && ui.anchor ? ui.anchor : toImage(ui.view, press.from);
         ui.set({ anchor: first, opposite: toImage(ui.view, at) });
@@ -109,6 +119,7 @@ export function bindPointer({ canvas, store, ui, actions, signal }: PointerOptio
     const at = position(event);
     if (ended.dragged && ui.anchor) actions.box(ui.anchor, toImage(ui.view, at));
     else if (distance(ended.from, at) <= DRAG) tap(ended, event);
+    else hover.leave();
   };
 
   const tap = ({ from, since, label }: Press, event: PointerEvent): void => {
@@ -140,6 +151,13 @@ export function bindPointer({ canvas, store, ui, actions, signal }: PointerOptio
     if (pointers.delete(event.pointerId)) cancel();
   };
   canvas.addEventListener("pointercancel", lost, { signal });
+  canvas.addEventListener("pointerleave", () => hover.leave(), { signal });
+  canvas.addEventListener("blur", () => hover.leave(), { signal });
+  window.addEventListener("blur", () => hover.leave(), { signal });
+  const relabel = (event: KeyboardEvent): void => {
+    if (event.key === "Alt" || (onMac && event.key === "Control")) hover.relabel(labelOf(event));
+  };
+  for (const type of ["keydown", "keyup"] as const) window.addEventListener(type, relabel, { signal });
   canvas.addEventListener("wheel", wheel, { signal, passive: false });
   const swallow = (event: Event): void => {
     event.preventDefault();

@@ -1,9 +1,11 @@
-/** The photo with what lies over it, on three canvases that are drawn at most once a frame and only when they change. */
+/** The photo with what lies over it, on four canvases that are drawn at most once a frame and only when they change. */
 
 import type { View } from "../geometry";
 import { bindPointer } from "../input/pointer";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
+import { HoverLayer } from "./hover";
+import { createLayer, fitLayer, hasChanged, start } from "./layer";
 import { drawOutlines, Fills, looks } from "./masks";
 import { drawOverlay } from "./overlay";
 import { isError, statusText } from "./status";
@@ -18,21 +20,17 @@ export interface Stage extends Part {
   /** What has the focus when a person works in the photo. */
   readonly canvas: HTMLElement;
   draw(): void;
-}
-
-interface Layer {
-  readonly element: HTMLCanvasElement;
-  readonly context: CanvasRenderingContext2D;
-  /** What the layer was last drawn from. */
-  drawn: readonly unknown[];
+  /** Draw the mask under the pointer, and nothing else. */
+  drawHover(): void;
 }
 
 export function createStage(context: Omit<Context, "focusCanvas">): Stage {
-  const { store, ui, actions, signal, id } = context;
+  const { store, ui, actions, hover, signal, id } = context;
   const photo = createLayer();
   const masks = createLayer();
   const overlay = createLayer();
   const layers = [photo, masks, overlay];
+  const hovered = new HoverLayer();
   const fills = new Fills();
 
   const keys = h(
@@ -51,7 +49,11 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       "aria-describedby": id("keys"),
       tabindex: 0,
     },
-    ...layers.map((layer) => layer.element),
+    photo.element,
+    masks.element,
+    hovered.element,
+    overlay.element,
+    hovered.tag,
   );
   const veil = h("div", { class: "sam-veil" });
   const notice = h("div", { class: "sam-notice" });
@@ -64,7 +66,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   const zooms = h("div", { class: "sam-zooms" }, zoomOut, fitAll, zoomIn);
   const element = h("div", { class: "sam-stage" }, canvas, veil, notice, zooms, keys, place);
 
-  bindPointer({ canvas, store, ui, actions, signal });
+  bindPointer({ canvas, store, ui, actions, hover, signal });
   const redraw = (): void => ui.set({});
   for (const type of ["focus", "blur"]) canvas.addEventListener(type, redraw, { signal });
   const observer = new ResizeObserver(() => layout());
@@ -112,12 +114,12 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       const picture = store.picture?.hash === image?.hash ? store.picture : null;
       const smooth = view.scale * ratio < 3;
 
-      if (changed(photo, [picture, view, frame, ratio])) {
+      if (hasChanged(photo, [picture, view, frame, ratio])) {
         const pen = start(photo, ratio);
         if (picture) drawScaled(pen, picture.bitmap, picture, view, smooth);
       }
       const all = image && picture ? looks(store, ui) : [];
-      if (changed(masks, [picture, view, frame, ratio, ...all.flatMap((look) => Object.values(look))])) {
+      if (hasChanged(masks, [picture, view, frame, ratio, ...all.flatMap((look) => Object.values(look))])) {
         const pen = start(masks, ratio);
         if (image && all.length) {
           fills.update(image, all);
@@ -128,36 +130,10 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       const pen = start(overlay, ratio);
       if (image) drawOverlay(pen, store.prompt, ui, canvas.matches(":focus"));
     },
+    drawHover() {
+      if (ui.frame) hovered.draw(hover, ui.view, ui.frame);
+    },
   };
-}
-
-function createLayer(): Layer {
-  const element = h("canvas", { class: "sam-layer", "aria-hidden": "true" });
-  const context = element.getContext("2d");
-  if (!context) throw new Error("This browser cannot draw on a canvas.");
-  return { element, context, drawn: [] };
-}
-
-function fitLayer(layer: Layer, width: number, height: number, ratio: number): void {
-  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
-  if (layer.element.width === w && layer.element.height === h) return;
-  layer.element.width = w;
-  layer.element.height = h;
-  layer.drawn = [];
-}
-
-function changed(layer: Layer, from: readonly unknown[]): boolean {
-  const same = from.length === layer.drawn.length && from.every((item, i) => item === layer.drawn[i]);
-  layer.drawn = from;
-  return !same;
-}
-
-/** Wipe a layer and make the CSS pixel its unit. */
-function start({ context, element }: Layer, ratio: number): CanvasRenderingContext2D {
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, element.width, element.height);
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return context;
 }
 
 function drawScaled(

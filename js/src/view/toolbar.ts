@@ -27,6 +27,18 @@ export function createToolbar({ store, ui, actions, signal, focusCanvas, id }: C
   );
   bindRadios(tools, (index) => actions.tool(TOOLS[index].tool), signal);
 
+  const hover = h(
+    "button",
+    {
+      type: "button",
+      role: "switch",
+      class: "sam-button sam-switch",
+      "aria-label": "Hover",
+      title: `Show the mask under the pointer (${shortcutFor("Show or hide the mask under the pointer")})`,
+    },
+    h("span", { class: "sam-knob" }),
+    h("span", { class: "sam-wide" }, "Hover"),
+  );
   const undo = iconButton("undo", "Undo", `Undo (${shortcutFor("Undo")})`);
   const redo = iconButton("redo", "Redo", `Redo (${shortcutFor("Redo")})`);
   const clear = h(
@@ -44,6 +56,7 @@ export function createToolbar({ store, ui, actions, signal, focusCanvas, id }: C
   setAttributes(help, { "aria-controls": id("help") });
   const listen = (button: HTMLButtonElement, run: () => void): void =>
     button.addEventListener("click", run, { signal });
+  listen(hover, () => actions.toggleHover());
   listen(undo, () => actions.undo());
   listen(redo, () => actions.redo());
   listen(clear, () => actions.clear());
@@ -55,10 +68,11 @@ export function createToolbar({ store, ui, actions, signal, focusCanvas, id }: C
   };
   const edits = h("div", { class: "sam-group" }, undo, redo, clear);
   return {
-    element: h("div", { class: "sam-toolbar" }, tools, edits, help),
+    element: h("div", { class: "sam-toolbar" }, tools, hover, edits, help),
     update() {
       const tool = TOOLS.findIndex((item) => item.tool === ui.tool);
       setChosen(tools, tool);
+      setAttributes(hover, { "aria-checked": String(actions.hovering) });
       enable(undo, store.state.can_undo);
       enable(redo, store.state.can_redo);
       enable(clear, store.canClear);

@@ -1,0 +1,163 @@
+/** What is asked and shown while the pointer moves and no button is pressed. Pure: no DOM, no clock. */
+
+import { distance, type Vec } from "./geometry";
+import type { PointData, PromptData } from "./protocol";
+import { NO_PROMPT, type Preview, samePrompt } from "./store";
+
+/** The answer for a place: the prompt that stands, and a point there. */
+interface Known extends Preview {
+  readonly point: PointData;
+}
+
+/** What `follow` must know of the rest of the view. */
+export interface Situation {
+  readonly prompt: PromptData;
+  /** Whether a hover means anything now: it is switched on, and the tool in hand prompts. */
+  readonly active: boolean;
+  /** Whether the kernel has nothing else to do. */
+  readonly ready: boolean;
+  /** Whether the masks of the prompt are still to come. */
+  readonly pending: boolean;
+}
+
+/** Hovering is on by default where an answer takes no longer than this, in milliseconds. */
+const FAST = 80;
+/**
+ * How near, in CSS pixels, an answer is good enough. Less than the pixel by which a mouse moves, so that only trembling
+ * is spared; and no one sees a click take the place of an answer as near as that, as it does to need no other.
+ */
+const NEAR = 0.75;
+/** After a click, in CSS pixels, the pointer has to move this far to ask for more: until then it points at what is there. */
+const REST = 4;
+/** Answers remembered for the prompt that stands. */
+const MOST_KNOWN = 32;
+
+export function onByDefault(decodeMs: number | null): boolean {
+  return decodeMs !== null && decodeMs <= FAST;
+}
+
+/** At most one request under way and one waiting: for where the pointer is by then. */
+export class Hover {
+  /** What is to be seen. */
+  shown: Known | null = null;
+  /** Where the pointer is, in image pixels; null while that is not to be asked about. */
+  at: PointData | null = null;
+  readonly #ask: (prompt: PromptData) => Promise<Preview | null>;
+  readonly #changed: () => void;
+  #prompt = NO_PROMPT;
+  #active = false;
+  #ready = false;
+  /** CSS pixels to an image pixel. */
+  #scale = 1;
+  #asking = false;
+  /** Answers to the prompt that stands with one more point, newest first. */
+  #known: Known[] = [];
+  /** A click has made the prompt of what is shown: it stays until that prompt's own masks are there. */
+  #held = false;
+  #rest: Vec | null = null;
+
+  constructor(ask: (prompt: PromptData) => Promise<Preview | null>, changed: () => void) {
+    this.#ask = ask;
+    this.#changed = changed;
+  }
+
+  /** Take note of what has changed around; ask, if that makes it possible. */
+  follow({ prompt, active, ready, pending }: Situation): void {
+    this.#active = active;
+    this.#ready = ready;
+    if (!samePrompt(prompt, this.#prompt)) {
+      this.#prompt = prompt;
+      this.#known = [];
+      if (!this.#held) this.#show(null);
+    }
+    if (this.#held && !pending) {
+      this.#held = false;
+      this.#show(null);
+    }
+    if (!active) this.leave();
+    this.#pump();
+  }
+
+  /** The pointer is here. */
+  move(point: PointData, scale: number): void {
+    if (!this.#active) return;
+    if (this.#rest && distance(this.#rest, point) * scale <= REST) return;
+    this.#rest = null;
+    this.at = point;
+    this.#scale = scale;
+    this.#pump();
+    this.#changed();
+  }
+
+  /** The label that a click would have is another one now. */
+  relabel(label: 0 | 1): void {
+    if (this.at && this.at.label !== label) this.move({ ...this.at, label }, this.#scale);
+  }
+
+  /** The pointer is gone, or busy with something else. */
+  leave(): void {
+    if (this.at) this.#changed();
+    this.at = null;
+    if (!this.#held) this.#show(null);
+  }
+
+  /** A button is down: ask no more, but what is shown stays until it is clear what the press means. */
+  press(): void {
+    if (this.at) this.#changed();
+    this.at = null;
+  }
+
+  /**
+   * A point is about to be added to the prompt. Returns it, or the point in its place of which the answer is known;
+   * what is shown stays until the new prompt's masks are there.
+   */
+  take(point: PointData, scale: number): PointData {
+    this.#scale = scale;
+    const known = this.#find(point);
+    this.#held = known !== undefined || this.shown?.point.label === point.label;
+    this.at = null;
+    this.#rest = point;
+    if (known || !this.#held) this.#show(known ?? null);
+    return known?.point ?? point;
+  }
+
+  #find(point: PointData): Known | undefined {
+    const near = NEAR / this.#scale;
+    return this.#known.find((known) => known.point.label === point.label && distance(known.point, point) <= near);
+  }
+
+  #show(known: Known | null): void {
+    if (this.shown === known) return;
+    this.shown = known;
+    this.#changed();
+  }
+
+  #pump(): void {
+    if (!this.at || this.#held) return;
+    const known = this.#find(this.at);
+    if (known) this.#show(known);
+    else if (this.#ready && !this.#asking) void this.#request(this.at);
+  }
+
+  async #request(point: PointData): Promise<void> {
+    const prompt = this.#prompt;
+    this.#asking = true;
+    const preview = await this.#ask({ ...prompt, points: [...prompt.points, point] });
+    this.#asking = false;
+    if (prompt === this.#prompt) this.#learn(point, preview);
+    this.#pump();
+  }
+
+  #learn(point: PointData, preview: Preview | null): void {
+    if (!preview) {
+      // Refused, or something else came first: to ask the same again would lead nowhere.
+      if (this.at === point) this.leave();
+      return;
+    }
+    const known = { ...preview, point };
+    this.#known.unshift(known);
+    this.#known.splice(MOST_KNOWN);
+    // The pointer may be further by now: until there is an answer for there, this one is the newest.
+    if (this.at && !this.#held && !this.#find(this.at)) this.#show(known);
+  }
+}
