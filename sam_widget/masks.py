@@ -7,6 +7,7 @@ which extra brings it.
 from __future__ import annotations
 
 import importlib
+import weakref
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -92,6 +93,37 @@ def mask_from_runs(runs: ArrayLike, height: int, width: int) -> Mask:
         )
         raise MaskError(msg)
     return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(height, width)
+
+
+class StoredMask:
+    """A mask kept as its row runs, about a hundredth of its size, so that a long history of masks stays small.
+
+    Attributes:
+        shape: Height and width, in pixels.
+        runs: (R, 2) of start and length, as `runs_from_mask` returns them.
+    """
+
+    def __init__(self, mask: Mask) -> None:
+        """Store a mask, (H, W) bool, which becomes read-only: it is `array` for as long as somebody holds it."""
+        self.shape: tuple[int, int] = (mask.shape[0], mask.shape[1])
+        self.runs = runs_from_mask(mask)
+        mask.flags.writeable = False
+        self._decoded = weakref.ref(mask)
+
+    @property
+    def array(self) -> Mask:
+        """The mask, (H, W) bool, read-only; decoded unless somebody still holds it."""
+        mask = self._decoded()
+        if mask is None:
+            mask = mask_from_runs(self.runs, *self.shape)
+            mask.flags.writeable = False
+            self._decoded = weakref.ref(mask)
+        return mask
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(self.runs[:, 1].sum())
 
 
 # ------------------------------------------------------------------------------------------------ foreign codecs

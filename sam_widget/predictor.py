@@ -197,7 +197,8 @@ class Predictor:
                     f"{self.device} has too little memory for {self.model.name}; {_smaller_than(self.model)}"
                 ) from error
             embedding = Embedding(
-                features=features.embedding,
+                # The decoder reads tokens, so their channels are laid side by side here and not in every click.
+                features=features.embedding.contiguous(memory_format=torch.channels_last),
                 high_resolution=features.high_resolution,
                 image_size=(rgb.shape[0], rgb.shape[1]),
                 image_hash=digest,

@@ -17,7 +17,7 @@ import numpy as np
 
 from sam_widget.errors import SessionError
 from sam_widget.image import image_hash, to_rgb
-from sam_widget.masks import area, box_from_mask
+from sam_widget.masks import StoredMask, box_from_mask
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.predictor import Embedding, Predictor
@@ -29,14 +29,19 @@ class Candidate:
     """One of the masks that the model offers for the prompt.
 
     Attributes:
-        mask: (H, W) bool, read-only.
+        stored: The mask, as it is kept.
         score: The IoU that the model expects, between 0 and 1.
         logits: (h, w) float32 at low resolution, read-only; can be a mask prompt.
     """
 
-    mask: np.ndarray
+    stored: StoredMask
     score: float
     logits: np.ndarray
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask, (H, W) bool, read-only."""
+        return self.stored.array
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,23 +50,31 @@ class SegmentedObject:
 
     Attributes:
         label: What the person calls it.
-        mask: (H, W) bool, read-only.
+        stored: The mask, as it is kept.
         score: The IoU that the model expected of it.
         box: Tight around the mask.
-        area: In pixels.
         prompt: What it was made from.
         color: Index into the palette; no two objects of a session share one.
         id: Stays the same when the label changes.
     """
 
     label: str
-    mask: np.ndarray
+    stored: StoredMask
     score: float
     box: Box
-    area: int
     prompt: Prompt
     color: int = 0
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask, (H, W) bool, read-only."""
+        return self.stored.array
+
+    @property
+    def area(self) -> int:
+        """Number of pixels of the mask."""
+        return self.stored.area
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +243,7 @@ class Session:
             if self._answered is None or self._answered.prompt != prompt:
                 prediction = self.predictor.answer(self.embedding, prompt)
                 candidates = tuple(
-                    Candidate(_frozen(mask), min(max(float(score), 0.0), 1.0), _frozen(logits))
+                    Candidate(StoredMask(mask), min(max(float(score), 0.0), 1.0), _frozen(logits))
                     for mask, score, logits in zip(prediction.masks, prediction.scores, prediction.logits, strict=True)
                 )
                 self._answered = SessionState(prompt, candidates, prediction.best)
@@ -274,10 +287,9 @@ class Session:
                 raise SessionError("the chosen mask is empty; choose another candidate or change the prompt")
             accepted = SegmentedObject(
                 label=(label or "").strip() or self._free_label(),
-                mask=chosen.mask,
+                stored=chosen.stored,
                 score=chosen.score,
                 box=box,
-                area=area(chosen.mask),
                 prompt=self.prompt,
                 color=min(set(range(len(self.objects) + 1)) - {item.color for item in self.objects}),
             )

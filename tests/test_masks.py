@@ -14,6 +14,7 @@ from sam_widget.errors import SamWidgetError
 from sam_widget.masks import (
     MaskError,
     MissingExtraError,
+    StoredMask,
     area,
     box_from_mask,
     iou,
@@ -272,3 +273,16 @@ class TestMeasures:
 def test_errors_belong_to_this_package() -> None:
     assert issubclass(MaskError, SamWidgetError)
     assert issubclass(MissingExtraError, SamWidgetError)
+
+
+class TestStoredMask:
+    def test_is_the_mask_while_somebody_holds_it_and_equal_to_it_afterwards(self) -> None:
+        mask = np.random.default_rng(0).random((40, 50)) > 0.5
+        kept, copy = StoredMask(mask), mask.copy()
+        assert kept.array is mask
+        assert kept.area == copy.sum()
+        del mask
+        np.testing.assert_array_equal(kept.array, copy)
+        assert kept.shape == (40, 50)
+        with pytest.raises(ValueError, match="read-only"):
+            kept.array[0, 0] = True

@@ -158,3 +158,18 @@ def test_edits_from_several_threads_are_all_kept(session: sw.Session) -> None:
         session.undo()
         undone += 1
     assert undone == 9
+
+
+def test_a_long_history_of_a_large_photo_stays_small(predictor: sw.Predictor) -> None:
+    import tracemalloc
+
+    photo = np.zeros((1500, 2000, 3), np.uint8)
+    photo[400:900, 500:1500] = 200
+    session = sw.Session(photo, model=predictor)
+    session.click(1000, 600)
+    tracemalloc.start()
+    for x in range(600, 620):
+        session.set_prompt(sw.Prompt.from_arrays([(x, 600)]))
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 20 * 1_000_000, "twenty states of three masks of 3 MB each"

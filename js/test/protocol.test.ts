@@ -37,6 +37,7 @@ describe("the protocol", () => {
     void store.choose(1);
     void store.edit(() => ({ points: [{ x: 1, y: 2, label: 1 }], box: { x0: 0, y0: 0, x1: 2, y1: 2 } }));
     void store.accept("cat");
+    void store.preview({ points: [], box: null });
     void store.remove("object");
     void store.rename("object", "dog");
     void store.clear();

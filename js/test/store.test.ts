@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PointData, PromptData, State } from "../src/protocol";
 import { Store } from "../src/store";
-import { FakeModel, STATE, settled } from "./fake";
+import { bytes, FakeModel, STATE, settled } from "./fake";
 
 const closing: AbortController[] = [];
 afterEach(() => {
@@ -115,6 +115,16 @@ describe("the prompt", () => {
     expect(model.last("accept").label).toBe("cat");
   });
 
+  it("is pending until the state has its masks, even before the answer", async () => {
+    const { model, store } = await open();
+    void store.edit(add(point(1)));
+    expect(store.pending).toBe(true);
+    model.set({ revision: 2, prompt: { points: [point(1)], box: null } });
+    expect([store.pending, store.status]).toEqual([false, "predicting"]);
+    await model.answer(model.last("predict"), { revision: 2 });
+    expect(store.pending).toBe(false);
+  });
+
   it("waits for undo to say what it is before the next click builds on it", async () => {
     const { model, store } = await open({ ...STATE, can_undo: true, prompt: { points: [point(1)], box: null } });
     void store.undo();
@@ -204,6 +214,52 @@ describe("masks", () => {
     model.emit("msg:custom", message, [new DataView(new ArrayBuffer(8), 0, 7)]);
     expect(store.failure).toContain("could not be read");
     expect(store.mask("bad")).toBeNull();
+  });
+});
+
+describe("previews", () => {
+  const prompt: PromptData = { points: [point(1)], box: null };
+  const found = { type: "preview_mask", width: 4, height: 4, score: 0.7 };
+
+  it("come before their answer, and show neither as work nor as an answered request", async () => {
+    const { model, store, changed } = await open();
+    changed.mockClear();
+    const preview = store.preview(prompt);
+    const { client, seq } = model.last("preview");
+    expect(model.last("preview").prompt).toEqual(prompt);
+    model.emit("msg:custom", { ...found, client, seq }, [bytes([0, 2], 3)]);
+    expect(await preview).toEqual({ mask: { width: 4, height: 4, runs: Uint32Array.of(0, 2) }, score: 0.7 });
+    await model.answer(model.last("preview"), { revision: 99 });
+    expect([store.status, store.answered, store.prompt.points.length]).toEqual(["ready", 1, 0]);
+    expect(changed).not.toHaveBeenCalled();
+  });
+
+  it("are null when superseded, refused, unreadable or without a kernel", async () => {
+    const { model, store } = await open();
+    for (const outcome of ["superseded", "error"] as const) {
+      const preview = store.preview(prompt);
+      await model.answer(model.last("preview"), { outcome, error: "no" });
+      expect(await preview).toBeNull();
+    }
+    const unreadable = store.preview(prompt);
+    const { client, seq } = model.last("preview");
+    model.emit("msg:custom", { ...found, client, seq }, [bytes([99, 99])]);
+    await model.answer(model.last("preview"));
+    expect(await unreadable).toBeNull();
+    const lost = store.preview(prompt);
+    model.emit("comm_live_update");
+    expect(await lost).toBeNull();
+    expect(await store.preview(prompt)).toBeNull();
+    expect(model.count("preview")).toBe(4);
+  });
+
+  it("of another view are not its own", async () => {
+    const { model, store } = await open();
+    const preview = store.preview(prompt);
+    const { seq } = model.last("preview");
+    model.emit("msg:custom", { ...found, client: "another", seq }, [bytes([0, 2])]);
+    await model.answer(model.last("preview"));
+    expect(await preview).toBeNull();
   });
 });
 

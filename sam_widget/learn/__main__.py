@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _needs_extra() -> int:
+    print('error: this needs OpenCV; install it with `pip install "sam-widget[learn]"`', file=sys.stderr)
+    return 1
 
 
 def _config_defaults() -> dict[str, int | float]:
@@ -114,4 +120,4 @@ def _progress(name: str) -> Callable[[int, int], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main() if importlib.util.find_spec("cv2") else _needs_extra())

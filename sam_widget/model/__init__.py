@@ -1,7 +1,8 @@
 """What computes: Segment Anything (Kirillov et al., arXiv 2304.02643) and its descendants in PyTorch and timm.
 
 Image encoder, prompt encoder and mask decoder are one file each; `sam.py` joins them and `config.py` sizes them. The
-descendants, one file each, replace a part: `sam2.py` (with `hiera.py`), `hq_sam.py`, `mobile_sam.py`. `zoo.py` is the
-table of models; `hub.py` fetches their weights, `checkpoint.py` reads them, `layouts.py` knows how others name them.
-Nothing here knows of widgets, sessions or files other than checkpoints: this folder can be lifted out and used alone.
+descendants, one file each, replace a part: `sam2.py` (with `hiera.py`), `hq_sam.py`, `mobile_sam.py`,
+`efficient_sam.py`. `zoo.py` is the table of models; `hub.py` fetches their weights, `checkpoint.py` reads them,
+`layouts.py` knows how others name them. Nothing here knows of widgets, sessions or files other than checkpoints: this
+folder can be lifted out and used alone.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -177,12 +178,43 @@ def from_mobile_sam(state: State) -> State:
     }
 
 
+# ------------------------------------------------------------------------------------------------ EfficientSAM
+
+
+def from_efficient_sam(state: State) -> State:
+    """Rename EfficientSAM's keys, and lay out the positions as a grid, without the unused one of a class token."""
+    renamed = rename(
+        state,
+        [
+            (r"^image_encoder\.pos_embed$", "image_encoder.patch_embed.pos_embed"),
+            (r"^prompt_encoder\.invalid_points\.", "prompt_encoder.not_a_point_embed."),
+            (r"^prompt_encoder\.point_embeddings\.", "prompt_encoder.point_embeddings.0."),
+            (r"^prompt_encoder\.bbox_top_left_embeddings\.", "prompt_encoder.point_embeddings.1."),
+            (r"^prompt_encoder\.bbox_bottom_right_embeddings\.", "prompt_encoder.point_embeddings.2."),
+            (r"^(mask_decoder\.transformer\..*\.mlp)\.layers\.0\.0\.", r"\1.lin1."),
+            (r"^(mask_decoder\.transformer\..*\.mlp)\.fc\.", r"\1.lin2."),
+            (r"^mask_decoder\.final_output_upscaling_layers\.0\.", "mask_decoder.output_upscaling."),
+            (r"^mask_decoder\.final_output_upscaling_layers\.1\.0\.", "mask_decoder.output_upscaling.3."),
+            # Heads of three layers: layers.0.0, layers.1.0, fc.
+            (r"^(mask_decoder\.(?!transformer).*\.layers\.\d)\.0\.", r"\1."),
+            (r"^(mask_decoder\.(?!transformer).*)\.fc\.", r"\1.layers.2."),
+        ],
+    )
+    key = "image_encoder.patch_embed.pos_embed"
+    line = renamed[key][:, 1:]  # (1, n * n, C)
+    side = math.isqrt(line.shape[1])
+    renamed[key] = line.transpose(1, 2).reshape(1, line.shape[2], side, -1).contiguous()
+    return renamed
+
+
 def _ours(state: State) -> State:
     return dict(state)
 
 
 _SAM2_TRUNK = "image_encoder.trunk.patch_embed.proj.weight"
+# Of two layouts whose marks a checkpoint has, the first is taken: what has more than SAM's ViT stands before it.
 LAYOUTS = (
+    Layout("EfficientSAM", ("mask_decoder.final_output_upscaling_layers.0.0.weight",), from_efficient_sam),
     Layout("sam_widget's SAM", ("image_encoder.blocks.0.mlp.fc1.weight",), _ours),
     Layout("sam_widget's SAM 2", (_SAM2_TRUNK, "mask_decoder.iou_token.weight"), _ours),
     Layout("sam_widget's MobileSAM", ("image_encoder.trunk.patch_embed.conv1.conv.weight",), _ours),

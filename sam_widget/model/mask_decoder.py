@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
-from torch.nn.functional import relu, scaled_dot_product_attention
+from torch.nn.functional import layer_norm, linear, relu, scaled_dot_product_attention
 
 from sam_widget.model.config import SamConfig
 
@@ -206,8 +207,7 @@ class MaskDecoder(nn.Module):
         """
         output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens, embedded = self.attend(output_tokens, image, image_pe, sparse, dense)
-        masks = classify_pixels(self.hypernetworks(tokens[:, 1:]), self.output_upscaling(embedded))
-        return masks, self.iou_prediction_head(tokens[:, 0])
+        return self.masks(tokens[:, 1:], embedded), self.iou_prediction_head(tokens[:, 0])
 
     def attend(
         self, output_tokens: Tensor, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor
@@ -225,6 +225,22 @@ class MaskDecoder(nn.Module):
         tokens, source = self.transformer(tokens, source, image_pe.flatten(2).transpose(1, 2).contiguous())
         return tokens[:, : len(output_tokens)], source.transpose(1, 2).reshape_as(embedded)
 
+    def masks(self, mask_tokens: Tensor, embedded: Tensor) -> Tensor:
+        """Upscale the image (B, dim, g, g) and return the logits (B, N, 4g, 4g) of N mask tokens (B, N, dim).
+
+        A transposed convolution whose stride is its kernel makes four pixels of each by one linear map. As a product of
+        matrices it is faster, and pixels need to be put in order only once they are masks.
+        """
+        layers: Any = self.output_upscaling
+        first, norm, act, second, last_act = layers
+        batch, dim, height, width = embedded.shape
+        pixels = _split(embedded.flatten(2).transpose(1, 2), first)  # (B, g*g * 4, dim / 4)
+        pixels = act(layer_norm(pixels, (dim // 4,), norm.weight, norm.bias, norm.eps))
+        pixels = last_act(_split(pixels, second))  # (B, g*g * 16, dim / 8)
+        masks = self.hypernetworks(mask_tokens) @ pixels.transpose(1, 2)
+        ordered = masks.view(batch, -1, height, width, 2, 2, 2, 2).permute(0, 1, 2, 4, 6, 3, 5, 7)
+        return ordered.reshape(batch, -1, 4 * height, 4 * width)
+
     def hypernetworks(self, mask_tokens: Tensor) -> Tensor:
         """Grow a linear classifier of pixels from each mask token: (B, N, dim) to (B, N, dim / 8)."""
         mlps = self.output_hypernetworks_mlps
@@ -233,9 +249,18 @@ class MaskDecoder(nn.Module):
 
 def per_prompt(features: Tensor, batch: int) -> Tensor:
     """Repeat each of I images for its B / I prompts: (I, ...) to (B, ...)."""
+    if batch == features.shape[0]:
+        return features
     return features.repeat_interleave(batch // features.shape[0], dim=0)
 
 
 def classify_pixels(classifiers: Tensor, pixels: Tensor) -> Tensor:
     """Return the logits (B, N, h, w) of N linear classifiers (B, N, C) on pixels (B, C, h, w)."""
     return torch.einsum("bnc,bchw->bnhw", classifiers, pixels)
+
+
+def _split(pixels: Tensor, convolution: nn.ConvTranspose2d) -> Tensor:
+    """Apply a transposed convolution of kernel and stride 2 to pixels (B, N, C): (B, N * 4, out channels)."""
+    kernel = convolution.weight.permute(2, 3, 1, 0).flatten(0, 2)  # (4 * out, C)
+    bias = None if convolution.bias is None else convolution.bias.repeat(4)
+    return linear(pixels, kernel, bias).view(len(pixels), -1, convolution.out_channels)

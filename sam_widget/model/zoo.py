@@ -11,9 +11,11 @@ import torch
 from safetensors import safe_open
 
 from sam_widget.errors import ModelError
-from sam_widget.model import hq_sam, hub, mobile_sam, sam, sam2
+from sam_widget.model import efficient_sam, hq_sam, hub, mobile_sam, sam, sam2
 from sam_widget.model.checkpoint import SUFFIXES, builder_for, fill, read_tensors, recognise, sha256
 from sam_widget.model.config import (
+    EFFICIENT_S,
+    EFFICIENT_TI,
     MOBILE,
     SAM2_BASE_PLUS,
     SAM2_LARGE,
@@ -86,6 +88,12 @@ PUBLISHED: dict[str, Published] = {
     ),
     "sam2.1_hiera_large": Published(sam2.sam2_hiera_large, SAM2_LARGE, 216_925_121, "facebook/sam2.1-hiera-large"),
     "mobile_sam": Published(mobile_sam.mobile_sam, MOBILE, 9_808_708, "dhkim2810/MobileSAM", "mobile_sam.pt"),
+    "efficient_sam_ti": Published(
+        efficient_sam.efficient_sam_ti, EFFICIENT_TI, 10_223_268, "merve/EfficientSAM", "efficient_sam_vitt.pt"
+    ),
+    "efficient_sam_s": Published(
+        efficient_sam.efficient_sam_s, EFFICIENT_S, 26_412_900, "merve/EfficientSAM", "efficient_sam_vits.pt"
+    ),
     "hq_vit_b": Published(hq_sam.hq_vit_b, VIT_B, 94_806_832, "syscv-community/sam-hq-vit-base"),
     "hq_vit_l": Published(hq_sam.hq_vit_l, VIT_L, 313_676_336, "syscv-community/sam-hq-vit-large"),
     "hq_vit_h": Published(hq_sam.hq_vit_h, VIT_H, 642_686_256, "syscv-community/sam-hq-vit-huge"),

@@ -16,13 +16,13 @@ import traitlets
 from sam_widget.errors import SamWidgetError
 from sam_widget.image import describe, is_url, to_rgb
 from sam_widget.widget import protocol
+from sam_widget.widget.wire import MaskNames, Status, image_message, mask_message, prompt_from, state_of
 from sam_widget.widget.worker import Worker
 
 if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
     from sam_widget.predictor import Predictor
     from sam_widget.session import Candidate, SegmentedObject, Session
-    from sam_widget.widget.wire import Status
 
 STATIC = Path(__file__).parent / "static"
 log = logging.getLogger(__name__)
@@ -67,8 +67,6 @@ class SamWidget(anywidget.AnyWidget):
             ImageError: The image cannot be read. A URL's error shows in the widget instead, and is raised by the first
                 method that needs the image.
         """
-        from sam_widget.widget.wire import MaskNames
-
         self._worker: Worker[protocol.Request | _Open] = Worker(
             self._run, supersedes=_supersedes, superseded=self._superseded, name="sam_widget"
         )
@@ -129,7 +127,8 @@ class SamWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """End the worker and every view."""
-        self._worker.close()
+        if "_worker" in vars(self):  # ipywidgets closes what is deleted, even if its __init__ refused the arguments.
+            self._worker.close()
         super().close()
 
     # ---------------------------------------------------------------------------------------- the message thread
@@ -151,8 +150,6 @@ class SamWidget(anywidget.AnyWidget):
 
     def _welcome(self) -> None:
         """Send the image, if it is there, and every mask that the state names."""
-        from sam_widget.widget.wire import image_message
-
         session = self._session_if_open()
         if session is not None:
             message, picture = image_message(session)
@@ -208,8 +205,6 @@ class SamWidget(anywidget.AnyWidget):
 
     def _perform(self, request: protocol.Request) -> None:
         """Carry out a view's request on the session."""
-        from sam_widget.widget.wire import prompt_from
-
         session = self.session
         match request:
             case protocol.Predict():
@@ -246,8 +241,6 @@ class SamWidget(anywidget.AnyWidget):
 
     def _publish(self) -> None:
         """Show the present state everywhere: new masks first, then the state that names them."""
-        from sam_widget.widget.wire import state_of
-
         with self._wire:
             self._revision += 1
             session = self._session_if_open()
@@ -269,8 +262,6 @@ class SamWidget(anywidget.AnyWidget):
                 self.score = None if now.chosen is None else now.chosen.score
 
     def _send_masks(self, masks: list[tuple[str, Any]]) -> None:
-        from sam_widget.widget.wire import mask_message
-
         if masks:
             parts = [mask_message(name, mask) for name, mask in masks]
             message = protocol.Masks([data for data, _ in parts])
@@ -278,10 +269,8 @@ class SamWidget(anywidget.AnyWidget):
 
     def _send_preview(self, request: protocol.Preview, found: Candidate | None) -> None:
         """Send the view that asked the mask that its prompt would choose; an empty prompt has none."""
-        from sam_widget.widget.wire import mask_message
-
         if found is not None:
-            mask, runs = mask_message("", found.mask)
+            mask, runs = mask_message("", found.stored)
             score = round(found.score, 4)
             message = protocol.PreviewMask(request.client, request.seq, mask.width, mask.height, score)
             self.send(protocol.to_json(message), [runs])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from PIL import Image as Pillow
 
-from sam_widget.masks import runs_from_mask
+from sam_widget.masks import StoredMask
 from sam_widget.prompts import Box, Point, Prompt
-from sam_widget.session import Session
 from sam_widget.widget.protocol import (
     BoxData,
     CandidateData,
@@ -23,6 +21,9 @@ from sam_widget.widget.protocol import (
     State,
 )
 
+if TYPE_CHECKING:  # It imports torch, which a widget must not wait for.
+    from sam_widget.session import Session
+
 # Up to this many pixels the photo travels losslessly; beyond it a PNG takes too long to encode and to send.
 LOSSLESS_PIXELS = 2_000_000
 # No browser paints a larger canvas reliably, and no screen shows more of a photo at once.
@@ -34,16 +35,16 @@ Status = Literal["loading", "embedding", "ready", "predicting", "error"]
 class MaskNames:
     """Names masks for the wire, and knows which of them the views already have.
 
-    A mask is known by identity: session states share their arrays and never change them.
+    A mask is known by identity: session states share their masks and never change them.
     """
 
     def __init__(self) -> None:
-        self._names: dict[int, tuple[str, np.ndarray]] = {}
+        self._names: dict[int, tuple[str, StoredMask]] = {}
         self._count = 0
         self._sent: set[str] = set()
 
-    def name(self, mask: np.ndarray) -> str:
-        """Return the mask's name, the same one for the same array."""
+    def name(self, mask: StoredMask) -> str:
+        """Return the mask's name, the same one for the same mask."""
         known = self._names.get(id(mask))
         if known is None or known[1] is not mask:
             self._count += 1
@@ -55,13 +56,13 @@ class MaskNames:
         self._names = {key: item for key, item in self._names.items() if item[0] in live}
         self._sent &= live
 
-    def unsent(self) -> list[tuple[str, np.ndarray]]:
+    def unsent(self) -> list[tuple[str, StoredMask]]:
         """Return the masks not sent yet, and count them as sent."""
         items = [item for item in self._names.values() if item[0] not in self._sent]
         self._sent.update(name for name, _ in items)
         return items
 
-    def all(self) -> list[tuple[str, np.ndarray]]:
+    def all(self) -> list[tuple[str, StoredMask]]:
         """Return every mask that the state names."""
         return list(self._names.values())
 
@@ -101,10 +102,10 @@ def state_of(
         model=model,
         image=ImageData(session.image_hash, width, height),
         prompt=prompt_data(now.prompt),
-        candidates=[CandidateData(names.name(c.mask), round(c.score, 4), int(c.mask.sum())) for c in now.candidates],
+        candidates=[CandidateData(names.name(c.stored), round(c.score, 4), c.stored.area) for c in now.candidates],
         chosen=now.chosen_index,
         objects=[
-            ObjectData(o.id, o.label, names.name(o.mask), round(o.score, 4), _box_data(o.box), o.area, o.color)
+            ObjectData(o.id, o.label, names.name(o.stored), round(o.score, 4), _box_data(o.box), o.area, o.color)
             for o in now.objects
         ],
         can_undo=session.can_undo,
@@ -131,10 +132,10 @@ def prompt_from(data: PromptData) -> Prompt:
     return Prompt(points=tuple(Point(p.x, p.y, p.label) for p in data.points), box=box)
 
 
-def mask_message(name: str, mask: np.ndarray) -> tuple[MaskData, bytes]:
+def mask_message(name: str, mask: StoredMask) -> tuple[MaskData, bytes]:
     """Return a mask as it travels: row runs as little-endian uint32 pairs."""
     height, width = mask.shape
-    return MaskData(name, width, height), runs_from_mask(mask).astype("<u4").tobytes()
+    return MaskData(name, width, height), mask.runs.astype("<u4").tobytes()
 
 
 def image_message(session: Session) -> tuple[Image, bytes]:

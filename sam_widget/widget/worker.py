@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Job = TypeVar("Job")
+
+# Seconds that the end of Python waits for a job: a decode is done by then, an embedding may not be.
+PATIENCE = 2.0
 
 
 class Worker(Generic[Job]):
@@ -51,9 +55,11 @@ class Worker(Generic[Job]):
                     dropped.append(self._jobs.pop())
                 self._jobs.append(job)
                 if self._thread is None:
-                    # A daemon: a model busy for seconds must not hold up the end of the kernel.
+                    # A daemon: a model busy for seconds must not hold up the end of the kernel. But one that comes out
+                    # of the model's C++ when Python has ended aborts the process, so the end waits for it a little.
                     self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
                     self._thread.start()
+                    atexit.register(self._finish, self._thread)
                 self._wake.notify()
         for worthless in dropped:
             self._superseded(worthless)
@@ -73,6 +79,14 @@ class Worker(Generic[Job]):
                 while not self._jobs and not self._closed:
                     self._wake.wait()
                 if self._closed:
-                    return
+                    break
                 job = self._jobs.popleft()
             self._run(job)
+        atexit.unregister(self._finish)
+
+    def _finish(self, thread: threading.Thread) -> None:
+        with self._wake:
+            self._closed = True
+            self._jobs.clear()
+            self._wake.notify()
+        thread.join(PATIENCE)

@@ -14,7 +14,7 @@ import segment_anything
 import torch
 from torch import Tensor, nn
 
-from sam_widget.model.config import MOBILE, SAM2_TINY, VIT_B
+from sam_widget.model.config import EFFICIENT_TI, MOBILE, SAM2_TINY, VIT_B
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of timm, about the names that it is imported by
@@ -55,6 +55,18 @@ SMALL_MOBILE = dataclasses.replace(
     depths=(1, 2, 2, 1),
     heads=(1, 2, 3, 5),
     windows=(7, 7, 5, 7),
+    prompt_dim=64,
+    decoder_heads=2,
+    decoder_mlp_dim=64,
+    iou_hidden_dim=32,
+)
+# Positions of 14 x 14 patches, as published, on a grid of 8.
+SMALL_EFFICIENT = dataclasses.replace(
+    EFFICIENT_TI,
+    image_size=128,
+    embed_dim=48,
+    depth=4,
+    num_heads=4,
     prompt_dim=64,
     decoder_heads=2,
     decoder_mlp_dim=64,
@@ -256,8 +268,13 @@ def hugging_face_sam2() -> nn.Module:
     return seeded(Sam2Model(config))
 
 
-def golden_weights(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
-    """Make weights from the names and shapes of a checkpoint's tensors alone, the same on every machine."""
+def golden_weights(
+    shapes: Mapping[str, Sequence[int]], *, tables: Sequence[str] = ("embed", "token", "gaussian")
+) -> dict[str, Tensor]:
+    """Make weights from the names and shapes of a checkpoint's tensors alone, the same on every machine.
+
+    Matrices are scaled by their inputs, but not those that have a part of `tables` in their name.
+    """
     weights = {}
     for key, shape in shapes.items():
         uniform = np.random.default_rng(zlib.crc32(key.encode())).random(tuple(shape)) * 2 - 1
@@ -266,7 +283,7 @@ def golden_weights(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
         elif "pos_embed" in key:
             values = uniform * 0.1
         else:
-            inputs = 1 if "embed" in key or "token" in key or "gaussian" in key else np.prod(shape[1:])
+            inputs = 1 if any(part in key for part in tables) else np.prod(shape[1:])
             values = uniform * (2 / inputs) ** 0.5
         weights[key] = torch.from_numpy(values.astype(np.float32))
     return weights

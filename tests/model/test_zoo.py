@@ -25,7 +25,9 @@ def test_the_table_names_what_can_be_loaded(tmp_path: Path, monkeypatch: pytest.
     assert tiny.parameters == sum(p.numel() for p in sw.load_model("tiny").state_dict().values())
     assert tiny.sha256 is not None
     assert len(tiny.sha256) == 64
-    assert {"vit_b", "sam2.1_hiera_tiny", "mobile_sam", "hq_vit_h"} <= {info.name for info in published}
+    assert {"vit_b", "sam2.1_hiera_tiny", "mobile_sam", "hq_vit_h", "efficient_sam_s"} <= {
+        info.name for info in published
+    }
     assert not any(info.local or info.sha256 for info in published)
     assert all(info.image_size == 1024 and info.licence and "Hub" in info.source for info in published)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,6 +41,10 @@ class View:
                 for data, buffer in zip(content["masks"], buffers, strict=True):
                     runs = np.frombuffer(buffer, "<u4").reshape(-1, 2)
                     self.masks[data["id"]] = mask_from_runs(runs, data["height"], data["width"])
+            elif content["type"] == "preview_mask":
+                runs = np.frombuffer(buffers[0], "<u4").reshape(-1, 2)
+                name = f"preview {content['seq']}"
+                self.masks[name] = mask_from_runs(runs, content["height"], content["width"])
             elif content["type"] == "image":
                 (self.picture,) = buffers
             self._news.notify_all()
@@ -298,3 +304,15 @@ def test_a_download_shows_its_progress_and_then_the_model_answers(
     assert downloads[-1] == "Downloading vit_b: 100% of 400 MB"
     assert len(downloads) == 101
     widget.close()
+
+
+def test_opening_a_widget_does_not_wait_for_torch() -> None:
+    code = (
+        "import sys, threading, sam_widget as sw\n"
+        "start = threading.Thread.start\n"
+        "threading.Thread.start = lambda self: None if self.name == 'sam_widget' else start(self)\n"
+        "sw.SamWidget(sw.sample('cat'))\n"
+        "print('torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"

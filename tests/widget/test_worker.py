@@ -8,7 +8,10 @@ from sam_widget.widget.worker import Worker
 
 
 class Bench:
-    """A worker whose jobs wait until they are let go. Jobs are strings; a "p..." supersedes a waiting "p..."."""
+    """A worker whose jobs wait until they are let go.
+
+    Jobs are strings; a "p..." supersedes a waiting "p...", and whatever is new supersedes a waiting "hover...".
+    """
 
     def __init__(self) -> None:
         self.ran: list[str] = []
@@ -18,7 +21,7 @@ class Bench:
         self.go = threading.Semaphore(0)
         self.worker: Worker[str] = Worker(
             self._run,
-            supersedes=lambda new, waiting: new[0] == waiting[0] == "p",
+            supersedes=lambda new, waiting: waiting.startswith("hover") or new[0] == waiting[0] == "p",
             superseded=self.dropped.append,
             name="bench",
         )
@@ -72,6 +75,30 @@ def test_a_prompt_does_not_jump_over_another_edit() -> None:
         bench.worker.put(job)
     bench.finish(4)
     assert bench.ran == ["p1", "p2", "undo", "p3", "end"]
+
+
+def test_a_newer_job_drops_a_waiting_preview_and_then_the_prompt_that_stood_before_it() -> None:
+    bench = Bench()
+    bench.worker.put("a")
+    assert bench.started.acquire(timeout=10)
+    for job in ("p1", "hover1", "hover2", "p2", "undo", "hover3", "p3", "hover4"):
+        bench.worker.put(job)
+    assert bench.dropped == ["hover1", "hover2", "p1", "hover3"]
+    bench.finish(5)
+    assert bench.ran == ["a", "p2", "undo", "p3", "end"]
+    assert bench.dropped == ["hover1", "hover2", "p1", "hover3", "hover4"]
+
+
+def test_a_preview_that_nothing_follows_is_run() -> None:
+    bench = Bench()
+    for job in ("p1", "hover1"):
+        bench.worker.put(job)
+    for _ in range(2):
+        assert bench.started.acquire(timeout=10)
+        bench.go.release()
+    bench.finish(0)
+    assert bench.ran == ["p1", "hover1", "end"]
+    assert bench.dropped == []
 
 
 def test_closing_answers_whatever_waits() -> None:

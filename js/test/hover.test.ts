@@ -1,0 +1,271 @@
+import { describe, expect, it } from "vitest";
+import { Hover, onByDefault, type Situation } from "../src/hover";
+import type { PointData, PromptData } from "../src/protocol";
+import { NO_PROMPT, type Preview } from "../src/store";
+import { settled } from "./fake";
+
+const at = (x: number, label: 0 | 1 = 1): PointData => ({ x, y: 10, label });
+const preview = (score: number): Preview => ({ mask: { width: 4, height: 4, runs: Uint32Array.of(0, 2) }, score });
+const OPEN: Situation = { prompt: NO_PROMPT, active: true, ready: true, pending: false };
+const clicked: PromptData = { points: [at(50)], box: null };
+
+/** A hover whose kernel is the test: `asked` are the requests, `answer` answers the oldest that is open. */
+function open(situation: Partial<Situation> = {}) {
+  const asked: PromptData[] = [];
+  const waiting: ((preview: Preview | null) => void)[] = [];
+  let changes = 0;
+  const hover = new Hover(
+    (prompt) => {
+      asked.push(prompt);
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+    () => {
+      changes++;
+    },
+  );
+  const follow = (values: Partial<Situation> = {}) => hover.follow({ ...OPEN, ...situation, ...values });
+  follow();
+  return {
+    hover,
+    asked,
+    follow,
+    changes: () => changes,
+    open: () => waiting.length,
+    async answer(score: number | null) {
+      const resolve = waiting.shift();
+      if (!resolve) throw new Error("nothing was asked");
+      resolve(score === null ? null : preview(score));
+      await settled();
+    },
+  };
+}
+
+describe("asking", () => {
+  it("asks for the present prompt and the point under the pointer", () => {
+    const { hover, asked } = open({ prompt: clicked });
+    hover.move(at(7, 0), 1);
+    expect(asked).toEqual([{ points: [at(50), at(7, 0)], box: null }]);
+  });
+
+  it("has at most one request under way, and after it asks for where the pointer is by then", async () => {
+    const { hover, asked, answer, open: underWay } = open();
+    for (let x = 0; x <= 6000; x++) hover.move(at(x), 1);
+    expect(underWay()).toBe(1);
+    await answer(0.1);
+    expect(underWay()).toBe(1);
+    expect(asked.map(({ points }) => points[0].x)).toEqual([0, 6000]);
+    await answer(0.2);
+    expect(underWay()).toBe(0);
+    expect(hover.shown?.score).toBe(0.2);
+  });
+
+  it("shows an answer for a moment ago while the pointer goes on", async () => {
+    const { hover, answer } = open();
+    hover.move(at(1), 1);
+    hover.move(at(30), 1);
+    await answer(0.1);
+    expect(hover.shown?.point).toEqual(at(1));
+    await answer(0.2);
+    expect(hover.shown?.point).toEqual(at(30));
+  });
+
+  it("asks nothing where an answer is known, and shows it", async () => {
+    const { hover, asked, answer } = open();
+    for (const [x, score] of [
+      [10, 0.1],
+      [20, 0.2],
+    ]) {
+      hover.move(at(x), 1);
+      await answer(score);
+    }
+    hover.move(at(10.7), 1);
+    expect(hover.shown?.score).toBe(0.1);
+    hover.move(at(20.4), 1);
+    expect(hover.shown?.score).toBe(0.2);
+    expect(asked).toHaveLength(2);
+    hover.move(at(10.8), 1);
+    expect(asked).toHaveLength(3);
+  });
+
+  it("measures what is near on the screen, not in the photo", async () => {
+    const { hover, asked, answer } = open();
+    hover.move(at(10), 0.25);
+    await answer(0.1);
+    hover.move(at(12.9), 0.25);
+    expect(asked).toHaveLength(1);
+    hover.move(at(10.2), 8);
+    expect(asked).toHaveLength(2);
+  });
+
+  it("forgets the oldest answers", async () => {
+    const { hover, asked, answer } = open();
+    for (let x = 0; x < 330; x += 10) {
+      hover.move(at(x), 1);
+      await answer(x);
+    }
+    hover.move(at(10), 1);
+    expect(asked).toHaveLength(33);
+    hover.move(at(0), 1);
+    expect(asked).toHaveLength(34);
+  });
+
+  it("does not let a late answer replace a known one", async () => {
+    const { hover, answer } = open();
+    hover.move(at(10), 1);
+    await answer(0.1);
+    hover.move(at(40), 1);
+    hover.move(at(10), 1);
+    await answer(0.4);
+    expect(hover.shown?.score).toBe(0.1);
+  });
+
+  it("tells foreground from background, also when only the key changes", async () => {
+    const { hover, asked, answer } = open();
+    hover.move(at(10), 1);
+    await answer(0.1);
+    hover.relabel(0);
+    expect(asked.at(-1)?.points).toEqual([at(10, 0)]);
+    await answer(0.2);
+    hover.relabel(1);
+    expect(hover.shown?.score).toBe(0.1);
+    expect(asked).toHaveLength(2);
+  });
+
+  it("waits until the kernel is ready", () => {
+    const { hover, asked, follow } = open({ ready: false });
+    hover.move(at(10), 1);
+    hover.move(at(20), 1);
+    expect(asked).toHaveLength(0);
+    follow({ ready: true });
+    expect(asked.map(({ points }) => points[0].x)).toEqual([20]);
+  });
+
+  it("does not ask again for what was refused, until the pointer moves", async () => {
+    const { hover, asked, answer } = open();
+    hover.move(at(10), 1);
+    await answer(null);
+    expect(hover.shown).toBeNull();
+    expect(asked).toHaveLength(1);
+    hover.move(at(30), 1);
+    expect(asked).toHaveLength(2);
+  });
+
+  it("changes nothing while it is switched off", () => {
+    const { hover, asked, changes } = open({ active: false });
+    hover.move(at(10), 1);
+    expect([asked.length, hover.at, changes()]).toEqual([0, null, 0]);
+  });
+});
+
+describe("ending", () => {
+  it("takes the mask away when the pointer leaves, and ignores the answer that comes after", async () => {
+    const { hover, answer, asked } = open();
+    hover.move(at(10), 1);
+    await answer(0.1);
+    hover.move(at(40), 1);
+    hover.leave();
+    expect(hover.shown).toBeNull();
+    await answer(0.4);
+    expect(hover.shown).toBeNull();
+    expect(asked).toHaveLength(2);
+  });
+
+  it("takes it away when switched off", async () => {
+    const { hover, answer, follow } = open();
+    hover.move(at(10), 1);
+    await answer(0.1);
+    follow({ active: false });
+    expect(hover.shown).toBeNull();
+    expect(hover.at).toBeNull();
+  });
+
+  it("ignores an answer to a prompt that no longer stands, and asks anew", async () => {
+    const { hover, answer, follow, asked } = open();
+    hover.move(at(10), 1);
+    follow({ prompt: clicked });
+    await answer(0.1);
+    expect(hover.shown).toBeNull();
+    expect(asked.at(-1)?.points).toEqual([at(50), at(10)]);
+    await answer(0.2);
+    expect(hover.shown?.score).toBe(0.2);
+  });
+
+  it("keeps its answers while an equal prompt comes in another object", async () => {
+    const { hover, answer, follow, asked } = open({ prompt: clicked });
+    hover.move(at(10), 1);
+    await answer(0.1);
+    follow({ prompt: structuredClone(clicked) });
+    hover.move(at(10), 1);
+    expect(hover.shown?.score).toBe(0.1);
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe("a click", () => {
+  async function shown() {
+    const all = open();
+    all.hover.move(at(10), 1);
+    await all.answer(0.1);
+    all.hover.press();
+    return all;
+  }
+  const next = (point: PointData): PromptData => ({ points: [point], box: null });
+
+  it("takes the point whose answer is known, and what is shown stays until the prompt's masks are there", async () => {
+    const { hover, follow } = await shown();
+    const point = hover.take(at(10.5), 1);
+    expect(point).toEqual(at(10));
+    follow({ prompt: next(point), ready: false, pending: true });
+    hover.leave();
+    expect(hover.shown?.score).toBe(0.1);
+    follow({ prompt: next(point) });
+    expect(hover.shown).toBeNull();
+  });
+
+  it("elsewhere adds the very point, and what is shown gives way to its masks", async () => {
+    const { hover, follow } = await shown();
+    expect(hover.take(at(13), 1)).toEqual(at(13));
+    follow({ prompt: next(at(13)), ready: false, pending: true });
+    expect(hover.shown?.score).toBe(0.1);
+    follow({ prompt: next(at(13)) });
+    expect(hover.shown).toBeNull();
+  });
+
+  it("with the other label takes the mask away: it was not what the click says", async () => {
+    const { hover } = await shown();
+    expect(hover.take(at(10, 0), 1)).toEqual(at(10, 0));
+    expect(hover.shown).toBeNull();
+  });
+
+  it("that the kernel refuses takes the mask away", async () => {
+    const { hover, follow } = await shown();
+    hover.take(at(10), 1);
+    follow({ prompt: next(at(10)), pending: true });
+    follow();
+    expect(hover.shown).toBeNull();
+  });
+
+  it("is not followed by another preview until the pointer has moved on", async () => {
+    const { hover, follow, asked } = await shown();
+    hover.take(at(10), 1);
+    follow({ prompt: next(at(10)) });
+    hover.move(at(13), 1);
+    expect(asked).toHaveLength(1);
+    hover.move(at(15), 1);
+    expect(asked).toHaveLength(2);
+  });
+
+  it("asks for nothing until its masks are there", async () => {
+    const { hover, follow, asked } = await shown();
+    hover.take(at(10), 1);
+    follow({ prompt: next(at(10)), ready: false, pending: true });
+    hover.move(at(90), 1);
+    expect(asked).toHaveLength(1);
+    follow({ prompt: next(at(10)) });
+    expect(asked.at(-1)?.points).toEqual([at(10), at(90)]);
+  });
+});
+
+it("is on by default where an answer takes no time to speak of", () => {
+  expect([null, 12, 80, 80.1].map(onByDefault)).toEqual([false, true, true, false]);
+});

@@ -1,0 +1,206 @@
+"""The mask under the pointer, in a real JupyterLab and with a real pointer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, expect
+
+from tests.browser.lab import Notebook
+from tests.browser.test_widget import FACE, SHOW_CAT, View
+
+Open = Callable[..., Notebook]
+# Counts what the model is asked from here on.
+COUNT = """
+answer, decodes = w.session.predictor.answer, []
+w.session.predictor.answer = lambda *a: (decodes.append(a[1]), answer(*a))[1]
+"""
+
+
+def open_view(notebook: Open) -> tuple[Notebook, View]:
+    """A view that hovers, whatever this machine's speed says, and the prompts that it makes the model answer."""
+    opened = notebook(SHOW_CAT)
+    opened.run_all()
+    view = View.of(opened)
+    opened.run_cell(COUNT)
+    if switch(view).get_attribute("aria-checked") == "false":
+        switch(view).click()
+    return opened, view
+
+
+def switch(view: View) -> Locator:
+    return view.root.get_by_role("switch", name="Hover")
+
+
+def tag(view: View) -> Locator:
+    return view.root.locator(".sam-tag")
+
+
+def move(view: View, x: float, y: float, steps: int = 1) -> None:
+    """Move the pointer to an image pixel."""
+    view.page.mouse.move(*view.on_page(x, y), steps=steps)
+
+
+def hovered(view: View) -> int:
+    """How many pixels the hover has painted."""
+    return int(
+        view.root.evaluate(
+            """root => {
+                const canvas = root.querySelectorAll('canvas')[2]
+                const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+                let drawn = 0
+                for (let i = 3; i < data.length; i += 4) drawn += data[i] > 0
+                return drawn
+            }"""
+        )
+    )
+
+
+def answer_at(opened: Notebook, *points: tuple[float, float, int]) -> tuple[float, int]:
+    """Score and area of the mask that a prompt of these points would choose; this decode is not counted."""
+    prompt = f"sw.Prompt.from_arrays({[p[:2] for p in points]}, {[p[2] for p in points]})"
+    code = f"c = w.session.preview({prompt}).chosen\ndecodes.clear()\nprint([round(c.score, 4), int(c.mask.sum())])"
+    score, area = json.loads(opened.run_cell(code))
+    return score, area
+
+
+def expect_hover(view: View, score: float, area: int) -> None:
+    """Wait until a mask of this score and area is what is shown."""
+    scale = float((view.canvas.get_attribute("data-view") or "").split()[0])
+    view.page.wait_for_function(
+        "([tag, score]) => !tag.hidden && Math.abs(Number(tag.textContent) - score) < 0.011",
+        arg=[tag(view).element_handle(), score],
+    )
+    # Its outline lies half outside of it.
+    assert 0.9 * area * scale**2 < hovered(view) < 1.5 * area * scale**2 + 2000
+
+
+def test_a_mask_follows_the_pointer_and_goes_when_it_leaves(notebook: Open) -> None:
+    opened, view = open_view(notebook)
+    face, tail = answer_at(opened, (*FACE, 1)), answer_at(opened, (400, 50, 1))
+    said = view.status.inner_text()
+    move(view, *FACE)
+    expect_hover(view, *face)
+    expect(tag(view)).to_have_text(re.compile(r"^\d\.\d\d$"))
+    move(view, 400, 50)
+    expect_hover(view, *tail)
+    assert view.status.inner_text() == said, "a screen reader hears nothing of it"
+    assert tag(view).get_attribute("aria-hidden") == "true"
+    expect(view.candidates).to_have_count(0)
+    view.page.mouse.move(2, 2)
+    expect(tag(view)).to_be_hidden()
+    assert hovered(view) == 0
+    assert opened.run_cell("w.prompt.is_empty, w.session.can_undo") == "(True, False)"
+
+
+def test_a_click_takes_what_is_shown_without_another_decode_and_without_a_flash(notebook: Open) -> None:
+    opened, view = open_view(notebook)
+    face = answer_at(opened, (*FACE, 1))
+    move(view, 30, 60)
+    expect(tag(view)).to_be_visible()
+    move(view, *FACE)
+    expect_hover(view, *face)
+    position = view.position(*FACE)
+    # Is the mask to be seen under the pointer, frame by frame?
+    view.root.evaluate(
+        """(root, {x, y}) => {
+            const [, masks, hover] = root.querySelectorAll('canvas')
+            window.seen = []
+            const look = () => {
+                const alpha = [masks, hover].map(c =>
+                    c.getContext('2d').getImageData(x * devicePixelRatio, y * devicePixelRatio, 1, 1).data[3])
+                window.seen.push(alpha[0] + alpha[1] > 0)
+                if (!window.seenEnough) requestAnimationFrame(look)
+            }
+            requestAnimationFrame(look)
+        }""",
+        position,
+    )
+    before = view.seq
+    view.page.mouse.down()
+    view.page.mouse.up()
+    view.wait_past(before)
+    expect(view.candidates).to_have_count(3)
+    expect(tag(view)).to_be_hidden()
+    seen = view.page.evaluate("window.seenEnough = true, window.seen")
+    assert len(seen) > 2
+    assert all(seen)
+    assert hovered(view) == 0
+    again = "decodes.count(w.prompt), len(w.prompt.points), round(w.score, 2)"
+    assert opened.run_cell(again) == f"(1, 1, {round(face[0], 2)})"
+
+
+def test_alt_shows_what_a_background_point_would_give(notebook: Open) -> None:
+    opened, view = open_view(notebook)
+    view.click(*FACE)
+    chosen = "(p.x, p.y, p.label) for p in w.prompt.points"
+    x, y, label = json.loads(opened.run_cell(f"print([*next({chosen})])"))
+    without = answer_at(opened, (x, y, label), (150, 200, 0))
+    move(view, 150, 190)
+    view.page.keyboard.down("Alt")
+    move(view, 150, 200)
+    expect_hover(view, *without)
+    view.page.keyboard.up("Alt")
+    view.canvas.press("Space")
+    move(view, 2, 2)
+
+
+def test_switched_off_it_asks_nothing(notebook: Open) -> None:
+    opened, view = open_view(notebook)
+    switch(view).click()
+    expect(switch(view)).not_to_be_checked()
+    move(view, *FACE, steps=20)
+    move(view, 300, 200, steps=20)
+    assert opened.run_cell("decodes") == "[]"
+    expect(tag(view)).to_be_hidden()
+    view.canvas.press("v")
+    expect(switch(view)).to_be_checked()
+    move(view, *FACE)
+    expect(tag(view)).to_be_visible()
+    view.canvas.press("v")
+    expect(tag(view)).to_be_hidden()
+
+
+def test_nothing_is_shown_while_the_photo_is_panned_zoomed_or_another_tool_is_in_hand(notebook: Open) -> None:
+    _, view = open_view(notebook)
+    view.canvas.focus()
+
+    def show(x: float) -> None:
+        move(view, x, 120)
+        expect(tag(view)).to_be_visible()
+
+    show(150)
+    view.page.mouse.wheel(0, -200)
+    expect(tag(view)).to_be_hidden()
+    show(170)
+    view.page.keyboard.down("Space")
+    expect(tag(view)).to_be_hidden()
+    view.page.keyboard.up("Space")
+    show(190)
+    view.canvas.press("h")
+    expect(tag(view)).to_be_hidden()
+    move(view, 200, 130)
+    view.canvas.press("b")
+    show(210)
+    view.page.mouse.down()
+    expect(tag(view)).to_be_hidden()
+    view.page.mouse.up()
+    move(view, 230, 140)
+    assert hovered(view) == 0, "a box is being drawn"
+
+
+def test_a_burst_of_moves_ends_with_the_right_mask_and_a_kernel_that_lives(notebook: Open) -> None:
+    opened, view = open_view(notebook)
+    face = answer_at(opened, (*FACE, 1))
+    for x, y in ((20, 20), (430, 280), (20, 280), (430, 20), FACE):
+        move(view, x, y, steps=100)
+    expect_hover(view, *face)
+    view.page.mouse.move(2, 2)
+    count, last = json.loads(opened.run_cell("print([len(decodes), list(decodes[-1].to_arrays()[0][0].tolist())])"))
+    assert count < 500, "the newest position made older ones worthless"
+    assert abs(last[0] - FACE[0]) < 1
+    assert abs(last[1] - FACE[1]) < 1
+    view.click(*FACE)
+    expect(view.candidates).to_have_count(3)

@@ -1,0 +1,212 @@
+"""Previews: what a prompt would give, asked at every move of the pointer and written down nowhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sam_widget as sw
+from sam_widget.widget.sam_widget import SamWidget, _decode_ms
+from tests.widget.test_sam_widget import View, prompt, wait_for
+
+
+@pytest.fixture
+def widget(photo: np.ndarray) -> Iterator[SamWidget]:
+    widget = SamWidget(photo)
+    wait_for(widget, lambda state: state["status"] == "ready")
+    yield widget
+    widget.close()
+
+
+@pytest.fixture
+def decodes(widget: SamWidget, monkeypatch: pytest.MonkeyPatch) -> list[sw.Prompt]:
+    """The prompts that the model has answered."""
+    answer = widget.session.predictor.answer
+    asked: list[sw.Prompt] = []
+
+    def counted(embedding: sw.Embedding, asked_for: sw.Prompt) -> Any:
+        asked.append(asked_for)
+        return answer(embedding, asked_for)
+
+    monkeypatch.setattr(widget.session.predictor, "answer", counted)
+    return asked
+
+
+def previews(view: View) -> list[dict[str, Any]]:
+    return [message for message in view.messages if message["type"] == "preview_mask"]
+
+
+def test_a_preview_is_the_mask_that_the_prompt_would_choose(widget: SamWidget) -> None:
+    view = View(widget)
+    assert view.ask("preview", prompt=prompt((150, 120)))["outcome"] == "done"
+    (found,) = previews(view)
+    chosen = sw.Session(widget.session.image, model=widget.session.predictor).preview(sw.Prompt().with_point(150, 120))
+    assert chosen.chosen is not None
+    assert (found["client"], found["seq"], found["score"]) == ("view", view.seq, round(chosen.chosen.score, 4))
+    assert (found["width"], found["height"]) == (451, 300)
+    np.testing.assert_array_equal(view.masks[f"preview {view.seq}"], chosen.chosen.mask)
+
+
+def test_it_leaves_no_trace_in_session_state_or_traits(widget: SamWidget) -> None:
+    widget.click(150, 120)
+    widget.undo()
+    view, session = View(widget), widget.session
+    before, seen, traits = session.state, widget.state, dict(widget.trait_values())
+    changes: list[object] = []
+    session.on_change(lambda: changes.append(None))
+    widget.observe(changes.append)
+    answers = [view.ask("preview", prompt=prompt((x, 120), box=box)) for x in (90, 150) for box in (None, BOX)]
+    assert {answer["outcome"] for answer in answers} == {"done"}
+    assert {answer["revision"] for answer in answers} == {seen["revision"]}
+    assert session.state is before
+    assert (session.can_undo, session.can_redo) == (False, True)
+    assert changes == []
+    assert widget.trait_values() == traits
+    assert widget.state is seen
+
+
+BOX = {"x0": 40.0, "y0": 40.0, "x1": 300.0, "y1": 250.0}
+
+
+def test_a_burst_of_previews_has_one_answer_each_and_ends_with_the_newest(
+    widget: SamWidget, decodes: list[sw.Prompt]
+) -> None:
+    view = View(widget)
+    with widget.session._edit:  # The worker waits, so that previews pile up.
+        numbers = [view.post("preview", prompt=prompt((50 + k, 120))) for k in range(200)]
+    outcomes = [view.answer(seq)["outcome"] for seq in numbers]  # `answer` fails if there are two.
+    assert outcomes[-1] == "done"
+    assert outcomes.count("superseded") >= 198
+    assert previews(view)[-1]["seq"] == numbers[-1]
+    assert len(decodes) <= 2
+    assert widget.prompt.is_empty
+
+
+def test_an_edit_goes_before_a_waiting_preview(widget: SamWidget, decodes: list[sw.Prompt]) -> None:
+    view, held, go = View(widget), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        held.set()
+        assert go.wait(30)
+
+    stop = widget.session.on_change(hold)
+    first = view.post("predict", prompt=prompt((150, 120)))
+    assert held.wait(30)
+    stop()
+    waiting = view.post("preview", prompt=prompt((20, 20)))
+    edit = view.post("choose", index=1)
+    assert view.answer(waiting)["outcome"] == "superseded"
+    last = view.post("preview", prompt=prompt((30, 30)))
+    go.set()
+    assert [view.answer(seq)["outcome"] for seq in (first, edit, last)] == ["done"] * 3
+    assert [p.points[-1].x for p in decodes] == [150, 30]
+    assert widget.state["chosen"] == 1
+
+
+def test_a_click_on_what_was_previewed_needs_no_second_decode(widget: SamWidget, decodes: list[sw.Prompt]) -> None:
+    view = View(widget)
+    view.ask("preview", prompt=prompt((150, 120)))
+    view.ask("predict", prompt=prompt((150, 120)))
+    assert len(decodes) == 1
+    assert widget.score is not None
+    assert previews(view)[0]["score"] == round(widget.score, 4)
+    assert len(widget.candidates) == 3
+    view.ask("predict", prompt=prompt((150, 120), (60, 50)))
+    assert len(decodes) == 2
+
+
+def test_what_was_accepted_since_is_not_lost_to_an_older_preview(widget: SamWidget, decodes: list[sw.Prompt]) -> None:
+    view = View(widget)
+    view.ask("preview", prompt=prompt((150, 120)))
+    view.ask("predict", prompt=prompt((150, 120)))
+    view.ask("accept", label="cat")
+    view.ask("predict", prompt=prompt((150, 120)))
+    assert [item.label for item in widget.objects] == ["cat"]
+    assert len(decodes) == 1
+
+
+def test_each_view_is_told_of_its_own_previews(widget: SamWidget) -> None:
+    one, two = View(widget, "one"), View(widget, "two")
+    one.ask("preview", prompt=prompt((150, 120)))
+    assert [message["client"] for message in previews(two)] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"prompt": prompt((5000, 1))}, "outside the image"),
+        ({"prompt": 7}, "must be an object"),
+        ({}, "lacks prompt"),
+        ({"prompt": prompt((1, 1)), "label": 1}, "unknown fields label"),
+    ],
+)
+def test_a_bad_preview_is_answered_with_an_error(widget: SamWidget, fields: dict[str, Any], text: str) -> None:
+    view = View(widget)
+    answer = view.ask("preview", **fields)
+    assert answer["outcome"] == "error"
+    assert text in answer["error"]
+    assert previews(view) == []
+
+
+def test_a_preview_of_nothing_has_an_answer_and_no_mask(widget: SamWidget) -> None:
+    view = View(widget)
+    assert view.ask("preview", prompt=prompt())["outcome"] == "done"
+    assert previews(view) == []
+
+
+def test_a_preview_that_fails_in_the_model_leaves_the_worker_alive(
+    widget: SamWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("out of memory")
+
+    view = View(widget)
+    with monkeypatch.context() as patch:
+        patch.setattr(widget.session.predictor.model, "decode", fail)
+        assert "out of memory" in view.ask("preview", prompt=prompt((150, 120)))["error"]
+    assert view.ask("preview", prompt=prompt((150, 120)))["outcome"] == "done"
+
+
+def test_a_preview_before_there_is_an_image_is_an_error() -> None:
+    widget = SamWidget("http://127.0.0.1:9/photo.jpg")
+    view = View(widget)
+    assert view.ask("preview", prompt=prompt((1, 1)))["outcome"] == "error"
+    assert widget.state["decode_ms"] is None
+    widget.close()
+
+
+def test_the_state_says_how_long_an_answer_takes(widget: SamWidget, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert widget.state["decode_ms"] > 0
+    clock = iter([0.0, 9.0, 10.0, 10.02, 11.0, 11.03])
+    monkeypatch.setattr("sam_widget.widget.sam_widget.time.perf_counter", lambda: next(clock))
+    assert _decode_ms(widget.session) == 30.0
+
+
+def test_previews_and_edits_from_many_threads_end_in_one_right_state(widget: SamWidget) -> None:
+    views = [View(widget, f"view {k}") for k in range(3)]
+
+    def work(view: View) -> None:
+        for k in range(20):
+            view.post("preview", prompt=prompt((40 + k, 60)))
+            if k % 5 == 4:
+                view.ask("predict", prompt=prompt((40 + k, 120)))
+
+    run_all(lambda view=view: work(view) for view in views)
+    for view in views:
+        for seq in range(1, view.seq + 1):
+            assert view.answer(seq)["outcome"] in {"done", "superseded"}
+    assert widget.prompt.points[0].y == 120
+    assert widget.candidates == widget.session.candidates
+
+
+def run_all(jobs: Iterator[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
