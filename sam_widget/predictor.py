@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate
 
 from sam_widget.errors import ModelError, PromptError
 from sam_widget.image import image_hash, to_rgb
+from sam_widget.model.compiled import CompiledDecoder
 from sam_widget.model.config import SamConfig
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
@@ -151,6 +152,7 @@ class Predictor:
         *,
         cache: EmbeddingCache = CACHE,
         progress: Progress | None = None,
+        compile: bool = False,  # noqa: A002  torch's own name for it
     ) -> None:
         """Wrap a model.
 
@@ -158,12 +160,15 @@ class Predictor:
             model: A loaded model, or what `load_model` takes.
             cache: Where embeddings are kept; by default one cache serves the process.
             progress: Called with bytes done and bytes in all while the model's weights are downloaded.
+            compile: Compile the mask decoder, which pays on a GPU. It begins after an image is embedded, in a thread of
+                its own; until then, and where it fails, answers come as without.
 
         Raises:
             ModelError: The model cannot be loaded.
         """
         self.model = model if isinstance(model, Sam) else load_model(model, progress=progress)
         self._cache = cache
+        self._compiled = CompiledDecoder(self.model.mask_decoder) if compile else None
 
     @property
     def config(self) -> SamConfig:
@@ -206,7 +211,20 @@ class Predictor:
                 weights_id=self.model.weights_id,
             )
             self._cache.put(embedding)
+        self.warm_up(embedding)
         return embedding
+
+    def warm_up(self, embedding: Embedding, *, wait: bool = False) -> None:
+        """With `compile`, begin to compile for the usual prompts, and maybe wait for it; `embed` calls this."""
+        if self._compiled is None:
+            return
+        if not self._compiled.begun:
+            # Answers that nobody waits for.
+            centre = (embedding.image_size[1] / 2, embedding.image_size[0] / 2)
+            self.predict(embedding, points=[centre])
+            self.predict(embedding, points=[centre, (0, 0)])
+        if wait:
+            self._compiled.join()
 
     def predict(
         self,
@@ -249,6 +267,7 @@ class Predictor:
             logits, scores = self.model.decode(
                 embedding.features.to(self.device),
                 high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
+                mask_decoder=self._compiled,
                 **self._tensors(prompt, embedding),
             )
             chosen = slice(1, None) if multimask else slice(0, 1)

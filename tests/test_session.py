@@ -160,6 +160,22 @@ def test_edits_from_several_threads_are_all_kept(session: sw.Session) -> None:
     assert undone == 9
 
 
+def test_a_preview_is_what_set_prompt_leads_to_and_changes_nothing(session: sw.Session) -> None:
+    session.click(150, 120)
+    session.accept("cat")
+    before = session.state
+    prompt = sw.Prompt().with_point(60, 50)
+    preview = session.preview(prompt)
+    assert session.state is before
+    assert (preview.prompt, preview.objects, len(preview.candidates)) == (prompt, before.objects, 3)
+    assert session.set_prompt(prompt) is preview.candidates
+    assert session.chosen is preview.chosen
+    with pytest.raises(sw.PromptError, match="outside the image"):
+        session.preview(sw.Prompt().with_point(1, 5000))
+    assert session.preview(sw.Prompt()).chosen is None
+    assert session.chosen is preview.chosen
+
+
 def test_a_long_history_of_a_large_photo_stays_small(predictor: sw.Predictor) -> None:
     import tracemalloc
 

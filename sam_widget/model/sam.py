@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -86,6 +87,7 @@ class Sam(nn.Module):
         labels: Tensor | None = None,
         boxes: Tensor | None = None,
         masks: Tensor | None = None,
+        mask_decoder: Callable[..., tuple[Tensor, Tensor]] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Decode B prompts on I embedded images; prompts of one image are consecutive, B / I each.
 
@@ -96,6 +98,7 @@ class Sam(nn.Module):
             labels: (B, N) with 1 foreground, 0 background, -1 padding.
             boxes: (B, 4) x0, y0, x1, y1 in the same pixels.
             masks: (B, 1, 4g, 4g) logits of an earlier prediction.
+            mask_decoder: The model's own in another form, such as a `CompiledDecoder`.
 
         Returns:
             Mask logits (B, 4, 4g, 4g) and predicted IoUs (B, 4): index 0 for an unambiguous prompt, 1 to 3 for an
@@ -103,7 +106,7 @@ class Sam(nn.Module):
         """
         sparse, dense = self.prompt_encoder(points, labels, boxes, masks)
         positions = self.prompt_encoder.image_positions().to(image.dtype)
-        decoded: tuple[Tensor, Tensor] = self.mask_decoder(
+        decoded: tuple[Tensor, Tensor] = (mask_decoder or self.mask_decoder)(
             image, positions, sparse.to(image.dtype), dense.to(image.dtype), high_resolution
         )
         return decoded

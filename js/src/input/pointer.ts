@@ -42,7 +42,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     const { left, top } = canvas.getBoundingClientRect();
     return { x: event.clientX - left - canvas.clientLeft, y: event.clientY - top - canvas.clientTop };
   };
-  /** What a click would say of the object: the right button is not asked, it is known only once it is down. */
+  /** What a left click would say of the place; a right click says background whatever keys are held. */
   const labelOf = (event: MouseEvent | KeyboardEvent): 0 | 1 => (event.altKey || (onMac && event.ctrlKey) ? 0 : 1);
   const cancel = (): void => {
     press = null;

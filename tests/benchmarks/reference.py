@@ -1,0 +1,141 @@
+"""`make bench`: how fast a ViT is beside Meta's code on this machine, with the same weights.
+
+Same random weights, one image of 1200 x 1800 pixels, one click; the best of a few. What half precision costs in masks
+is measured with the embedded model, since masks of random weights would say nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import segment_anything
+import torch
+
+import sam_widget as sw
+from sam_widget.model import sam
+from sam_widget.model.checkpoint import recognise
+from sam_widget.model.zoo import best_device, fast_dtype
+from sam_widget.predictor import EmbeddingCache, Predictor
+
+
+def seconds(run: Callable[[], object], times: int) -> float:
+    """Return the shortest of `times` runs, each until the device is done."""
+    best = float("inf")
+    for _ in range(times):
+        began = time.perf_counter()
+        run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - began)
+    return best
+
+
+def peak(device: torch.device) -> float:
+    """Return the most memory used so far, in GB: of the GPU since the last call, or of this process on a processor."""
+    if device.type == "cuda":
+        most = torch.cuda.max_memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        return most / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
+
+
+def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the IoU of all masks together."""
+    return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+def versus(step: str, ours: float, reference: float) -> None:
+    """Print a line of the table."""
+    print(f"{step:<36}{ours * 1e3:>12.1f} ms{reference * 1e3:>12.1f} ms{ours / reference:>9.2f}")
+
+
+def beside_the_reference(name: str, device: torch.device, repeats: int) -> None:
+    """Print times and peak memory of both."""
+    torch.manual_seed(0)
+    reference = segment_anything.sam_model_registry[name]().eval().requires_grad_(requires_grad=False)
+    model = getattr(sam, name)()
+    # Not copied, so that memory holds the weights once.
+    model.load_state_dict(recognise(reference.state_dict(), Path("meta.pth")), assign=True)
+    model.eval().requires_grad_(requires_grad=False).to(device)
+    reference.to(device)
+    theirs, ours = segment_anything.SamPredictor(reference), Predictor(model, cache=EmbeddingCache(size=0))
+    image = np.random.default_rng(0).integers(0, 256, (1200, 1800, 3), dtype=np.uint8)
+    points, labels = np.array([[900.0, 500.0]]), np.array([1])
+    # A GPU's first run loads kernels; a processor's costs as much as any.
+    warm = 1 if device.type == "cuda" else 0
+
+    seconds(lambda: ours.embed(image), warm)
+    peak(device)
+    exact = seconds(lambda: ours.embed(image), repeats)
+    our_peak = peak(device)
+    embedding = ours.embed(image)
+    seconds(lambda: theirs.set_image(image), warm)
+    encode = seconds(lambda: theirs.set_image(image), repeats)
+    their_peak = peak(device)
+    difference = (embedding.features - theirs.features).abs().max().item()
+
+    click = seconds(lambda: ours.predict(embedding, points=points, labels=labels), 10)
+    reference_click = seconds(lambda: theirs.predict(points, labels), 10)
+    masks = mask_iou(theirs.predict(points, labels)[0], ours.predict(embedding, points=points, labels=labels).masks)
+
+    print(f"{name:<36}{'ours':>15}{'reference':>15}{'ratio':>9}")
+    versus("encode, float32", exact, encode)
+    versus("click: prompt to masks of 1200 x 1800", click, reference_click)
+    if device.type == "cuda":
+        fast = Predictor(model, compile=True)
+        fast.warm_up(embedding, wait=True)
+        compiled_click = seconds(lambda: fast.predict(embedding, points=points, labels=labels), 10)
+        versus("click, decoder compiled", compiled_click, reference_click)
+    dtype = fast_dtype(device, model.config)
+    if dtype != torch.float32:
+        model.image_encoder.to(dtype)
+        seconds(lambda: ours.embed(image), warm)
+        peak(device)
+        half = seconds(lambda: ours.embed(image), repeats)
+        versus(f"encode, {str(dtype).removeprefix('torch.')} (the default here)", half, encode)
+    print(f"peak memory, encode in float32: ours {our_peak:.1f} GB, reference {their_peak:.1f} GB")
+    if dtype != torch.float32 and device.type == "cuda":
+        print(f"peak memory, encode in the default type: {peak(device):.1f} GB, with the reference's float32 weights")
+    print(f"same numbers: embedding within {difference:.1e}, mask IoU {masks:.6f}")
+
+
+def cost_of_half_precision(device: torch.device) -> None:
+    """Print what masks lose to bfloat16 in the image encoder."""
+    exact = Predictor(sw.load_model("tiny", device=device, dtype=torch.float32))
+    rounded = Predictor(sw.load_model("tiny", device=device, dtype=torch.bfloat16))
+    ious = []
+    for name in ("astronaut", "cat", "coffee"):
+        photo = sw.sample(name)
+        for point in np.random.default_rng(0).uniform((0, 0), photo.shape[1::-1], (12, 2)):
+            a, b = (p.predict(p.embed(photo), points=[point], multimask=False).masks for p in (exact, rounded))
+            ious.append(mask_iou(a, b))
+    print(f"bfloat16 costs: median mask IoU {np.median(ious):.4f}, worst {min(ious):.4f} (tiny, {len(ious)} clicks)")
+
+
+def main() -> None:
+    """Measure one size of SAM on one device."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="vit_b", choices=list(segment_anything.sam_model_registry)[1:])
+    parser.add_argument("--device", type=torch.device, default=best_device())
+    parser.add_argument("--repeats", type=int, default=2, help="encodes, of which the shortest counts")
+    arguments = parser.parse_args()
+    device: torch.device = arguments.device
+    what = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    print(
+        f"{dt.datetime.now(tz=dt.UTC).date()}, {what} ({device.type}), {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}, Python {platform.python_version()}"
+    )
+    beside_the_reference(arguments.model, device, arguments.repeats)
+    cost_of_half_precision(device)
+
+
+if __name__ == "__main__":
+    main()
