@@ -55,7 +55,7 @@ class TrainConfig:
     image_size: int = 256
     scene_size: int = 256
     scenes: int = 6_000
-    steps: int = 2_700
+    steps: int = 2_550
     affinity_steps: int = 400
     balanced_steps: int = 150
     batch_size: int = 8
