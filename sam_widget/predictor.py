@@ -24,7 +24,7 @@ from sam_widget.model.config import SamConfig
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.model.zoo import PUBLISHED, load_model
-from sam_widget.prompts import Box, Point, Prompt
+from sam_widget.prompts import Box, Prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -344,6 +344,3 @@ def _smaller_than(model: Sam) -> str:
     parameters = sum(parameter.numel() for parameter in model.parameters())
     smaller = [name for name, published in PUBLISHED.items() if published.parameters < parameters]
     return f"load a smaller model ({', '.join(('tiny', *smaller))}), or this one with device='cpu'"
-
-
-__all__ = ["CACHE", "Box", "Embedding", "EmbeddingCache", "Point", "Prediction", "Predictor", "Prompt"]

@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from PIL import Image
 
 from sam_widget.image import image_hash, to_rgb
 from sam_widget.masks import mask_from_runs, runs_from_mask
+from sam_widget.model.zoo import load_model
 from sam_widget.predictor import EmbeddingCache, Predictor
 from sam_widget.samples import sample
 
@@ -42,7 +44,8 @@ def main() -> None:
     print(f"torch {torch.__version__}, {predictor.device.type} ({device}), {torch.get_num_threads()} threads")
     print(f"{'step':<44}{'median':>13}{'worst':>13}")
 
-    photo = sample("cat")
+    measure(f"load {arguments.model}", lambda: load_model(arguments.model), repeats=repeats)
+    photo = np.array(Image.fromarray(sample("coffee")).resize((1024, 768)))
     embedding = predictor.embed(photo)
     height, width = photo.shape[:2]
     centre = [(width / 2, height / 2)]
