@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sam_widget.annotations import annotations_of
 from sam_widget.errors import SessionError
 from sam_widget.image import image_hash, to_rgb
 from sam_widget.masks import StoredMask, box_from_mask
@@ -295,6 +296,46 @@ class Session:
             )
             self._change(SessionState(objects=(*self.objects, accepted)))
             return accepted
+
+    def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
+        """Add objects that were made elsewhere, in one edit: one undo takes all of them back.
+
+        Args:
+            masks: What `load_masks` or `segment_everything` returned, `supervision.Detections`, another session's
+                objects, a label map (H, W), masks (H, W) or (N, H, W) bool; see `annotations_of`.
+            labels: One for all, or one each; without, they keep theirs, or are called "object 1", "object 2", ...
+
+        Returns:
+            The new objects, in the same order; one without a score has 1.
+
+        Raises:
+            MaskError: There are no masks to be had from it, or one is empty.
+            SessionError: They are of an image of another size.
+        """
+        found = annotations_of(masks, labels=labels)
+        width, height = self.size
+        if found and found[0].stored.shape != (height, width):
+            rows, columns = found[0].stored.shape
+            raise SessionError(
+                f"the masks are {columns} x {rows} pixels, but the image is {width} x {height}; give this image's masks"
+            )
+        with self._edit:
+            taken = {item.color for item in self.objects}
+            free = (color for color in range(len(taken) + len(found)) if color not in taken)
+            added = tuple(
+                SegmentedObject(
+                    label=item.label,
+                    stored=item.stored,
+                    score=1.0 if item.score is None else item.score,
+                    box=item.box,
+                    prompt=item.prompt,
+                    color=next(free),
+                )
+                for item in found
+            )
+            if added:
+                self._change(replace(self._state, objects=(*self.objects, *added)))
+            return added
 
     def rename(self, object_id: str, label: str) -> SegmentedObject:
         """Give an object another label.

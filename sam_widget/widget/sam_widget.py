@@ -6,6 +6,7 @@ import logging
 import statistics
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +113,10 @@ class SamWidget(anywidget.AnyWidget):
     def accept(self, label: str | None = None) -> SegmentedObject:
         """Turn the chosen candidate into an object; see `Session.accept`."""
         return self.session.accept(label)
+
+    def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
+        """Add objects that were made elsewhere, in one edit; see `Session.add_objects`."""
+        return self.session.add_objects(masks, labels=labels)
 
     def undo(self) -> None:
         """Take back the last edit; see `Session.undo`."""

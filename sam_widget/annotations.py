@@ -1,0 +1,192 @@
+"""Masks with names, whatever holds them: what every format writes and reads, and what a session takes in.
+
+Knows nothing of files; `sam_widget.export` does. Imports neither torch nor the session: what comes from there is
+recognised by its attributes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_widget.masks import Mask, MaskError, StoredMask, box_from_mask, mask_from_rle
+from sam_widget.prompts import Box, Prompt
+
+_EXPECTED = (
+    "expected a Session, a SamWidget, objects of a session, records of segment_everything, supervision.Detections, "
+    "a label map of shape (H, W) and integer type, masks of shape (H, W) or (N, H, W) and type bool, or a list of these"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """A mask with a name.
+
+    Attributes:
+        label: What it is called.
+        stored: The mask, as it is kept.
+        score: The IoU that the model expected of it, between 0 and 1; None where nobody said.
+        prompt: What it was made from, as far as that is known.
+        id: Tells it from others.
+    """
+
+    label: str
+    stored: StoredMask
+    score: float | None = None
+    prompt: Prompt = field(default_factory=Prompt)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    @property
+    def mask(self) -> Mask:
+        """The mask, (H, W) bool, read-only."""
+        return self.stored.array
+
+    @property
+    def area(self) -> int:
+        """Number of pixels of the mask."""
+        return self.stored.area
+
+    @cached_property
+    def box(self) -> Box:
+        """Tight around the mask.
+
+        Raises:
+            MaskError: The mask is empty.
+        """
+        box = box_from_mask(self.mask)
+        if box is None:
+            raise MaskError(f"the mask of {self.label!r} is empty; leave it out")
+        return box
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedImage:
+    """The masks of one image.
+
+    Attributes:
+        annotations: In the order in which they were made; where two overlap, the later one lies on top.
+        size: Width and height of the image, in pixels.
+        name: File name of the image; None where it is not known.
+        pixels: (H, W, 3) uint8, where there is a format that shows them; None where they are not known.
+    """
+
+    annotations: tuple[Annotation, ...]
+    size: tuple[int, int]
+    name: str | None = None
+    pixels: NDArray[np.uint8] | None = None
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def __iter__(self) -> Iterator[Annotation]:
+        return iter(self.annotations)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The different labels, in the order in which they first occur."""
+        return tuple(dict.fromkeys(item.label for item in self.annotations))
+
+
+def annotations_of(source: Any, *, labels: Sequence[str] | str | None = None) -> tuple[Annotation, ...]:
+    """Return the masks that something holds.
+
+    Args:
+        source: A Session or SamWidget (its objects), objects, `MaskRecord`s or the dicts of SAM's own generator,
+            `supervision.Detections`, a label map (each number but 0 is one mask), masks, or several of these.
+        labels: Names for them: one for all, or one each. Without, they keep the names that they have; the others are
+            called "object 1", "object 2", ...
+
+    Raises:
+        MaskError: There are no masks to be had from it, one of them is empty, or they differ in size.
+    """
+    found = list(_masks_in(source))
+    if labels is not None:
+        names = [labels] * len(found) if isinstance(labels, str) else list(labels)
+        if len(names) != len(found):
+            raise MaskError(f"{len(found)} masks but {len(names)} labels; give one label for all, or one a mask")
+        found = [replace(item, label=str(name).strip()) for item, name in zip(found, names, strict=True)]
+    taken = {item.label for item in found}
+    free = (name for number in range(1, 2 * len(found) + 2) if (name := f"object {number}") not in taken)
+    found = [item if item.label else replace(item, label=next(free)) for item in found]
+    for number, item in enumerate(found):
+        if not item.area:
+            raise MaskError(f"mask {number}, {item.label!r}, is empty; leave it out")
+        if item.stored.shape != found[0].stored.shape:
+            raise MaskError(
+                f"mask {number}, {item.label!r}, has shape {item.stored.shape} and mask 0 {found[0].stored.shape}; "
+                "expected the masks of one image, all of its height and width"
+            )
+    return tuple(found)
+
+
+def _masks_in(source: Any) -> Iterator[Annotation]:
+    """Yield the masks in something; a mask that has no name has a blank label."""
+    if isinstance(source, Annotation):
+        yield source
+    elif isinstance(source, Mapping):
+        if "segmentation" not in source:
+            raise MaskError(f"cannot read masks from a dict with the keys {', '.join(map(str, source))}; {_EXPECTED}")
+        yield _record(source)
+    elif isinstance(source, np.ndarray):
+        yield from _in_array(source)
+    elif hasattr(source, "segmentation"):
+        yield _record({name: getattr(source, name, None) for name in _RECORD})
+    elif hasattr(source, "stored") and hasattr(source, "label"):
+        yield Annotation(source.label, source.stored, source.score, source.prompt, source.id)
+    elif hasattr(source, "xyxy") and hasattr(source, "confidence"):
+        yield from _detections(source)
+    elif hasattr(source, "session"):
+        yield from _masks_in(source.session.objects)
+    elif hasattr(source, "objects"):
+        yield from _masks_in(source.objects)
+    elif isinstance(source, Iterable) and not isinstance(source, str | bytes):
+        for item in source:
+            yield from _masks_in(item)
+    else:
+        raise MaskError(f"cannot read masks from {type(source).__name__}; {_EXPECTED}")
+
+
+def _in_array(array: NDArray[Any]) -> Iterator[Annotation]:
+    if array.dtype == np.bool_ and array.ndim in (2, 3):
+        for mask in array.reshape(-1, *array.shape[-2:]):
+            yield Annotation("", StoredMask(mask.copy()))
+    elif array.dtype.kind in "iu" and array.ndim == 2:
+        for number in np.unique(array):
+            if number != 0:
+                yield Annotation(str(number), StoredMask(array == number))
+    else:
+        raise MaskError(f"cannot read masks from an array of shape {array.shape} and type {array.dtype}; {_EXPECTED}")
+
+
+# What SAM's automatic mask generator says of a mask.
+_RECORD = ("segmentation", "label", "predicted_iou", "point_coords")
+
+
+def _record(record: Mapping[str, Any]) -> Annotation:
+    segmentation, points = record["segmentation"], record.get("point_coords")
+    mask = mask_from_rle(segmentation) if isinstance(segmentation, Mapping) else np.array(segmentation, dtype=np.bool_)
+    if mask.ndim != 2:
+        raise MaskError(f"the segmentation of a record has shape {mask.shape}, expected (H, W) bool or a COCO RLE")
+    score = record.get("predicted_iou")
+    return Annotation(
+        label=str(record.get("label") or ""),
+        stored=StoredMask(mask),
+        score=None if score is None else min(max(float(score), 0.0), 1.0),
+        prompt=Prompt() if points is None or len(points) == 0 else Prompt.from_arrays(points),
+    )
+
+
+def _detections(detections: Any) -> Iterator[Annotation]:
+    if detections.mask is None:
+        raise MaskError("these detections have boxes but no masks; expected supervision.Detections with mask")
+    names = detections.data.get("class_name", detections.class_id)
+    for number, mask in enumerate(detections.mask):
+        score = None if detections.confidence is None else float(detections.confidence[number])
+        label = "" if names is None else str(names[number])
+        yield Annotation(label, StoredMask(np.array(mask, dtype=np.bool_)), score)
