@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sam_widget.batch import BatchReport, embed_folder
+    from sam_widget.embeddings import Embedding, EmbeddingCache, EmbeddingStore
     from sam_widget.errors import (
         ImageError,
         ModelError,
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
         ProtocolError,
         SamWidgetError,
         SessionError,
+        StoreError,
     )
     from sam_widget.image import to_rgb
     from sam_widget.model.zoo import ModelInfo, load_model, models
-    from sam_widget.predictor import Embedding, Prediction, Predictor
+    from sam_widget.predictor import Prediction, Predictor
     from sam_widget.prompts import Box, Point, Prompt
     from sam_widget.samples import sample, samples
     from sam_widget.session import Candidate, SegmentedObject, Session
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "sam_widget.batch": ("BatchReport", "embed_folder"),
+    "sam_widget.embeddings": ("Embedding", "EmbeddingCache", "EmbeddingStore"),
     "sam_widget.errors": (
         "ImageError",
         "ModelError",
@@ -36,10 +41,11 @@ _HOMES = {
         "ProtocolError",
         "SamWidgetError",
         "SessionError",
+        "StoreError",
     ),
     "sam_widget.image": ("to_rgb",),
     "sam_widget.model.zoo": ("ModelInfo", "load_model", "models"),
-    "sam_widget.predictor": ("Embedding", "Prediction", "Predictor"),
+    "sam_widget.predictor": ("Prediction", "Predictor"),
     "sam_widget.prompts": ("Box", "Point", "Prompt"),
     "sam_widget.samples": ("sample", "samples"),
     "sam_widget.session": ("Candidate", "SegmentedObject", "Session"),
@@ -48,9 +54,12 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BatchReport",
     "Box",
     "Candidate",
     "Embedding",
+    "EmbeddingCache",
+    "EmbeddingStore",
     "ImageError",
     "ModelError",
     "ModelInfo",
@@ -65,6 +74,8 @@ __all__ = [
     "SegmentedObject",
     "Session",
     "SessionError",
+    "StoreError",
+    "embed_folder",
     "load_model",
     "models",
     "sample",

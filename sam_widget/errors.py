@@ -25,5 +25,9 @@ class SessionError(SamWidgetError, ValueError):
     """A session was asked for something it cannot do in its present state."""
 
 
+class StoreError(SamWidgetError, OSError):
+    """An embedding or a result could not be written."""
+
+
 class ProtocolError(SamWidgetError, ValueError):
     """A message from a view is unknown or malformed."""

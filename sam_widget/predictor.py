@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from sam_widget.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
 from sam_widget.errors import ModelError, PromptError
 from sam_widget.image import image_hash, to_rgb
 from sam_widget.model.compiled import CompiledDecoder
@@ -26,66 +23,7 @@ from sam_widget.model.sam import Sam
 from sam_widget.model.zoo import PUBLISHED, load_model
 from sam_widget.prompts import Box, Prompt
 
-
-@dataclass(frozen=True, eq=False)
-class Embedding:
-    """An embedded image: all that a prompt needs to be answered, again and again.
-
-    Attributes:
-        features: (1, prompt_dim, g, g) output of the image encoder.
-        image_size: Height and width of the original image, in pixels.
-        image_hash: Content hash of the original image.
-        model_name: Name of the model that embedded it.
-        weights_id: Its weights; another model's decoder cannot read these features.
-        high_resolution: Finer features, of the models whose decoder reads them.
-    """
-
-    features: Tensor
-    image_size: tuple[int, int]
-    image_hash: str
-    model_name: str
-    weights_id: str
-    high_resolution: tuple[Tensor, ...] = ()
-
-    def save(self, path: str | Path) -> None:
-        """Write the embedding as a safetensors file."""
-        metadata = {
-            "format": "sam_widget.embedding.1",
-            "height": str(self.image_size[0]),
-            "width": str(self.image_size[1]),
-            "image_hash": self.image_hash,
-            "model_name": self.model_name,
-            "weights_id": self.weights_id,
-        }
-        tensors = {"features": self.features}
-        tensors |= {f"high_resolution.{level}": tensor for level, tensor in enumerate(self.high_resolution)}
-        save_file({key: tensor.cpu().contiguous() for key, tensor in tensors.items()}, path, metadata=metadata)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Embedding:
-        """Read an embedding that `save` wrote.
-
-        Raises:
-            ModelError: The file is missing, damaged, or no embedding.
-        """
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != "sam_widget.embedding.1":
-                    raise ModelError(f"{path} is no saved embedding; expected a file written by Embedding.save")
-                levels = sorted(key for key in file.keys() if key.startswith("high_resolution."))  # noqa: SIM118
-                return cls(
-                    features=file.get_tensor("features"),
-                    image_size=(int(metadata["height"]), int(metadata["width"])),
-                    image_hash=metadata["image_hash"],
-                    model_name=metadata["model_name"],
-                    weights_id=metadata["weights_id"],
-                    high_resolution=tuple(file.get_tensor(key) for key in levels),
-                )
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            if isinstance(error, ModelError):
-                raise
-            raise ModelError(f"{path} cannot be read as an embedding ({error}); embed the image again") from error
+__all__ = ["CACHE", "Embedding", "EmbeddingCache", "Prediction", "Predictor"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,38 +46,6 @@ class Prediction:
         return int(self.scores.argmax())
 
 
-class EmbeddingCache:
-    """The embeddings used last, by image content and model weights; safe to share between threads."""
-
-    def __init__(self, size: int = 16) -> None:
-        self.size = size
-        self._items: OrderedDict[tuple[str, str], Embedding] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, image_hash: str, weights_id: str) -> Embedding | None:
-        """Return an embedding and mark it as used, or None."""
-        with self._lock:
-            item = self._items.get((image_hash, weights_id))
-            if item is not None:
-                self._items.move_to_end((image_hash, weights_id))
-            return item
-
-    def put(self, embedding: Embedding) -> None:
-        """Keep an embedding, dropping the one unused for longest when there are too many."""
-        with self._lock:
-            self._items[embedding.image_hash, embedding.weights_id] = embedding
-            self._items.move_to_end((embedding.image_hash, embedding.weights_id))
-            while len(self._items) > self.size:
-                self._items.popitem(last=False)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-
-# One for the process, so that two widgets on the same photo embed it once.
-CACHE = EmbeddingCache()
-
-
 class Predictor:
     """Answers prompts on images with one model. Coordinates are pixels of the original image.
 
@@ -158,7 +64,8 @@ class Predictor:
 
         Args:
             model: A loaded model, or what `load_model` takes.
-            cache: Where embeddings are kept; by default one cache serves the process.
+            cache: Where embeddings are kept; by default one cache serves the process, which also finds what
+                `embed_folder` and `sam-widget embed` have stored.
             progress: Called with bytes done and bytes in all while the model's weights are downloaded.
             compile: Compile the mask decoder, which pays on a GPU. It begins after an image is embedded, in a thread of
                 its own; until then, and where it fails, answers come as without.
@@ -192,7 +99,7 @@ class Predictor:
         """
         rgb = to_rgb(image)
         digest = image_hash(rgb)
-        embedding = self._cache.get(digest, self.model.weights_id)
+        embedding = self._cache.get(digest, self.model.weights_id, device=self.device)
         if embedding is None:
             try:
                 with torch.inference_mode():
@@ -201,16 +108,15 @@ class Predictor:
                 raise ModelError(
                     f"{self.device} has too little memory for {self.model.name}; {_smaller_than(self.model)}"
                 ) from error
-            embedding = Embedding(
-                # The decoder reads tokens, so their channels are laid side by side here and not in every click.
-                features=features.embedding.contiguous(memory_format=torch.channels_last),
+            embedded = Embedding(
+                features=tokens_first(features.embedding),
                 high_resolution=features.high_resolution,
                 image_size=(rgb.shape[0], rgb.shape[1]),
                 image_hash=digest,
                 model_name=self.model.name,
                 weights_id=self.model.weights_id,
             )
-            self._cache.put(embedding)
+            embedding = self._cache.put(embedded)
         self.warm_up(embedding)
         return embedding
 

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from sam_widget.annotations import annotations_of
+from sam_widget.embeddings import Embedding
 from sam_widget.errors import SessionError
 from sam_widget.image import image_hash, to_rgb
 from sam_widget.masks import StoredMask, box_from_mask
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
-from sam_widget.predictor import Embedding, Predictor
+from sam_widget.predictor import Predictor
 from sam_widget.prompts import Box, Prompt
 
 

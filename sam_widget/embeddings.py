@@ -1,0 +1,318 @@
+"""Embedded images, and where they are kept: a few in memory, many in a folder.
+
+Nothing here embeds anything; `predictor.py` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import threading
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from platformdirs import user_cache_path
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from sam_widget.errors import ModelError, StoreError
+from sam_widget.files import UNFINISHED, write_whole
+
+FORMAT = "sam_widget.embedding.2"
+GIGABYTE = 10**9
+# Older than this, a file that is being written is one that nobody will finish.
+_ABANDONED_SECONDS = 3600
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """An embedded image: all that a prompt needs to be answered, again and again.
+
+    Attributes:
+        features: (1, prompt_dim, g, g) output of the image encoder.
+        image_size: Height and width of the original image, in pixels.
+        image_hash: Content hash of the original image.
+        model_name: Name of the model that embedded it.
+        weights_id: Its weights; another model's decoder cannot read these features.
+        high_resolution: Finer features, of the models whose decoder reads them.
+    """
+
+    features: Tensor
+    image_size: tuple[int, int]
+    image_hash: str
+    model_name: str
+    weights_id: str
+    high_resolution: tuple[Tensor, ...] = ()
+
+    def save(self, path: str | Path, *, half: bool = False) -> None:
+        """Write the embedding as a safetensors file with a checksum.
+
+        Args:
+            path: Of the file; an older one is replaced, whole or not at all.
+            half: In half precision: half the size. `load` returns what `halved` does.
+
+        Raises:
+            StoreError: The file cannot be written.
+        """
+        tensors = {"features": self.features}
+        tensors |= {f"high_resolution.{level}": tensor for level, tensor in enumerate(self.high_resolution)}
+        kept = {key: (_half(tensor) if half else tensor).cpu().contiguous() for key, tensor in tensors.items()}
+        metadata = {
+            "format": FORMAT,
+            "height": str(self.image_size[0]),
+            "width": str(self.image_size[1]),
+            "image_hash": self.image_hash,
+            "model_name": self.model_name,
+            "weights_id": self.weights_id,
+            "dtype": str(self.features.dtype).removeprefix("torch."),
+            "checksum": _checksum(kept),
+        }
+        try:
+            write_whole(Path(path), save(kept, metadata))
+        except OSError as error:
+            raise StoreError(
+                f"the embedding cannot be written to {str(path)!r} ({error.strerror or error}); free some space or "
+                "choose another folder"
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Embedding:
+        """Read an embedding that `save` wrote.
+
+        Raises:
+            ModelError: The file is missing, damaged, or no embedding.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != FORMAT:
+                    raise ModelError(f"{path} is no saved embedding; expected a file written by Embedding.save")
+                tensors = {key: file.get_tensor(key) for key in sorted(file.keys())}
+                if _checksum(tensors) != metadata["checksum"]:
+                    raise ModelError(f"{path} is damaged: its checksum is wrong; embed the image again")
+                dtype = _DTYPES[metadata["dtype"]]
+                finer = [tensor.to(dtype) for key, tensor in tensors.items() if key != "features"]
+                return cls(
+                    features=tokens_first(tensors["features"].to(dtype)),
+                    image_size=(int(metadata["height"]), int(metadata["width"])),
+                    image_hash=metadata["image_hash"],
+                    model_name=metadata["model_name"],
+                    weights_id=metadata["weights_id"],
+                    high_resolution=tuple(finer),
+                )
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            if isinstance(error, ModelError):
+                raise
+            raise ModelError(f"{path} cannot be read as an embedding ({error}); embed the image again") from error
+
+    def halved(self) -> Embedding:
+        """Return this embedding as it is after a stay in a store: rounded to half precision, of the same type."""
+        return self._with(lambda tensor: _half(tensor).to(tensor.dtype))
+
+    def to(self, device: torch.device) -> Embedding:
+        """Return this embedding on a device."""
+        return self if self.features.device == device else self._with(lambda tensor: tensor.to(device))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its tensors."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in (self.features, *self.high_resolution))
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Embedding:
+        finer = tuple(change(tensor) for tensor in self.high_resolution)
+        return replace(self, features=change(self.features), high_resolution=finer)
+
+
+class EmbeddingStore:
+    """Embeddings in a folder, in half precision, by image content and model weights.
+
+    Survives kernels, can be shared between processes, and never holds more than `max_bytes`: the embeddings unused for
+    longest make room. An entry is there whole or not at all; one that is damaged all the same is reported by a warning
+    and dropped, so that the image is embedded again. The folder may be deleted at any time.
+
+    One file an embedding, `<weights>/<image hash>.safetensors`; the time a file was last changed is when it was used.
+    """
+
+    def __init__(self, folder: str | Path | None = None, *, max_bytes: int = 10 * GIGABYTE) -> None:
+        """Use a folder; it is made by the first embedding.
+
+        Args:
+            folder: By default `embeddings` in $SAM_WIDGET_CACHE or, without that, in the user's folder for caches.
+            max_bytes: The most bytes to keep.
+        """
+        self.folder = default_folder() if folder is None else Path(folder).expanduser()
+        self.max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._bytes: int | None = None  # In the folder when it was last looked through, and written since.
+        self._written = 0  # Since the folder was last looked through: other processes write, too.
+
+    def path(self, image_hash: str, weights_id: str) -> Path:
+        """Return the file of an embedding, whether it is there or not."""
+        weights = re.sub(r"[^A-Za-z0-9_.-]", "_", weights_id)
+        if weights != weights_id or weights[:1] in ("", ".") or len(weights) > 100:
+            # The end holds the hash of the weights; names are as free as those of checkpoint files.
+            weights = f"{weights[-60:].lstrip('._')}-{hashlib.blake2b(weights_id.encode(), digest_size=6).hexdigest()}"
+        return self.folder / weights / f"{image_hash}.safetensors"
+
+    def contains(self, image_hash: str, weights_id: str) -> bool:
+        """Whether there is an entry, without reading it."""
+        return self.path(image_hash, weights_id).is_file()
+
+    def get(self, image_hash: str, weights_id: str) -> Embedding | None:
+        """Return an embedding and mark it as used, or None where there is none that can be read."""
+        path = self.path(image_hash, weights_id)
+        if not path.is_file():
+            return None
+        try:
+            embedding = Embedding.load(path)
+            if (embedding.image_hash, embedding.weights_id) != (image_hash, weights_id):
+                raise ModelError(f"{path} holds another embedding than its name says; embed the image again")
+        except ModelError as error:
+            if path.is_file():  # Else another process has just evicted it.
+                warnings.warn(f"a stored embedding is dropped: {error}", stacklevel=2)
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            return None
+        with contextlib.suppress(OSError):  # A store that can only be read is still a store.
+            os.utime(path)
+        return embedding
+
+    def put(self, embedding: Embedding) -> Embedding:
+        """Store an embedding, making room for it, and return it as `get` will.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        path = self.path(embedding.image_hash, embedding.weights_id)
+        embedding.save(path, half=True)
+        size = path.stat().st_size
+        with self._lock:
+            self._written += size
+            if self._bytes is not None:
+                self._bytes += size
+            if self._bytes is None or self._bytes > self.max_bytes or self._written > self.max_bytes // 20:
+                self._make_room()
+        return embedding.halved()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in the folder now."""
+        return sum(size for _, size, _ in self._entries())
+
+    def __len__(self) -> int:
+        return len(self._entries())
+
+    def _make_room(self) -> None:
+        entries = sorted(self._entries())
+        total = sum(size for _, size, _ in entries)
+        if total > self.max_bytes:
+            # A little more than needed: the folder is not to be looked through for every image from now on.
+            for _, size, path in entries:
+                if total <= self.max_bytes * 0.95:
+                    break
+                with contextlib.suppress(OSError):  # Another process makes room, too.
+                    path.unlink(missing_ok=True)
+                total -= size
+        self._bytes, self._written = total, 0
+
+    def _entries(self) -> list[tuple[int, int, Path]]:
+        """Return when each entry was used last, its bytes and its path; sweep away what nobody will finish writing."""
+        found = []
+        for path in self.folder.glob("*/*"):
+            with contextlib.suppress(OSError):
+                facts = path.stat()
+                if path.suffix == ".safetensors":
+                    found.append((facts.st_mtime_ns, facts.st_size, path))
+                elif path.name.endswith(UNFINISHED) and time.time() - facts.st_mtime > _ABANDONED_SECONDS:
+                    path.unlink()
+        return found
+
+
+class EmbeddingCache:
+    """The embeddings used last, in memory and, with a store, on disk; safe to share between threads."""
+
+    def __init__(self, size: int = 16, *, store: EmbeddingStore | None = None, read_only: bool = False) -> None:
+        """Make a cache.
+
+        Args:
+            size: How many embeddings are kept in memory.
+            store: Where all of them are kept; one that cannot be written to is reported by a warning, once.
+            read_only: Take from the store what others have put there, and add nothing.
+        """
+        self.size = size
+        self.store = store
+        self.read_only = read_only
+        self._items: OrderedDict[tuple[str, str], Embedding] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, image_hash: str, weights_id: str, *, device: torch.device | None = None) -> Embedding | None:
+        """Return an embedding and mark it as used, or None. What comes from disk is brought to `device`."""
+        with self._lock:
+            item = self._items.get((image_hash, weights_id))
+            if item is not None:
+                self._items.move_to_end((image_hash, weights_id))
+                return item
+        stored = None if self.store is None else self.store.get(image_hash, weights_id)
+        return None if stored is None else self._keep(stored if device is None else stored.to(device))
+
+    def put(self, embedding: Embedding) -> Embedding:
+        """Keep an embedding and return it as `get` will: rounded to half precision if it goes to disk."""
+        if self.store is not None and not self.read_only:
+            try:
+                embedding = self.store.put(embedding)
+            except StoreError as error:
+                self.read_only = True
+                warnings.warn(f"embeddings are kept in memory alone: {error}", stacklevel=2)
+        return self._keep(embedding)
+
+    def _keep(self, embedding: Embedding) -> Embedding:
+        """Keep an embedding in memory, dropping the one unused for longest when there are too many."""
+        with self._lock:
+            self._items[embedding.image_hash, embedding.weights_id] = embedding
+            self._items.move_to_end((embedding.image_hash, embedding.weights_id))
+            while len(self._items) > self.size:
+                self._items.popitem(last=False)
+        return embedding
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+def default_folder() -> Path:
+    """Return where embeddings are stored unless told otherwise."""
+    chosen = os.environ.get("SAM_WIDGET_CACHE")
+    return (Path(chosen).expanduser() if chosen else user_cache_path("sam_widget", appauthor=False)) / "embeddings"
+
+
+def tokens_first(features: Tensor) -> Tensor:
+    """Lay channels side by side: the decoder reads tokens, and would do it in every click."""
+    return features.contiguous(memory_format=torch.channels_last)
+
+
+_DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in (torch.float32, torch.float16, torch.bfloat16)}
+
+
+def _half(tensor: Tensor) -> Tensor:
+    """Round to float16; features that it cannot hold stay as they are."""
+    half = tensor.to(torch.float16)
+    return half if bool(half.isfinite().all()) else tensor
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for key in sorted(tensors):
+        digest.update(f"{key} {tuple(tensors[key].shape)} {tensors[key].dtype}".encode())
+        digest.update(tensors[key].contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+# One for the process, so that two widgets on the same photo embed it once, and an embedded folder opens at once.
+CACHE = EmbeddingCache(store=EmbeddingStore(), read_only=True)

@@ -1,0 +1,87 @@
+"""Finding the photos of a folder, and writing files whole."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sam_widget as sw
+from sam_widget.files import find_images, write_whole
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b2.JPG", "b10.png", "B1.jpeg", "notes.txt", ".hidden.png", "._b2.jpg", "inner/c.webp", ".git/d.png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+def names(paths: list[Path], folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def test_images_come_in_the_order_people_count_in(folder: Path) -> None:
+    assert names(find_images(folder), folder) == ["B1.jpeg", "b2.JPG", "b10.png"]
+    assert names(find_images(str(folder), recursive=True), folder) == ["B1.jpeg", "b2.JPG", "b10.png", "inner/c.webp"]
+
+
+def test_files_are_taken_whatever_their_name_and_once(folder: Path) -> None:
+    found = find_images([folder / "notes.txt", folder, folder / "b10.png"])
+    assert names(found, folder) == ["notes.txt", "B1.jpeg", "b2.JPG", "b10.png"]
+
+
+def test_no_folder_and_no_image_are_errors_that_say_what_to_do(folder: Path) -> None:
+    with pytest.raises(sw.ImageError, match=r"no file or folder '.*missing'.*check the path"):
+        find_images(folder / "missing")
+    (folder / "empty").mkdir()
+    with pytest.raises(sw.ImageError, match=r"no image in '.*empty'.*\.jpg.*recursive"):
+        find_images(folder / "empty")
+    with pytest.raises(sw.ImageError, match="no image in nothing"):
+        find_images([])
+
+
+def test_a_failed_write_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+
+    def interrupted(_self: Path, _target: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from sam_widget.files import write_whole
+path, data = Path(sys.argv[1]), [bytes([n]) * 1_000_000 for n in range(4)]
+while True:
+    for one in data:
+        write_whole(path, one)
+        print(flush=True)
+"""
+
+
+def test_killed_at_any_moment_the_file_is_whole(tmp_path: Path) -> None:
+    path, chance = tmp_path / "file", random.Random(0)
+    for _ in range(20):
+        with subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            with pytest.raises(subprocess.TimeoutExpired):
+                writer.wait(chance.uniform(0, 0.01))
+            writer.send_signal(signal.SIGKILL)
+        data = path.read_bytes()
+        assert len(data) == 1_000_000
+        assert len(set(data)) == 1
