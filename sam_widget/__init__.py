@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sam_widget.batch import BatchReport, embed_folder
+    from sam_widget.cleanup import MaskSettings
     from sam_widget.embeddings import Embedding, EmbeddingCache, EmbeddingStore
     from sam_widget.errors import (
         ImageError,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sam_widget.image import to_rgb
     from sam_widget.model.zoo import ModelInfo, load_model, models
     from sam_widget.predictor import Prediction, Predictor
-    from sam_widget.prompts import Box, Point, Prompt
+    from sam_widget.prompts import Box, BrushStroke, Point, Prompt, Stroke
     from sam_widget.samples import sample, samples
     from sam_widget.session import Candidate, SegmentedObject, Session
     from sam_widget.widget.sam_widget import SamWidget
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "sam_widget.batch": ("BatchReport", "embed_folder"),
     "sam_widget.embeddings": ("Embedding", "EmbeddingCache", "EmbeddingStore"),
+    "sam_widget.cleanup": ("MaskSettings",),
     "sam_widget.errors": (
         "ImageError",
         "ModelError",
@@ -46,7 +48,7 @@ _HOMES = {
     "sam_widget.image": ("to_rgb",),
     "sam_widget.model.zoo": ("ModelInfo", "load_model", "models"),
     "sam_widget.predictor": ("Prediction", "Predictor"),
-    "sam_widget.prompts": ("Box", "Point", "Prompt"),
+    "sam_widget.prompts": ("Box", "BrushStroke", "Point", "Prompt", "Stroke"),
     "sam_widget.samples": ("sample", "samples"),
     "sam_widget.session": ("Candidate", "SegmentedObject", "Session"),
     "sam_widget.widget.sam_widget": ("SamWidget",),
@@ -56,11 +58,13 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "BatchReport",
     "Box",
+    "BrushStroke",
     "Candidate",
     "Embedding",
     "EmbeddingCache",
     "EmbeddingStore",
     "ImageError",
+    "MaskSettings",
     "ModelError",
     "ModelInfo",
     "Point",
@@ -75,6 +79,7 @@ __all__ = [
     "Session",
     "SessionError",
     "StoreError",
+    "Stroke",
     "embed_folder",
     "load_model",
     "models",

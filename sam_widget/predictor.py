@@ -21,9 +21,13 @@ from sam_widget.model.config import SamConfig
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.model.zoo import PUBLISHED, load_model
+from sam_widget.prompting import parts
 from sam_widget.prompts import Box, Prompt
 
 __all__ = ["CACHE", "Embedding", "EmbeddingCache", "Prediction", "Predictor"]
+
+# The logit, in a mask prompt made of a mask, of what the mask covers wholly; of what it does not touch, the negative.
+CERTAIN = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +142,7 @@ class Predictor:
         *,
         points: Sequence[Any] | np.ndarray | None = None,
         labels: Sequence[int] | np.ndarray | None = None,
-        box: Sequence[float] | np.ndarray | Box | None = None,
+        box: Sequence[Any] | np.ndarray | Box | None = None,
         mask: np.ndarray | None = None,
         multimask: bool = True,
     ) -> Prediction:
@@ -148,7 +152,7 @@ class Predictor:
             embedding: From `embed`, of this predictor's model.
             points: (N, 2) x, y.
             labels: (N,) 1 foreground, 0 background; all foreground when left out.
-            box: x0, y0, x1, y1.
+            box: x0, y0, x1, y1; or (N, 4), several boxes around parts of one object.
             mask: (h, w) low-resolution logits of an earlier prediction.
             multimask: Three masks for an ambiguous prompt, or the one for an unambiguous prompt.
 
@@ -159,7 +163,11 @@ class Predictor:
         return self.answer(embedding, Prompt.from_arrays(points, labels, box, mask), multimask=multimask)
 
     def answer(self, embedding: Embedding, prompt: Prompt, *, multimask: bool = True) -> Prediction:
-        """Answer a `Prompt`; see `predict`."""
+        """Answer a `Prompt`; see `predict`.
+
+        A prompt that SAM cannot take at once is answered in parts (see `prompting.parts`): their masks are united by
+        the greater logit, first with first and so on, and the scores are their means.
+        """
         if embedding.weights_id != self.model.weights_id:
             raise ModelError(
                 f"the embedding was made by {embedding.model_name} ({embedding.weights_id}), but this predictor runs "
@@ -169,22 +177,65 @@ class Predictor:
             raise PromptError("the prompt is empty; give points, a box or a mask")
         height, width = embedding.image_size
         prompt = prompt.check_inside(width, height)
+        chosen = slice(1, None) if multimask else slice(0, 1)
+        as_logits = self.mask_prompt if self.config.takes_masks else None
         with torch.inference_mode():
-            logits, scores = self.model.decode(
-                embedding.features.to(self.device),
-                high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
-                mask_decoder=self._compiled,
-                **self._tensors(prompt, embedding),
-            )
-            chosen = slice(1, None) if multimask else slice(0, 1)
-            low = logits[:, chosen].float()
-            # One after the other: three masks at image size are too much for a processor's cache.
-            masks = [self._full_size(mask[None, None], embedding) > self.config.mask_threshold for mask in low[0]]
+            decoded = [self._decode(embedding, part) for part in parts(prompt, (height, width), as_logits)]
+            low = torch.stack([logits[0, chosen] for logits, _ in decoded]).amax(dim=0).float()
+            scores = torch.stack([scores[0, chosen] for _, scores in decoded]).float().mean(dim=0)
             return Prediction(
-                masks=torch.cat(masks, dim=1)[0].cpu().numpy(),
-                scores=scores[0, chosen].float().cpu().numpy(),
-                logits=low[0].clamp(-self.config.logit_limit, self.config.logit_limit).cpu().numpy(),
+                masks=self._cut(low, embedding.image_size, 0.0),
+                scores=scores.cpu().numpy(),
+                logits=low.clamp(-self.config.logit_limit, self.config.logit_limit).cpu().numpy(),
             )
+
+    def cut(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> np.ndarray:
+        """Make masks of low-resolution logits, as `predict` does, at another threshold.
+
+        Args:
+            logits: (N, h, w), as a prediction has them.
+            image_size: Height and width of the original image, in pixels.
+            threshold: Added to the model's own threshold.
+
+        Returns:
+            (N, H, W) bool.
+        """
+        with torch.inference_mode():
+            return self._cut(torch.tensor(logits, device=self.device), image_size, threshold)
+
+    def mask_prompt(self, mask: np.ndarray) -> np.ndarray:
+        """Make a mask prompt of a mask that the model did not predict: (H, W) bool to (h, w) float32 logits."""
+        height, width = self._fitted(*mask.shape)
+        covered = torch.from_numpy(mask.astype(np.float32))[None, None]
+        covered = interpolate(covered, (height, width), mode="bilinear", align_corners=False, antialias=True)
+        side = self.config.image_size
+        padded = torch.zeros(1, 1, side, side)
+        padded[..., :height, :width] = covered
+        low = interpolate(padded, (self.config.mask_size, self.config.mask_size), mode="area")[0, 0]
+        logits: np.ndarray = ((2 * low - 1) * CERTAIN).numpy()
+        return logits
+
+    def inside(self, logits: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+        """Return the part of (N, h, w) low-resolution logits that shows the image, without what pads it."""
+        height, width = self._fitted(*image_size)
+        ratio = self.config.image_size // self.config.mask_size
+        return logits[..., : -(-height // ratio), : -(-width // ratio)]
+
+    def _decode(self, embedding: Embedding, prompt: Prompt) -> tuple[Tensor, Tensor]:
+        return self.model.decode(
+            embedding.features.to(self.device),
+            high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
+            mask_decoder=self._compiled,
+            **self._tensors(prompt, embedding),
+        )
+
+    def _cut(self, low: Tensor, image_size: tuple[int, int], threshold: float) -> np.ndarray:
+        """Bring (N, h, w) logits to the original image and cut them: (N, H, W) bool."""
+        level = self.config.mask_threshold + threshold
+        # One after the other: three masks at image size are too much for a processor's cache.
+        masks = [self._full_size(mask[None, None], image_size) > level for mask in low]
+        cut: np.ndarray = torch.cat(masks, dim=1)[0].cpu().numpy()
+        return cut
 
     # ----------------------------------------------------------------------------- between the user's pixels and SAM's
 
@@ -233,16 +284,16 @@ class Predictor:
             arguments["masks"] = torch.tensor(prompt.mask, dtype=torch.float32, device=self.device)[None, None]
         return arguments
 
-    def _full_size(self, logits: Tensor, embedding: Embedding) -> Tensor:
+    def _full_size(self, logits: Tensor, image_size: tuple[int, int]) -> Tensor:
         """Bring (B, N, h, w) logits to the original image: upsample, drop the padding, resize (reference: the same)."""
         if self.config.resize == "square":
-            return interpolate(logits, embedding.image_size, mode=self.config.upsampling, align_corners=False)
-        height, width = self._fitted(*embedding.image_size)
+            return interpolate(logits, image_size, mode=self.config.upsampling, align_corners=False)
+        height, width = self._fitted(*image_size)
         ratio = self.config.image_size // self.config.mask_size
         # Upsampled without most of the padding; what is cut off reaches no pixel of the image.
         needed = logits[..., : -(-height // ratio) + 1, : -(-width // ratio) + 1]
         padded = interpolate(needed, scale_factor=float(ratio), mode="bilinear", align_corners=False)
-        return interpolate(padded[..., :height, :width], embedding.image_size, mode="bilinear", align_corners=False)
+        return interpolate(padded[..., :height, :width], image_size, mode="bilinear", align_corners=False)
 
 
 def _smaller_than(model: Sam) -> str:

@@ -1,14 +1,12 @@
-"""Points, boxes and prompts: what a person says about one object.
+"""Prompts: what a person says about one object.
 
 Frozen dataclasses that validate themselves, so a `Prompt` that exists is well formed; whether it fits a given image is
-asked with `Prompt.check_inside`. Coordinates are pixels of the original image, (x, y), origin top left, pixel centres
-at +0.5; boxes are (x0, y0, x1, y1) with x1 and y1 exclusive.
+asked with `Prompt.check_inside`. Their parts, points, boxes and strokes, are in `geometry`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,151 +14,79 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sam_widget.errors import PromptError
+from sam_widget.geometry import BACKGROUND, FOREGROUND, Box, BrushStroke, Point, Stroke, checked_label
 
-FOREGROUND = 1
-BACKGROUND = 0
-
-
-@dataclass(frozen=True)
-class Point:
-    """A click: `label` 1 says "this belongs to the object", 0 says "this does not".
-
-    Raises:
-        PromptError: x or y is not a finite number, or the label is neither 0 nor 1.
-    """
-
-    x: float
-    y: float
-    label: int = FOREGROUND
-
-    def __post_init__(self) -> None:
-        """Check, and store plain Python numbers whatever number type was given."""
-        object.__setattr__(self, "x", _finite(self.x, "x of a point"))
-        object.__setattr__(self, "y", _finite(self.y, "y of a point"))
-        object.__setattr__(self, "label", _label(self.label))
+__all__ = ["BACKGROUND", "FOREGROUND", "Box", "BrushStroke", "Point", "Prompt", "Stroke"]
 
 
-@dataclass(frozen=True)
-class Box:
-    """A box with its corners in order: top left (x0, y0), bottom right (x1, y1), the latter exclusive.
-
-    Raises:
-        PromptError: a coordinate is not a finite number, or x1 <= x0, or y1 <= y0.
-    """
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-
-    def __post_init__(self) -> None:
-        """Check, and store plain Python numbers whatever number type was given."""
-        for name in ("x0", "y0", "x1", "y1"):
-            object.__setattr__(self, name, _finite(getattr(self, name), f"{name} of a box"))
-        if not (self.x1 > self.x0 and self.y1 > self.y0):
-            msg = (
-                f"box {self.corners} is empty or has its corners the wrong way round; expected (x0, y0, x1, y1) with "
-                "x1 > x0 and y1 > y0. Use Box.from_corners for corners in any order, and (x, y, x + w, y + h) for a "
-                "box given by width and height."
-            )
-            raise PromptError(msg)
-
-    @classmethod
-    def from_corners(cls, xa: float, ya: float, xb: float, yb: float) -> Box:
-        """The box between two opposite corners, in whichever order they were dragged.
-
-        Raises:
-            PromptError: a coordinate is not a finite number, or the corners share a row or a column.
-        """
-        xa, ya = _finite(xa, "x of a corner"), _finite(ya, "y of a corner")
-        xb, yb = _finite(xb, "x of a corner"), _finite(yb, "y of a corner")
-        return cls(min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb))
-
-    @property
-    def corners(self) -> tuple[float, float, float, float]:
-        """(x0, y0, x1, y1)."""
-        return self.x0, self.y0, self.x1, self.y1
-
-    @property
-    def xywh(self) -> tuple[float, float, float, float]:
-        """(x0, y0, width, height), as COCO writes boxes."""
-        return self.x0, self.y0, self.width, self.height
-
-    @property
-    def width(self) -> float:
-        """In pixels."""
-        return self.x1 - self.x0
-
-    @property
-    def height(self) -> float:
-        """In pixels."""
-        return self.y1 - self.y0
-
-    @property
-    def area(self) -> float:
-        """In square pixels."""
-        return self.width * self.height
-
-    def clip(self, width: int, height: int) -> Box:
-        """The part of the box that lies inside an image of this size.
-
-        Raises:
-            PromptError: nothing of it does.
-        """
-        x0, y0, x1, y1 = max(self.x0, 0.0), max(self.y0, 0.0), min(self.x1, width), min(self.y1, height)
-        if x1 <= x0 or y1 <= y0:
-            msg = (
-                f"box {self.corners} lies outside the image, which is {width} pixels wide and {height} high. "
-                "Give (x0, y0, x1, y1) in pixels of the original image."
-            )
-            raise PromptError(msg)
-        return Box(x0, y0, x1, y1)
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Prompt:
-    """Everything said about one object: points in the order they were given, at most one box, at most one mask.
+    """Everything said about one object.
+
+    SAM itself takes points, at most one box and at most one mask; `prompting.parts` says how the rest reaches it.
 
     Attributes:
-        points: the clicks.
-        box: the box around the object.
+        points: The clicks, in the order they were given.
+        boxes: The boxes. Several of them enclose parts of the one object.
+        strokes: Scribbles and lassos.
         mask: (h, w) float32 logits at the decoder's low resolution, as an earlier prediction returned them
             (`logits[best]`). Stored as a read-only copy.
-
-    Raises:
-        PromptError: a part is not of its type, or the mask is not a finite two-dimensional array.
     """
 
-    points: tuple[Point, ...] = ()
-    box: Box | None = None
-    mask: NDArray[np.float32] | None = None
+    points: tuple[Point, ...]
+    boxes: tuple[Box, ...]
+    strokes: tuple[Stroke, ...]
+    mask: NDArray[np.float32] | None
 
-    def __post_init__(self) -> None:
-        """Check, and own the mask."""
-        points = tuple(self.points)
-        for point in points:
-            if not isinstance(point, Point):
-                msg = f"expected Point objects, got {point!r}. Use Prompt.from_arrays for lists and arrays."
-                raise PromptError(msg)
-        object.__setattr__(self, "points", points)
-        if self.box is not None and not isinstance(self.box, Box):
-            msg = f"expected a Box or None as box, got {self.box!r}. Use Prompt.from_arrays for lists and arrays."
-            raise PromptError(msg)
-        object.__setattr__(self, "mask", _mask_logits(self.mask))
+    def __init__(
+        self,
+        points: Iterable[Point] = (),
+        box: Box | None = None,
+        mask: ArrayLike | None = None,
+        *,
+        boxes: Iterable[Box] = (),
+        strokes: Iterable[Stroke] = (),
+    ) -> None:
+        """Check the parts, and own the mask.
+
+        Args:
+            points: The clicks.
+            box: The box, where there is but one.
+            mask: Low-resolution logits.
+            boxes: The boxes; together with `box`, which then comes first.
+            strokes: Scribbles and lassos.
+
+        Raises:
+            PromptError: A part is not of its type, or the mask is not a finite two-dimensional array.
+        """
+        object.__setattr__(self, "points", _parts(points, Point, "points"))
+        one = () if box is None else _parts((box,), Box, "box")
+        object.__setattr__(self, "boxes", (*one, *_parts(boxes, Box, "boxes")))
+        object.__setattr__(self, "strokes", _parts(strokes, Stroke, "strokes"))
+        object.__setattr__(self, "mask", _mask_logits(mask))
 
     def __eq__(self, other: object) -> bool:
-        """Equal points, boxes and mask contents."""
+        """Equal points, boxes, strokes and mask contents."""
         if not isinstance(other, Prompt):
             return NotImplemented
-        if self.points != other.points or self.box != other.box:
+        if self._drawn != other._drawn:
             return False
         if self.mask is None or other.mask is None:
             return self.mask is other.mask
         return self.mask is other.mask or np.array_equal(self.mask, other.mask)
 
     def __hash__(self) -> int:
-        """Of the points, the box and the mask's shape: equal prompts hash alike, and no mask is read."""
-        return hash((self.points, self.box, None if self.mask is None else self.mask.shape))
+        """Of what was drawn and of the mask's shape: equal prompts hash alike, and no mask is read."""
+        return hash((self._drawn, None if self.mask is None else self.mask.shape))
+
+    @property
+    def _drawn(self) -> tuple[object, ...]:
+        return self.points, self.boxes, self.strokes
+
+    @property
+    def box(self) -> Box | None:
+        """The box; of several the newest, and None where there is none."""
+        return self.boxes[-1] if self.boxes else None
 
     @classmethod
     def from_arrays(
@@ -175,7 +101,7 @@ class Prompt:
         Args:
             points: (N, 2) of (x, y).
             labels: (N,) of 1 (foreground) and 0 (background); all foreground when left out.
-            box: (4,) or (1, 4) of x0, y0, x1, y1.
+            box: (4,) or, for several boxes, (N, 4) of x0, y0, x1, y1.
             mask: (h, w) or (1, h, w) low-resolution logits.
 
         Raises:
@@ -191,9 +117,11 @@ class Prompt:
             msg = f"{len(xy)} points but {len(given)} labels; expected one label a point: 1 foreground, 0 background."
             raise PromptError(msg)
         return cls(
-            points=tuple(Point(x, y, _label(label)) for (x, y), label in zip(xy.tolist(), given.tolist(), strict=True)),
-            box=_box(box),
-            mask=_mask_logits(mask),
+            points=tuple(
+                Point(x, y, checked_label(label)) for (x, y), label in zip(xy.tolist(), given.tolist(), strict=True)
+            ),
+            boxes=_boxes(box),
+            mask=mask,
         )
 
     def to_arrays(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -204,7 +132,7 @@ class Prompt:
     @property
     def is_empty(self) -> bool:
         """Whether nothing has been said."""
-        return not self.points and self.box is None and self.mask is None
+        return not any(self._drawn) and self.mask is None
 
     def with_point(self, x: float, y: float, label: int = FOREGROUND) -> Prompt:
         """This prompt and one more point."""
@@ -215,20 +143,28 @@ class Prompt:
         return replace(self, points=self.points[:-1])
 
     def with_box(self, box: Box | None) -> Prompt:
-        """This prompt with this box in place of its own; None takes it away."""
-        return replace(self, box=box)
+        """This prompt with this box in place of its own; None takes them away."""
+        return replace(self, boxes=() if box is None else (box,))
+
+    def with_another_box(self, box: Box) -> Prompt:
+        """This prompt and one more box."""
+        return replace(self, boxes=(*self.boxes, box))
+
+    def with_stroke(self, stroke: Stroke) -> Prompt:
+        """This prompt and one more scribble or lasso."""
+        return replace(self, strokes=(*self.strokes, stroke))
 
     def with_mask(self, mask: NDArray[np.float32] | None) -> Prompt:
         """This prompt with these low-resolution logits in place of its own; None takes them away."""
         return replace(self, mask=mask)
 
     def check_inside(self, width: int, height: int) -> Prompt:
-        """This prompt with its box clipped to an image of this size.
+        """This prompt with its boxes and strokes clipped to an image of this size.
 
         A point may lie on the image's outer edge: the coordinates of an image run from 0 to `width`, inclusive.
 
         Raises:
-            PromptError: a point lies outside the image, or the box does not overlap it.
+            PromptError: A point, a box or a stroke lies outside the image.
         """
         for point in self.points:
             if not (0 <= point.x <= width and 0 <= point.y <= height):
@@ -237,15 +173,20 @@ class Prompt:
                     f"0 <= y <= {height}, as (x, y) in pixels of the original image."
                 )
                 raise PromptError(msg)
-        return self if self.box is None else replace(self, box=self.box.clip(width, height))
+        if not self.boxes and not self.strokes:
+            return self
+        boxes = tuple(box.clip(width, height) for box in self.boxes)
+        return replace(self, boxes=boxes, strokes=tuple(stroke.clip(width, height) for stroke in self.strokes))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON: the points and the box. The mask is left out; it is a result, and can be predicted again."""
+        """Plain JSON: all that was drawn. The mask is left out; it is a result, and can be predicted again."""
         return {
             "points": [{"x": point.x, "y": point.y, "label": point.label} for point in self.points],
-            "box": None
-            if self.box is None
-            else {"x0": self.box.x0, "y0": self.box.y0, "x1": self.box.x1, "y1": self.box.y1},
+            "boxes": [{"x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1} for box in self.boxes],
+            "strokes": [
+                {"vertices": [list(xy) for xy in stroke.vertices], "label": stroke.label, "closed": stroke.closed}
+                for stroke in self.strokes
+            ],
         }
 
     @classmethod
@@ -253,41 +194,20 @@ class Prompt:
         """The inverse of `to_dict`.
 
         Raises:
-            PromptError: a key is missing or unknown, or a value does not fit.
+            PromptError: A key is missing or unknown, or a value does not fit.
         """
-        fields = _fields(data, {"points", "box"}, "a prompt")
-        points, box = fields["points"], fields["box"]
-        if not isinstance(points, Sequence) or isinstance(points, str):
-            msg = f"points of a prompt are {type(points).__name__}, expected a list."
-            raise PromptError(msg)
+        fields = _fields(data, {"points", "boxes", "strokes"}, "a prompt")
+        for name, value in fields.items():
+            if not isinstance(value, Sequence) or isinstance(value, str):
+                msg = f"{name} of a prompt are {type(value).__name__}, expected a list."
+                raise PromptError(msg)
         return cls(
-            points=tuple(Point(**_fields(point, {"x", "y", "label"}, "a point")) for point in points),
-            box=None if box is None else Box(**_fields(box, {"x0", "y0", "x1", "y1"}, "a box")),
+            points=tuple(Point(**_fields(point, {"x", "y", "label"}, "a point")) for point in fields["points"]),
+            boxes=tuple(Box(**_fields(box, {"x0", "y0", "x1", "y1"}, "a box")) for box in fields["boxes"]),
+            strokes=tuple(
+                Stroke(**_fields(stroke, {"vertices", "label", "closed"}, "a stroke")) for stroke in fields["strokes"]
+            ),
         )
-
-
-def _finite(value: object, what: str) -> float:
-    # float() also reads "3" and b"3": a string where a number belongs is a mistake worth hearing about.
-    try:
-        number = math.nan if isinstance(value, str | bytes | bytearray) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        msg = f"{what} is {value!r}, expected a finite number of pixels."
-        raise PromptError(msg)
-    return number
-
-
-def _label(value: object) -> int:
-    try:
-        label = int(value)  # type: ignore[call-overload]
-        valid = label in (BACKGROUND, FOREGROUND) and label == value
-    except (TypeError, ValueError, OverflowError):
-        valid = False
-    if not valid:
-        msg = f"label of a point is {value!r}, expected 1 (foreground) or 0 (background)."
-        raise PromptError(msg)
-    return int(label)
 
 
 def _numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
@@ -298,14 +218,24 @@ def _numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
         raise PromptError(msg) from error
 
 
-def _box(box: ArrayLike | Box | None) -> Box | None:
+def _boxes(box: ArrayLike | Box | None) -> tuple[Box, ...]:
     if box is None or isinstance(box, Box):
-        return box
+        return () if box is None else (box,)
     corners = _numbers(box, "box")
-    if corners.shape not in ((4,), (1, 4)):
-        msg = f"box has shape {corners.shape}, expected four numbers: (x0, y0, x1, y1). One box a prompt."
+    if corners.ndim not in (1, 2) or corners.shape[-1] != 4:
+        msg = f"box has shape {corners.shape}, expected four numbers, (x0, y0, x1, y1), or (N, 4) for several boxes."
         raise PromptError(msg)
-    return Box(*corners.reshape(4).tolist())
+    return tuple(Box(*four) for four in corners.reshape(-1, 4).tolist())
+
+
+def _parts(parts: Iterable[Any], kind: type, what: str) -> tuple[Any, ...]:
+    found = tuple(parts)
+    for part in found:
+        if not isinstance(part, kind):
+            msg = f"expected {kind.__name__} objects as {what}, got {part!r}."
+            advice = " Use Prompt.from_arrays for lists and arrays." if kind is not Stroke else ""
+            raise PromptError(msg + advice)
+    return found
 
 
 def _mask_logits(mask: ArrayLike | None) -> NDArray[np.float32] | None:

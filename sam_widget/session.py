@@ -7,91 +7,28 @@ browser the same calls make a script.
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sam_widget import shaping
 from sam_widget.annotations import annotations_of
 from sam_widget.embeddings import Embedding
 from sam_widget.errors import SessionError
+from sam_widget.geometry import Box
 from sam_widget.image import image_hash, to_rgb
-from sam_widget.masks import StoredMask, box_from_mask
+from sam_widget.masks import box_from_mask
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.predictor import Predictor
-from sam_widget.prompts import Box, Prompt
+from sam_widget.prompts import Prompt
+from sam_widget.state import Candidate, SegmentedObject, SessionState
+from sam_widget.tools import Tools
 
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One of the masks that the model offers for the prompt.
-
-    Attributes:
-        stored: The mask, as it is kept.
-        score: The IoU that the model expects, between 0 and 1.
-        logits: (h, w) float32 at low resolution, read-only; can be a mask prompt.
-    """
-
-    stored: StoredMask
-    score: float
-    logits: np.ndarray
-
-    @property
-    def mask(self) -> np.ndarray:
-        """The mask, (H, W) bool, read-only."""
-        return self.stored.array
-
-
-@dataclass(frozen=True, eq=False)
-class SegmentedObject:
-    """An accepted mask.
-
-    Attributes:
-        label: What the person calls it.
-        stored: The mask, as it is kept.
-        score: The IoU that the model expected of it.
-        box: Tight around the mask.
-        prompt: What it was made from.
-        color: Index into the palette; no two objects of a session share one.
-        id: Stays the same when the label changes.
-    """
-
-    label: str
-    stored: StoredMask
-    score: float
-    box: Box
-    prompt: Prompt
-    color: int = 0
-    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-
-    @property
-    def mask(self) -> np.ndarray:
-        """The mask, (H, W) bool, read-only."""
-        return self.stored.array
-
-    @property
-    def area(self) -> int:
-        """Number of pixels of the mask."""
-        return self.stored.area
-
-
-@dataclass(frozen=True, eq=False)
-class SessionState:
-    """A moment of a session. It never changes, so that it can be read from any thread and returned to by undo."""
-
-    prompt: Prompt = field(default_factory=Prompt)
-    candidates: tuple[Candidate, ...] = ()
-    chosen_index: int | None = None
-    objects: tuple[SegmentedObject, ...] = ()
-
-    @property
-    def chosen(self) -> Candidate | None:
-        """The chosen candidate."""
-        return None if self.chosen_index is None else self.candidates[self.chosen_index]
+__all__ = ["Candidate", "SegmentedObject", "Session", "SessionState"]
 
 
 _named: dict[str, Predictor] = {}
@@ -106,7 +43,7 @@ def _named_predictor(name: str, progress: Progress | None) -> Predictor:
         return _named[name]
 
 
-class Session:
+class Session(Tools):
     """One image and one model, without a browser.
 
     Methods may be called from any thread: edits happen one after the other, and reading never waits. An edit that
@@ -141,6 +78,8 @@ class Session:
         self._future: list[SessionState] = []
         self._embedding: Embedding | None = None
         self._answered: SessionState | None = None
+        # What the last edit was a step of, if it was one of several that undo takes back at once.
+        self._gesture: str | None = None
         self._edit = threading.RLock()
         self._listeners: list[Callable[[], None]] = []
 
@@ -210,14 +149,22 @@ class Session:
         with self._edit:
             return self.set_prompt(self.prompt.with_point(x, y, label))
 
-    def drag(self, x0: float, y0: float, x1: float, y1: float) -> tuple[Candidate, ...]:
-        """Draw a box between two opposite corners, in place of an earlier one. Returns the new candidates.
+    def drag(self, x0: float, y0: float, x1: float, y1: float, *, add: bool = False) -> tuple[Candidate, ...]:
+        """Draw a box between two opposite corners, in place of earlier ones. Returns the new candidates.
+
+        Args:
+            x0: Of one corner.
+            y0: Of the same corner.
+            x1: Of the opposite corner.
+            y1: Of the opposite corner.
+            add: Keep the earlier boxes: several boxes enclose parts of the one object.
 
         Raises:
             PromptError: The box is empty, malformed or outside the image.
         """
+        box = Box.from_corners(x0, y0, x1, y1)
         with self._edit:
-            return self.set_prompt(self.prompt.with_box(Box.from_corners(x0, y0, x1, y1)))
+            return self.set_prompt(self.prompt.with_another_box(box) if add else self.prompt.with_box(box))
 
     def set_prompt(self, prompt: Prompt) -> tuple[Candidate, ...]:
         """Set the whole prompt and return its candidates; an empty prompt has none.
@@ -239,17 +186,19 @@ class Session:
             PromptError: The prompt lies outside the image.
         """
         with self._edit:
+            now = self._state
             if prompt.is_empty:
-                return replace(self._state, prompt=prompt, candidates=(), chosen_index=None)
+                return replace(now, prompt=prompt, candidates=(), chosen_index=None, strokes=())
             prompt = prompt.check_inside(*self.size)
-            if self._answered is None or self._answered.prompt != prompt:
+            known = self._answered
+            if known is None or not (
+                known.prompt == prompt and known.strokes == now.strokes and known.settings == now.settings
+            ):
                 prediction = self.predictor.answer(self.embedding, prompt)
-                candidates = tuple(
-                    Candidate(StoredMask(mask), min(max(float(score), 0.0), 1.0), _frozen(logits))
-                    for mask, score, logits in zip(prediction.masks, prediction.scores, prediction.logits, strict=True)
-                )
-                self._answered = SessionState(prompt, candidates, prediction.best)
-            return replace(self._answered, objects=self.objects)
+                candidates = shaping.candidates_of(prediction, self.predictor, now.settings, now.strokes)
+                known = SessionState(prompt, candidates, prediction.best, strokes=now.strokes, settings=now.settings)
+                self._answered = known
+            return replace(known, objects=now.objects, editing=now.editing)
 
     def choose(self, index: int) -> Candidate:
         """Choose one of the candidates, counted from 0.
@@ -267,35 +216,42 @@ class Session:
             return self.candidates[index]
 
     def clear(self) -> None:
-        """Drop the prompt and its candidates; objects stay."""
+        """Drop the prompt and its candidates; objects stay as they are, even one that was being edited."""
         with self._edit:
-            if not self.prompt.is_empty or self.candidates:
-                self._change(SessionState(objects=self.objects))
+            if not self.prompt.is_empty or self.candidates or self._state.editing:
+                self._change(SessionState(objects=self.objects, settings=self._state.settings))
 
     # ------------------------------------------------------------------------------------------------ objects
 
     def accept(self, label: str | None = None) -> SegmentedObject:
         """Turn the chosen candidate into an object; without a label it is called "object 1", "object 2", ...
 
+        While an object is edited, it takes the place of that object, whose label it keeps unless given another.
+
         Raises:
             SessionError: There is no candidate, or its mask is empty.
         """
         with self._edit:
-            chosen = self.chosen
-            if chosen is None:
-                raise SessionError("there is no mask to accept; click on the image or draw a box first")
+            chosen = self._need_chosen("accept")
             box = box_from_mask(chosen.mask)
             if box is None:
                 raise SessionError("the chosen mask is empty; choose another candidate or change the prompt")
+            now = self._state
+            old = None if now.editing is None else self._object(now.editing)
             accepted = SegmentedObject(
-                label=(label or "").strip() or self._free_label(),
+                label=(label or "").strip() or (old.label if old else self._free_label()),
                 stored=chosen.stored,
                 score=chosen.score,
                 box=box,
-                prompt=self.prompt,
-                color=min(set(range(len(self.objects) + 1)) - {item.color for item in self.objects}),
+                prompt=now.prompt,
+                color=old.color if old else self._free_color(),
+                candidate=chosen,
+                strokes=now.strokes,
+                settings=now.settings,
+                **({"id": old.id} if old else {}),
             )
-            self._change(SessionState(objects=(*self.objects, accepted)))
+            objects = self._with(old, accepted) if old else (*now.objects, accepted)
+            self._change(SessionState(objects=objects, settings=now.settings))
             return accepted
 
     def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
@@ -349,7 +305,7 @@ class Session:
             if not label.strip():
                 raise SessionError(f"the new label of {old.label!r} is blank; give it a name")
             new = replace(old, label=label.strip())
-            self._change(replace(self._state, objects=tuple(new if o is old else o for o in self.objects)))
+            self._change(replace(self._state, objects=self._with(old, new)))
             return new
 
     def remove(self, object_id: str) -> None:
@@ -360,7 +316,8 @@ class Session:
         """
         with self._edit:
             old = self._object(object_id)
-            self._change(replace(self._state, objects=tuple(o for o in self.objects if o is not old)))
+            rest = tuple(o for o in self.objects if o is not old)
+            self._change(replace(self._state, objects=rest, editing=self._unless_gone([old])))
 
     # ------------------------------------------------------------------------------------------------ history
 
@@ -386,10 +343,13 @@ class Session:
                 raise SessionError(f"there is nothing to {verb}")
             other.append(self._state)
             self._state = source.pop()
+            self._gesture = None
             self._tell()
 
-    def _change(self, state: SessionState) -> None:
-        self._past.append(self._state)
+    def _change(self, state: SessionState, *, gesture: str | None = None) -> None:
+        if gesture is None or gesture != self._gesture:
+            self._past.append(self._state)
+        self._gesture = gesture
         self._future.clear()
         self._state = state
         self._tell()
@@ -398,18 +358,9 @@ class Session:
         for listener in list(self._listeners):
             listener()
 
-    def _object(self, object_id: str) -> SegmentedObject:
-        for item in self.objects:
-            if item.id == object_id:
-                return item
-        raise SessionError(f"there is no object {object_id!r}; it may have been removed in another view")
+    def _free_color(self) -> int:
+        return min(set(range(len(self.objects) + 1)) - {item.color for item in self.objects})
 
     def _free_label(self) -> str:
         taken = {item.label for item in self.objects}
         return next(name for n in range(1, len(taken) + 2) if (name := f"object {n}") not in taken)
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array = array.copy() if array.base is not None else array
-    array.flags.writeable = False
-    return array

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from sam_widget.errors import PromptError, SamWidgetError
-from sam_widget.prompts import Box, Point, Prompt
+from sam_widget.prompts import Box, BrushStroke, Point, Prompt, Stroke
+
+EMPTY = {"points": [], "boxes": [], "strokes": []}
 
 
 class TestPoint:
@@ -73,6 +75,36 @@ class TestBox:
             Box(*corners).clip(40, 30)
 
 
+class TestStrokes:
+    def test_store_plain_numbers(self) -> None:
+        stroke = Stroke(np.array([[1, 2], [3, 4]]), np.int64(0))  # type: ignore[arg-type]
+        assert stroke == Stroke(((1.0, 2.0), (3.0, 4.0)), 0, closed=False)
+        assert {type(value) for pair in stroke.vertices for value in pair} == {float}
+        assert BrushStroke([(1, 2)], np.float32(3)) == BrushStroke(((1.0, 2.0),), 3.0, 1)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("vertices", [(), ((1,),), ((1, 2, 3),), ((1, math.nan),), (("1", 2),), 7, None])
+    def test_refuse_vertices(self, vertices: object) -> None:
+        for make in (Stroke, lambda v: BrushStroke(v, 3)):
+            with pytest.raises(PromptError, match=r"vert|finite"):
+                make(vertices)  # type: ignore[arg-type]
+
+    def test_refuse_what_is_no_lasso_and_no_brush(self) -> None:
+        with pytest.raises(PromptError, match="at least 3"):
+            Stroke(((1, 2), (3, 4)), closed=True)
+        with pytest.raises(PromptError, match="expected 1"):
+            Stroke(((1, 2),), 2)
+        for radius in (0, -1, math.nan, "3"):
+            with pytest.raises(PromptError, match="radius of a brush"):
+                BrushStroke(((1, 2),), radius)  # type: ignore[arg-type]
+
+    def test_clip(self) -> None:
+        stroke = Stroke(((-5, 2), (50, 99)), 0)
+        assert stroke.clip(40, 30) == Stroke(((0, 2), (40, 30)), 0)
+        assert stroke.clip(100, 100) == Stroke(((0, 2), (50, 99)), 0)
+        with pytest.raises(PromptError, match="40 pixels wide and 30 high"):
+            Stroke(((50, 5), (60, 9))).clip(40, 30)
+
+
 class TestPrompt:
     def test_builds_up_without_changing(self) -> None:
         empty = Prompt()
@@ -84,7 +116,20 @@ class TestPrompt:
         assert two.without_last_point().with_box(None) == one
         assert empty.without_last_point() == empty
 
+    def test_several_boxes_and_strokes(self) -> None:
+        first, second, lasso = Box(0, 0, 9, 9), Box(5, 5, 20, 20), Stroke(((1, 1), (5, 1), (1, 5)), closed=True)
+        prompt = Prompt().with_box(first).with_another_box(second).with_stroke(lasso)
+        assert prompt == Prompt(box=first, boxes=(second,), strokes=(lasso,))
+        assert (prompt.boxes, prompt.box, prompt.strokes) == ((first, second), second, (lasso,))
+        assert hash(prompt) == hash(Prompt(boxes=(first, second), strokes=(lasso,)))
+        assert prompt != Prompt(boxes=(second, first), strokes=(lasso,))
+        assert prompt.with_box(first).boxes == (first,)
+        assert prompt.with_box(None).boxes == ()
+        assert Prompt().box is None
+        assert Prompt.from_arrays(box=[first.corners, second.corners]).boxes == (first, second)
+
     def test_a_box_or_a_mask_alone_is_not_empty(self) -> None:
+        assert not Prompt(strokes=(Stroke(((1, 2),)),)).is_empty
         assert not Prompt(box=Box(0, 0, 1, 1)).is_empty
         assert not Prompt(mask=np.zeros((4, 4), np.float32)).is_empty
 
@@ -134,6 +179,13 @@ class TestPrompt:
     def test_check_inside_refuses_points_outside(self, xy: tuple[float, float]) -> None:
         with pytest.raises(PromptError, match="0 <= x <= 40 and 0 <= y <= 30"):
             Prompt().with_point(*xy).check_inside(40, 30)
+
+    def test_check_inside_clips_every_box_and_stroke(self) -> None:
+        prompt = Prompt(boxes=(Box(-5, -5, 100, 10), Box(1, 1, 2, 2)), strokes=(Stroke(((-1, 5), (3, 5))),))
+        inside = Prompt(boxes=(Box(0, 0, 40, 10), Box(1, 1, 2, 2)), strokes=(Stroke(((0, 5), (3, 5))),))
+        assert prompt.check_inside(40, 30) == inside
+        with pytest.raises(PromptError, match="scribble from"):
+            Prompt(strokes=(Stroke(((50, 5), (60, 5))),)).check_inside(40, 30)
 
     def test_check_inside_clips_the_box(self) -> None:
         prompt = Prompt().with_box(Box(-5, -5, 100, 10)).check_inside(40, 30)
@@ -191,7 +243,7 @@ class TestArrays:
             ({"labels": [1]}, "0 points but 1 labels"),
             ({"points": [(1, 2)], "labels": [3]}, "label of a point is 3"),
             ({"box": (1, 2, 3)}, r"shape \(3,\)"),
-            ({"box": [(0, 0, 1, 1), (0, 0, 2, 2)]}, "One box a prompt"),
+            ({"box": [(0, 0, 1), (0, 0, 2)]}, r"shape \(2, 3\).*several boxes"),
             ({"box": (5, 5, 1, 1)}, "wrong way round"),
             ({"mask": [1, 2, 3]}, "low-resolution logits"),
             ({"mask": "cat"}, "mask cannot be read"),
@@ -204,12 +256,13 @@ class TestArrays:
 
 class TestDict:
     def test_round_trip_through_json(self) -> None:
-        prompt = Prompt((Point(1.5, 2, 1), Point(3, 4, 0)), Box(0, 0, 9, 9))
+        lasso = Stroke(((1, 2), (3, 4.5), (0, 9)), 0, closed=True)
+        prompt = Prompt((Point(1.5, 2, 1), Point(3, 4, 0)), boxes=(Box(0, 0, 9, 9), Box(1, 1, 2, 2)), strokes=(lasso,))
         assert Prompt.from_dict(json.loads(json.dumps(prompt.to_dict()))) == prompt
         assert Prompt.from_dict(Prompt().to_dict()) == Prompt()
 
     def test_leaves_the_mask_out(self) -> None:
-        assert Prompt(mask=np.zeros((4, 4), np.float32)).to_dict() == {"points": [], "box": None}
+        assert Prompt(mask=np.zeros((4, 4), np.float32)).to_dict() == {"points": [], "boxes": [], "strokes": []}
 
     @pytest.mark.parametrize(
         "data",
@@ -218,14 +271,18 @@ class TestDict:
             [],
             {},
             {"points": []},
-            {"points": [], "box": None, "extra": 1},
-            {"points": "ab", "box": None},
-            {"points": None, "box": None},
-            {"points": [[1, 2]], "box": None},
-            {"points": [{"x": 1, "y": 2}], "box": None},
-            {"points": [{"x": "1", "y": 2, "label": 1}], "box": None},
-            {"points": [], "box": [0, 0, 1, 1]},
-            {"points": [], "box": {"x0": 1, "y0": 0, "x1": 0, "y1": 1}},
+            {**EMPTY, "extra": 1},
+            {**EMPTY, "points": "ab"},
+            {**EMPTY, "points": None},
+            {**EMPTY, "points": [[1, 2]]},
+            {**EMPTY, "points": [{"x": 1, "y": 2}]},
+            {**EMPTY, "points": [{"x": "1", "y": 2, "label": 1}]},
+            {**EMPTY, "boxes": [[0, 0, 1, 1]]},
+            {**EMPTY, "boxes": {"x0": 1, "y0": 0, "x1": 0, "y1": 1}},
+            {**EMPTY, "boxes": [{"x0": 1, "y0": 0, "x1": 0, "y1": 1}]},
+            {**EMPTY, "strokes": [{"vertices": [[1, 2]], "label": 1}]},
+            {**EMPTY, "strokes": [{"vertices": [[1, 2]], "label": 1, "closed": True}]},
+            {**EMPTY, "strokes": [{"vertices": ["ab"], "label": 1, "closed": False}]},
         ],
     )
     def test_refuses(self, data: object) -> None:

@@ -1,0 +1,94 @@
+"""Strokes as pixels: what a brush covers, what a lasso encloses, points along a scribble."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from sam_widget.geometry import BrushStroke, Stroke
+
+Mask = NDArray[np.bool_]
+
+# Pixels across which a lasso is looked at to find its innermost point.
+GRID = 96
+
+
+def paint(mask: Mask, strokes: Iterable[BrushStroke]) -> Mask:
+    """Return a copy of a mask with these strokes painted and erased, in their order.
+
+    Args:
+        mask: (H, W) bool.
+        strokes: What to paint; what lies outside the mask is cut off.
+    """
+    painted = mask.copy()
+    for stroke in strokes:
+        for start, end in _segments(stroke.vertices):
+            _paint_segment(painted, start, end, stroke.radius, value=bool(stroke.label))
+    return painted
+
+
+def _segments(vertices: tuple[tuple[float, float], ...]) -> Iterable[tuple[tuple[float, float], tuple[float, float]]]:
+    return zip(vertices, vertices[1:] or vertices, strict=False)
+
+
+def _paint_segment(
+    mask: Mask, start: tuple[float, float], end: tuple[float, float], radius: float, *, value: bool
+) -> None:
+    """Set the pixels whose centre, or any other part if the brush is thinner than a pixel, the brush covers."""
+    (xa, ya), (xb, yb) = start, end
+    reach = max(radius, math.sqrt(0.5))
+    height, width = mask.shape
+    left, right = max(0, math.floor(min(xa, xb) - reach)), min(width, math.ceil(max(xa, xb) + reach))
+    top, bottom = max(0, math.floor(min(ya, yb) - reach)), min(height, math.ceil(max(ya, yb) + reach))
+    if left >= right or top >= bottom:
+        return
+    x = np.arange(left, right) + 0.5 - xa
+    y = (np.arange(top, bottom) + 0.5 - ya)[:, None]
+    dx, dy = xb - xa, yb - ya
+    length = dx * dx + dy * dy
+    # How far along the segment the nearest point to each pixel lies, 0 to 1.
+    along = np.clip((x * dx + y * dy) / length, 0, 1) if length else 0.0
+    near = (x - along * dx) ** 2 + (y - along * dy) ** 2 <= reach * reach
+    mask[top:bottom, left:right][near] = value
+
+
+def enclosed(lasso: Stroke, height: int, width: int) -> Mask:
+    """Return what a lasso encloses, (H, W) bool; where it crosses itself, by the even-odd rule."""
+    picture = Image.new("1", (width, height))
+    # Pillow counts pixels, and pixel (0, 0) has its centre at (0.5, 0.5).
+    ImageDraw.Draw(picture).polygon([(x - 0.5, y - 0.5) for x, y in lasso.vertices], fill=1)
+    return np.array(picture, dtype=np.bool_)
+
+
+def innermost(lasso: Stroke) -> tuple[float, float]:
+    """Return the point inside a lasso that is farthest from it, to about a hundredth of the lasso's size."""
+    from scipy.ndimage import distance_transform_edt
+
+    x0, y0, x1, y1 = lasso.box
+    step = max(x1 - x0, y1 - y0, 1e-6) / GRID
+    # One row and column more than there are, so that a lasso drawn along a line has an inside, too.
+    small = Stroke(tuple(((x - x0) / step, (y - y0) / step) for x, y in lasso.vertices), closed=True)
+    inside = enclosed(small, int((y1 - y0) / step) + 1, int((x1 - x0) / step) + 1)
+    if not inside.any():
+        return (x0 + x1) / 2, (y0 + y1) / 2
+    distances = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(distances.argmax(), distances.shape)
+    return min(x0 + (float(column) + 0.5) * step, x1), min(y0 + (float(row) + 0.5) * step, y1)
+
+
+def along(stroke: Stroke, count: int) -> list[tuple[float, float]]:
+    """Return `count` points at equal distances along a stroke, each in the middle of its share."""
+    xy = np.array(stroke.vertices)
+    steps = np.hypot(*np.diff(xy, axis=0).T)
+    travelled = np.concatenate(([0.0], np.cumsum(steps)))
+    at = (np.arange(count) + 0.5) / count * travelled[-1]
+    return [(float(np.interp(d, travelled, xy[:, 0])), float(np.interp(d, travelled, xy[:, 1]))) for d in at]
+
+
+def length(stroke: Stroke) -> float:
+    """Return how long a stroke is, in pixels."""
+    return float(np.hypot(*np.diff(np.array(stroke.vertices), axis=0).T).sum())

@@ -1,0 +1,91 @@
+"""From a prompt as a person gives it to prompts as SAM takes them: points, at most one box, at most one mask.
+
+SAM learned nothing of strokes, and takes one box. So a scribble becomes points along it; a lasso becomes the box around
+it, the point farthest inside it and a mask prompt of what it encloses; a background lasso becomes a background point
+and is left out of the mask prompt; and several boxes become as many prompts, each with the points that lie in it, whose
+answers are united.
+
+Measured with `tiny` on 118 masks of photos, loosely lassoed by machine: mean IoU 0.57 with the box alone, 0.62 with box
+and point, 0.61 with box and mask, 0.67 with all three; whatever the logits of the mask, from 3 to 20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from sam_widget.geometry import BACKGROUND, Box, Point, Stroke
+from sam_widget.painting import along, enclosed, innermost, length
+from sam_widget.prompts import Prompt
+
+# A scribble is worth one point for each such part of the image's longer side that it is long, up to the most.
+SPACING = 1 / 16
+MOST_POINTS = 6
+
+
+def parts(
+    prompt: Prompt, image_size: tuple[int, int], as_logits: Callable[[np.ndarray], np.ndarray] | None
+) -> tuple[Prompt, ...]:
+    """Return the prompts to give to SAM, of which the answers belong together.
+
+    Args:
+        prompt: As a person gave it, inside the image.
+        image_size: Height and width of the image, in pixels.
+        as_logits: Makes a mask prompt of a (H, W) mask; None for a model that takes none.
+    """
+    height, width = image_size
+    points, boxes, mask = list(prompt.points), list(prompt.boxes), prompt.mask
+    for stroke in prompt.strokes:
+        if not stroke.closed:
+            points.extend(_points_on(stroke, max(image_size)))
+            continue
+        points.append(Point(*innermost(stroke), stroke.label))
+        if stroke.label != BACKGROUND:
+            boxes.append(_around(stroke).clip(width, height))
+    lassos = [stroke for stroke in prompt.strokes if stroke.closed]
+    if mask is None and as_logits is not None and any(lasso.label != BACKGROUND for lasso in lassos):
+        mask = as_logits(_inside(lassos, height, width))
+    plain = Prompt(points, boxes=boxes, mask=mask)
+    return (plain,) if len(boxes) <= 1 else _split(plain)
+
+
+def _split(prompt: Prompt) -> tuple[Prompt, ...]:
+    """One prompt a box. Background points go with all of them, foreground points with the boxes that they lie in."""
+    found = []
+    for box in prompt.boxes:
+        points = tuple(p for p in prompt.points if p.label == BACKGROUND or _holds(box, p))
+        found.append(replace(prompt, points=points, boxes=(box,)))
+    alone = tuple(p for p in prompt.points if p.label != BACKGROUND and not any(_holds(b, p) for b in prompt.boxes))
+    if alone:
+        background = tuple(p for p in prompt.points if p.label == BACKGROUND)
+        found.append(replace(prompt, points=(*alone, *background), boxes=()))
+    return tuple(found)
+
+
+def _holds(box: Box, point: Point) -> bool:
+    return box.x0 <= point.x <= box.x1 and box.y0 <= point.y <= box.y1
+
+
+def _around(lasso: Stroke) -> Box:
+    x0, y0, x1, y1 = lasso.box
+    # At least a pixel each way, for a lasso drawn along a line.
+    return Box(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
+
+
+def _points_on(stroke: Stroke, longer_side: int) -> list[Point]:
+    count = min(MOST_POINTS, 1 + int(length(stroke) / (SPACING * longer_side)))
+    return [Point(x, y, stroke.label) for x, y in along(stroke, count)]
+
+
+def _inside(lassos: list[Stroke], height: int, width: int) -> np.ndarray:
+    """What the foreground lassos enclose and the background lassos do not."""
+    mask = np.zeros((height, width), dtype=np.bool_)
+    for lasso in lassos:
+        if lasso.label != BACKGROUND:
+            mask |= enclosed(lasso, height, width)
+    for lasso in lassos:
+        if lasso.label == BACKGROUND:
+            mask &= ~enclosed(lasso, height, width)
+    return mask

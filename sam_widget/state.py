@@ -1,0 +1,117 @@
+"""A moment of a session: the prompt, its candidates, the accepted objects. Everything here is a frozen dataclass."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sam_widget.cleanup import MaskSettings
+from sam_widget.geometry import Box, BrushStroke
+from sam_widget.masks import StoredMask
+from sam_widget.prompts import Prompt
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One of the masks that the model offers for the prompt.
+
+    Attributes:
+        stored: The mask, as it is kept: `source`, cleaned up and painted on.
+        score: The IoU that the model expects, between 0 and 1.
+        logits: (h, w) float32 at low resolution, read-only; can be a mask prompt. None for the mask of an object that
+            no single prediction made.
+        stability: How little the mask changes as its threshold moves, between 0 and 1 (`masks.stability_score`); None
+            where there are no logits.
+        source: The mask as the logits give it, before anything is done to it; `stored` itself where nothing is.
+    """
+
+    stored: StoredMask
+    score: float
+    logits: np.ndarray | None
+    stability: float | None = None
+    source: StoredMask | None = None
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask, (H, W) bool, read-only."""
+        return self.stored.array
+
+    @property
+    def base(self) -> StoredMask:
+        """The mask before it is cleaned up and painted on."""
+        return self.stored if self.source is None else self.source
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentedObject:
+    """An accepted mask.
+
+    Attributes:
+        label: What the person calls it.
+        stored: The mask, as it is kept.
+        score: The IoU that the model expected of it.
+        box: Tight around the mask.
+        prompt: What it was made from.
+        color: Index into the palette; at first, no two objects of a session share one.
+        id: Stays the same when anything else changes.
+        candidate: The candidate that was accepted, to go on from when the object is edited; None for a mask that came
+            about otherwise.
+        strokes: What was painted on it.
+        settings: How its mask was made of its logits.
+    """
+
+    label: str
+    stored: StoredMask
+    score: float
+    box: Box
+    prompt: Prompt
+    color: int = 0
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    candidate: Candidate | None = None
+    strokes: tuple[BrushStroke, ...] = ()
+    settings: MaskSettings = field(default_factory=MaskSettings)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask, (H, W) bool, read-only."""
+        return self.stored.array
+
+    @property
+    def area(self) -> int:
+        """Number of pixels of the mask."""
+        return self.stored.area
+
+    @property
+    def stability(self) -> float | None:
+        """The stability score of the candidate that was accepted, if there was one."""
+        return None if self.candidate is None else self.candidate.stability
+
+
+@dataclass(frozen=True, eq=False)
+class SessionState:
+    """A moment of a session. It never changes, so that it can be read from any thread and returned to by undo.
+
+    Attributes:
+        prompt: What has been said about the object in work.
+        candidates: The masks offered for it.
+        chosen_index: Which of them `accept` would take.
+        objects: The accepted objects, oldest first.
+        strokes: What has been painted on the candidates.
+        settings: How the candidates' masks are made of their logits; stays when an object is accepted.
+        editing: The id of the accepted object that is being edited; `accept` replaces it.
+    """
+
+    prompt: Prompt = field(default_factory=Prompt)
+    candidates: tuple[Candidate, ...] = ()
+    chosen_index: int | None = None
+    objects: tuple[SegmentedObject, ...] = ()
+    strokes: tuple[BrushStroke, ...] = ()
+    settings: MaskSettings = field(default_factory=MaskSettings)
+    editing: str | None = None
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The chosen candidate."""
+        return None if self.chosen_index is None else self.candidates[self.chosen_index]
