@@ -44,17 +44,24 @@ def runs_from_mask(mask: ArrayLike) -> NDArray[np.uint32]:
     """
     pixels = _mask(mask)
     width = pixels.shape[1]
-    flat = np.ascontiguousarray(pixels).reshape(-1)
-    # Where a pixel differs from the one before it. In a row-major walk these alternate: on, off, on, off.
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    if flat.size and flat[0]:
-        edges = np.concatenate(([0], edges))
-    if len(edges) % 2:
-        edges = np.append(edges, flat.size)
+    edges = _edges(np.ascontiguousarray(pixels).reshape(-1))
     starts, ends = edges[0::2], edges[1::2]
     if len(starts):
         starts, ends = _split_at_rows(starts, ends, width)
     return np.stack((starts, ends - starts), axis=1).astype(np.uint32)
+
+
+def _edges(flat: Mask) -> NDArray[np.intp]:
+    """Where a pixel differs from the one before it; outside, nothing is set. They alternate: on, off, on, off."""
+    size = flat.size
+    changes = np.zeros(size + 8 - size % 8, np.bool_)
+    if size:
+        changes[0], changes[size] = flat[0], flat[-1]
+        np.not_equal(flat[1:], flat[:-1], out=changes[1:size])
+    # Few pixels are edges. Eight at a time, the empty ones are skipped at eight times the speed.
+    eights = changes.view(np.uint64).astype(np.bool_).nonzero()[0]
+    edges = changes.reshape(-1, 8).take(eights, axis=0).reshape(-1).nonzero()[0]
+    return eights.take(edges >> 3) * 8 + (edges & 7)
 
 
 def _split_at_rows(starts: NDArray[np.intp], ends: NDArray[np.intp], width: int) -> tuple[NDArray[np.intp], ...]:

@@ -108,7 +108,7 @@ export interface Answer {
   revision: number;
 }
 
-/** One mask of a `Masks` message; its buffer holds little-endian uint32 pairs (start, length). */
+/** One mask of a `Masks` message; its buffer holds packed row runs, as `sam_widget.runs` describes them. */
 export interface MaskData {
   id: string;
   width: number;

@@ -1,4 +1,4 @@
-/** Masks as row runs: read them, paint them, find their outline. Pure: no DOM. */
+/** Masks as row runs: paint them, find their outline. Pure: no DOM. */
 
 import type { BoxData } from "./protocol";
 
@@ -7,28 +7,6 @@ export interface Mask {
   readonly width: number;
   readonly height: number;
   readonly runs: Uint32Array;
-}
-
-/**
- * Read little-endian uint32 pairs. The bytes are copied: they may start anywhere in a larger message, which a view
- * would keep alive.
- *
- * @throws RangeError when the bytes are not the runs of a mask of this size.
- */
-export function decodeMask(bytes: Uint8Array, width: number, height: number): Mask {
-  if (bytes.byteLength % 8) throw new RangeError(`${bytes.byteLength} bytes are not pairs of uint32`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const runs = new Uint32Array(bytes.byteLength / 4);
-  for (let i = 0; i < runs.length; i++) runs[i] = view.getUint32(4 * i, true);
-  let end = 0;
-  for (let i = 0; i < runs.length; i += 2) {
-    const start = runs[i];
-    const inRow = (start % width) + runs[i + 1] <= width;
-    if (start < end || !inRow || start >= width * height)
-      throw new RangeError(`run ${i / 2} (start ${start}, length ${runs[i + 1]}) does not fit ${width} x ${height}`);
-    end = start + runs[i + 1];
-  }
-  return { width, height, runs };
 }
 
 /** A grid of RGBA pixels laid over the image: grid pixel (i, j) shows the image at (left, top) + (i + .5, j + .5) * step. */

@@ -1,7 +1,8 @@
 /** What the kernel says, as this view knows it, and what this view has asked and not yet heard back. */
 
+import { unpackMask } from "./packed";
 import type { Answer, Image, MaskData, Masks, PreviewMask, PromptData, State } from "./protocol";
-import { decodeMask, type Mask } from "./runs";
+import type { Mask } from "./runs";
 import { type Body, type Channel, Transport } from "./transport";
 
 /** What the store needs of an anywidget model. */
@@ -274,7 +275,7 @@ export class Store<Bitmap = ImageBitmap> {
     message.masks.forEach(({ id, width, height }: MaskData, i) => {
       if (this.masks.has(id)) return;
       try {
-        this.masks.set(id, decodeMask(buffers[i], width, height));
+        this.masks.set(id, unpackMask(buffers[i], width, height));
       } catch (error) {
         this.failure = `A mask from the kernel could not be read: ${reason(error)}`;
       }
@@ -288,7 +289,7 @@ export class Store<Bitmap = ImageBitmap> {
   #receivePreview({ seq, width, height, score }: PreviewMask, [bytes]: Uint8Array[]): void {
     this.#found();
     try {
-      this.#previews.get(seq)?.({ mask: decodeMask(bytes, width, height), score });
+      this.#previews.get(seq)?.({ mask: unpackMask(bytes, width, height), score });
     } catch {
       // Nothing to show, then; the answer that follows ends the wait.
     }

@@ -1,5 +1,6 @@
 /** A model whose kernel side is the test. */
 
+import { deflateSync } from "fflate";
 import type { Answer, Masks, State } from "../src/protocol";
 import type { Model } from "../src/store";
 
@@ -75,7 +76,7 @@ export class FakeModel implements Model {
     this.emit(
       "msg:custom",
       message,
-      ids.map(() => bytes([0, 2], 3)),
+      ids.map(() => packedMask(3)),
     );
   }
 
@@ -90,14 +91,18 @@ export class FakeModel implements Model {
   }
 }
 
-/** Little-endian uint32 numbers that begin `offset` bytes into a longer buffer. */
-export function bytes(values: readonly number[], offset = 0): DataView {
-  const whole = new DataView(new ArrayBuffer(offset + 4 * values.length + 5));
-  for (let i = 0; i < whole.byteLength; i++) whole.setUint8(i, 0xee);
-  values.forEach((value, i) => {
-    whole.setUint32(offset + 4 * i, value, true);
-  });
-  return new DataView(whole.buffer, offset, 4 * values.length);
+/** Bytes that begin `offset` bytes into a longer buffer. */
+export function bytes(values: ArrayLike<number>, offset = 0): DataView {
+  const whole = new Uint8Array(offset + values.length + 5).fill(0xee);
+  whole.set(values, offset);
+  return new DataView(whole.buffer, offset, values.length);
+}
+
+/** A packed mask of 4 x 4 pixels, of which the first two are set. */
+export function packedMask(offset = 0): DataView {
+  // First row, number of rows, of runs, start, end; zigzag, and in four planes.
+  const numbers = [0, 1, 1, 0, 2].map((value) => 2 * value);
+  return bytes(deflateSync(Uint8Array.from([...numbers, ...Array(15).fill(0)])), offset);
 }
 
 /** Let every promise that can go on do so. */

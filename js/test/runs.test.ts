@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bounds, decodeMask, type Mask, outline, paint, rgba } from "../src/runs";
-import { bytes } from "./fake";
+import { bounds, type Mask, outline, paint, rgba } from "../src/runs";
 
 /** A mask from a drawing: one string a row, "#" inside. */
 function draw(...rows: string[]): Mask {
@@ -10,30 +9,6 @@ function draw(...rows: string[]): Mask {
   );
   return { width, height: rows.length, runs: Uint32Array.from(runs) };
 }
-
-function asBytes(view: DataView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
-describe("decodeMask", () => {
-  it.each([0, 1, 2, 3, 4])("reads runs that begin %i bytes into their buffer", (offset) => {
-    const mask = decodeMask(asBytes(bytes([1, 2, 4, 1, 70_000, 300], offset)), 400, 200);
-    expect([...mask.runs]).toEqual([1, 2, 4, 1, 70_000, 300]);
-  });
-
-  it("reads an empty mask", () => {
-    expect(decodeMask(new Uint8Array(), 4, 4).runs).toHaveLength(0);
-  });
-
-  it.each([
-    ["half a pair", [1]],
-    ["a run across the end of a row", [3, 2]],
-    ["a run beyond the last row", [16, 1]],
-    ["runs that overlap", [0, 3, 2, 1]],
-  ])("refuses %s", (_, values) => {
-    expect(() => decodeMask(asBytes(bytes(values)), 4, 4)).toThrow(RangeError);
-  });
-});
 
 describe("paint", () => {
   const grid = (width: number, height: number, left = 0, top = 0, step = 1) => ({

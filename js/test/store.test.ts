@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PointData, PromptData, State } from "../src/protocol";
 import { Store } from "../src/store";
-import { bytes, FakeModel, STATE, settled } from "./fake";
+import { bytes, FakeModel, packedMask, STATE, settled } from "./fake";
 
 const closing: AbortController[] = [];
 afterEach(() => {
@@ -227,7 +227,7 @@ describe("previews", () => {
     const preview = store.preview(prompt);
     const { client, seq } = model.last("preview");
     expect(model.last("preview").prompt).toEqual(prompt);
-    model.emit("msg:custom", { ...found, client, seq }, [bytes([0, 2], 3)]);
+    model.emit("msg:custom", { ...found, client, seq }, [packedMask(3)]);
     expect(await preview).toEqual({ mask: { width: 4, height: 4, runs: Uint32Array.of(0, 2) }, score: 0.7 });
     await model.answer(model.last("preview"), { revision: 99 });
     expect([store.status, store.answered, store.prompt.points.length]).toEqual(["ready", 1, 0]);
@@ -257,7 +257,7 @@ describe("previews", () => {
     const { model, store } = await open();
     const preview = store.preview(prompt);
     const { seq } = model.last("preview");
-    model.emit("msg:custom", { ...found, client: "another", seq }, [bytes([0, 2])]);
+    model.emit("msg:custom", { ...found, client: "another", seq }, [packedMask()]);
     await model.answer(model.last("preview"));
     expect(await preview).toBeNull();
   });

@@ -44,7 +44,7 @@ describe("Transport", () => {
     const { model, handlers } = open();
     const message = { type: "masks", masks: [{ id: "a", width: 4, height: 4 }] };
     model.emit("msg:custom", message, [bytes([1, 2], 3)]);
-    expect(handlers.masks).toHaveBeenCalledWith(message, [Uint8Array.of(1, 0, 0, 0, 2, 0, 0, 0)]);
+    expect(handlers.masks).toHaveBeenCalledWith(message, [Uint8Array.of(1, 2)]);
     model.emit("msg:custom", { type: "image" }, [Uint8Array.of(5, 6).buffer]);
     expect(handlers.image).toHaveBeenCalledWith({ type: "image" }, [Uint8Array.of(5, 6)]);
   });

@@ -169,10 +169,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class MaskData:
-    """One mask of a `Masks` message; its buffer holds little-endian uint32 pairs (start, length).
-
-    Starts count pixels row by row from the top left; a run never crosses the end of a row.
-    """
+    """One mask of a `Masks` message; its buffer holds packed row runs, as `sam_widget.runs` describes them."""
 
     id: str
     width: int
@@ -191,7 +188,7 @@ class Masks:
 class PreviewMask:
     """The mask that a preview's prompt would choose, sent right before the answer, for the view that asked.
 
-    The one buffer holds row runs, as a `MaskData`'s does.
+    The one buffer holds packed row runs, as a `MaskData`'s does.
     """
 
     type: ClassVar[str] = "preview_mask"

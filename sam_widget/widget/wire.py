@@ -9,6 +9,7 @@ from PIL import Image as Pillow
 
 from sam_widget.masks import StoredMask
 from sam_widget.prompts import Box, Point, Prompt
+from sam_widget.runs import pack_runs
 from sam_widget.widget.protocol import (
     BoxData,
     CandidateData,
@@ -133,9 +134,9 @@ def prompt_from(data: PromptData) -> Prompt:
 
 
 def mask_message(name: str, mask: StoredMask) -> tuple[MaskData, bytes]:
-    """Return a mask as it travels: row runs as little-endian uint32 pairs."""
+    """Return a mask as it travels: packed row runs."""
     height, width = mask.shape
-    return MaskData(name, width, height), mask.runs.astype("<u4").tobytes()
+    return MaskData(name, width, height), pack_runs(mask.runs, width)
 
 
 def image_message(session: Session) -> tuple[Image, bytes]:

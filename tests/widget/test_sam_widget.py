@@ -13,6 +13,7 @@ import pytest
 
 import sam_widget as sw
 from sam_widget.masks import mask_from_runs
+from sam_widget.runs import unpack_runs
 from sam_widget.widget.sam_widget import SamWidget
 
 
@@ -39,12 +40,9 @@ class View:
             self.messages.append(content)
             if content["type"] == "masks":
                 for data, buffer in zip(content["masks"], buffers, strict=True):
-                    runs = np.frombuffer(buffer, "<u4").reshape(-1, 2)
-                    self.masks[data["id"]] = mask_from_runs(runs, data["height"], data["width"])
+                    self.masks[data["id"]] = unpacked(buffer, data)
             elif content["type"] == "preview_mask":
-                runs = np.frombuffer(buffers[0], "<u4").reshape(-1, 2)
-                name = f"preview {content['seq']}"
-                self.masks[name] = mask_from_runs(runs, content["height"], content["width"])
+                self.masks[f"preview {content['seq']}"] = unpacked(buffers[0], content)
             elif content["type"] == "image":
                 (self.picture,) = buffers
             self._news.notify_all()
@@ -71,6 +69,11 @@ class View:
     def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Send a request and wait for its answer."""
         return self.answer(self.post(kind, **fields))
+
+
+def unpacked(buffer: bytes, size: dict[str, int]) -> np.ndarray:
+    shape = size["height"], size["width"]
+    return mask_from_runs(unpack_runs(buffer, *shape), *shape)
 
 
 def prompt(*points: tuple[float, float], box: dict[str, float] | None = None) -> dict[str, Any]:

@@ -1,0 +1,113 @@
+"""Row runs in few bytes: the form in which masks travel to a view.
+
+A boundary runs on from row to row, so where a run begins and ends is written as the difference from the run above it,
+and most differences are 0, 1 or -1. Packed, in this order, are: the first row that has runs; how many rows there are
+from it to the last one that has; for each of these the number of its runs, less that of the row above; for each run its
+start less that of the run above, then for each run its end likewise. The run above run i is run i - n, where n is the
+number of runs in the row above run i's own; where n is 0, differences are from column 0.
+
+Every number is mapped to 0, 1, 2, ... from 0, -1, 1, ... ("zigzag") and written as a little-endian uint32, but
+byte by byte of significance: first the lowest byte of all numbers, then the next, so that the two highest are all
+zeros. The whole is a raw deflate stream (RFC 1951). A mask without runs is no bytes at all.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_widget.errors import SamWidgetError
+
+# No window is needed of what is mostly a skewed distribution of small numbers; the fastest level finds that too.
+_LEVEL = 1
+_RAW = -zlib.MAX_WBITS
+
+
+class RunsError(SamWidgetError, ValueError):
+    """Bytes are not the packed runs of a mask of the size given."""
+
+
+def pack_runs(runs: NDArray[np.uint32], width: int) -> bytes:
+    """Pack the runs of a mask.
+
+    Args:
+        runs: (R, 2) of start and length, as `masks.runs_from_mask` returns them.
+        width: Of the mask, in pixels.
+    """
+    if not len(runs):
+        return b""
+    starts, lengths = runs.T
+    row = starts // np.uint32(width)
+    edges = np.empty((2, len(row)), np.int32)
+    edges[0] = starts - row * np.uint32(width)
+    edges[1] = edges[0] + lengths
+    first = int(row[0])
+    row = (row - np.uint32(first)).astype(np.intp)
+    counts = np.bincount(row + 1)  # Of the row before the first, which is 0, and then of every row.
+    in_row_above = counts.take(row)
+    above = np.arange(len(row)) - in_row_above
+    differences = edges - edges.take(above, axis=1) * (in_row_above > 0)
+    numbers = np.concatenate(((first, len(counts) - 1), counts[1:] - counts[:-1], *differences), dtype=np.int32)
+    zigzag = (numbers << 1) ^ (numbers >> 31)
+    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
+    return deflate.compress(_planes(zigzag)) + deflate.flush()
+
+
+def _planes(numbers: NDArray[np.int32]) -> bytes:
+    """All lowest bytes, then all next ones, and so on."""
+    return numbers.astype("<i4", copy=False).view(np.uint8).reshape(-1, 4).T.tobytes()
+
+
+def unpack_runs(data: bytes, height: int, width: int) -> NDArray[np.uint32]:
+    """Return the runs that `pack_runs` packed.
+
+    Args:
+        data: The packed runs.
+        height: Of the mask, in pixels.
+        width: Of the mask, in pixels.
+
+    Returns:
+        (R, 2) of start and length, ascending; no run crosses the end of a row or touches the one before it.
+
+    Raises:
+        RunsError: The bytes are not such runs.
+    """
+    if not data:
+        return np.empty((0, 2), np.uint32)
+    try:
+        inflate = zlib.decompressobj(_RAW)
+        # A mask has at most a run for every second pixel: two numbers, and one more a row.
+        most = 4 * (2 + height + height * (width + 1))
+        planes = inflate.decompress(data, most + 1)
+        if not inflate.eof or inflate.unused_data or len(planes) > most or len(planes) % 4:
+            raise ValueError("it ends early or late")
+        numbers = np.frombuffer(planes, np.uint8).reshape(4, -1).T.astype(np.uint8, order="C").view("<u4")[:, 0]
+        zigzag = numbers.astype(np.int64)
+        return _runs((zigzag >> 1) ^ -(zigzag & 1), height, width)
+    except (ValueError, IndexError, zlib.error) as error:
+        msg = f"{len(data)} bytes are not the packed runs of a mask of {height} x {width} pixels: {error}."
+        raise RunsError(msg) from error
+
+
+def _runs(numbers: NDArray[np.int64], height: int, width: int) -> NDArray[np.uint32]:
+    first, rows = int(numbers[0]), int(numbers[1])
+    if first < 0 or rows < 1 or first + rows > height:
+        raise ValueError(f"rows {first} to {first + rows} do not fit")
+    counts = numbers[2 : 2 + rows].cumsum()
+    total = int(counts.sum())
+    if len(counts) < rows or counts.min() < 0 or counts.max() > width or len(numbers) != 2 + rows + 2 * total:
+        raise ValueError(f"{len(numbers)} numbers do not make {rows} rows of runs")
+    edges = numbers[2 + rows :].reshape(2, total).copy()
+    end, above = 0, 0
+    for count in counts:
+        # Run by run, for in a row with more runs than the one above, some follow from others of their own row.
+        for i in range(end, end + count) if above else ():
+            edges[:, i] += edges[:, i - above]
+        row = edges[:, end : end + count].T.reshape(-1)
+        if (np.diff(row, prepend=-1, append=width + 1) <= 0).any():
+            raise ValueError("its runs overlap or leave their row")
+        end, above = end + count, count
+    starts = edges[0] + np.repeat(np.arange(first, first + rows) * width, counts)
+    return np.stack((starts, edges[1] - edges[0]), axis=1).astype(np.uint32)
