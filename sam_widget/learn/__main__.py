@@ -40,9 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     export.add_argument("out", type=Path)
     export.set_defaults(run=_export)
 
-    evaluate = commands.add_parser("evaluate", help="measure a model on photos with human masks, beside two priors")
+    evaluate = commands.add_parser("evaluate", help="measure models and classical rivals on photos with human masks")
     evaluate.add_argument("folder", type=Path, help="with images/NAME.jpg and masks/NAME_0.png, NAME_1.png, ...")
     evaluate.add_argument("--model", action="append", help="name or checkpoint; may be repeated (default: tiny)")
+    evaluate.add_argument(
+        "--rivals",
+        nargs="*",
+        metavar="RIVAL",
+        help="disc, grabcut, felzenszwalb, random-walker; `--rivals` alone for none (default: all)",
+    )
+    evaluate.add_argument(
+        "--clicks",
+        type=int,
+        help="most clicks on a mask; 20 are needed to count NoC (default: 20 for models, 5 for the slower rivals)",
+    )
+    evaluate.add_argument("--out", type=Path, help="folder for samples.csv, reliability.png and failures-METHOD.png")
     evaluate.set_defaults(run=_evaluate)
 
     parsed = parser.parse_args(arguments)
@@ -55,7 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _needs_extra() -> int:
-    print('error: this needs OpenCV; install it with `pip install "sam-widget[learn]"`', file=sys.stderr)
+    print(
+        'error: this needs OpenCV and scikit-image; install them with `pip install "sam-widget[learn]"`',
+        file=sys.stderr,
+    )
     return 1
 
 
@@ -100,15 +115,26 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from sam_widget.learn.evaluate import Disc, Method, ModelMethod, evaluate, samples, table
+    from sam_widget.learn import report
+    from sam_widget.learn.evaluate import CAP, REPORTED, Figures, Method, ModelMethod, evaluate, samples
+    from sam_widget.learn.rivals import RIVALS
     from sam_widget.predictor import Predictor
 
+    wanted = list(RIVALS) if options.rivals is None else options.rivals
+    if unknown := [name for name in wanted if name not in RIVALS]:
+        raise SamWidgetError(f"there is no rival {unknown[0]!r}; expected some of {', '.join(RIVALS)}")
     data = list(samples(options.folder))
     photos = len({id(sample.image) for sample in data})
-    methods: list[Method] = [*(ModelMethod(Predictor(name)) for name in options.model or ["tiny"]), Disc()]
-    results = [evaluate(method, data, progress=_progress(method.name)) for method in methods]
+    methods: list[Method] = [ModelMethod(Predictor(name)) for name in options.model or ["tiny"]]
+    methods += [RIVALS[name]() for name in wanted]
+    results: list[Figures] = []
+    for method in methods:
+        clicks = options.clicks or (CAP if isinstance(method, ModelMethod) else REPORTED[-1])
+        results.append(evaluate(method, data, clicks=clicks, progress=_progress(method.name)))
+        if options.out:  # again after each method: the slowest take half an hour
+            report.write(results, options.out)
     print(f"mean IoU, {len(data)} masks on {photos} photos\n")
-    print(table(results))
+    print(report.table(results))
 
 
 def _progress(name: str) -> Callable[[int, int], None]:
@@ -120,4 +146,4 @@ def _progress(name: str) -> Callable[[int, int], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main() if importlib.util.find_spec("cv2") else _needs_extra())
+    sys.exit(main() if all(map(importlib.util.find_spec, ("cv2", "skimage"))) else _needs_extra())

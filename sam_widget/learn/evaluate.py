@@ -1,13 +1,14 @@
-"""Evaluation on photos with human masks: mIoU after 1, 3 and 5 clicks and from a box, beside two priors.
+"""How well does a method answer prompts on photos with human masks? The protocol; `report` says what came out.
 
 Protocol: Sofiiuk et al., "Reviving Iterative Training with Mask Guidance for Interactive Segmentation"
 (arXiv 2102.06583). The first click falls on the centre of the mask, each further one on the centre of the largest
-error region; the box is tight around the mask. The mask that the model itself scores highest counts; the best of its
-three ("oracle") is reported beside it.
+error region that the method has made itself; the box is tight around the mask. The mask that the model scores highest
+counts; the best of its three ("oracle") is reported beside it.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +22,12 @@ from sam_widget.learn.prompting import inner_distance
 from sam_widget.masks import box_from_mask, iou
 from sam_widget.predictor import Embedding, Predictor
 
-CLICKS = 5
 REPORTED = (1, 3, 5)
+"""Clicks after which the mean IoU is reported."""
+GOALS = (0.85, 0.90)
+"""IoUs that the number of clicks (NoC) is counted to."""
+CAP = 20
+"""Clicks that a mask counts for when it never gets there."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +41,53 @@ class Sample:
 
 @dataclass
 class Figures:
-    """IoUs of one method, one entry a mask.
+    """What one method reached, one entry a sample.
 
     Attributes:
-        clicks: (masks, CLICKS) IoU after each click.
-        box: (masks,) IoU from the box.
-        oracle: (masks,) IoU of the best of three masks after one click.
-        score_error: |predicted - true IoU| of every answer.
+        name: Of the method.
+        limit: Most clicks that a sample was given.
+        samples: What it was measured on.
+        clicks: IoU after each click. A course ends early where it reaches the highest of `GOALS` after the last of
+            `REPORTED`.
+        box: IoU from the box.
+        oracle: IoU of the best of the masks after one click.
+        scores: Pairs of predicted and true IoU, of the answers to the box and to the clicks up to the last of
+            `REPORTED`; empty for methods that predict none.
+        answers: (3, H, W) masks after the first and the last of `REPORTED`, and from the box, packed into bits.
+        points: (N, 3) x, y and label of the clicks up to the last of `REPORTED`.
+        seconds: Time that the method itself took, embedding included.
     """
 
     name: str
+    limit: int = REPORTED[-1]
+    samples: list[Sample] = field(default_factory=list)
     clicks: list[list[float]] = field(default_factory=list)
     box: list[float] = field(default_factory=list)
     oracle: list[float] = field(default_factory=list)
-    score_error: list[float] = field(default_factory=list)
+    scores: list[tuple[float, float]] = field(default_factory=list)
+    answers: list[np.ndarray] = field(default_factory=list)
+    points: list[np.ndarray] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def score_error(self) -> float | None:
+        """Mean |predicted - true IoU|, or None for a method that predicts none."""
+        return float(np.mean([abs(predicted - true) for predicted, true in self.scores])) if self.scores else None
+
+    def after(self, clicks: int) -> np.ndarray:
+        """Return the IoU of each sample after so many clicks (samples,), not more than the last of `REPORTED`."""
+        return np.array([course[clicks - 1] for course in self.clicks])
+
+    def clicks_to(self, goal: float) -> np.ndarray:
+        """Return the number of clicks (NoC) to an IoU, (samples,), `CAP` where it was not reached by then."""
+        reached = [np.flatnonzero(np.array(course[:CAP]) >= goal) for course in self.clicks]
+        return np.array([hits[0] + 1 if len(hits) else CAP for hits in reached])
+
+    def masks(self, index: int) -> np.ndarray:
+        """Return the masks (3, H, W) of a sample: after the first and the last of `REPORTED`, and from the box."""
+        shape = self.samples[index].mask.shape
+        bits = np.unpackbits(self.answers[index], axis=1, count=shape[0] * shape[1])
+        return bits.reshape(-1, *shape).astype(bool)
 
 
 @dataclass(frozen=True)
@@ -96,30 +134,6 @@ class ModelMethod:
         return Answer(prediction.masks, prediction.scores)
 
 
-class Disc:
-    """The prior without a model: a disc of 0.2 x the short side around foreground clicks minus 0.1 x around others."""
-
-    name = "disc"
-
-    def start(self, image: np.ndarray) -> None:
-        """Remember the photo's size."""
-        self._height, self._width = image.shape[:2]
-
-    def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
-        """Return discs around the clicks, or the box itself."""
-        mask = np.zeros((self._height, self._width), bool)
-        if box is not None:
-            x0, y0, x1, y1 = (round(float(value)) for value in box)
-            mask[y0:y1, x0:x1] = True
-            return Answer(mask[None])
-        y, x = np.mgrid[: self._height, : self._width] + 0.5
-        short = min(self._height, self._width)
-        for foreground, radius in ((1, 0.2 * short), (0, 0.1 * short)):
-            for px, py in points[labels == foreground]:
-                mask[(x - px) ** 2 + (y - py) ** 2 <= radius**2] = bool(foreground)
-        return Answer(mask[None])
-
-
 def samples(folder: Path) -> Iterator[Sample]:
     """Yield the samples of a folder with `images/NAME.*` and `masks/NAME_K.png`.
 
@@ -148,52 +162,68 @@ def next_click(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, int]:
     return np.array([x + 0.5, y + 0.5]), int(foreground)
 
 
-def evaluate(method: Method, data: Sequence[Sample], *, progress: Callable[[int, int], None] | None = None) -> Figures:
-    """Run the protocol with one method over all samples."""
-    figures = Figures(method.name)
+def evaluate(
+    method: Method,
+    data: Sequence[Sample],
+    *,
+    clicks: int = REPORTED[-1],
+    progress: Callable[[int, int], None] | None = None,
+) -> Figures:
+    """Run the protocol with one method over all samples.
+
+    Args:
+        method: What answers.
+        data: Photos and masks; samples of one photo follow each other.
+        clicks: Most clicks on a sample, at least the last of `REPORTED`. The number of clicks to a goal is only known
+            with `CAP` of them.
+        progress: Called with samples done and samples in all.
+
+    Raises:
+        SamWidgetError: Too few clicks, or a mask is empty.
+    """
+    if clicks < REPORTED[-1]:
+        raise SamWidgetError(f"{clicks} clicks were asked for; the figures need {REPORTED[-1]} or more")
+    figures = Figures(method.name, clicks)
     image: np.ndarray | None = None
     for done, sample in enumerate(data):
+        box = box_from_mask(sample.mask)
+        if box is None:
+            raise SamWidgetError(f"the mask of {sample.name} is empty; remove it or draw it anew")
+        started = time.perf_counter()
         if sample.image is not image:
             image = sample.image
             method.start(image)
-        box = box_from_mask(sample.mask)
-        if box is None:
-            raise SamWidgetError(f"the mask of {sample.name} is empty")
-        corners = np.array([box.x0, box.y0, box.x1, box.y1])
-        _note(figures, figures.box, method.answer(np.zeros((0, 2)), np.zeros(0, int), corners), sample)
+        corners = np.array([box.x0, box.y0, box.x1, box.y1], float)
+        boxed = method.answer(np.zeros((0, 2)), np.zeros(0, int), corners)
+        figures.seconds += time.perf_counter() - started
+        figures.box.append(_reached(figures, boxed, sample, scored=True))
 
         given = np.zeros_like(sample.mask)
         points, labels = np.zeros((0, 2)), np.zeros(0, int)
         course: list[float] = []
-        for turn in range(CLICKS):
+        kept = {}
+        while len(course) < REPORTED[-1] or (len(course) < clicks and course[-1] < GOALS[-1]):
             point, label = next_click(given, sample.mask)
             points, labels = np.vstack([points, point]), np.append(labels, label)
+            started = time.perf_counter()
             answer = method.answer(points, labels, None)
-            if turn == 0:
+            figures.seconds += time.perf_counter() - started
+            if not course:
                 figures.oracle.append(max(float(iou(mask, sample.mask)) for mask in answer.masks))
-            _note(figures, course, answer, sample)
-            given = answer.masks[answer.best]
+            course.append(_reached(figures, answer, sample, scored=len(course) < REPORTED[-1]))
+            given = kept[len(course)] = answer.masks[answer.best]
+        figures.samples.append(sample)
         figures.clicks.append(course)
+        shown = np.stack([kept[REPORTED[0]], kept[REPORTED[-1]], boxed.masks[boxed.best]])
+        figures.answers.append(np.packbits(shown.reshape(3, -1), axis=1))
+        figures.points.append(np.column_stack([points, labels])[: REPORTED[-1]])
         if progress:
             progress(done + 1, len(data))
     return figures
 
 
-def _note(figures: Figures, column: list[float], answer: Answer, sample: Sample) -> None:
+def _reached(figures: Figures, answer: Answer, sample: Sample, *, scored: bool) -> float:
     reached = float(iou(answer.masks[answer.best], sample.mask))
-    column.append(reached)
-    if answer.scores is not None:
-        figures.score_error.append(abs(float(answer.scores[answer.best]) - reached))
-
-
-def table(results: Sequence[Figures]) -> str:
-    """Return the figures of several methods as a Markdown table of mean IoUs."""
-    head = ["", *(f"{n} click{'s' * (n > 1)}" for n in REPORTED), "oracle, 1 click", "box", "\\|score - IoU\\|"]
-    rows = []
-    for figures in results:
-        clicks = np.array(figures.clicks).mean(0)
-        score = f"{np.mean(figures.score_error):.3f}" if figures.score_error else "-"
-        cells = [*(clicks[n - 1] for n in REPORTED), np.mean(figures.oracle), np.mean(figures.box)]
-        rows.append([figures.name, *(f"{cell:.3f}" for cell in cells), score])
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    if scored and answer.scores is not None:
+        figures.scores.append((float(answer.scores[answer.best]), reached))
+    return reached

@@ -10,7 +10,8 @@ from PIL import Image
 
 import sam_widget as sw
 from sam_widget.learn.__main__ import main
-from sam_widget.learn.evaluate import Answer, Disc, ModelMethod, Sample, evaluate, next_click, samples, table
+from sam_widget.learn.evaluate import Answer, ModelMethod, Sample, evaluate, next_click, samples
+from sam_widget.learn.report import calibration, failures, table, write
 
 
 class Oracle:
@@ -47,8 +48,71 @@ def test_the_first_click_is_the_centre_and_figures_are_right(square: Sample) -> 
     assert figures.clicks == [[0.0, 1.0, 1.0, 1.0, 1.0]]
     assert figures.oracle == [1.0]
     assert figures.box == [1.0]
-    assert np.mean(figures.score_error) == pytest.approx((0 + 0.9 + 4 * 0.1) / 6)
-    assert "| oracle | 0.000 | 1.000 | 1.000 | 1.000 | 1.000 |" in table([figures])
+    assert figures.score_error == pytest.approx((0 + 0.9 + 4 * 0.1) / 6)
+    assert "| oracle | 0.000 | 1.000 | 1.000 | 1.000 | 1.000 | - | - | 0.217 |" in table([figures])
+    first, last, boxed = figures.masks(0)
+    assert not first.any()
+    np.testing.assert_array_equal(last, square.mask)
+    np.testing.assert_array_equal(boxed, square.mask)
+
+
+class Slow(Oracle):
+    """Adds a row of the truth with each click."""
+
+    def answer(self, points: np.ndarray, _labels: np.ndarray, box: np.ndarray | None) -> Answer:
+        rows = np.cumsum(self.mask.any(1))[:, None]
+        return Answer((self.mask & (rows <= len(points)) if box is None else self.mask)[None])
+
+
+def test_clicks_are_counted_to_85_and_90(square: Sample) -> None:
+    figures = evaluate(Slow(square.mask), [square], clicks=20)
+    (course,) = figures.clicks
+    assert course == [pytest.approx(n / 11) for n in range(1, 11)]  # ended at 10 of 11 rows, which is over 0.90
+    assert figures.clicks_to(0.85).tolist() == [10]
+    assert figures.clicks_to(0.95).tolist() == [20]
+    assert "| 10.0 | 10.0 |" in table([figures])
+    figures = evaluate(Slow(square.mask), [square], clicks=7)
+    assert len(figures.clicks[0]) == 7
+    assert "| - | - |" in table([figures])
+    with pytest.raises(sw.SamWidgetError, match="need 5 or more"):
+        evaluate(Slow(square.mask), [square], clicks=4)
+
+
+def test_answers_are_grouped_by_their_score(square: Sample) -> None:
+    figures = evaluate(Oracle(square.mask), [square])
+    predicted, true, count = calibration(figures)
+    np.testing.assert_allclose(predicted, [5.5 / 6])  # 0.9 five times and 1.0 share the last bin
+    np.testing.assert_allclose(true, [5 / 6])
+    assert count.tolist() == [6]
+    predicted, true, count = calibration(figures, bins=20)
+    np.testing.assert_allclose(predicted, [0.9, 1.0])
+    np.testing.assert_allclose(true, [0.8, 1.0])
+    assert count.tolist() == [5, 1]
+
+
+def test_failures_show_the_worst_first(square: Sample) -> None:
+    hard = Sample("hard", np.full((40, 60, 3), 200, np.uint8), square.mask)
+    figures = evaluate(Slow(square.mask), [square])
+    other = evaluate(Oracle(square.mask), [hard])
+    for name in ("samples", "clicks", "box", "answers", "points"):
+        getattr(other, name).extend(getattr(figures, name))
+    sheet = failures(other, count=1, height=40)
+    assert sheet.shape == (64, 5 * 64, 3)
+    assert (sheet[24, 4] == 0).all(), "the black photo, which the slow method fails on"
+    assert len(failures(other, count=8, height=40)) == 2 * 64
+
+
+def test_all_is_written(square: Sample, tmp_path: Path) -> None:
+    figures = [evaluate(Oracle(square.mask), [square]), evaluate(Slow(square.mask), [square], clicks=20)]
+    figures[1].name = "../slow one"
+    write(figures, tmp_path / "out")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["failures-..-slow-one.png", "failures-oracle.png", "reliability.png", "samples.csv"]
+    lines = (tmp_path / "out/samples.csv").read_text().splitlines()
+    assert lines[0] == "method,sample,box,oracle_1," + ",".join(f"click_{n}" for n in range(1, 11))
+    assert lines[1] == "oracle,square,1.0000,1.0000,0.0000,1.0000,1.0000,1.0000,1.0000,,,,,"
+    assert lines[2].startswith("../slow one,square,1.0000,0.0909,0.0909,0.1818,")
+    assert Image.open(tmp_path / "out/reliability.png").size > (300, 300)
 
 
 def test_the_next_click_is_in_the_deepest_error(square: Sample) -> None:
@@ -64,24 +128,12 @@ def test_the_next_click_is_in_the_deepest_error(square: Sample) -> None:
     assert point[0] > 24
 
 
-def test_the_disc(square: Sample) -> None:
-    disc = Disc()
-    disc.start(square.image)
-    answer = disc.answer(np.array([[30.0, 20.0], [33.0, 20.0]]), np.array([1, 0]), None)
-    (mask,) = answer.masks
-    assert mask[20, 25]
-    assert not mask[20, 33]
-    assert not mask[5, 5]
-    (box,) = disc.answer(np.zeros((0, 2)), np.zeros(0), np.array([20, 10, 31, 21])).masks
-    np.testing.assert_array_equal(box, square.mask)
-
-
 def write_photos(folder: Path, photo: np.ndarray) -> None:
     (folder / "images").mkdir()
     (folder / "masks").mkdir()
     Image.fromarray(photo).save(folder / "images/cat.png")
     mask = np.zeros(photo.shape[:2], bool)
-    mask[80:200, 90:280] = True
+    mask[len(mask) // 4 : len(mask) * 2 // 3, mask.shape[1] // 5 : mask.shape[1] * 3 // 5] = True
     Image.fromarray(mask).save(folder / "masks/cat_0.png")
     Image.fromarray(~mask).save(folder / "masks/cat_1.png")
 
@@ -98,12 +150,18 @@ def test_the_model_is_measured_through_the_public_predictor(
 
 
 def test_the_command_prints_the_table(tmp_path: Path, photo: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
-    write_photos(tmp_path, photo)
-    assert main(["evaluate", str(tmp_path)]) == 0
+    write_photos(tmp_path, np.ascontiguousarray(photo[::3, ::3]))
+    out = tmp_path / "report"
+    assert main(["evaluate", str(tmp_path), "--rivals", "disc", "felzenszwalb", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "2 masks on 1 photos" in printed
-    assert "| tiny |" in printed
-    assert "| disc |" in printed
+    rows = {line.split("|")[1].strip(): line for line in printed.splitlines() if line.startswith("| ")}
+    assert set(rows) == {"", "---", "tiny", "disc", "Felzenszwalb"}
+    assert rows["disc"].count(" - ") == 3, "no NoC with 5 clicks, no score"
+    assert " - " not in rows["tiny"], "20 clicks, and a score"
+    assert (out / "failures-tiny.png").exists()
+    assert main(["evaluate", str(tmp_path), "--rivals", "watershed"]) == 1
+    assert "random-walker" in capsys.readouterr().err
 
 
 def test_a_wrong_folder_is_a_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
