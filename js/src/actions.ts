@@ -45,7 +45,7 @@ export class Actions {
     const image = this.#store.state.image;
     const box = image && normaliseBox(a, b, image);
     this.#ui.set({ cursorMoved: false, anchor: null, opposite: null });
-    if (box) void this.#store.edit((prompt) => ({ ...prompt, box }));
+    if (box) void this.#store.edit((prompt) => ({ ...prompt, boxes: [box] }));
   }
 
   /** Set the first corner of a box, or the second if the first is set: a box without dragging. */

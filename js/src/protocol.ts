@@ -15,10 +15,27 @@ export interface BoxData {
   y1: number;
 }
 
+/** A scribble, or, closed, a lasso: x and y of its vertices in turn, in pixels of the original image. */
+export interface StrokeData {
+  vertices: number[];
+  label: 0 | 1;
+  closed: boolean;
+}
+
 /** The whole prompt of one mask. */
 export interface PromptData {
   points: PointData[];
-  box: BoxData | null;
+  boxes: BoxData[];
+  strokes: StrokeData[];
+  mask: string | null;
+}
+
+/** How masks are made of the model's logits: `MaskSettings`. */
+export interface SettingsData {
+  threshold: number;
+  holes: number;
+  islands: number;
+  smoothing: number;
 }
 
 /** A view has opened: send it the image and every mask that the state names. */
@@ -75,6 +92,66 @@ export interface Rename {
   seq: number;
   object: string;
   label: string;
+}
+
+/** Give an object, by its id, another colour of the palette. */
+export interface Recolor {
+  type: "recolor";
+  client: string;
+  seq: number;
+  object: string;
+  color: number;
+}
+
+/** Take up an object again, by its id; `accept` replaces it. */
+export interface Edit {
+  type: "edit";
+  client: string;
+  seq: number;
+  object: string;
+}
+
+/** Unite objects, by their ids, into the first of them. */
+export interface Merge {
+  type: "merge";
+  client: string;
+  seq: number;
+  objects: string[];
+}
+
+/** Take from an object what another one covers, both by their ids. */
+export interface Subtract {
+  type: "subtract";
+  client: string;
+  seq: number;
+  object: string;
+  other: string;
+}
+
+/** Paint on the candidates: x and y of the stroke's vertices in turn; label 1 adds, 0 erases. */
+export interface Brush {
+  type: "brush";
+  client: string;
+  seq: number;
+  vertices: number[];
+  radius: number;
+  label: 0 | 1;
+}
+
+/** Ask the model again, with the chosen mask as a mask prompt. */
+export interface Refine {
+  type: "refine";
+  client: string;
+  seq: number;
+}
+
+/** Change how masks are made of logits. */
+export interface Adjust {
+  type: "adjust";
+  client: string;
+  seq: number;
+  settings: SettingsData;
+  gesture: string;
 }
 
 /** Undo the last change. */
@@ -147,10 +224,11 @@ export interface ImageData {
   height: number;
 }
 
-/** One of the masks that the model offers for the prompt. */
+/** One of the masks that the model offers for the prompt; `stability` is null where there are no logits. */
 export interface CandidateData {
   mask: string;
   score: number;
+  stability: number | null;
   area: number;
 }
 
@@ -176,11 +254,15 @@ export interface State {
   candidates: CandidateData[];
   chosen: number | null;
   objects: ObjectData[];
+  settings: SettingsData;
+  painted: boolean;
+  editing: string | null;
+  refines: boolean;
   can_undo: boolean;
   can_redo: boolean;
   decode_ms: number | null;
 }
 
-export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Undo | Redo | Clear;
+export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear;
 
 export type Reply = Answer | Masks | PreviewMask | Image;

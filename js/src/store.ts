@@ -1,7 +1,7 @@
 /** What the kernel says, as this view knows it, and what this view has asked and not yet heard back. */
 
 import { unpackMask } from "./packed";
-import type { Answer, Image, MaskData, Masks, PreviewMask, PromptData, State } from "./protocol";
+import type { Answer, Image, MaskData, Masks, PreviewMask, PromptData, SettingsData, State } from "./protocol";
 import type { Mask } from "./runs";
 import { type Body, type Channel, Transport } from "./transport";
 
@@ -24,7 +24,7 @@ export interface Preview {
   readonly score: number;
 }
 
-export const NO_PROMPT: PromptData = { points: [], box: null };
+export const NO_PROMPT: PromptData = { points: [], boxes: [], strokes: [], mask: null };
 
 const NO_STATE: State = {
   revision: -1,
@@ -36,6 +36,10 @@ const NO_STATE: State = {
   candidates: [],
   chosen: null,
   objects: [],
+  settings: { threshold: 0, holes: 0, islands: 0, smoothing: 0 },
+  painted: false,
+  editing: null,
+  refines: false,
   can_undo: false,
   can_redo: false,
   decode_ms: null,
@@ -75,7 +79,8 @@ export class Store<Bitmap = ImageBitmap> {
   #draft: { seq: number; prompt: PromptData } | null = null;
   #choice: { seq: number; index: number } | null = null;
   #open = 0;
-  /** Undo and redo under way: what the prompt will be is the kernel's to say. */
+  #settings: { seq: number; settings: SettingsData } | null = null;
+  /** Undo, redo and the like under way: what the prompt will be is the kernel's to say. */
   #unknownPrompt: Promise<unknown> | null = null;
   #hello = { open: false, revision: Number.NaN };
   /** The hash of the picture last received, decoded or not. */
@@ -128,7 +133,7 @@ export class Store<Bitmap = ImageBitmap> {
   }
 
   get canClear(): boolean {
-    return !isEmpty(this.prompt) || this.state.candidates.length > 0;
+    return !isEmpty(this.prompt) || this.state.candidates.length > 0 || this.state.editing !== null;
   }
 
   /** What the view is busy with, for people and for tests. */
@@ -180,12 +185,53 @@ export class Store<Bitmap = ImageBitmap> {
 
   async undo(): Promise<void> {
     while (this.#unknownPrompt) await this.#unknownPrompt;
-    if (this.state.can_undo || this.#draft) await this.#travel("undo");
+    if (this.state.can_undo || this.#draft) await this.#lead({ type: "undo" });
   }
 
   async redo(): Promise<void> {
     while (this.#unknownPrompt) await this.#unknownPrompt;
-    if (this.state.can_redo) await this.#travel("redo");
+    if (this.state.can_redo) await this.#lead({ type: "redo" });
+  }
+
+  /** Paint on the candidates: `vertices` are x and y in turn, in image pixels. */
+  async brush(vertices: number[], radius: number, label: 0 | 1): Promise<void> {
+    await this.#request({ type: "brush", vertices, radius, label });
+  }
+
+  async refine(): Promise<void> {
+    while (this.#unknownPrompt) await this.#unknownPrompt;
+    if (this.canAccept && this.state.refines) await this.#lead({ type: "refine" });
+  }
+
+  /** How masks are made of logits: what was last asked for, else the kernel's. */
+  get settings(): SettingsData {
+    return this.#settings?.settings ?? this.state.settings;
+  }
+
+  /** Change how masks are made of logits. Requests of one gesture are undone at once. */
+  async adjust(change: Partial<SettingsData>, gesture: string): Promise<void> {
+    const settings = { ...this.settings, ...change };
+    await this.#request({ type: "adjust", settings, gesture }, (seq) => {
+      this.#settings = { seq, settings };
+    });
+  }
+
+  /** Take up an accepted object again. */
+  async editObject(object: string): Promise<void> {
+    while (this.#unknownPrompt) await this.#unknownPrompt;
+    await this.#lead({ type: "edit", object });
+  }
+
+  async merge(objects: string[]): Promise<void> {
+    await this.#request({ type: "merge", objects });
+  }
+
+  async subtract(object: string, other: string): Promise<void> {
+    await this.#request({ type: "subtract", object, other });
+  }
+
+  async recolor(object: string, color: number): Promise<void> {
+    await this.#request({ type: "recolor", object, color });
   }
 
   async remove(object: string): Promise<void> {
@@ -205,9 +251,10 @@ export class Store<Bitmap = ImageBitmap> {
     this.#draft = { seq, prompt: NO_PROMPT };
   }
 
-  async #travel(type: "undo" | "redo"): Promise<void> {
+  /** Ask for what changes the prompt in a way that only the kernel knows: the next edit waits for it. */
+  async #lead(body: Body): Promise<void> {
     this.#draft = null;
-    const done = this.#request({ type });
+    const done = this.#request(body);
     this.#unknownPrompt = done;
     await done;
     if (this.#unknownPrompt === done) this.#unknownPrompt = null;
@@ -243,6 +290,7 @@ export class Store<Bitmap = ImageBitmap> {
     this.answered = Math.max(this.answered, answer.seq);
     if (this.#draft?.seq === answer.seq) this.#draft = null;
     if (this.#choice?.seq === answer.seq) this.#choice = null;
+    if (this.#settings?.seq === answer.seq) this.#settings = null;
     if (answer.outcome === "error") this.failure = answer.error ?? "The kernel refused the request without saying why.";
     else if (answer.outcome === "done" && !hello && !this.lost) this.failure = null;
   }
@@ -323,7 +371,8 @@ export class Store<Bitmap = ImageBitmap> {
 }
 
 export function isEmpty(prompt: PromptData): boolean {
-  return prompt.points.length === 0 && prompt.box === null;
+  const { points, boxes, strokes, mask } = prompt;
+  return points.length + boxes.length + strokes.length === 0 && mask === null;
 }
 
 export function samePrompt(a: PromptData, b: PromptData): boolean {

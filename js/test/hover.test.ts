@@ -7,7 +7,7 @@ import { settled } from "./fake";
 const at = (x: number, label: 0 | 1 = 1): PointData => ({ x, y: 10, label });
 const preview = (score: number): Preview => ({ mask: { width: 4, height: 4, runs: Uint32Array.of(0, 2) }, score });
 const OPEN: Situation = { prompt: NO_PROMPT, active: true, ready: true, pending: false };
-const clicked: PromptData = { points: [at(50)], box: null };
+const clicked: PromptData = { ...NO_PROMPT, points: [at(50)] };
 
 /** A hover whose kernel is the test: `asked` are the requests, `answer` answers the oldest that is open. */
 function open(situation: Partial<Situation> = {}) {
@@ -44,7 +44,7 @@ describe("asking", () => {
   it("asks for the present prompt and the point under the pointer", () => {
     const { hover, asked } = open({ prompt: clicked });
     hover.move(at(7, 0), 1);
-    expect(asked).toEqual([{ points: [at(50), at(7, 0)], box: null }]);
+    expect(asked).toEqual([{ ...NO_PROMPT, points: [at(50), at(7, 0)] }]);
   });
 
   it("has at most one request under way, and after it asks for where the pointer is by then", async () => {
@@ -209,7 +209,7 @@ describe("a click", () => {
     all.hover.press();
     return all;
   }
-  const next = (point: PointData): PromptData => ({ points: [point], box: null });
+  const next = (point: PointData): PromptData => ({ ...NO_PROMPT, points: [point] });
 
   it("takes the point whose answer is known, and what is shown stays until the prompt's masks are there", async () => {
     const { hover, follow } = await shown();

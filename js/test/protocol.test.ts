@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import source from "../src/protocol.ts?raw";
-import { Store } from "../src/store";
+import { NO_PROMPT, Store } from "../src/store";
 import { FakeModel, STATE } from "./fake";
 
 /** The fields of every request, by its type, as generated from the kernel's own definitions. */
@@ -25,8 +25,8 @@ describe("the protocol", () => {
     const model = new FakeModel({
       ...STATE,
       candidates: [
-        { mask: "a", score: 0.9, area: 1 },
-        { mask: "b", score: 0.8, area: 2 },
+        { mask: "a", score: 0.9, stability: 0.8, area: 1 },
+        { mask: "b", score: 0.8, stability: null, area: 2 },
       ],
       chosen: 0,
       can_undo: true,
@@ -35,15 +35,25 @@ describe("the protocol", () => {
     const decode = () => Promise.resolve(null);
     const store = new Store({ model, decode, changed: () => {}, signal: closing.signal });
     void store.choose(1);
-    void store.edit(() => ({ points: [{ x: 1, y: 2, label: 1 }], box: { x0: 0, y0: 0, x1: 2, y1: 2 } }));
+    const boxes = [{ x0: 0, y0: 0, x1: 2, y1: 2 }];
+    void store.edit((prompt) => ({ ...prompt, points: [{ x: 1, y: 2, label: 1 }], boxes }));
+    void store.brush([1, 2, 3, 4], 5, 0);
+    void store.adjust({ holes: 3 }, "slider");
+    void store.merge(["object", "other"]);
+    void store.subtract("object", "other");
+    void store.recolor("object", 2);
     void store.accept("cat");
-    void store.preview({ points: [], box: null });
+    void store.preview(NO_PROMPT);
     void store.remove("object");
     void store.rename("object", "dog");
     void store.clear();
     void store.undo();
     await model.answer(model.last("undo"));
     void store.redo();
+    await model.answer(model.last("redo"));
+    void store.editObject("object");
+    await model.answer(model.last("edit"));
+    void store.refine();
     closing.abort();
     const spoken = new Map(model.sent.map((request) => [request.type, Object.keys(request).sort()]));
     const fields = requestFields();

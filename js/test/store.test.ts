@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PointData, PromptData, State } from "../src/protocol";
-import { Store } from "../src/store";
+import { NO_PROMPT, Store } from "../src/store";
 import { bytes, FakeModel, packedMask, STATE, settled } from "./fake";
 
 const closing: AbortController[] = [];
@@ -25,7 +25,7 @@ async function open(state: unknown = STATE, { greeted = true } = {}) {
 
 const point = (x: number, label: 0 | 1 = 1): PointData => ({ x, y: 1, label });
 const add = (p: PointData) => (prompt: PromptData) => ({ ...prompt, points: [...prompt.points, p] });
-const candidate = (mask: string) => ({ mask, score: 0.9, area: 2 });
+const candidate = (mask: string) => ({ mask, score: 0.9, stability: 0.8, area: 2 });
 
 describe("answers and states", () => {
   it("counts an answer as arrived only with the state it led to", async () => {
@@ -35,7 +35,7 @@ describe("answers and states", () => {
     expect(store.answered).toBe(1);
     expect(store.status).toBe("predicting");
     expect(store.prompt.points).toEqual([point(1)]);
-    model.set({ revision: 2, prompt: { points: [point(1)], box: null } });
+    model.set({ revision: 2, prompt: { ...NO_PROMPT, points: [point(1)] } });
     await settled();
     expect(store.answered).toBe(2);
     expect(store.status).toBe("ready");
@@ -71,7 +71,7 @@ describe("answers and states", () => {
   it("starts from an empty trait", async () => {
     const { store } = await open({});
     expect(store.status).toBe("loading");
-    expect(store.prompt).toEqual({ points: [], box: null });
+    expect(store.prompt).toEqual(NO_PROMPT);
   });
 });
 
@@ -81,7 +81,7 @@ describe("the prompt", () => {
     void store.edit(add(point(1)));
     void store.edit(add(point(2, 0)));
     expect(store.prompt.points).toEqual([point(1), point(2, 0)]);
-    expect(model.last("predict").prompt).toEqual({ points: [point(1), point(2, 0)], box: null });
+    expect(model.last("predict").prompt).toEqual({ ...NO_PROMPT, points: [point(1), point(2, 0)] });
   });
 
   it("stays drawn when an older request is answered, whatever the state says", async () => {
@@ -89,7 +89,7 @@ describe("the prompt", () => {
     void store.edit(add(point(1)));
     void store.edit(add(point(2)));
     await model.answer(model.sent[1], { outcome: "superseded" });
-    model.set({ revision: 2, prompt: { points: [], box: null } });
+    model.set({ revision: 2, prompt: NO_PROMPT });
     expect(store.prompt.points).toHaveLength(2);
   });
 
@@ -106,10 +106,10 @@ describe("the prompt", () => {
   });
 
   it("is empty at once after accept or clear, so that the next click begins anew", async () => {
-    const { model, store } = await open({ ...STATE, prompt: { points: [point(1)], box: null } });
+    const { model, store } = await open({ ...STATE, prompt: { ...NO_PROMPT, points: [point(1)] } });
     void store.clear();
     void store.edit(add(point(5)));
-    expect(model.last("predict").prompt).toEqual({ points: [point(5)], box: null });
+    expect(model.last("predict").prompt).toEqual({ ...NO_PROMPT, points: [point(5)] });
     void store.accept("cat");
     expect(store.prompt.points).toEqual([]);
     expect(model.last("accept").label).toBe("cat");
@@ -119,21 +119,21 @@ describe("the prompt", () => {
     const { model, store } = await open();
     void store.edit(add(point(1)));
     expect(store.pending).toBe(true);
-    model.set({ revision: 2, prompt: { points: [point(1)], box: null } });
+    model.set({ revision: 2, prompt: { ...NO_PROMPT, points: [point(1)] } });
     expect([store.pending, store.status]).toEqual([false, "predicting"]);
     await model.answer(model.last("predict"), { revision: 2 });
     expect(store.pending).toBe(false);
   });
 
   it("waits for undo to say what it is before the next click builds on it", async () => {
-    const { model, store } = await open({ ...STATE, can_undo: true, prompt: { points: [point(1)], box: null } });
+    const { model, store } = await open({ ...STATE, can_undo: true, prompt: { ...NO_PROMPT, points: [point(1)] } });
     void store.undo();
     void store.edit(add(point(9)));
     await settled();
     expect(model.count("predict")).toBe(0);
-    model.set({ revision: 2, prompt: { points: [], box: null } });
+    model.set({ revision: 2, prompt: NO_PROMPT });
     await model.answer(model.last("undo"), { revision: 2 });
-    expect(model.last("predict").prompt).toEqual({ points: [point(9)], box: null });
+    expect(model.last("predict").prompt).toEqual({ ...NO_PROMPT, points: [point(9)] });
   });
 
   it("sends nothing for what cannot be done", async () => {
@@ -218,7 +218,7 @@ describe("masks", () => {
 });
 
 describe("previews", () => {
-  const prompt: PromptData = { points: [point(1)], box: null };
+  const prompt: PromptData = { ...NO_PROMPT, points: [point(1)] };
   const found = { type: "preview_mask", width: 4, height: 4, score: 0.7 };
 
   it("come before their answer, and show neither as work nor as an answered request", async () => {

@@ -45,11 +45,35 @@ class BoxData:
 
 
 @dataclass(frozen=True)
+class StrokeData:
+    """A scribble, or, closed, a lasso: x and y of its vertices in turn, in pixels of the original image."""
+
+    vertices: list[float]
+    label: Literal[0, 1]
+    closed: bool
+
+
+@dataclass(frozen=True)
 class PromptData:
-    """The whole prompt of one mask."""
+    """The whole prompt of one mask.
+
+    `mask` names a mask prompt that the kernel knows: a view can keep it or drop it, but not make one.
+    """
 
     points: list[PointData]
-    box: BoxData | None
+    boxes: list[BoxData]
+    strokes: list[StrokeData]
+    mask: str | None
+
+
+@dataclass(frozen=True)
+class SettingsData:
+    """How masks are made of the model's logits: `MaskSettings`."""
+
+    threshold: float
+    holes: int
+    islands: int
+    smoothing: float
 
 
 # ------------------------------------------------------------------------------------------------ view -> kernel
@@ -123,6 +147,83 @@ class Rename:
     seq: int
     object: str
     label: str
+
+
+@dataclass(frozen=True)
+class Recolor:
+    """Give an object, by its id, another colour of the palette."""
+
+    type: ClassVar[str] = "recolor"
+    client: str
+    seq: int
+    object: str
+    color: int
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Take up an object again, by its id; `accept` replaces it."""
+
+    type: ClassVar[str] = "edit"
+    client: str
+    seq: int
+    object: str
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Unite objects, by their ids, into the first of them."""
+
+    type: ClassVar[str] = "merge"
+    client: str
+    seq: int
+    objects: list[str]
+
+
+@dataclass(frozen=True)
+class Subtract:
+    """Take from an object what another one covers, both by their ids."""
+
+    type: ClassVar[str] = "subtract"
+    client: str
+    seq: int
+    object: str
+    other: str
+
+
+@dataclass(frozen=True)
+class Brush:
+    """Paint on the candidates: x and y of the stroke's vertices in turn; label 1 adds, 0 erases."""
+
+    type: ClassVar[str] = "brush"
+    client: str
+    seq: int
+    vertices: list[float]
+    radius: float
+    label: Literal[0, 1]
+
+
+@dataclass(frozen=True)
+class Refine:
+    """Ask the model again, with the chosen mask as a mask prompt."""
+
+    type: ClassVar[str] = "refine"
+    client: str
+    seq: int
+
+
+@dataclass(frozen=True)
+class Adjust:
+    """Change how masks are made of logits.
+
+    One `gesture`, such as a drag of a slider, is undone at once, and its newer settings supersede those that wait.
+    """
+
+    type: ClassVar[str] = "adjust"
+    client: str
+    seq: int
+    settings: SettingsData
+    gesture: str
 
 
 @dataclass(frozen=True)
@@ -224,10 +325,11 @@ class ImageData:
 
 @dataclass(frozen=True)
 class CandidateData:
-    """One of the masks that the model offers for the prompt."""
+    """One of the masks that the model offers for the prompt; `stability` is null where there are no logits."""
 
     mask: str
     score: float
+    stability: float | None
     area: int
 
 
@@ -248,7 +350,9 @@ class ObjectData:
 class State:
     """All that a view draws. `revision` grows with every change.
 
-    `decode_ms` is how long an answer takes here, measured once the image is embedded; null before.
+    `decode_ms` is how long an answer takes here, measured once the image is embedded; null before. `painted` says that
+    a brush has been on the candidates, `editing` names the object that `accept` would replace, and `refines` says
+    whether the model takes a mask as a prompt.
     """
 
     revision: int
@@ -260,12 +364,34 @@ class State:
     candidates: list[CandidateData]
     chosen: int | None
     objects: list[ObjectData]
+    settings: SettingsData
+    painted: bool
+    editing: str | None
+    refines: bool
     can_undo: bool
     can_redo: bool
     decode_ms: float | None
 
 
-Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Undo | Redo | Clear
+Request = (
+    Hello
+    | Predict
+    | Preview
+    | Choose
+    | Accept
+    | Remove
+    | Rename
+    | Recolor
+    | Edit
+    | Merge
+    | Subtract
+    | Brush
+    | Refine
+    | Adjust
+    | Undo
+    | Redo
+    | Clear
+)
 Reply = Answer | Masks | PreviewMask | Image
 
 REQUESTS: dict[str, Any] = {kind.type: kind for kind in get_args(Request)}

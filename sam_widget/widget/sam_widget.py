@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import statistics
 import threading
@@ -17,7 +18,9 @@ import traitlets
 from sam_widget.errors import SamWidgetError
 from sam_widget.image import describe, is_url, to_rgb
 from sam_widget.widget import protocol
-from sam_widget.widget.wire import MaskNames, Status, image_message, mask_message, prompt_from, state_of
+from sam_widget.widget.prompt_wire import prompt_from, vertices_from
+from sam_widget.widget.scripting import Scripting
+from sam_widget.widget.wire import MaskNames, Status, image_message, mask_message, state_of
 from sam_widget.widget.worker import Worker
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ class _Open:
     """The worker's first job: read the image, load the model, embed."""
 
 
-class SamWidget(anywidget.AnyWidget):
+class SamWidget(Scripting, anywidget.AnyWidget):
     """Click on an image, get masks: the widget.
 
     All state lives in `session`, in Python; views draw it. The same methods work on widget and session, and whatever
@@ -98,37 +101,9 @@ class SamWidget(anywidget.AnyWidget):
         """
         return self._opened.result()
 
-    def click(self, x: float, y: float, label: int = 1) -> tuple[Candidate, ...]:
-        """Add a point to the prompt; see `Session.click`."""
-        return self.session.click(x, y, label)
-
-    def drag(self, x0: float, y0: float, x1: float, y1: float) -> tuple[Candidate, ...]:
-        """Draw a box; see `Session.drag`."""
-        return self.session.drag(x0, y0, x1, y1)
-
-    def choose(self, index: int) -> Candidate:
-        """Choose one of the candidates, counted from 0; see `Session.choose`."""
-        return self.session.choose(index)
-
-    def accept(self, label: str | None = None) -> SegmentedObject:
-        """Turn the chosen candidate into an object; see `Session.accept`."""
-        return self.session.accept(label)
-
     def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
         """Add objects that were made elsewhere, in one edit; see `Session.add_objects`."""
         return self.session.add_objects(masks, labels=labels)
-
-    def undo(self) -> None:
-        """Take back the last edit; see `Session.undo`."""
-        self.session.undo()
-
-    def redo(self) -> None:
-        """Make the edit undone last again; see `Session.redo`."""
-        self.session.redo()
-
-    def clear(self) -> None:
-        """Drop the prompt and its candidates; see `Session.clear`."""
-        self.session.clear()
 
     def close(self) -> None:
         """End the worker and every view."""
@@ -213,9 +188,10 @@ class SamWidget(anywidget.AnyWidget):
         session = self.session
         match request:
             case protocol.Predict():
-                session.set_prompt(prompt_from(request.prompt))
+                session.set_prompt(prompt_from(request.prompt, self._names.prompts))
             case protocol.Preview():
-                self._send_preview(request, session.preview(prompt_from(request.prompt)).chosen)
+                prompt = prompt_from(request.prompt, self._names.prompts)
+                self._send_preview(request, session.preview(prompt).chosen)
             case protocol.Choose():
                 session.choose(request.index)
             case protocol.Accept():
@@ -224,6 +200,20 @@ class SamWidget(anywidget.AnyWidget):
                 session.remove(request.object)
             case protocol.Rename():
                 session.rename(request.object, request.label)
+            case protocol.Recolor():
+                session.recolor(request.object, request.color)
+            case protocol.Edit():
+                session.edit(request.object)
+            case protocol.Merge():
+                session.merge(request.objects)
+            case protocol.Subtract():
+                session.subtract(request.object, request.other)
+            case protocol.Brush():
+                session.brush(vertices_from(request.vertices), request.radius, request.label)
+            case protocol.Refine():
+                session.refine()
+            case protocol.Adjust():
+                session.adjust(**dataclasses.asdict(request.settings), gesture=request.gesture)
             case protocol.Undo():
                 session.undo()
             case protocol.Redo():
@@ -287,7 +277,12 @@ class SamWidget(anywidget.AnyWidget):
 
 
 def _supersedes(new: protocol.Request | _Open, waiting: protocol.Request | _Open) -> bool:
-    """A prompt is whole, so the newest one makes an older one worthless; a preview is, once anything newer is asked."""
+    """A prompt is whole, so the newest one makes an older one worthless; a preview is, once anything newer is asked.
+
+    So are the settings of a slider that has moved on since.
+    """
+    if isinstance(new, protocol.Adjust) and isinstance(waiting, protocol.Adjust):
+        return new.gesture == waiting.gesture
     return isinstance(waiting, protocol.Preview) or (
         isinstance(new, protocol.Predict) and isinstance(waiting, protocol.Predict)
     )

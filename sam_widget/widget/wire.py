@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Literal
 
 from PIL import Image as Pillow
 
+from sam_widget.cleanup import MaskSettings
 from sam_widget.masks import StoredMask
-from sam_widget.prompts import Box, Point, Prompt
 from sam_widget.runs import pack_runs
+from sam_widget.widget.prompt_wire import MaskPrompts, box_data, prompt_data, settings_data
 from sam_widget.widget.protocol import (
-    BoxData,
     CandidateData,
     Image,
     ImageData,
     MaskData,
     ObjectData,
-    PointData,
     PromptData,
     State,
 )
@@ -43,6 +42,7 @@ class MaskNames:
         self._names: dict[int, tuple[str, StoredMask]] = {}
         self._count = 0
         self._sent: set[str] = set()
+        self.prompts = MaskPrompts()
 
     def name(self, mask: StoredMask) -> str:
         """Return the mask's name, the same one for the same mask."""
@@ -86,10 +86,14 @@ def state_of(
             message=message,
             model=model,
             image=None,
-            prompt=PromptData([], None),
+            prompt=PromptData([], [], [], None),
             candidates=[],
             chosen=None,
             objects=[],
+            settings=settings_data(MaskSettings()),
+            painted=False,
+            editing=None,
+            refines=False,
             can_undo=False,
             can_redo=False,
             decode_ms=None,
@@ -102,35 +106,31 @@ def state_of(
         message=message,
         model=model,
         image=ImageData(session.image_hash, width, height),
-        prompt=prompt_data(now.prompt),
-        candidates=[CandidateData(names.name(c.stored), round(c.score, 4), c.stored.area) for c in now.candidates],
+        prompt=prompt_data(now.prompt, names.prompts),
+        candidates=[
+            CandidateData(
+                names.name(c.stored),
+                round(c.score, 4),
+                None if c.stability is None else round(c.stability, 4),
+                c.stored.area,
+            )
+            for c in now.candidates
+        ],
         chosen=now.chosen_index,
         objects=[
-            ObjectData(o.id, o.label, names.name(o.stored), round(o.score, 4), _box_data(o.box), o.area, o.color)
+            ObjectData(o.id, o.label, names.name(o.stored), round(o.score, 4), box_data(o.box), o.area, o.color)
             for o in now.objects
         ],
+        settings=settings_data(now.settings),
+        painted=bool(now.strokes),
+        editing=now.editing,
+        refines=session.predictor.config.takes_masks,
         can_undo=session.can_undo,
         can_redo=session.can_redo,
         decode_ms=decode_ms,
     )
     names.prune({c.mask for c in state.candidates} | {o.mask for o in state.objects})
     return state
-
-
-def prompt_data(prompt: Prompt) -> PromptData:
-    """Return a prompt as it travels."""
-    points = [PointData(p.x, p.y, 1 if p.label else 0) for p in prompt.points]
-    return PromptData(points, None if prompt.box is None else _box_data(prompt.box))
-
-
-def prompt_from(data: PromptData) -> Prompt:
-    """Return the prompt that a view sent.
-
-    Raises:
-        PromptError: It is malformed.
-    """
-    box = None if data.box is None else Box.from_corners(data.box.x0, data.box.y0, data.box.x1, data.box.y1)
-    return Prompt(points=tuple(Point(p.x, p.y, p.label) for p in data.points), box=box)
 
 
 def mask_message(name: str, mask: StoredMask) -> tuple[MaskData, bytes]:
@@ -152,7 +152,3 @@ def image_message(session: Session) -> tuple[Image, bytes]:
     width, height = session.size
     mime = "image/png" if lossless else "image/jpeg"
     return Image(session.image_hash, width, height, mime), buffer.getvalue()
-
-
-def _box_data(box: Box) -> BoxData:
-    return BoxData(box.x0, box.y0, box.x1, box.y1)

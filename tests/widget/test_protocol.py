@@ -14,11 +14,12 @@ from sam_widget.errors import ProtocolError
 from sam_widget.widget import protocol
 
 ROOT = Path(__file__).resolve().parents[2]
+REST = {"points": [], "boxes": [], "strokes": [], "mask": None}
 CLICK = {
     "type": "predict",
     "client": "a",
     "seq": 3,
-    "prompt": {"points": [{"x": 1, "y": 2.5, "label": 1}], "box": None},
+    "prompt": REST | {"points": [{"x": 1, "y": 2.5, "label": 1}]},
 }
 
 
@@ -28,13 +29,17 @@ def test_the_typescript_is_generated_from_this_python() -> None:
 
 def test_a_request_is_read_whole() -> None:
     request = protocol.parse_request(CLICK)
-    assert request == protocol.Predict("a", 3, protocol.PromptData([protocol.PointData(1.0, 2.5, 1)], None))
+    assert request == protocol.Predict("a", 3, protocol.PromptData([protocol.PointData(1.0, 2.5, 1)], [], [], None))
     assert protocol.to_json(request) == CLICK
 
 
 @pytest.mark.parametrize("kind", list(protocol.REQUESTS))
 def test_every_request_survives_the_wire(kind: str) -> None:
     samples = {"client": "a", "seq": 1, "prompt": CLICK["prompt"], "index": 2, "label": "x", "object": "id"}
+    samples |= {"color": 3, "objects": ["id", "id2"], "other": "id2", "gesture": "slider"}
+    samples["settings"] = {"threshold": 0.5, "holes": 3, "islands": 4, "smoothing": 1.5}
+    if kind == "brush":
+        samples |= {"vertices": [1.0, 2.0], "radius": 3.0, "label": 0}
     fields = protocol._fields(protocol.REQUESTS[kind])
     content = {"type": kind, **{name: samples[name] for name in fields}}
     assert protocol.to_json(protocol.parse_request(json.loads(json.dumps(content)))) == content
@@ -59,13 +64,19 @@ def broken() -> list[Any]:
         {"type": "choose", "client": "a", "seq": 1, "index": 1.5},
         CLICK | {"prompt": None},
         CLICK | {"prompt": {"points": [point]}},
-        CLICK | {"prompt": {"points": {}, "box": None}},
-        CLICK | {"prompt": {"points": [point | {"label": 2}], "box": None}},
-        CLICK | {"prompt": {"points": [point | {"label": True}], "box": None}},
-        CLICK | {"prompt": {"points": [point | {"x": float("nan")}], "box": None}},
-        CLICK | {"prompt": {"points": [point | {"x": None}], "box": None}},
-        CLICK | {"prompt": {"points": [point | {"x": "1"}], "box": None}},
-        CLICK | {"prompt": {"points": [], "box": {"x0": 1}}},
+        CLICK | {"prompt": REST | {"points": {}}},
+        CLICK | {"prompt": REST | {"points": [point | {"label": 2}]}},
+        CLICK | {"prompt": REST | {"points": [point | {"label": True}]}},
+        CLICK | {"prompt": REST | {"points": [point | {"x": float("nan")}]}},
+        CLICK | {"prompt": REST | {"points": [point | {"x": None}]}},
+        CLICK | {"prompt": REST | {"points": [point | {"x": "1"}]}},
+        CLICK | {"prompt": REST | {"boxes": [{"x0": 1}]}},
+        CLICK | {"prompt": REST | {"box": None}},
+        CLICK | {"prompt": REST | {"strokes": [{"vertices": [1, "2"], "label": 1, "closed": True}]}},
+        CLICK | {"prompt": REST | {"strokes": [{"vertices": [1, 2], "label": 1, "closed": 1}]}},
+        CLICK | {"prompt": REST | {"mask": 7}},
+        {"type": "brush", "client": "a", "seq": 1, "vertices": [1, 2], "radius": 3, "label": 2},
+        {"type": "adjust", "client": "a", "seq": 1, "settings": {"threshold": 1}, "gesture": "x"},
     ]
 
 
@@ -85,7 +96,22 @@ def test_no_random_message_does_anything_but_be_read_or_refused() -> None:
             return rng.choice(atoms)
         if draw < 0.65:
             return [anything(depth + 1) for _ in range(rng.randrange(3))]
-        keys = ["type", "client", "seq", "prompt", "points", "box", "index", "label", "object", "x", "y"]
+        keys = [
+            "type",
+            "client",
+            "seq",
+            "prompt",
+            "points",
+            "boxes",
+            "strokes",
+            "vertices",
+            "settings",
+            "index",
+            "label",
+            "object",
+            "x",
+            "y",
+        ]
         return {rng.choice(keys): anything(depth + 1) for _ in range(rng.randrange(5))}
 
     for _ in range(3000):

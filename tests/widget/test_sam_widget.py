@@ -77,7 +77,8 @@ def unpacked(buffer: bytes, size: dict[str, int]) -> np.ndarray:
 
 
 def prompt(*points: tuple[float, float], box: dict[str, float] | None = None) -> dict[str, Any]:
-    return {"points": [{"x": x, "y": y, "label": 1} for x, y in points], "box": box}
+    boxes = [] if box is None else [box]
+    return {"points": [{"x": x, "y": y, "label": 1} for x, y in points], "boxes": boxes, "strokes": [], "mask": None}
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_what_python_does_is_in_the_state_at_once(widget: SamWidget) -> None:
     (shown,) = widget.state["objects"]
     assert (shown["label"], shown["area"]) == ("cat", widget.objects[0].area)
     widget.drag(5, 5, 60, 60)
-    assert widget.state["prompt"]["box"] == {"x0": 5.0, "y0": 5.0, "x1": 60.0, "y1": 60.0}
+    assert widget.state["prompt"]["boxes"] == [{"x0": 5.0, "y0": 5.0, "x1": 60.0, "y1": 60.0}]
     widget.clear()
     widget.undo()
     widget.redo()

@@ -12,8 +12,7 @@ type Context2D = CanvasRenderingContext2D;
 /** Draw points, box, rubber band and keyboard cursor; the context's unit is the CSS pixel. */
 export function drawOverlay(context: Context2D, prompt: PromptData, ui: Ui, focused: boolean): void {
   const { view } = ui;
-  if (prompt.box) {
-    const { x0, y0, x1, y1 } = prompt.box;
+  for (const { x0, y0, x1, y1 } of prompt.boxes) {
     drawBox(context, toFrame(view, { x: x0, y: y0 }), toFrame(view, { x: x1, y: y1 }), ui.opposite !== null);
   }
   if (ui.anchor && ui.opposite) drawBand(context, view, ui.anchor, ui.opposite);

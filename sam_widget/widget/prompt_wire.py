@@ -1,0 +1,99 @@
+"""Prompts and settings as they travel, and back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+
+from sam_widget.cleanup import MaskSettings
+from sam_widget.errors import PromptError
+from sam_widget.prompts import Box, Point, Prompt, Stroke
+from sam_widget.widget.protocol import BoxData, PointData, PromptData, SettingsData, StrokeData
+
+# No hand draws more, and the model answers boxes one by one: what is more than this comes from no view of ours.
+MOST_VERTICES = 20_000
+MOST_BOXES = 64
+# Mask prompts remembered: a view may build on one that undo has just taken back.
+MOST_MASKS = 64
+
+
+class MaskPrompts:
+    """The mask prompts that views may name: those of the states shown last, known by their content."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    def name(self, logits: np.ndarray) -> str:
+        """Return a mask prompt's name, the same one for the same content."""
+        name = next((name for name, known in self._known.items() if known is logits), None)
+        if name is None:
+            name = hashlib.sha256(logits.tobytes()).hexdigest()[:16]
+        self._known[name] = logits
+        self._known.move_to_end(name)
+        while len(self._known) > MOST_MASKS:
+            self._known.popitem(last=False)
+        return name
+
+    def get(self, name: str) -> np.ndarray:
+        """Return a mask prompt.
+
+        Raises:
+            PromptError: It is not known here.
+        """
+        logits = self._known.get(name)
+        if logits is None:
+            raise PromptError(f"mask prompt {name[:40]!r} is not known to the kernel; refine the mask again")
+        return logits
+
+
+def prompt_data(prompt: Prompt, masks: MaskPrompts) -> PromptData:
+    """Return a prompt as it travels."""
+    return PromptData(
+        points=[PointData(p.x, p.y, 1 if p.label else 0) for p in prompt.points],
+        boxes=[box_data(box) for box in prompt.boxes],
+        strokes=[
+            StrokeData([value for vertex in s.vertices for value in vertex], 1 if s.label else 0, s.closed)
+            for s in prompt.strokes
+        ],
+        mask=None if prompt.mask is None else masks.name(prompt.mask),
+    )
+
+
+def prompt_from(data: PromptData, masks: MaskPrompts) -> Prompt:
+    """Return the prompt that a view sent.
+
+    Raises:
+        PromptError: It is malformed, or names a mask prompt that is not known.
+    """
+    if len(data.boxes) > MOST_BOXES:
+        raise PromptError(f"{len(data.boxes)} boxes in one prompt; expected at most {MOST_BOXES}")
+    return Prompt(
+        points=tuple(Point(p.x, p.y, p.label) for p in data.points),
+        boxes=tuple(Box.from_corners(b.x0, b.y0, b.x1, b.y1) for b in data.boxes),
+        strokes=tuple(Stroke(vertices_from(s.vertices), s.label, s.closed) for s in data.strokes),
+        mask=None if data.mask is None else masks.get(data.mask),
+    )
+
+
+def vertices_from(values: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    """Pair up the x and y of a stroke's vertices.
+
+    Raises:
+        PromptError: They do not pair up, or there are too many.
+    """
+    if len(values) % 2 or len(values) > 2 * MOST_VERTICES:
+        raise PromptError(f"{len(values)} coordinates of a stroke; expected x and y in turn, {MOST_VERTICES} at most")
+    return tuple(zip(values[::2], values[1::2], strict=True))
+
+
+def settings_data(settings: MaskSettings) -> SettingsData:
+    """Return settings as they travel."""
+    return SettingsData(settings.threshold, settings.holes, settings.islands, settings.smoothing)
+
+
+def box_data(box: Box) -> BoxData:
+    """Return a box as it travels."""
+    return BoxData(box.x0, box.y0, box.x1, box.y1)
