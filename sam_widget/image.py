@@ -28,6 +28,8 @@ RGB = NDArray[np.uint8]
 # Where Pillow starts to warn of decompression bombs: a file of a few kB may unpack to this many pixels.
 MAX_PIXELS = 89_478_485
 MAX_BYTES = 200 * 2**20
+# Rows at a time, where all at once would take several times the memory of the image.
+STRIP = 256
 TIMEOUT_SECONDS = 20
 
 _EXPECTED = (
@@ -62,17 +64,43 @@ def to_rgb(source: Any, *, max_pixels: int = MAX_PIXELS) -> RGB:
     Raises:
         ImageError: there is no image to be had from it; says why.
     """
+    return rgb_from_values(read_values(source, max_pixels=max_pixels))
+
+
+def read_values(source: Any, *, max_pixels: int = MAX_PIXELS, any_channels: bool = False) -> NDArray[Any]:
+    """Read the numbers that an image is made of, as they are.
+
+    Args:
+        source: as in `to_rgb`.
+        max_pixels: as in `to_rgb`.
+        any_channels: take arrays with other than 1, 3 or 4 channels, too: the shorter of the first and the last axis
+            holds them, the last where they are equal.
+
+    Returns:
+        (H, W, C) of bool, integers or finite floats; may share memory with `source`.
+
+    Raises:
+        ImageError: there is no image to be had from it; says why.
+    """
     if isinstance(source, Image.Image):
-        return _rgb_from_pillow(source, describe(source))
+        return _checked(_from_pillow(source, describe(source)))
     if is_url(source):
-        return _decode(_download(source), describe(source), max_pixels)
+        return _checked(_decode(_download(source), describe(source), max_pixels))
     if isinstance(source, str | os.PathLike):
-        return _decode(_read_file(source), describe(source), max_pixels)
+        return _checked(_decode(_read_file(source), describe(source), max_pixels))
     if isinstance(source, bytes | bytearray | memoryview):
-        return _decode(bytes(source), describe(source), max_pixels)
+        return _checked(_decode(bytes(source), describe(source), max_pixels))
     if callable(getattr(source, "read", None)) and not hasattr(source, "__array__"):
-        return _decode(_read_stream(source), describe(source), max_pixels)
-    return _rgb_from_array(_as_array(source))
+        return _checked(_decode(_read_stream(source), describe(source), max_pixels))
+    return _checked(_as_array(source), any_channels=any_channels)
+
+
+def rgb_from_values(values: NDArray[Any]) -> RGB:
+    """What `to_rgb` makes of the (H, W, C) numbers of an image with 1, 3 or 4 channels."""
+    colour = _to_uint8(values[..., :3])
+    if values.shape[2] == 4:
+        return _on_white(colour, _alpha(values[..., 3:]))
+    return np.array(np.broadcast_to(colour, (*colour.shape[:2], 3)), order="C")
 
 
 def image_hash(rgb: RGB) -> str:
@@ -218,7 +246,7 @@ _NOT_IMAGES = (
 )
 
 
-def _decode(data: bytes, name: str, max_pixels: int) -> RGB:
+def _decode(data: bytes, name: str, max_pixels: int) -> NDArray[Any]:
     if not data:
         msg = f"{name} is empty, expected an encoded image. If it is an open file, go to its start first: seek(0)."
         raise ImageError(msg)
@@ -243,23 +271,19 @@ def _decode(data: bytes, name: str, max_pixels: int) -> RGB:
                 "Give a smaller version or, if you trust it, sam_widget.image.to_rgb(source, max_pixels=...)."
             )
             raise ImageError(msg)
-        return _rgb_from_pillow(image, name)
+        return _from_pillow(image, name)
 
 
-def _rgb_from_pillow(image: Image.Image, name: str) -> RGB:
+def _from_pillow(image: Image.Image, name: str) -> NDArray[Any]:
     try:
         upright = ImageOps.exif_transpose(image)
         # One channel of more than 8 bits: Pillow's own conversion cuts values off at 255.
         if upright.mode in ("I", "F") or upright.mode.startswith("I;"):
-            pixels = np.asarray(upright)
-        elif upright.has_transparency_data:
-            pixels = np.asarray(upright.convert("RGBA"))
-        else:
-            pixels = np.asarray(upright.convert("RGB"))
+            return np.asarray(upright)
+        return np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
     except Exception as error:  # decoders raise whatever malformed bytes make them trip over
         msg = f"{name} is damaged or cut short, or of a kind that cannot become RGB ({error}). Try to save it anew."
         raise ImageError(msg) from error
-    return _rgb_from_array(pixels)
 
 
 # ------------------------------------------------------------------------------------------------ arrays
@@ -287,8 +311,8 @@ def _as_array(source: Any) -> NDArray[Any]:
     raise ImageError(msg)
 
 
-def _rgb_from_array(array: NDArray[Any]) -> RGB:
-    pixels = _channels_last(array)
+def _checked(array: NDArray[Any], *, any_channels: bool = False) -> NDArray[Any]:
+    pixels = _channels_last(array, any_channels=any_channels)
     if pixels.dtype.kind not in "buif":
         msg = f"array of type {pixels.dtype} is not an image; expected bool, integers or floats."
         raise ImageError(msg)
@@ -296,13 +320,10 @@ def _rgb_from_array(array: NDArray[Any]) -> RGB:
         count = int(np.count_nonzero(~np.isfinite(pixels)))
         msg = f"{describe(array)} has {count} values that are NaN or infinite. Replace them first: numpy.nan_to_num."
         raise ImageError(msg)
-    colour = _to_uint8(pixels[..., :3])
-    if pixels.shape[2] == 4:
-        return _on_white(colour, _alpha(pixels[..., 3:]))
-    return np.array(np.broadcast_to(colour, (*colour.shape[:2], 3)), order="C")
+    return pixels
 
 
-def _channels_last(array: NDArray[Any]) -> NDArray[Any]:
+def _channels_last(array: NDArray[Any], *, any_channels: bool) -> NDArray[Any]:
     """Any accepted layout to (H, W, C)."""
     pixels = array
     while pixels.ndim > 3 and pixels.shape[0] == 1:
@@ -317,6 +338,8 @@ def _channels_last(array: NDArray[Any]) -> NDArray[Any]:
         msg = f"array of shape {array.shape} is empty; expected an image of at least one pixel."
         raise ImageError(msg)
     if pixels.shape[2] not in (1, 3, 4):
+        if any_channels:
+            return pixels if pixels.shape[2] <= pixels.shape[0] else np.moveaxis(pixels, 0, 2)
         if pixels.shape[0] not in (1, 3, 4):
             msg = (
                 f"array of shape {array.shape} has no axis of 1, 3 or 4 channels, first or last. "
@@ -327,22 +350,32 @@ def _channels_last(array: NDArray[Any]) -> NDArray[Any]:
     return pixels
 
 
+def window(pixels: NDArray[Any]) -> tuple[float, float]:
+    """The values that `to_rgb` turns into 0 and 255 in colours such as these."""
+    if pixels.dtype == np.uint8:
+        return 0.0, 255.0
+    if pixels.dtype.kind == "b":
+        return 0.0, 1.0
+    low, high = pixels.min().item(), pixels.max().item()
+    if pixels.dtype.kind == "f" and low >= 0 and high <= 1:
+        return 0.0, 1.0
+    if low >= 0 and high <= 255:
+        return 0.0, 255.0
+    if pixels.dtype.kind != "f" and low >= 0 and 32767 < high <= 65535:
+        return 0.0, 65535.0
+    return float(low), float(low) + ((float(high) - float(low)) or 1.0)
+
+
 def _to_uint8(pixels: NDArray[Any]) -> RGB:
     if pixels.dtype == np.uint8:
         return pixels
-    if pixels.dtype.kind == "b":
-        return pixels.astype(np.uint8) * np.uint8(255)
-    low, high = pixels.min().item(), pixels.max().item()
-    if pixels.dtype.kind == "f" and low >= 0 and high <= 1:
-        offset, scale = 0.0, 255.0
-    elif low >= 0 and high <= 255:
-        offset, scale = 0.0, 1.0
-    elif pixels.dtype.kind != "f" and low >= 0 and 32767 < high <= 65535:
-        offset, scale = 0.0, 1 / 257
-    else:
-        offset, scale = float(low), 255.0 / ((float(high) - float(low)) or 1.0)
-    # float64 holds every 32-bit integer, and the range of float16 and float32 without overflow.
-    return np.rint((pixels.astype(np.float64) - offset) * scale).astype(np.uint8)
+    low, high = window(pixels)
+    result = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), STRIP):
+        # float64 holds every 32-bit integer, and the range of float16 and float32 without overflow.
+        strip = pixels[top : top + STRIP].astype(np.float64)
+        result[top : top + STRIP] = np.rint((strip - low) * (255.0 / (high - low)))
+    return result
 
 
 def _alpha(alpha: NDArray[Any]) -> RGB:

@@ -19,12 +19,12 @@ from sam_widget.annotations import annotations_of
 from sam_widget.embeddings import Embedding
 from sam_widget.errors import SessionError
 from sam_widget.geometry import Box
-from sam_widget.image import image_hash, to_rgb
 from sam_widget.masks import box_from_mask
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.predictor import Predictor
 from sam_widget.prompts import Prompt
+from sam_widget.rendering import Rendering, SourceImage
 from sam_widget.state import Candidate, SegmentedObject, SessionState
 from sam_widget.tools import Tools
 
@@ -56,7 +56,8 @@ class Session(Tools):
         """Open an image.
 
         Args:
-            image: Anything `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
+            image: Anything `to_rgb` reads: path, URL, bytes, PIL image, array, tensor; arrays with any number of
+                channels; or a `SourceImage`.
             model: A name or checkpoint path (loaded once a process), a loaded model, or a predictor.
             progress: Called with bytes done and bytes in all while a named model's weights are downloaded.
 
@@ -64,9 +65,9 @@ class Session(Tools):
             ImageError: The image cannot be read.
             ModelError: The model cannot be loaded.
         """
-        self.image: np.ndarray = to_rgb(image)
-        self.image.flags.writeable = False
-        self.image_hash = image_hash(self.image)
+        self.source = image if isinstance(image, SourceImage) else SourceImage(image)
+        self.image: np.ndarray = self.source.rgb
+        self.image_hash = self.source.hash
         if isinstance(model, Predictor):
             self.predictor = model
         elif isinstance(model, Sam):
@@ -76,7 +77,7 @@ class Session(Tools):
         self._state = SessionState()
         self._past: list[SessionState] = []
         self._future: list[SessionState] = []
-        self._embedding: Embedding | None = None
+        self._embedding: tuple[Rendering, Embedding] | None = None
         self._answered: SessionState | None = None
         # What the last edit was a step of, if it was one of several that undo takes back at once.
         self._gesture: str | None = None
@@ -127,11 +128,12 @@ class Session(Tools):
 
     @property
     def embedding(self) -> Embedding:
-        """The embedded image; the first use embeds it."""
+        """The embedded image, as the model is to see it; the first use embeds it."""
         with self._edit:
-            if self._embedding is None:
-                self._embedding = self.predictor.embed(self.image)
-            return self._embedding
+            rendering = self._state.rendering
+            if self._embedding is None or self._embedding[0] != rendering:
+                self._embedding = rendering, self.predictor.embed(self.source.render(rendering))
+            return self._embedding[1]
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` after every edit, in the thread that made it. Returns a function that ends this."""
@@ -192,11 +194,14 @@ class Session(Tools):
             prompt = prompt.check_inside(*self.size)
             known = self._answered
             if known is None or not (
-                known.prompt == prompt and known.strokes == now.strokes and known.settings == now.settings
+                known.prompt == prompt
+                and known.strokes == now.strokes
+                and known.settings == now.settings
+                and known.rendering == now.rendering
             ):
                 prediction = self.predictor.answer(self.embedding, prompt)
                 candidates = shaping.candidates_of(prediction, self.predictor, now.settings, now.strokes)
-                known = SessionState(prompt, candidates, prediction.best, strokes=now.strokes, settings=now.settings)
+                known = replace(now, prompt=prompt, candidates=candidates, chosen_index=prediction.best)
                 self._answered = known
             return replace(known, objects=now.objects, editing=now.editing)
 
@@ -219,7 +224,28 @@ class Session(Tools):
         """Drop the prompt and its candidates; objects stay as they are, even one that was being edited."""
         with self._edit:
             if not self.prompt.is_empty or self.candidates or self._state.editing:
-                self._change(SessionState(objects=self.objects, settings=self._state.settings))
+                self._change(self._without_prompt(self.objects))
+
+    def render(self, rendering: Rendering) -> tuple[Candidate, ...]:
+        """Let the model see the image differently. Returns the prompt's candidates, anew.
+
+        Args:
+            rendering: Channels, black, white and gamma; `Rendering()` for the usual.
+
+        Raises:
+            ImageError: The rendering is not possible for this image.
+        """
+        with self._edit:
+            before = self._state
+            rendering = self.source.check(rendering)
+            if rendering != before.rendering:
+                self._state = replace(before, rendering=rendering)
+                try:
+                    after = self.preview(before.prompt)
+                finally:
+                    self._state = before
+                self._change(after)
+            return self.candidates
 
     # ------------------------------------------------------------------------------------------------ objects
 
@@ -251,7 +277,7 @@ class Session(Tools):
                 **({"id": old.id} if old else {}),
             )
             objects = self._with(old, accepted) if old else (*now.objects, accepted)
-            self._change(SessionState(objects=objects, settings=now.settings))
+            self._change(self._without_prompt(objects))
             return accepted
 
     def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
@@ -353,6 +379,9 @@ class Session(Tools):
         self._future.clear()
         self._state = state
         self._tell()
+
+    def _without_prompt(self, objects: tuple[SegmentedObject, ...]) -> SessionState:
+        return SessionState(objects=objects, settings=self._state.settings, rendering=self._state.rendering)
 
     def _tell(self) -> None:
         for listener in list(self._listeners):

@@ -11,6 +11,7 @@ from sam_widget.cleanup import MaskSettings
 from sam_widget.geometry import Box, BrushStroke
 from sam_widget.masks import StoredMask
 from sam_widget.prompts import Prompt
+from sam_widget.rendering import USUAL, Rendering
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,7 @@ class SessionState:
         strokes: What has been painted on the candidates.
         settings: How the candidates' masks are made of their logits; stays when an object is accepted.
         editing: The id of the accepted object that is being edited; `accept` replaces it.
+        rendering: How the model sees the image.
     """
 
     prompt: Prompt = field(default_factory=Prompt)
@@ -110,6 +112,7 @@ class SessionState:
     strokes: tuple[BrushStroke, ...] = ()
     settings: MaskSettings = field(default_factory=MaskSettings)
     editing: str | None = None
+    rendering: Rendering = USUAL
 
     @property
     def chosen(self) -> Candidate | None:

@@ -215,6 +215,7 @@ class Tools(ABC):
                     strokes=old.strokes,
                     settings=old.settings,
                     editing=old.id,
+                    rendering=self._state.rendering,
                 )
             )
             return old

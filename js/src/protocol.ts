@@ -38,7 +38,15 @@ export interface SettingsData {
   smoothing: number;
 }
 
-/** A view has opened: send it the image and every mask that the state names. */
+/** How the image's values become colours; null is the usual, and so are no channels. See `sam_widget.rendering`. */
+export interface RenderingData {
+  channels: number[];
+  black: number | null;
+  white: number | null;
+  gamma: number;
+}
+
+/** A view has opened: send it every mask that the state names. */
 export interface Hello {
   type: "hello";
   client: string;
@@ -175,6 +183,25 @@ export interface Clear {
   seq: number;
 }
 
+/** Let the model see the image rendered like this. */
+export interface Render {
+  type: "render";
+  client: string;
+  seq: number;
+  rendering: RenderingData;
+}
+
+/** Ask for a tile of the image at a level: 0 is full size, each further one half of the one before. */
+export interface Tile {
+  type: "tile";
+  client: string;
+  seq: number;
+  level: number;
+  column: number;
+  row: number;
+  rendering: RenderingData;
+}
+
 /** The one answer to a request. The state it led to has at least this `revision`. */
 export interface Answer {
   type: "answer";
@@ -208,20 +235,34 @@ export interface PreviewMask {
   score: number;
 }
 
-/** The photo, as an encoded picture of type `mime` in the one buffer. */
-export interface Image {
-  type: "image";
-  hash: string;
-  width: number;
-  height: number;
+/** A tile as an encoded picture of type `mime` in the one buffer, sent right before the answer to its request. */
+export interface TilePicture {
+  type: "tile_picture";
+  client: string;
+  seq: number;
   mime: string;
 }
 
-/** What the state says of the image; the picture itself travels as an `Image` message. */
+/** The numbers that the image is made of: their type and range. */
+export interface ValuesData {
+  dtype: string;
+  channels: number;
+  low: number;
+  high: number;
+  black: number;
+  white: number;
+  dark: number;
+  bright: number;
+}
+
+/** What the state says of the image; the picture itself travels in tiles of `tile` pixels a side at most. */
 export interface ImageData {
   hash: string;
   width: number;
   height: number;
+  levels: number;
+  tile: number;
+  values: ValuesData;
 }
 
 /** One of the masks that the model offers for the prompt; `stability` is null where there are no logits. */
@@ -261,8 +302,9 @@ export interface State {
   can_undo: boolean;
   can_redo: boolean;
   decode_ms: number | null;
+  rendering: RenderingData;
 }
 
-export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear;
+export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear | Render | Tile;
 
-export type Reply = Answer | Masks | PreviewMask | Image;
+export type Reply = Answer | Masks | PreviewMask | TilePicture;

@@ -24,11 +24,23 @@ export interface RasterFrame {
   readonly step: number;
 }
 
+/** The index in `runs` of the first run that starts at a pixel or after it. */
+export function firstRun(runs: Uint32Array, pixel: number): number {
+  let [low, high] = [0, runs.length / 2];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (runs[2 * middle] < pixel) low = middle + 1;
+    else high = middle;
+  }
+  return 2 * low;
+}
+
 /** Set every grid pixel that shows the mask. */
 export function paint(mask: Mask, raster: Raster, color: number): void {
   const { runs } = mask;
   const { pixels, left, top, step, width, height } = raster;
-  for (let i = 0; i < runs.length; i += 2) {
+  const end = Math.min(mask.height, Math.ceil(top + height * step)) * mask.width;
+  for (let i = firstRun(runs, Math.max(0, Math.floor(top)) * mask.width); i < runs.length && runs[i] < end; i += 2) {
     const y = Math.floor(runs[i] / mask.width);
     const first = Math.max(0, Math.ceil((y - top) / step - 0.5));
     const last = Math.min(height, Math.ceil((y + 1 - top) / step - 0.5));

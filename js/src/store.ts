@@ -1,21 +1,24 @@
 /** What the kernel says, as this view knows it, and what this view has asked and not yet heard back. */
 
 import { unpackMask } from "./packed";
-import type { Answer, Image, MaskData, Masks, PreviewMask, PromptData, SettingsData, State } from "./protocol";
+import type {
+  Answer,
+  MaskData,
+  Masks,
+  PreviewMask,
+  PromptData,
+  RenderingData,
+  SettingsData,
+  State,
+  TilePicture,
+} from "./protocol";
 import type { Mask } from "./runs";
+import { type Place, Tiles, USUAL } from "./tiles";
 import { type Body, type Channel, Transport } from "./transport";
 
 /** What the store needs of an anywidget model. */
 export interface Model extends Channel {
   get(key: "state"): unknown;
-}
-
-/** The photo, decoded. `width` and `height` are the original's; the bitmap may be smaller. */
-export interface Picture<Bitmap> {
-  readonly hash: string;
-  readonly width: number;
-  readonly height: number;
-  readonly bitmap: Bitmap;
 }
 
 /** A mask that the kernel would choose for a prompt, and the score it expects of it. */
@@ -43,6 +46,7 @@ const NO_STATE: State = {
   can_undo: false,
   can_redo: false,
   decode_ms: null,
+  rendering: USUAL,
 };
 
 /** Masks that no state has named yet are kept up to this number: those of superseded requests never get named. */
@@ -54,6 +58,8 @@ const PATIENCE = 10_000;
 export interface StoreOptions<Bitmap> {
   model: Model;
   decode: (bytes: Uint8Array, mime: string) => Promise<Bitmap>;
+  /** Give a bitmap's memory back. */
+  close: (bitmap: Bitmap) => void;
   changed: () => void;
   signal: AbortSignal;
 }
@@ -61,7 +67,8 @@ export interface StoreOptions<Bitmap> {
 export class Store<Bitmap = ImageBitmap> {
   state: State;
   readonly masks = new Map<string, Mask>();
-  picture: Picture<Bitmap> | null = null;
+  /** The photo, as far as it is here. */
+  readonly tiles: Tiles<Bitmap>;
   /** The kernel's last refusal in its own words, until a request succeeds. */
   failure: string | null = null;
   /** The kernel's side is gone, so no answer can come. */
@@ -83,14 +90,14 @@ export class Store<Bitmap = ImageBitmap> {
   /** Undo, redo and the like under way: what the prompt will be is the kernel's to say. */
   #unknownPrompt: Promise<unknown> | null = null;
   #hello = { open: false, revision: Number.NaN };
-  /** The hash of the picture last received, decoded or not. */
-  #pictureHash: string | null = null;
   /** Previews asked for, by number. */
   readonly #previews = new Map<number, (preview: Preview | null) => void>();
+  /** Tiles asked for, by number. */
+  readonly #pictures = new Map<number, (bytes: Uint8Array, mime: string) => void>();
   /** Answers that came before the state they led to. */
   #early: { revision: number; arrive: () => void }[] = [];
 
-  constructor({ model, decode, changed, signal }: StoreOptions<Bitmap>) {
+  constructor({ model, decode, close, changed, signal }: StoreOptions<Bitmap>) {
     this.#decode = decode;
     this.#changed = changed;
     this.#signal = signal;
@@ -101,10 +108,13 @@ export class Store<Bitmap = ImageBitmap> {
     const handlers = {
       masks: (message: Masks, buffers: Uint8Array[]) => this.#receiveMasks(message, buffers),
       preview: (message: PreviewMask, buffers: Uint8Array[]) => this.#receivePreview(message, buffers),
-      image: (message: Image, buffers: Uint8Array[]) => void this.#receiveImage(message, buffers),
+      tile: (message: TilePicture, buffers: Uint8Array[]) => this.#receiveTile(message, buffers),
       lost: (reason: string) => this.#lose(reason),
     };
     this.#transport = new Transport(model, handlers, signal);
+    this.tiles = new Tiles({ ask: (place, rendering) => this.#tile(place, rendering), close, changed });
+    signal.addEventListener("abort", () => this.tiles.close(), { once: true });
+    this.tiles.show(this.state.image);
     void this.#sayHello();
   }
 
@@ -140,7 +150,7 @@ export class Store<Bitmap = ImageBitmap> {
   get status(): State["status"] {
     if (this.lost) return "error";
     if (this.state.status !== "ready") return this.state.status;
-    if (this.state.image && this.picture?.hash !== this.state.image.hash) return this.failure ? "error" : "loading";
+    if (this.state.image && !this.tiles.ready) return this.failure ? "error" : "loading";
     return this.#open ? "predicting" : "ready";
   }
 
@@ -166,6 +176,11 @@ export class Store<Bitmap = ImageBitmap> {
     const preview = await Promise.race([found, none]);
     this.#previews.delete(seq);
     return preview;
+  }
+
+  /** Let the model see the photo like this. */
+  async render(rendering: RenderingData): Promise<void> {
+    await this.#request({ type: "render", rendering });
   }
 
   async choose(index: number): Promise<void> {
@@ -299,6 +314,7 @@ export class Store<Bitmap = ImageBitmap> {
     const before = namedMasks(this.state);
     this.state = state;
     this.#found();
+    this.tiles.show(state.image);
     const now = namedMasks(state);
     for (const id of before) if (!now.has(id)) this.masks.delete(id);
     this.#early = this.#early.filter(({ revision, arrive }) => {
@@ -311,11 +327,9 @@ export class Store<Bitmap = ImageBitmap> {
 
   /** Ask again for what the state names and this view lacks, once for each state. */
   #resync(): void {
-    const { image, revision } = this.state;
+    const { revision } = this.state;
     const lacking = [...namedMasks(this.state)].some((id) => !this.masks.has(id));
-    const unseen = image !== null && image.hash !== this.#pictureHash;
-    if ((lacking || unseen) && !this.#hello.open && this.#hello.revision !== revision && !this.lost)
-      void this.#sayHello();
+    if (lacking && !this.#hello.open && this.#hello.revision !== revision && !this.lost) void this.#sayHello();
   }
 
   #receiveMasks(message: Masks, buffers: Uint8Array[]): void {
@@ -343,17 +357,35 @@ export class Store<Bitmap = ImageBitmap> {
     }
   }
 
-  async #receiveImage({ hash, width, height, mime }: Image, [bytes]: Uint8Array[]): Promise<void> {
-    this.#found();
-    if (hash === this.#pictureHash) return;
-    this.#pictureHash = hash;
+  async #tile(place: Place, rendering: RenderingData): Promise<Bitmap | null> {
+    if (this.lost) return null;
+    const { seq, answer } = this.#transport.send({ type: "tile", ...place, rendering });
+    const picture = new Promise<Bitmap | null>((resolve) => {
+      this.#pictures.set(seq, (bytes, mime) => resolve(this.#decodeTile(bytes, mime)));
+      void answer.then(({ outcome, error }) => {
+        // The picture comes before its answer, so whoever still waits now waits in vain.
+        if (!this.#pictures.delete(seq)) return;
+        if (outcome === "error" && !this.lost) this.failure = error;
+        resolve(null);
+      });
+    });
+    return await picture;
+  }
+
+  async #decodeTile(bytes: Uint8Array, mime: string): Promise<Bitmap | null> {
     try {
-      const bitmap = await this.#decode(bytes, mime);
-      if (hash === this.#pictureHash) this.picture = { hash, width, height, bitmap };
+      return await this.#decode(bytes, mime);
     } catch (error) {
-      this.failure = `The photo (${mime}) could not be decoded: ${reason(error)}`;
+      this.failure = `A part of the photo (${mime}) could not be decoded: ${reason(error)}`;
+      return null;
     }
-    this.#changed();
+  }
+
+  #receiveTile({ seq, mime }: TilePicture, [bytes]: Uint8Array[]): void {
+    this.#found();
+    const take = this.#pictures.get(seq);
+    this.#pictures.delete(seq);
+    take?.(bytes, mime);
   }
 
   #lose(why: string): void {
@@ -365,8 +397,10 @@ export class Store<Bitmap = ImageBitmap> {
 
   /** Something came from the kernel, so it is there. */
   #found(): void {
-    if (this.lost) this.failure = null;
+    if (!this.lost) return;
+    this.failure = null;
     this.lost = false;
+    this.tiles.retry();
   }
 }
 

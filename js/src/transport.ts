@@ -1,6 +1,6 @@
 /** Carries requests to the kernel, and each one's answer back to whoever asked. */
 
-import type { Answer, Image, Masks, PreviewMask, Reply, Request } from "./protocol";
+import type { Answer, Masks, PreviewMask, Reply, Request, TilePicture } from "./protocol";
 
 type WithoutAddress<T> = T extends Request ? Omit<T, "client" | "seq"> : never;
 /** A request before it is numbered. */
@@ -17,7 +17,8 @@ export interface Handlers {
   masks(message: Masks, buffers: Uint8Array[]): void;
   /** Only those that this view has asked for. */
   preview(message: PreviewMask, buffers: Uint8Array[]): void;
-  image(message: Image, buffers: Uint8Array[]): void;
+  /** Only those that this view has asked for. */
+  tile(message: TilePicture, buffers: Uint8Array[]): void;
   /** The kernel's side is gone: every open request has just been answered with this error. */
   lost(reason: string): void;
 }
@@ -39,7 +40,9 @@ export class Transport {
       else if (content?.type === "masks") handlers.masks(content, (buffers ?? []).map(bytesOf));
       else if (content?.type === "preview_mask") {
         if (content.client === this.client) handlers.preview(content, (buffers ?? []).map(bytesOf));
-      } else if (content?.type === "image") handlers.image(content, (buffers ?? []).map(bytesOf));
+      } else if (content?.type === "tile_picture") {
+        if (content.client === this.client) handlers.tile(content, (buffers ?? []).map(bytesOf));
+      }
     };
     const lost = (): void => {
       for (const seq of [...this.#waiting.keys()]) this.#answer(this.#failed(seq, GONE));

@@ -47,7 +47,7 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   };
   signal.addEventListener("abort", () => cancelAnimationFrame(frame), { once: true });
 
-  const store = new Store({ model: model as unknown as Model, decode, changed, signal });
+  const store = new Store({ model: model as unknown as Model, decode, close, changed, signal });
   const ui = new Ui(changed);
   const hover = new Hover(
     (prompt) => store.preview(prompt),
@@ -102,6 +102,10 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
 
 function decode(bytes: Uint8Array, mime: string): Promise<ImageBitmap> {
   return createImageBitmap(new Blob([bytes as BlobPart], { type: mime }));
+}
+
+function close(bitmap: ImageBitmap): void {
+  bitmap.close();
 }
 
 export default { render };

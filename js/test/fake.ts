@@ -1,7 +1,7 @@
 /** A model whose kernel side is the test. */
 
 import { deflateSync } from "fflate";
-import type { Answer, Masks, State } from "../src/protocol";
+import type { Answer, ImageData, Masks, State } from "../src/protocol";
 import type { Model } from "../src/store";
 
 type Callback = (...args: never[]) => void;
@@ -24,7 +24,14 @@ export const STATE: State = {
   can_undo: false,
   can_redo: false,
   decode_ms: 12,
+  rendering: { channels: [], black: null, white: null, gamma: 1 },
 };
+
+/** A photo of 8-bit RGB. */
+export function imageOf(width: number, height: number, levels = 1, hash = "cat"): ImageData {
+  const values = { dtype: "uint8", channels: 3, low: 0, high: 255, black: 0, white: 255, dark: 3, bright: 250 };
+  return { hash, width, height, levels, tile: 512, values };
+}
 
 export class FakeModel implements Model {
   readonly sent: Sent[] = [];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import source from "../src/protocol.ts?raw";
 import { NO_PROMPT, Store } from "../src/store";
-import { FakeModel, STATE } from "./fake";
+import { FakeModel, imageOf, STATE } from "./fake";
 
 /** The fields of every request, by its type, as generated from the kernel's own definitions. */
 function requestFields(): Map<string, string[]> {
@@ -31,9 +31,10 @@ describe("the protocol", () => {
       chosen: 0,
       can_undo: true,
       can_redo: true,
+      image: imageOf(40, 30),
     });
     const decode = () => Promise.resolve(null);
-    const store = new Store({ model, decode, changed: () => {}, signal: closing.signal });
+    const store = new Store({ model, decode, close: () => {}, changed: () => {}, signal: closing.signal });
     void store.choose(1);
     const boxes = [{ x0: 0, y0: 0, x1: 2, y1: 2 }];
     void store.edit((prompt) => ({ ...prompt, points: [{ x: 1, y: 2, label: 1 }], boxes }));
@@ -46,6 +47,7 @@ describe("the protocol", () => {
     void store.preview(NO_PROMPT);
     void store.remove("object");
     void store.rename("object", "dog");
+    void store.render({ channels: [2], black: 1, white: 2, gamma: 0.5 });
     void store.clear();
     void store.undo();
     await model.answer(model.last("undo"));

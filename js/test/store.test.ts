@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PointData, PromptData, State } from "../src/protocol";
 import { NO_PROMPT, Store } from "../src/store";
-import { bytes, FakeModel, packedMask, STATE, settled } from "./fake";
+import { bytes, FakeModel, imageOf, packedMask, STATE, settled } from "./fake";
 
 const closing: AbortController[] = [];
 afterEach(() => {
@@ -18,9 +18,10 @@ async function open(state: unknown = STATE, { greeted = true } = {}) {
     if (mime === "image/broken") throw new Error("no such format");
     return `picture of ${bytes.length} bytes`;
   });
-  const store = new Store({ model, decode, changed, signal: controller.signal });
+  const close = vi.fn();
+  const store = new Store({ model, decode, close, changed, signal: controller.signal });
   if (greeted) await model.answer(model.last("hello"));
-  return { model, store, changed, decode, controller };
+  return { model, store, changed, decode, close, controller };
 }
 
 const point = (x: number, label: 0 | 1 = 1): PointData => ({ x, y: 1, label });
@@ -263,32 +264,61 @@ describe("previews", () => {
   });
 });
 
-describe("the picture", () => {
-  const named: State = { ...STATE, image: { hash: "cat", width: 40, height: 30 } };
-  const image = { type: "image", hash: "cat", width: 40, height: 30, mime: "image/png" };
+describe("the photo", () => {
+  const named: State = { ...STATE, image: imageOf(40, 30) };
 
-  it("is decoded once", async () => {
-    const { model, store, decode } = await open(named, { greeted: false });
+  async function give(model: FakeModel, mime = "image/png") {
+    const { client, seq } = model.last("tile");
+    model.emit("msg:custom", { type: "tile_picture", client, seq, mime }, [new DataView(new ArrayBuffer(9), 2, 5)]);
+    await model.answer(model.last("tile"));
+  }
+
+  it("is loading until the whole of it is there, and asked for once", async () => {
+    const { model, store, decode, close, controller } = await open(named);
     expect(store.status).toBe("loading");
-    for (let i = 0; i < 2; i++) model.emit("msg:custom", image, [new DataView(new ArrayBuffer(9), 2, 5)]);
-    await model.answer(model.last("hello"));
-    expect(store.picture).toEqual({ hash: "cat", width: 40, height: 30, bitmap: "picture of 5 bytes" });
-    expect(decode).toHaveBeenCalledOnce();
+    await give(model);
+    expect(store.tiles.whole?.bitmap).toBe("picture of 5 bytes");
     expect(store.status).toBe("ready");
+    model.set({ revision: 2 });
+    expect(model.count("tile")).toBe(1);
+    expect(decode).toHaveBeenCalledOnce();
+    controller.abort();
+    expect(close).toHaveBeenCalledExactlyOnceWith("picture of 5 bytes");
   });
 
   it("is asked for again when the state names another", async () => {
-    const { model } = await open();
-    model.set({ revision: 2, image: { hash: "dog", width: 4, height: 3 } });
-    expect(model.count("hello")).toBe(2);
+    const { model, store, close } = await open(named);
+    await give(model);
+    model.set({ revision: 2, image: imageOf(4, 3, 1, "dog") });
+    expect(model.count("tile")).toBe(2);
+    expect(close).toHaveBeenCalledOnce();
+    expect(store.status).toBe("loading");
   });
 
-  it("is an error when it cannot be decoded", async () => {
-    const { model, store } = await open(named, { greeted: false });
-    model.emit("msg:custom", { ...image, mime: "image/broken" }, [new DataView(new ArrayBuffer(1))]);
-    await model.answer(model.last("hello"));
+  it("is an error when it cannot be decoded, and not asked for over and over", async () => {
+    const { model, store } = await open(named);
+    await give(model, "image/broken");
     expect(store.failure).toContain("no such format");
     expect(store.status).toBe("error");
+    expect(model.count("tile")).toBe(1);
+  });
+
+  it("is an error when the kernel refuses it, in the kernel's words", async () => {
+    const { model, store } = await open(named);
+    await model.answer(model.last("tile"), { outcome: "error", error: "no such level" });
+    expect(store.failure).toBe("no such level");
+  });
+
+  it("is asked for again when a kernel that was gone is back", async () => {
+    const { model, store } = await open(named);
+    model.emit("comm_live_update");
+    await settled();
+    expect(store.status).toBe("error");
+    expect(model.count("tile")).toBe(1);
+    model.set({ revision: 2 });
+    expect(model.count("tile")).toBe(2);
+    await give(model);
+    expect(store.status).toBe("ready");
   });
 });
 

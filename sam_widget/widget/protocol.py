@@ -3,7 +3,7 @@
 A *request* goes from a view to the kernel as an anywidget custom message, and gets exactly one `Answer`. It names the
 view (`client`, a random string) and is numbered by it (`seq`), because every view of a widget hears every answer.
 What is small and must survive a reload is `State`, the widget's one synced trait. What is large (the photo, masks)
-follows as binary buffers of an `Image` or `Masks` message.
+follows as binary buffers of `TilePicture` and `Masks` messages.
 
 `js/src/protocol.ts` is generated from this module (`python -m sam_widget.widget.protocol js/src/protocol.ts`), and a
 test fails when the two differ.
@@ -76,12 +76,22 @@ class SettingsData:
     smoothing: float
 
 
+@dataclass(frozen=True)
+class RenderingData:
+    """How the image's values become colours; null is the usual, and so are no channels. See `sam_widget.rendering`."""
+
+    channels: list[int]
+    black: float | None
+    white: float | None
+    gamma: float
+
+
 # ------------------------------------------------------------------------------------------------ view -> kernel
 
 
 @dataclass(frozen=True)
 class Hello:
-    """A view has opened: send it the image and every mask that the state names."""
+    """A view has opened: send it every mask that the state names."""
 
     type: ClassVar[str] = "hello"
     client: str
@@ -253,6 +263,32 @@ class Clear:
     seq: int
 
 
+@dataclass(frozen=True)
+class Render:
+    """Let the model see the image rendered like this."""
+
+    type: ClassVar[str] = "render"
+    client: str
+    seq: int
+    rendering: RenderingData
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Ask for a tile of the image at a level: 0 is full size, each further one half of the one before.
+
+    The last level is a single tile, which shows the whole image.
+    """
+
+    type: ClassVar[str] = "tile"
+    client: str
+    seq: int
+    level: int
+    column: int
+    row: int
+    rendering: RenderingData
+
+
 # ------------------------------------------------------------------------------------------------ kernel -> view
 
 
@@ -301,13 +337,12 @@ class PreviewMask:
 
 
 @dataclass(frozen=True)
-class Image:
-    """The photo, as an encoded picture of type `mime` in the one buffer."""
+class TilePicture:
+    """A tile as an encoded picture of type `mime` in the one buffer, sent right before the answer to its request."""
 
-    type: ClassVar[str] = "image"
-    hash: str
-    width: int
-    height: int
+    type: ClassVar[str] = "tile_picture"
+    client: str
+    seq: int
     mime: str
 
 
@@ -315,12 +350,32 @@ class Image:
 
 
 @dataclass(frozen=True)
+class ValuesData:
+    """The numbers that the image is made of: their type and range.
+
+    `black` and `white` are what the usual rendering shows as such; nearly all values are from `dark` to `bright`.
+    """
+
+    dtype: str
+    channels: int
+    low: float
+    high: float
+    black: float
+    white: float
+    dark: float
+    bright: float
+
+
+@dataclass(frozen=True)
 class ImageData:
-    """What the state says of the image; the picture itself travels as an `Image` message."""
+    """What the state says of the image; the picture itself travels in tiles of `tile` pixels a side at most."""
 
     hash: str
     width: int
     height: int
+    levels: int
+    tile: int
+    values: ValuesData
 
 
 @dataclass(frozen=True)
@@ -353,6 +408,7 @@ class State:
     `decode_ms` is how long an answer takes here, measured once the image is embedded; null before. `painted` says that
     a brush has been on the candidates, `editing` names the object that `accept` would replace, and `refines` says
     whether the model takes a mask as a prompt.
+    `rendering` is how the model sees the image.
     """
 
     revision: int
@@ -371,6 +427,7 @@ class State:
     can_undo: bool
     can_redo: bool
     decode_ms: float | None
+    rendering: RenderingData
 
 
 Request = (
@@ -391,8 +448,10 @@ Request = (
     | Undo
     | Redo
     | Clear
+    | Render
+    | Tile
 )
-Reply = Answer | Masks | PreviewMask | Image
+Reply = Answer | Masks | PreviewMask | TilePicture
 
 REQUESTS: dict[str, Any] = {kind.type: kind for kind in get_args(Request)}
 

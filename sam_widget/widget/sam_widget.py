@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from sam_widget.errors import SamWidgetError
-from sam_widget.image import describe, is_url, to_rgb
+from sam_widget.errors import ImageError, SamWidgetError
+from sam_widget.image import describe, is_url
+from sam_widget.pyramid import Pyramid
+from sam_widget.rendering import SourceImage
 from sam_widget.widget import protocol
 from sam_widget.widget.prompt_wire import prompt_from, vertices_from
 from sam_widget.widget.scripting import Scripting
-from sam_widget.widget.wire import MaskNames, Status, image_message, mask_message, state_of
+from sam_widget.widget.wire import MaskNames, Status, image_data, mask_message, rendering_from, state_of
 from sam_widget.widget.worker import Worker
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class SamWidget(Scripting, anywidget.AnyWidget):
         """Open an image. Returns at once: a URL is fetched, the model loaded and the image embedded in the background.
 
         Args:
-            image: Path, URL, bytes, PIL image, array (any dtype; HW, HWC, CHW) or tensor.
+            image: Path, URL, bytes, PIL image, array (any dtype and number of channels; HW, HWC, CHW) or tensor.
             model: A name or checkpoint path, a loaded model, or a predictor.
 
         Raises:
@@ -74,10 +76,16 @@ class SamWidget(Scripting, anywidget.AnyWidget):
         self._worker: Worker[protocol.Request | _Open] = Worker(
             self._run, supersedes=_supersedes, superseded=self._superseded, name="sam_widget"
         )
-        self._source = image if is_url(image) else to_rgb(image)
+        # Pictures need no model, and must not wait for one.
+        self._painter: Worker[protocol.Tile] = Worker(
+            self._paint, supersedes=lambda _new, _waiting: False, superseded=self._superseded, name="sam_widget tiles"
+        )
+        self._source = image if is_url(image) else SourceImage(image)
         self._title = describe(image) if isinstance(image, str | Path) else "the image"
         self._model = model
         self._opened: Future[Session] = Future()
+        self._pyramid: Pyramid | None = None
+        self._image: protocol.ImageData | None = None
         self._status: Status = "loading"
         self._message = f"Opening {self._title}…"
         self._names = MaskNames()
@@ -109,6 +117,7 @@ class SamWidget(Scripting, anywidget.AnyWidget):
         """End the worker and every view."""
         if "_worker" in vars(self):  # ipywidgets closes what is deleted, even if its __init__ refused the arguments.
             self._worker.close()
+            self._painter.close()
         super().close()
 
     # ---------------------------------------------------------------------------------------- the message thread
@@ -125,15 +134,13 @@ class SamWidget(Scripting, anywidget.AnyWidget):
         if isinstance(request, protocol.Hello):
             self._welcome()
             self._answer(request.client, request.seq)
+        elif isinstance(request, protocol.Tile):
+            self._painter.put(request)
         else:
             self._worker.put(request)
 
     def _welcome(self) -> None:
-        """Send the image, if it is there, and every mask that the state names."""
-        session = self._session_if_open()
-        if session is not None:
-            message, picture = image_message(session)
-            self.send(protocol.to_json(message), [picture])
+        """Send every mask that the state names."""
         with self._wire:
             self._send_masks(self._names.all())
 
@@ -156,16 +163,16 @@ class SamWidget(Scripting, anywidget.AnyWidget):
 
     def _open(self) -> None:
         try:
-            if is_url(self._source):
-                self._source = to_rgb(self._source)
+            source = self._source if isinstance(self._source, SourceImage) else SourceImage(self._source)
+            self._pyramid = Pyramid(source)
+            self._image = image_data(self._pyramid)
             self._say("loading", "Loading the model…")
             from sam_widget.session import Session  # Imports torch: seconds, once.
 
-            session = Session(self._source, model=self._model, progress=self._downloaded)
+            session = Session(source, model=self._model, progress=self._downloaded)
             session.on_change(self._publish)
             self._opened.set_result(session)
             self._say("embedding", f"Embedding {self._title} with {session.predictor.model.name}…")
-            self._welcome()
             self._decode_ms = _decode_ms(session)
             self._say("ready", "")
         except Exception as error:
@@ -220,6 +227,30 @@ class SamWidget(Scripting, anywidget.AnyWidget):
                 session.redo()
             case protocol.Clear():
                 session.clear()
+            case protocol.Render():
+                self._say("embedding", f"Embedding {self._title}, rendered anew…")
+                try:
+                    session.render(rendering_from(request.rendering))
+                    self._decode_ms = _decode_ms(session)
+                finally:
+                    self._say("ready", "")
+
+    def _paint(self, request: protocol.Tile) -> None:
+        """Send the view that asked a tile of the image."""
+        try:
+            if self._pyramid is None:
+                raise ImageError("the image is not there yet; ask again once the state names it")
+            rendering = rendering_from(request.rendering)
+            mime, picture = self._pyramid.encoded(request.level, request.column, request.row, rendering)
+            message = protocol.TilePicture(request.client, request.seq, mime)
+            self.send(protocol.to_json(message), [picture])
+        except SamWidgetError as error:
+            self._answer(request.client, request.seq, str(error))
+        except Exception as error:
+            log.exception("request %s failed", request)
+            self._answer(request.client, request.seq, f"{type(error).__name__}: {error}")
+        else:
+            self._answer(request.client, request.seq)
 
     def _superseded(self, job: protocol.Request | _Open) -> None:
         if not isinstance(job, _Open):
@@ -247,6 +278,7 @@ class SamWidget(Scripting, anywidget.AnyWidget):
                 message=self._message,
                 model=str(session.predictor.model.name if session else ""),
                 decode_ms=self._decode_ms,
+                image=self._image,
             )
             self._send_masks(self._names.unsent())
             self.state = protocol.to_json(state)

@@ -1,33 +1,28 @@
-"""From a session to what crosses the wire: the state in JSON, masks as row runs, the photo as an encoded picture."""
+"""From a session to what crosses the wire: the state in JSON, masks as row runs."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Literal
-
-from PIL import Image as Pillow
 
 from sam_widget.cleanup import MaskSettings
 from sam_widget.masks import StoredMask
+from sam_widget.pyramid import TILE, Pyramid
+from sam_widget.rendering import USUAL, Rendering
 from sam_widget.runs import pack_runs
 from sam_widget.widget.prompt_wire import MaskPrompts, box_data, prompt_data, settings_data
 from sam_widget.widget.protocol import (
     CandidateData,
-    Image,
     ImageData,
     MaskData,
     ObjectData,
     PromptData,
+    RenderingData,
     State,
+    ValuesData,
 )
 
 if TYPE_CHECKING:  # It imports torch, which a widget must not wait for.
     from sam_widget.session import Session
-
-# Up to this many pixels the photo travels losslessly; beyond it a PNG takes too long to encode and to send.
-LOSSLESS_PIXELS = 2_000_000
-# No browser paints a larger canvas reliably, and no screen shows more of a photo at once.
-LARGEST_SIDE = 4096
 
 Status = Literal["loading", "embedding", "ready", "predicting", "error"]
 
@@ -77,15 +72,16 @@ def state_of(
     message: str,
     model: str,
     decode_ms: float | None,
+    image: ImageData | None,
 ) -> State:
-    """Return all that a view draws; a session that is not open yet has no image."""
+    """Return all that a view draws; the image may be there before the session is open."""
     if session is None:
         return State(
             revision=revision,
             status=status,
             message=message,
             model=model,
-            image=None,
+            image=image,
             prompt=PromptData([], [], [], None),
             candidates=[],
             chosen=None,
@@ -97,15 +93,15 @@ def state_of(
             can_undo=False,
             can_redo=False,
             decode_ms=None,
+            rendering=rendering_data(USUAL),
         )
     now = session.state
-    width, height = session.size
     state = State(
         revision=revision,
         status=status,
         message=message,
         model=model,
-        image=ImageData(session.image_hash, width, height),
+        image=image,
         prompt=prompt_data(now.prompt, names.prompts),
         candidates=[
             CandidateData(
@@ -128,6 +124,7 @@ def state_of(
         can_undo=session.can_undo,
         can_redo=session.can_redo,
         decode_ms=decode_ms,
+        rendering=rendering_data(now.rendering),
     )
     names.prune({c.mask for c in state.candidates} | {o.mask for o in state.objects})
     return state
@@ -139,16 +136,19 @@ def mask_message(name: str, mask: StoredMask) -> tuple[MaskData, bytes]:
     return MaskData(name, width, height), pack_runs(mask.runs, width)
 
 
-def image_message(session: Session) -> tuple[Image, bytes]:
-    """Return the photo as it travels: PNG, or JPEG where it is large."""
-    picture = Pillow.fromarray(session.image)
-    picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Pillow.Resampling.LANCZOS)
-    lossless = picture.width * picture.height <= LOSSLESS_PIXELS
-    buffer = io.BytesIO()
-    if lossless:
-        picture.save(buffer, "PNG", compress_level=1)
-    else:
-        picture.save(buffer, "JPEG", quality=92)
-    width, height = session.size
-    mime = "image/png" if lossless else "image/jpeg"
-    return Image(session.image_hash, width, height, mime), buffer.getvalue()
+def image_data(pyramid: Pyramid) -> ImageData:
+    """Return what the state says of the image."""
+    source = pyramid.source
+    (low, high), (black, white), (dark, bright) = source.extent, source.window, source.bulk
+    values = ValuesData(str(source.values.dtype), source.channels, low, high, black, white, dark, bright)
+    return ImageData(source.hash, *source.size, levels=pyramid.levels, tile=TILE, values=values)
+
+
+def rendering_data(rendering: Rendering) -> RenderingData:
+    """Return a rendering as it travels."""
+    return RenderingData(list(rendering.channels), rendering.black, rendering.white, rendering.gamma)
+
+
+def rendering_from(data: RenderingData) -> Rendering:
+    """Return the rendering that a view sent; the image says whether it is possible."""
+    return Rendering(tuple(data.channels), data.black, data.white, data.gamma)

@@ -48,7 +48,7 @@ def hovered(view: View) -> int:
     return int(
         view.root.evaluate(
             """root => {
-                const canvas = root.querySelectorAll('canvas')[2]
+                const canvas = root.querySelector('[data-layer=hover]')
                 const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
                 let drawn = 0
                 for (let i = 3; i < data.length; i += 4) drawn += data[i] > 0
@@ -106,7 +106,7 @@ def test_a_click_takes_what_is_shown_without_another_decode_and_without_a_flash(
     # Is the mask to be seen under the pointer, frame by frame?
     view.root.evaluate(
         """(root, {x, y}) => {
-            const [, masks, hover] = root.querySelectorAll('canvas')
+            const [masks, hover] = ['masks', 'hover'].map(name => root.querySelector(`[data-layer=${name}]`))
             window.seen = []
             const look = () => {
                 const alpha = [masks, hover].map(c =>

@@ -23,6 +23,9 @@ CLICK = {
 }
 
 
+RENDERING = {"channels": [2, -1, 0], "black": None, "white": 4.5, "gamma": 1.2}
+
+
 def test_the_typescript_is_generated_from_this_python() -> None:
     assert (ROOT / "js/src/protocol.ts").read_text(encoding="utf-8") == protocol.typescript()
 
@@ -40,6 +43,7 @@ def test_every_request_survives_the_wire(kind: str) -> None:
     samples["settings"] = {"threshold": 0.5, "holes": 3, "islands": 4, "smoothing": 1.5}
     if kind == "brush":
         samples |= {"vertices": [1.0, 2.0], "radius": 3.0, "label": 0}
+    samples |= {"level": 0, "column": 1, "row": 2, "rendering": RENDERING}
     fields = protocol._fields(protocol.REQUESTS[kind])
     content = {"type": kind, **{name: samples[name] for name in fields}}
     assert protocol.to_json(protocol.parse_request(json.loads(json.dumps(content)))) == content
@@ -77,6 +81,15 @@ def broken() -> list[Any]:
         CLICK | {"prompt": REST | {"mask": 7}},
         {"type": "brush", "client": "a", "seq": 1, "vertices": [1, 2], "radius": 3, "label": 2},
         {"type": "adjust", "client": "a", "seq": 1, "settings": {"threshold": 1}, "gesture": "x"},
+        CLICK | {"prompt": {"points": {}, "box": None}},
+        CLICK | {"prompt": {"points": [point | {"label": 2}], "box": None}},
+        CLICK | {"prompt": {"points": [point | {"label": True}], "box": None}},
+        CLICK | {"prompt": {"points": [point | {"x": float("nan")}], "box": None}},
+        CLICK | {"prompt": {"points": [point | {"x": None}], "box": None}},
+        CLICK | {"prompt": {"points": [point | {"x": "1"}], "box": None}},
+        CLICK | {"prompt": {"points": [], "box": {"x0": 1}}},
+        {"type": "render", "client": "a", "seq": 1, "rendering": RENDERING | {"channels": [0.5]}},
+        {"type": "render", "client": "a", "seq": 1, "rendering": RENDERING | {"gamma": None}},
     ]
 
 

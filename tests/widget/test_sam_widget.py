@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import sam_widget as sw
 from sam_widget.masks import mask_from_runs
@@ -25,7 +27,7 @@ class View:
         self.seq = 0
         self.messages: list[dict[str, Any]] = []
         self.masks: dict[str, np.ndarray] = {}
-        self.picture: bytes | None = None
+        self.pictures: dict[int, bytes] = {}
         self._news = threading.Condition()
         send = widget.send
 
@@ -43,8 +45,8 @@ class View:
                     self.masks[data["id"]] = unpacked(buffer, data)
             elif content["type"] == "preview_mask":
                 self.masks[f"preview {content['seq']}"] = unpacked(buffers[0], content)
-            elif content["type"] == "image":
-                (self.picture,) = buffers
+            elif content["type"] == "tile_picture":
+                (self.pictures[content["seq"]],) = buffers
             self._news.notify_all()
 
     def post(self, kind: str, **fields: Any) -> int:
@@ -69,6 +71,14 @@ class View:
     def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Send a request and wait for its answer."""
         return self.answer(self.post(kind, **fields))
+
+    def tile(self, level: int, column: int = 0, row: int = 0, **rendering: Any) -> np.ndarray:
+        """Ask for a tile and decode it."""
+        usual = {"channels": [], "black": None, "white": None, "gamma": 1.0}
+        seq = self.post("tile", level=level, column=column, row=row, rendering=usual | rendering)
+        answer = self.answer(seq)
+        assert answer["outcome"] == "done", answer
+        return np.asarray(Image.open(io.BytesIO(self.pictures[seq])))
 
 
 def unpacked(buffer: bytes, size: dict[str, int]) -> np.ndarray:
@@ -104,12 +114,10 @@ def wait_for(widget: SamWidget, condition: Callable[[dict[str, Any]], bool]) -> 
     return widget.state
 
 
-def test_a_new_view_is_sent_the_photo_and_every_mask(widget: SamWidget) -> None:
+def test_a_new_view_is_sent_every_mask(widget: SamWidget) -> None:
     widget.click(150, 120)
     view = View(widget)
     assert view.ask("hello")["outcome"] == "done"
-    assert view.picture is not None
-    assert view.picture.startswith(b"\x89PNG")
     for shown, candidate in zip(widget.state["candidates"], widget.candidates, strict=True):
         np.testing.assert_array_equal(view.masks[shown["mask"]], candidate.mask)
 
@@ -263,17 +271,66 @@ def test_status_goes_from_loading_to_ready(photo: np.ndarray) -> None:
     widget.close()
 
 
-def test_a_large_photo_travels_as_a_smaller_jpeg() -> None:
+def test_a_small_photo_travels_whole_and_exactly(widget: SamWidget, photo: np.ndarray) -> None:
+    assert widget.state["image"]["levels"] == 1
+    np.testing.assert_array_equal(View(widget).tile(0), photo)
+
+
+def test_a_large_photo_travels_in_tiles_at_the_level_asked_for() -> None:
     rng = np.random.default_rng(0)
-    small = rng.integers(0, 256, (30, 50, 3), dtype=np.uint8)
-    widget = SamWidget(np.kron(small, np.ones((100, 100, 1), np.uint8)))
-    assert widget.session.size == (5000, 3000)
+    photo = np.kron(rng.integers(0, 256, (30, 50, 3), dtype=np.uint8), np.ones((100, 100, 1), np.uint8))
+    widget = SamWidget(photo)
     view = View(widget)
-    view.ask("hello")
-    assert view.picture is not None
-    assert view.picture.startswith(b"\xff\xd8")
-    assert widget.state["image"]["width"] == 5000
+    state = wait_for(widget, lambda state: state["image"] is not None)
+    assert {key: state["image"][key] for key in ("width", "height", "levels", "tile")} == {
+        "width": 5000,
+        "height": 3000,
+        "levels": 3,
+        "tile": 512,
+    }
+    np.testing.assert_array_equal(view.tile(0, 2, 1), photo[512:1024, 1024:1536])
+    np.testing.assert_array_equal(view.tile(0, 9, 5), photo[2560:, 4608:])
+    whole = view.tile(2)
+    assert whole.shape == (750, 1250, 3)
+    assert abs(whole.astype(int) - photo[2::4, 2::4]).mean() < 4, "JPEG, and the edges between the blocks"
     widget.close()
+
+
+def test_tiles_are_there_before_the_model_and_while_it_works(photo: np.ndarray) -> None:
+    gate = threading.Event()
+    widget = SamWidget(photo)
+    widget.session.on_change(lambda: gate.wait(30))
+    view = View(widget)
+    view.post("predict", prompt=prompt((150, 120)))
+    assert view.tile(0).shape == photo.shape
+    gate.set()
+    widget.close()
+
+
+def test_a_tile_that_cannot_be_is_an_error_and_nothing_else(widget: SamWidget) -> None:
+    view = View(widget)
+    usual = {"channels": [], "black": None, "white": None, "gamma": 1.0}
+    for wrong in ({"level": 1}, {"column": -1}, {"rendering": usual | {"channels": [7]}}):
+        answer = view.ask("tile", **({"level": 0, "column": 0, "row": 0, "rendering": usual} | wrong))
+        assert answer["outcome"] == "error"
+    assert view.tile(0).shape[2] == 3
+
+
+def test_the_model_sees_what_a_view_tells_it_to(widget: SamWidget) -> None:
+    view = View(widget)
+    view.ask("predict", prompt=prompt((150, 120)))
+    before = [c["score"] for c in widget.state["candidates"]]
+    inverted = {"channels": [1], "black": 255.0, "white": 0.0, "gamma": 1.0}
+    assert view.ask("render", rendering=inverted)["outcome"] == "done"
+    assert widget.state["rendering"] == inverted
+    assert [c["score"] for c in widget.state["candidates"]] != before
+    assert widget.session.embedding.image_hash != widget.session.image_hash
+    view.ask("undo")
+    assert widget.state["rendering"]["channels"] == []
+    assert [c["score"] for c in widget.state["candidates"]] == before
+    assert view.ask("render", rendering=inverted | {"gamma": 0.0})["outcome"] == "error"
+    assert widget.state["status"] == "ready"
+    assert widget.state["rendering"]["channels"] == []
 
 
 def test_closing_answers_what_is_asked_later(widget: SamWidget) -> None:

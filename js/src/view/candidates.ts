@@ -59,15 +59,15 @@ export function createCandidates(context: Context): Part {
   /** What the thumbnails show, to draw them only when it changes. */
   let drawn: unknown[] = [];
   const drawThumbnails = (): void => {
-    const { picture } = store;
+    const { tiles } = store;
     const masks = cards.map((card) => store.mask(card.mask));
-    const now = [picture, ...masks];
+    const now = [tiles.version, ...masks];
     if (now.length === drawn.length && now.every((item, i) => item === drawn[i])) return;
     drawn = now;
     const known = masks.filter((mask): mask is Mask => mask !== null);
     const around: BoxData | null = bounds(known);
     group.querySelectorAll("canvas").forEach((canvas, i) => {
-      drawThumbnail(canvas, picture, masks[i], around);
+      drawThumbnail(canvas, tiles, masks[i], around);
     });
   };
 

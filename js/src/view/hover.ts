@@ -3,25 +3,22 @@
 import { type Size, toFrame, type View } from "../geometry";
 import type { Hover } from "../hover";
 import { CANDIDATE } from "../palette";
-import { type Mask, paint, rgba } from "../runs";
 import { h, setAttributes, setText } from "./dom";
 import { createLayer, fitLayer, hasChanged, start } from "./layer";
-import { drawOutlines } from "./masks";
+import { drawOutlines, type Look, Painter } from "./masks";
 
-const FILL = rgba(CANDIDATE, 0.28);
+const FILL = 0.28;
 const LINE = 1.25;
 const OUTLINE_OPACITY = 0.8;
 /** Room for the tag, in CSS pixels: it stands below and to the right of the pointer where there is that much. */
 const TAG = { width: 56, height: 44, right: 14, left: -50, below: 16, above: -32 };
 
 export class HoverLayer {
-  readonly #layer = createLayer();
+  readonly #layer = createLayer("hover");
   readonly element = this.#layer.element;
   /** Not for screen readers: they would hear it at every move. */
   readonly tag = h("div", { class: "sam-tag", "aria-hidden": "true", hidden: true });
-  /** Pixels of the screen and not of the photo, so that a large photo costs no more than a small one. */
-  #data: ImageData | null = null;
-  #pixels = new Uint32Array();
+  readonly #painter = new Painter();
 
   draw({ shown, at }: Hover, view: View, frame: Size): void {
     const ratio = window.devicePixelRatio || 1;
@@ -29,9 +26,10 @@ export class HoverLayer {
     if (hasChanged(this.#layer, [shown, view, frame, ratio])) {
       const pen = start(this.#layer, ratio);
       if (shown) {
-        this.#fill(pen, shown.mask, view, ratio);
+        const look: Look[] = [{ mask: shown.mask, color: CANDIDATE, fill: FILL, line: LINE }];
+        this.#painter.fill(pen, look, view, ratio);
         pen.globalAlpha = OUTLINE_OPACITY;
-        drawOutlines(pen, [{ mask: shown.mask, color: CANDIDATE, fill: 0, line: LINE }], view);
+        drawOutlines(pen, look, view, frame, ratio);
         pen.globalAlpha = 1;
       }
     }
@@ -43,17 +41,5 @@ export class HoverLayer {
       setText(this.tag, shown.score.toFixed(2));
     }
     setAttributes(this.tag, { hidden: !shown || !at });
-  }
-
-  #fill(pen: CanvasRenderingContext2D, mask: Mask, view: View, ratio: number): void {
-    const { width, height } = this.element;
-    if (this.#data?.width !== width || this.#data.height !== height) {
-      this.#data = new ImageData(width, height);
-      this.#pixels = new Uint32Array(this.#data.data.buffer);
-    } else this.#pixels.fill(0);
-    const step = 1 / (view.scale * ratio);
-    const [left, top] = [-view.x / view.scale, -view.y / view.scale];
-    paint(mask, { pixels: this.#pixels, width, height, left, top, step }, FILL);
-    pen.putImageData(this.#data, 0, 0);
   }
 }

@@ -9,8 +9,8 @@ export interface Layer {
   drawn: readonly unknown[];
 }
 
-export function createLayer(): Layer {
-  const element = h("canvas", { class: "sam-layer", "aria-hidden": "true" });
+export function createLayer(name: string): Layer {
+  const element = h("canvas", { class: "sam-layer", "data-layer": name, "aria-hidden": "true" });
   const context = element.getContext("2d");
   if (!context) throw new Error("This browser cannot draw on a canvas.");
   return { element, context, drawn: [] };

@@ -1,16 +1,14 @@
-/** Masks over the photo: fills painted from runs at image resolution, outlines as paths that stay crisp at any zoom. */
+/** Masks over the photo: fills painted from runs pixel by pixel of the screen, outlines as paths that stay crisp. */
 
-import type { View } from "../geometry";
+import { type Part, partFor } from "../crop";
+import type { Size, View } from "../geometry";
 import { CANDIDATE, objectColor } from "../palette";
-import { type Mask, outline, paint, type Raster, rgba } from "../runs";
+import { type Mask, outline, paint, rgba } from "../runs";
 import type { Store } from "../store";
 import type { Ui } from "../ui";
 
-/** Images with more pixels than this get their fills painted at half resolution, a third, ... */
-const MOST_PIXELS = 16e6;
-
 /** One mask as it is to be drawn. */
-interface Look {
+export interface Look {
   readonly mask: Mask;
   readonly color: string;
   /** Opacity of the fill; 0 draws the outline only. */
@@ -19,8 +17,6 @@ interface Look {
   readonly line: number;
   readonly dashed?: boolean;
 }
-
-const outlines = new WeakMap<Mask, Path2D>();
 
 /** The masks to draw, lowest first: objects, the chosen candidate, the one that the pointer is on in the list. */
 export function looks(store: Store, ui: Ui): Look[] {
@@ -42,71 +38,69 @@ export function looks(store: Store, ui: Ui): Look[] {
   return result.filter((look): look is Look => look.mask !== null);
 }
 
-/** The fills of all masks as one picture of the image's size (or a whole fraction of it). */
-export class Fills {
-  readonly canvas = document.createElement("canvas");
-  #raster: Raster | null = null;
+/** Paints fills in pixels of the screen: a large photo costs no more than a small one, and no frame takes new memory. */
+export class Painter {
   #data: ImageData | null = null;
-  #key = "";
+  #pixels = new Uint32Array();
 
-  /** Paint anew, if what is to be seen has changed. */
-  update(image: { width: number; height: number }, all: readonly Look[]): void {
-    const step = Math.ceil(Math.sqrt((image.width * image.height) / MOST_PIXELS));
-    const width = Math.ceil(image.width / step);
-    const height = Math.ceil(image.height / step);
-    if (this.#raster?.width !== width || this.#raster.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
+  /** Fill a layer's canvas with the masks as a view shows them. */
+  fill(pen: CanvasRenderingContext2D, all: readonly Look[], view: View, ratio: number): void {
+    const { width, height } = pen.canvas;
+    if (this.#data?.width !== width || this.#data.height !== height) {
       this.#data = new ImageData(width, height);
-      this.#raster = { pixels: new Uint32Array(this.#data.data.buffer), width, height, left: 0, top: 0, step };
-      this.#key = "";
-    }
-    const filled = all.filter((look) => look.fill > 0);
-    const key = filled.map((look) => `${nameOf(look.mask)} ${look.color} ${look.fill}`).join();
-    if (key === this.#key || !this.#data) return;
-    this.#key = key;
-    this.#raster.pixels.fill(0);
-    for (const { mask, color, fill } of filled) paint(mask, this.#raster, rgba(color, fill));
-    this.canvas.getContext("2d")?.putImageData(this.#data, 0, 0);
+      this.#pixels = new Uint32Array(this.#data.data.buffer);
+    } else this.#pixels.fill(0);
+    const step = 1 / (view.scale * ratio);
+    const raster = { pixels: this.#pixels, width, height, left: -view.x / view.scale, top: -view.y / view.scale, step };
+    for (const { mask, color, fill } of all) if (fill > 0) paint(mask, raster, rgba(color, fill));
+    pen.putImageData(this.#data, 0, 0);
   }
 }
 
-/** Stroke the outlines; the context's unit is the CSS pixel. */
-export function drawOutlines(context: CanvasRenderingContext2D, all: readonly Look[], view: View): void {
+/** A mask's outline as it was last drawn. */
+interface Outline {
+  readonly part: Part;
+  readonly path: Path2D;
+}
+
+const outlines = new WeakMap<Mask, Outline>();
+
+/** Stroke the outlines; the context's unit is the CSS pixel, of which `ratio` of the screen's are one. */
+export function drawOutlines(
+  pen: CanvasRenderingContext2D,
+  all: readonly Look[],
+  view: View,
+  frame: Size,
+  ratio: number,
+): void {
   for (const { mask, color, line, dashed } of all) {
-    const path = outlineOf(mask);
-    context.save();
-    context.transform(view.scale, 0, 0, view.scale, view.x, view.y);
-    context.lineCap = "square";
-    context.strokeStyle = dashed ? "rgb(0 0 0 / .65)" : "rgb(255 255 255 / .85)";
-    context.lineWidth = (line + 2) / view.scale;
-    context.stroke(path);
-    context.strokeStyle = color;
-    context.lineWidth = line / view.scale;
-    context.stroke(path);
-    context.restore();
+    const { part, path } = outlineOf(mask, view, frame, ratio);
+    const scale = view.scale * part.step;
+    pen.save();
+    pen.translate(view.x + part.left * view.scale, view.y + part.top * view.scale);
+    pen.scale(scale, scale);
+    pen.lineCap = "square";
+    pen.strokeStyle = dashed ? "rgb(0 0 0 / .65)" : "rgb(255 255 255 / .85)";
+    pen.lineWidth = (line + 2) / scale;
+    pen.stroke(path);
+    pen.strokeStyle = color;
+    pen.lineWidth = line / scale;
+    pen.stroke(path);
+    pen.restore();
   }
 }
 
-function outlineOf(mask: Mask): Path2D {
+function outlineOf(mask: Mask, view: View, frame: Size, ratio: number): Outline {
   const known = outlines.get(mask);
-  if (known) return known;
+  const part = partFor(mask, view, frame, ratio, known?.part);
+  if (known?.part === part) return known;
   const path = new Path2D();
-  const segments = outline(mask);
+  const segments = outline(part.mask);
   for (let i = 0; i < segments.length; i += 4) {
     path.moveTo(segments[i], segments[i + 1]);
     path.lineTo(segments[i + 2], segments[i + 3]);
   }
-  outlines.set(mask, path);
-  return path;
-}
-
-const names = new WeakMap<Mask, number>();
-let named = 0;
-
-/** A number for a decoded mask, to tell whether two drawings are of the same one. */
-function nameOf(mask: Mask): number {
-  const name = names.get(mask) ?? ++named;
-  names.set(mask, name);
-  return name;
+  const found = { part, path };
+  outlines.set(mask, found);
+  return found;
 }

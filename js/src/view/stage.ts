@@ -1,13 +1,14 @@
-/** The photo with what lies over it, on four canvases that are drawn at most once a frame and only when they change. */
+/** The photo with what lies over it, on five canvases that are drawn at most once a frame and only when they change. */
 
-import type { View } from "../geometry";
 import { bindPointer } from "../input/pointer";
+import { USUAL } from "../tiles";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
 import { HoverLayer } from "./hover";
 import { createLayer, fitLayer, hasChanged, start } from "./layer";
-import { drawOutlines, Fills, looks } from "./masks";
+import { drawOutlines, looks, Painter } from "./masks";
 import { drawOverlay } from "./overlay";
+import { drawPicture } from "./picture";
 import { isError, statusText } from "./status";
 
 /** The canvas area is as wide as the cell allows, and no higher or lower than this in CSS pixels. */
@@ -26,12 +27,13 @@ export interface Stage extends Part {
 
 export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   const { store, ui, actions, hover, signal, id } = context;
-  const photo = createLayer();
-  const masks = createLayer();
-  const overlay = createLayer();
-  const layers = [photo, masks, overlay];
+  const photo = createLayer("photo");
+  const masks = createLayer("masks");
+  const outlines = createLayer("outlines");
+  const prompts = createLayer("prompts");
+  const layers = [photo, masks, outlines, prompts];
   const hovered = new HoverLayer();
-  const fills = new Fills();
+  const painter = new Painter();
 
   const keys = h(
     "p",
@@ -51,8 +53,9 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
     },
     photo.element,
     masks.element,
+    outlines.element,
     hovered.element,
-    overlay.element,
+    prompts.element,
     hovered.tag,
   );
   const veil = h("div", { class: "sam-veil" });
@@ -89,14 +92,14 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
     update() {
       layout();
       const { image } = store.state;
-      const problem = isError(store) && !store.picture;
-      const waiting = !image || !store.picture;
-      const embedding = store.state.status === "embedding" && store.picture !== null;
+      const problem = isError(store) && !store.tiles.ready;
+      const waiting = !image || !store.tiles.ready;
+      const embedding = store.state.status === "embedding" && store.tiles.ready;
       setText(notice, problem || waiting ? statusText(store) : "");
       setAttributes(notice, { hidden: !(problem || waiting), "data-error": problem });
       setText(veil, embedding ? "Embedding…" : "");
       setAttributes(veil, { hidden: !embedding });
-      setAttributes(zooms, { hidden: !store.picture });
+      setAttributes(zooms, { hidden: !store.tiles.ready });
       const holding = ui.panning ? "grabbing" : ui.spaceHeld || ui.tool === "pan" ? "grab" : null;
       setAttributes(canvas, {
         "data-cursor": holding,
@@ -111,39 +114,29 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       if (!frame) return;
       const ratio = window.devicePixelRatio || 1;
       for (const layer of layers) fitLayer(layer, frame.width, frame.height, ratio);
-      const picture = store.picture?.hash === image?.hash ? store.picture : null;
-      const smooth = view.scale * ratio < 3;
+      const { tiles } = store;
+      tiles.look({ view, frame, ratio, rendering: USUAL });
+      const place = [view, frame, ratio];
 
-      if (hasChanged(photo, [picture, view, frame, ratio])) {
-        const pen = start(photo, ratio);
-        if (picture) drawScaled(pen, picture.bitmap, picture, view, smooth);
-      }
-      const all = image && picture ? looks(store, ui) : [];
-      if (hasChanged(masks, [picture, view, frame, ratio, ...all.flatMap((look) => Object.values(look))])) {
+      if (hasChanged(photo, [tiles.version, ...place])) drawPicture(start(photo, ratio), tiles, view, frame, ratio);
+
+      const all = image && tiles.ready ? looks(store, ui) : [];
+      const shown = all.flatMap((look) => Object.values(look));
+      if (hasChanged(masks, [...shown, ...place])) {
         const pen = start(masks, ratio);
-        if (image && all.length) {
-          fills.update(image, all);
-          drawScaled(pen, fills.canvas, image, view, smooth);
-          drawOutlines(pen, all, view);
-        }
+        if (all.some((look) => look.fill > 0)) painter.fill(pen, all, view, ratio);
       }
-      const pen = start(overlay, ratio);
-      if (image) drawOverlay(pen, store.prompt, ui, canvas.matches(":focus"));
+      if (hasChanged(outlines, [...shown, ...place])) drawOutlines(start(outlines, ratio), all, view, frame, ratio);
+
+      const { anchor, opposite, cursor } = ui;
+      const focused = canvas.matches(":focus");
+      if (hasChanged(prompts, [image, store.prompt, anchor, opposite, cursor, focused, ...place])) {
+        const pen = start(prompts, ratio);
+        if (image) drawOverlay(pen, store.prompt, ui, focused);
+      }
     },
     drawHover() {
       if (ui.frame) hovered.draw(hover, ui.view, ui.frame);
     },
   };
-}
-
-function drawScaled(
-  pen: CanvasRenderingContext2D,
-  source: CanvasImageSource,
-  image: { width: number; height: number },
-  view: View,
-  smooth: boolean,
-): void {
-  pen.imageSmoothingEnabled = smooth;
-  pen.imageSmoothingQuality = "high";
-  pen.drawImage(source, view.x, view.y, image.width * view.scale, image.height * view.scale);
 }

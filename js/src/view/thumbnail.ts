@@ -4,7 +4,9 @@ import { clamp } from "../geometry";
 import { CANDIDATE } from "../palette";
 import type { BoxData } from "../protocol";
 import { type Mask, paint, rgba } from "../runs";
-import type { Picture } from "../store";
+import type { Tiles } from "../tiles";
+import { h } from "./dom";
+import { drawPicture } from "./picture";
 
 /** Side in canvas pixels: twice what is shown, for screens of high density. */
 export const THUMBNAIL = 176;
@@ -12,10 +14,18 @@ export const THUMBNAIL = 176;
 const DIM = rgba("#0b1016", 0.68);
 const TINT = rgba(CANDIDATE, 0.22);
 
+/** Where masks are painted before they are laid over their photo: one for all thumbnails. */
+interface Sheet {
+  readonly pen: CanvasRenderingContext2D;
+  readonly data: ImageData;
+  readonly pixels: Uint32Array;
+}
+let shared: Sheet | null = null;
+
 /** Draw the square of the photo around `around`, the same for all candidates so that they compare. */
 export function drawThumbnail(
   canvas: HTMLCanvasElement,
-  picture: Picture<ImageBitmap> | null,
+  tiles: Tiles<ImageBitmap>,
   mask: Mask | null,
   around: BoxData | null,
 ): void {
@@ -23,23 +33,28 @@ export function drawThumbnail(
   if (!context) return;
   const size = canvas.width;
   context.clearRect(0, 0, size, size);
-  if (!picture || !mask || !around) return;
+  const { image } = tiles;
+  if (!image || !mask || !around) return;
   const longer = Math.max(around.x1 - around.x0, around.y1 - around.y0);
-  const side = Math.max(longer * 1.2, Math.min(picture.width, picture.height) / 5);
-  const left = within((around.x0 + around.x1 - side) / 2, side, picture.width);
-  const top = within((around.y0 + around.y1 - side) / 2, side, picture.height);
-  const [sx, sy] = [picture.bitmap.width / picture.width, picture.bitmap.height / picture.height];
-  context.imageSmoothingQuality = "high";
-  context.drawImage(picture.bitmap, left * sx, top * sy, side * sx, side * sy, 0, 0, size, size);
+  const side = Math.max(longer * 1.2, Math.min(image.width, image.height) / 5);
+  const left = within((around.x0 + around.x1 - side) / 2, side, image.width);
+  const top = within((around.y0 + around.y1 - side) / 2, side, image.height);
+  const scale = size / side;
+  drawPicture(context, tiles, { scale, x: -left * scale, y: -top * scale }, { width: size, height: size }, 1);
 
-  const layer = new ImageData(size, size);
-  const pixels = new Uint32Array(layer.data.buffer);
+  shared ??= createSheet(size);
+  if (!shared) return;
+  const { pen, data, pixels } = shared;
   pixels.fill(DIM);
   paint(mask, { pixels, width: size, height: size, left, top, step: side / size }, TINT);
-  const overlay = document.createElement("canvas");
-  overlay.width = overlay.height = size;
-  overlay.getContext("2d")?.putImageData(layer, 0, 0);
-  context.drawImage(overlay, 0, 0);
+  pen.putImageData(data, 0, 0);
+  context.drawImage(pen.canvas, 0, 0);
+}
+
+function createSheet(size: number): Sheet | null {
+  const pen = h("canvas", { width: size, height: size }).getContext("2d");
+  const data = new ImageData(size, size);
+  return pen && { pen, data, pixels: new Uint32Array(data.data.buffer) };
 }
 
 /** Shift a stretch into the image if it fits there, else centre it. */

@@ -1,0 +1,195 @@
+"""How the numbers of an image become what is seen: which channels, what is black, what is white, and how it bends.
+
+A `SourceImage` keeps the numbers as they came (16-bit, float, any number of channels) beside the RGB that `to_rgb`
+makes of them; a `Rendering` says how else to look at them. Whole images are rendered for the model, tiles for views.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_widget.errors import ImageError
+from sam_widget.image import RGB, STRIP, image_hash, read_values, rgb_from_values, window
+
+Values = NDArray[Any]
+
+# What the darkest and the brightest of a thousand pixels have is left out of a window found automatically.
+TAILS = (0.1, 99.9)
+# Pixels that such a window is found from.
+SAMPLE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How to look at an image; the default is what `to_rgb` gives.
+
+    Attributes:
+        channels: Indices of the channels shown as red, green and blue, or of the one shown as grey; -1 leaves a colour
+            dark. Empty for the usual: the first three, or the first if there are fewer.
+        black: The value shown as black; None for the one that `to_rgb` takes.
+        white: The value shown as white; None for the one that `to_rgb` takes. Below `black`, it inverts.
+        gamma: What is between bends: above 1 brightens, below 1 darkens the middle.
+    """
+
+    channels: tuple[int, ...] = ()
+    black: float | None = None
+    white: float | None = None
+    gamma: float = 1.0
+
+
+# What `to_rgb` gives.
+USUAL = Rendering()
+
+
+class SourceImage:
+    """An image as it came, and as RGB.
+
+    Attributes:
+        values: (H, W, C) of integers or floats, read-only.
+        rgb: (H, W, 3) uint8, read-only: what `to_rgb` gives, and what a model sees unless told otherwise.
+    """
+
+    def __init__(self, source: Any) -> None:
+        """Read an image.
+
+        Args:
+            source: Anything `to_rgb` reads, and arrays with any number of channels. Arrays are copied.
+
+        Raises:
+            ImageError: There is no image to be had from it.
+        """
+        values = read_values(source, any_channels=True)
+        if values.dtype.kind == "b":
+            values = values.astype(np.uint8) * np.uint8(255)
+        self.rgb: RGB
+        if values.shape[2] in (1, 3, 4):
+            self.rgb = rgb_from_values(values)
+        else:
+            self.rgb = rgb_from_values(values[..., : 3 if values.shape[2] > 3 else 1])
+        plain = values.dtype == np.uint8 and values.shape[2] == 3
+        self.values: Values = self.rgb if plain else np.array(values, order="C")
+        self.rgb.flags.writeable = False
+        self.values.flags.writeable = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, in pixels."""
+        return self.values.shape[1], self.values.shape[0]
+
+    @property
+    def channels(self) -> int:
+        """How many channels there are to choose from."""
+        return int(self.values.shape[2])
+
+    @cached_property
+    def hash(self) -> str:
+        """Identifies the image by its RGB content."""
+        return image_hash(self.rgb)
+
+    @cached_property
+    def window(self) -> tuple[float, float]:
+        """The values that are black and white in `rgb`."""
+        return window(self._colours)
+
+    @cached_property
+    def extent(self) -> tuple[float, float]:
+        """The smallest and the largest value there is."""
+        return float(self.values.min()), float(self.values.max())
+
+    @cached_property
+    def bulk(self) -> tuple[float, float]:
+        """The values between which nearly all are: a window that shows what there is to see."""
+        step = max(1, math.ceil(math.sqrt(self.values.size / SAMPLE)))
+        low, high = np.percentile(self._colours[::step, ::step].astype(np.float64), TAILS)
+        return float(low), float(high)
+
+    @property
+    def _colours(self) -> Values:
+        """The values of the usual channels: without opacity."""
+        return self.values[..., : len(self._usual)]
+
+    @property
+    def _usual(self) -> tuple[int, ...]:
+        return (0, 1, 2) if self.channels >= 3 else (0,)
+
+    def check(self, rendering: Rendering) -> Rendering:
+        """Return a rendering that is possible for this image, its defaults spelled alike.
+
+        Raises:
+            ImageError: It is not.
+        """
+        channels = () if rendering.channels == self._usual else rendering.channels
+        if len(channels) not in (0, 1, 3) or any(not -1 <= index < self.channels for index in channels):
+            raise ImageError(
+                f"cannot show channels {rendering.channels} of an image with {self.channels}; expected one index or "
+                f"three (red, green, blue), each from 0 to {self.channels - 1}, or -1 for none"
+            )
+        black, white = self.window
+        black = black if rendering.black is None else float(rendering.black)
+        white = white if rendering.white is None else float(rendering.white)
+        if not (math.isfinite(black) and math.isfinite(white) and black != white):
+            raise ImageError(f"black is {black:g} and white is {white:g}; expected two different numbers")
+        if not 0.05 <= rendering.gamma <= 20:
+            raise ImageError(f"gamma is {rendering.gamma:g}; expected a number from 0.05 to 20")
+        return Rendering(
+            channels,
+            None if black == self.window[0] else black,
+            None if white == self.window[1] else white,
+            float(rendering.gamma),
+        )
+
+    def render(self, rendering: Rendering) -> RGB:
+        """Return the whole image as RGB.
+
+        Returns:
+            (H, W, 3) uint8.
+
+        Raises:
+            ImageError: The rendering is not possible for this image.
+        """
+        rendering = self.check(rendering)
+        if rendering == USUAL:
+            return self.rgb
+        result = np.empty_like(self.rgb)
+        for top in range(0, len(result), STRIP):
+            result[top : top + STRIP] = self.paint(self.values[top : top + STRIP], rendering)
+        return result
+
+    def paint(self, values: Values, rendering: Rendering) -> RGB:
+        """Render some of the image's values: a crop, or a smaller version.
+
+        Args:
+            values: (h, w, C).
+            rendering: As `check` returns it.
+
+        Returns:
+            (h, w, 3) uint8, or (h, w, 1) where all three would be alike.
+        """
+        picked = rendering.channels or self._usual
+        black, white = self.window
+        low = black if rendering.black is None else rendering.black
+        high = white if rendering.white is None else rendering.white
+        if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+            # Each of at most 65,536 values is worked out once.
+            every = np.arange(np.iinfo(values.dtype).max + 1)
+            table = _bend(every, low, high, rendering.gamma)
+            shown = [None if index < 0 else table[values[..., index]] for index in picked]
+        else:
+            shown = [None if index < 0 else _bend(values[..., index], low, high, rendering.gamma) for index in picked]
+        dark = np.zeros(values.shape[:2], np.uint8)
+        return np.stack([dark if channel is None else channel for channel in shown], axis=-1)
+
+
+def _bend(values: Values, low: float, high: float, gamma: float) -> NDArray[np.uint8]:
+    """Bring values to 0..255 so that `low` becomes 0, `high` 255, and the middle goes by gamma."""
+    # float64 for the range of 32-bit integers.
+    unit = np.clip((values.astype(np.float64) - low) / (high - low), 0.0, 1.0)
+    if gamma != 1:
+        unit **= 1 / gamma
+    return np.asarray(np.rint(unit * 255), dtype=np.uint8)
