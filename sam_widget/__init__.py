@@ -10,10 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sam_widget import export
+    from sam_widget.annotations import AnnotatedImage, Annotation
     from sam_widget.batch import BatchReport, embed_folder
     from sam_widget.cleanup import MaskSettings
     from sam_widget.embeddings import Embedding, EmbeddingCache, EmbeddingStore
     from sam_widget.errors import (
+        FormatError,
         ImageError,
         ModelError,
         PromptError,
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
         SessionError,
         StoreError,
     )
+    from sam_widget.export.registry import load_dataset, load_masks
     from sam_widget.image import to_rgb
     from sam_widget.model.zoo import ModelInfo, load_model, models
     from sam_widget.predictor import Prediction, Predictor
@@ -36,7 +40,9 @@ _HOMES = {
     "sam_widget.batch": ("BatchReport", "embed_folder"),
     "sam_widget.embeddings": ("Embedding", "EmbeddingCache", "EmbeddingStore"),
     "sam_widget.cleanup": ("MaskSettings",),
+    "sam_widget.annotations": ("AnnotatedImage", "Annotation"),
     "sam_widget.errors": (
+        "FormatError",
         "ImageError",
         "ModelError",
         "PromptError",
@@ -45,6 +51,7 @@ _HOMES = {
         "SessionError",
         "StoreError",
     ),
+    "sam_widget.export.registry": ("load_dataset", "load_masks"),
     "sam_widget.image": ("to_rgb",),
     "sam_widget.model.zoo": ("ModelInfo", "load_model", "models"),
     "sam_widget.predictor": ("Prediction", "Predictor"),
@@ -56,6 +63,8 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AnnotatedImage",
+    "Annotation",
     "BatchReport",
     "Box",
     "BrushStroke",
@@ -63,6 +72,7 @@ __all__ = [
     "Embedding",
     "EmbeddingCache",
     "EmbeddingStore",
+    "FormatError",
     "ImageError",
     "MaskSettings",
     "ModelError",
@@ -81,6 +91,9 @@ __all__ = [
     "StoreError",
     "Stroke",
     "embed_folder",
+    "export",
+    "load_dataset",
+    "load_masks",
     "load_model",
     "models",
     "sample",
@@ -90,6 +103,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "export":  # a room of its own: sw.export.to_coco(...)
+        return importlib.import_module("sam_widget.export")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

@@ -29,5 +29,9 @@ class StoreError(SamWidgetError, OSError):
     """An embedding or a result could not be written."""
 
 
+class FormatError(SamWidgetError, ValueError):
+    """Masks cannot be written in a format, or a file is not in the format that it was taken for."""
+
+
 class ProtocolError(SamWidgetError, ValueError):
     """A message from a view is unknown or malformed."""

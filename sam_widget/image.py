@@ -115,6 +115,20 @@ def is_url(source: object) -> bool:
     return isinstance(source, str) and source.lstrip()[:8].lower().startswith(("http://", "https://", "data:"))
 
 
+def file_name(source: object) -> str | None:
+    """Return the file name of a source that has one: a path, an open file, a URL's last part; else None."""
+    if isinstance(source, Image.Image):
+        path = getattr(source, "filename", None)
+    elif is_url(source):
+        address = urllib.parse.urlsplit(str(source).strip())
+        path = urllib.parse.unquote(address.path) if address.scheme.lower() != "data" else None
+    elif isinstance(source, str | os.PathLike):
+        path = os.fsdecode(source)
+    else:
+        path = getattr(source, "name", None) if callable(getattr(source, "read", None)) else None
+    return (Path(path).name or None) if isinstance(path, str) else None
+
+
 def describe(source: object) -> str:
     """Name a source in a few words, for status lines and error messages."""
     name = _name(source)

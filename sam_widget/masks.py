@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -145,7 +145,7 @@ def rle_from_mask(mask: ArrayLike) -> dict[str, Any]:
     Raises:
         MissingExtraError: pycocotools is not installed.
     """
-    codec = _extra("pycocotools.mask", "coco")
+    codec = import_extra("pycocotools.mask", "coco")
     rle = codec.encode(np.asfortranarray(_mask(mask), dtype=np.uint8))
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
@@ -160,7 +160,7 @@ def mask_from_rle(rle: Mapping[str, Any]) -> Mask:
         MaskError: it is not a valid RLE.
         MissingExtraError: pycocotools is not installed.
     """
-    codec = _extra("pycocotools.mask", "coco")
+    codec = import_extra("pycocotools.mask", "coco")
     try:
         (height, width), counts = (int(side) for side in rle["size"]), rle["counts"]
         if isinstance(counts, str | bytes):
@@ -192,7 +192,7 @@ def polygons_from_mask(mask: ArrayLike, *, tolerance: float = 0.0) -> list[NDArr
     Raises:
         MissingExtraError: scikit-image is not installed.
     """
-    measure = _extra("skimage.measure", "export")
+    measure = import_extra("skimage.measure", "export")
     pixels = _mask(mask)
     box = box_from_mask(pixels)
     if box is None:
@@ -203,6 +203,46 @@ def polygons_from_mask(mask: ArrayLike, *, tolerance: float = 0.0) -> list[NDArr
     rings = (measure.approximate_polygon(contour, tolerance) for contour in contours)
     # (row, column) at pixel centres 0, 1, 2, ... of the padded crop, to (x, y) with centres at +0.5.
     return [ring[:, ::-1] + (x0 - 0.5, y0 - 0.5) for ring in rings]
+
+
+def mask_from_polygons(rings: Iterable[ArrayLike], height: int, width: int) -> Mask:
+    """Fill closed rings by the even-odd rule, the inverse of `polygons_from_mask`: holes are rings within rings.
+
+    A pixel is filled when its centre lies within an odd number of rings; of one that lies on an edge, those to the left
+    and above count as inside.
+
+    Args:
+        rings: (N, 2) arrays of x, y; a ring that does not end where it began is closed.
+        height: of the mask, in pixels.
+        width: of the mask, in pixels.
+
+    Returns:
+        (H, W) bool.
+
+    Raises:
+        MaskError: a ring is not (N, 2) finite numbers.
+    """
+    # Where a row's crossings turn the filling on and off; what lies beyond the right edge turns nothing.
+    turns = np.zeros((height, width + 1), dtype=np.bool_)
+    for ring in rings:
+        try:
+            points = np.asarray(ring, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise MaskError(f"a polygon cannot be read as numbers ({error}); expected (x, y) pairs") from error
+        if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+            raise MaskError(f"a polygon has shape {points.shape}, expected (N, 2): finite (x, y) pairs")
+        x0, y0 = points.T
+        x1, y1 = np.roll(points, -1, axis=0).T
+        # The rows whose centres, at +0.5, each edge crosses: from `first`, `count` of them.
+        first = np.ceil(np.clip(np.minimum(y0, y1), 0, height) - 0.5).astype(np.intp)
+        last = np.ceil(np.clip(np.maximum(y0, y1), 0, height) - 0.5).astype(np.intp)
+        count = last - first
+        edge = np.repeat(np.arange(len(points)), count)
+        row = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[edge]
+        x = x0[edge] + (row + 0.5 - y0[edge]) * (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
+        column = np.ceil(np.clip(x, 0, width) - 0.5).astype(np.intp)
+        np.logical_xor.at(turns, (row, column), 1)
+    return np.asarray(np.logical_xor.accumulate(turns, axis=1)[:, :-1])
 
 
 # ------------------------------------------------------------------------------------------------ measures
@@ -318,7 +358,12 @@ def _mask(mask: ArrayLike) -> Mask:
     return array.astype(np.bool_, copy=False)
 
 
-def _extra(module: str, extra: str) -> ModuleType:
+def import_extra(module: str, extra: str) -> ModuleType:
+    """Import what an optional feature needs.
+
+    Raises:
+        MissingExtraError: it is not installed; says which extra brings it.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_widget.errors import ImageError
-from sam_widget.image import RGB, STRIP, image_hash, read_values, rgb_from_values, window
+from sam_widget.image import RGB, STRIP, file_name, image_hash, read_values, rgb_from_values, window
 
 Values = NDArray[Any]
 
@@ -53,6 +53,7 @@ class SourceImage:
     Attributes:
         values: (H, W, C) of integers or floats, read-only.
         rgb: (H, W, 3) uint8, read-only: what `to_rgb` gives, and what a model sees unless told otherwise.
+        name: File name of the image, where it came with one.
     """
 
     def __init__(self, source: Any) -> None:
@@ -64,6 +65,7 @@ class SourceImage:
         Raises:
             ImageError: There is no image to be had from it.
         """
+        self.name = file_name(source)
         values = read_values(source, any_channels=True)
         if values.dtype.kind == "b":
             values = values.astype(np.uint8) * np.uint8(255)

@@ -6,6 +6,7 @@ browser the same calls make a script.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -68,6 +69,8 @@ class Session(Tools):
         self.source = image if isinstance(image, SourceImage) else SourceImage(image)
         self.image: np.ndarray = self.source.rgb
         self.image_hash = self.source.hash
+        # What exported files call the image; None where it came without a name.
+        self.image_name = self.source.name
         if isinstance(model, Predictor):
             self.predictor = model
         elif isinstance(model, Sam):
@@ -319,6 +322,19 @@ class Session(Tools):
             if added:
                 self._change(replace(self._state, objects=(*self.objects, *added)))
             return added
+
+    def export(self, target: str | os.PathLike[str], *, format: str | None = None, **options: Any) -> Any:  # noqa: A002
+        """Write the objects to a file or folder, or return them as another library's: `export("cat.json")`.
+
+        The format is told by the suffix, or by its name; see `sam_widget.export.export`.
+
+        Raises:
+            FormatError: There is no such format, or it cannot hold the objects.
+            MissingExtraError: A library that the format needs is not installed.
+        """
+        from sam_widget.export import export
+
+        return export(self, target, format=format, **options)
 
     def rename(self, object_id: str, label: str) -> SegmentedObject:
         """Give an object another label.

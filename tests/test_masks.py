@@ -18,6 +18,7 @@ from sam_widget.masks import (
     area,
     box_from_mask,
     iou,
+    mask_from_polygons,
     mask_from_rle,
     mask_from_runs,
     nms,
@@ -173,10 +174,33 @@ def filled(rings: list[NDArray[np.float64]], height: int, width: int) -> Mask:
     return (inside % 2 == 1).reshape(height, width)
 
 
+def closed(rings: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    return [np.vstack((ring, ring[:1])) for ring in rings]
+
+
 class TestPolygons:
     @every_mask
     def test_filling_them_gives_the_mask_back(self, mask: Mask) -> None:
         np.testing.assert_array_equal(filled(polygons_from_mask(mask), *mask.shape), mask)
+
+    @every_mask
+    def test_round_trip(self, mask: Mask) -> None:
+        np.testing.assert_array_equal(mask_from_polygons(polygons_from_mask(mask), *mask.shape), mask, strict=True)
+
+    def test_any_polygon_fills_the_pixels_whose_centres_it_holds(self) -> None:
+        rings = [RANDOM.uniform(-20, 80, (9, 2)) for _ in range(5)]
+        np.testing.assert_array_equal(mask_from_polygons(rings, 50, 60), filled(closed(rings), 50, 60))
+        np.testing.assert_array_equal(mask_from_polygons(closed(rings), 50, 60), filled(closed(rings), 50, 60))
+
+    def test_a_box_along_pixel_edges_fills_just_its_pixels(self) -> None:
+        mask = mask_from_polygons([[(2, 1), (5, 1), (5, 3), (2, 3)]], 4, 6)
+        assert np.argwhere(mask).tolist() == [[r, c] for r in (1, 2) for c in (2, 3, 4)]
+        assert not mask_from_polygons([], 4, 6).any()
+
+    @pytest.mark.parametrize("ring", [[1, 2, 3], [(1, 2, 3)], [(1, np.nan)], [("a", "b")], [(1, 2), (3,)]])
+    def test_what_is_no_polygon_is_refused(self, ring: object) -> None:
+        with pytest.raises(MaskError, match="a polygon"):
+            mask_from_polygons([ring], 4, 6)  # type: ignore[list-item]
 
     def test_outlines_and_holes_run_opposite_ways(self) -> None:
         signs = sorted(np.sign(signed_area(ring)) for ring in polygons_from_mask(MASKS["ring"]))

@@ -113,6 +113,10 @@ class SamWidget(Scripting, anywidget.AnyWidget):
         """Add objects that were made elsewhere, in one edit; see `Session.add_objects`."""
         return self.session.add_objects(masks, labels=labels)
 
+    def export(self, target: str | Path, *, format: str | None = None, **options: Any) -> Any:  # noqa: A002
+        """Write the objects to a file or folder, or return them as another library's; see `Session.export`."""
+        return self.session.export(target, format=format, **options)
+
     def close(self) -> None:
         """End the worker and every view."""
         if "_worker" in vars(self):  # ipywidgets closes what is deleted, even if its __init__ refused the arguments.

@@ -1,0 +1,65 @@
+"""Masks out of the notebook, and back in: one function a format.
+
+`export` and `load_masks` pick the format by its name or by a file's suffix; `to_coco`, `from_coco` and their like name
+it. Each takes a Session, a SamWidget, objects, masks, or a dict from file names to these, and says in its docstring
+what it does with overlaps and what it loses. Nothing here draws on a screen, and nothing in a file is ever run.
+"""
+
+from sam_widget.annotations import AnnotatedImage, Annotation, annotations_of
+from sam_widget.export.coco import from_coco, to_coco
+from sam_widget.export.label_studio import from_label_studio, to_label_studio
+from sam_widget.export.labelme import from_labelme, to_labelme
+from sam_widget.export.rasters import (
+    from_npz,
+    from_png,
+    label_map,
+    to_binary_pngs,
+    to_cutouts,
+    to_indexed_png,
+    to_npy,
+    to_npz,
+)
+from sam_widget.export.registry import FORMATS, Format, export, load_dataset, load_masks
+from sam_widget.export.shared import images_of
+from sam_widget.export.tables import from_pandas, from_supervision, to_pandas, to_supervision
+from sam_widget.export.vectors import from_geojson, from_svg, to_geojson, to_svg
+from sam_widget.export.voc import from_voc, to_voc
+from sam_widget.export.yolo import from_yolo, to_yolo
+
+__all__ = [
+    "FORMATS",
+    "AnnotatedImage",
+    "Annotation",
+    "Format",
+    "annotations_of",
+    "export",
+    "from_coco",
+    "from_geojson",
+    "from_label_studio",
+    "from_labelme",
+    "from_npz",
+    "from_pandas",
+    "from_png",
+    "from_supervision",
+    "from_svg",
+    "from_voc",
+    "from_yolo",
+    "images_of",
+    "label_map",
+    "load_dataset",
+    "load_masks",
+    "to_binary_pngs",
+    "to_coco",
+    "to_cutouts",
+    "to_geojson",
+    "to_indexed_png",
+    "to_label_studio",
+    "to_labelme",
+    "to_npy",
+    "to_npz",
+    "to_pandas",
+    "to_supervision",
+    "to_svg",
+    "to_voc",
+    "to_yolo",
+]

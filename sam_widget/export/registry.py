@@ -1,0 +1,193 @@
+"""Which formats there are, and which one a name, a suffix or a file's content means."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sam_widget.annotations import AnnotatedImage
+from sam_widget.errors import FormatError
+from sam_widget.export.coco import from_coco, to_coco
+from sam_widget.export.label_studio import from_label_studio, to_label_studio
+from sam_widget.export.labelme import from_labelme, to_labelme
+from sam_widget.export.rasters import from_npz, from_png, to_binary_pngs, to_cutouts, to_indexed_png, to_npy, to_npz
+from sam_widget.export.shared import read_json
+from sam_widget.export.tables import from_pandas, from_supervision, to_pandas, to_supervision
+from sam_widget.export.vectors import from_geojson, from_svg, to_geojson, to_svg
+from sam_widget.export.voc import from_voc, to_voc
+from sam_widget.export.yolo import from_yolo, to_yolo
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+        write: Its `to_...` function.
+        read: Its `from_...` function.
+        suffix: Of its files, if `export` may pick it by that; "/" for a folder.
+    """
+
+    write: Callable[..., Any]
+    read: Callable[..., list[AnnotatedImage]]
+    suffix: str
+
+
+FORMATS = {
+    "coco": Format(to_coco, from_coco, ".json"),
+    "yolo": Format(to_yolo, from_yolo, "/"),
+    "voc": Format(to_voc, from_voc, "/"),
+    "indexed_png": Format(to_indexed_png, from_png, ".png"),
+    "binary_pngs": Format(to_binary_pngs, from_png, "/"),
+    "cutouts": Format(to_cutouts, from_png, "/"),
+    "npz": Format(to_npz, from_npz, ".npz"),
+    "npy": Format(to_npy, from_npz, ".npy"),
+    "geojson": Format(to_geojson, from_geojson, ".geojson"),
+    "svg": Format(to_svg, from_svg, ".svg"),
+    "labelme": Format(to_labelme, from_labelme, ".json"),
+    "label_studio": Format(to_label_studio, from_label_studio, ".json"),
+    "supervision": Format(to_supervision, from_supervision, ""),
+    "pandas": Format(to_pandas, from_pandas, ".csv"),
+}
+# Of several formats with one suffix, the first is meant.
+_BY_SUFFIX = {item.suffix: name for name, item in reversed(FORMATS.items()) if item.suffix.startswith(".")}
+
+
+def export(
+    source: Any,
+    target: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002 - what pandas, xarray and Pillow call it
+    **options: Any,
+) -> Any:
+    """Write objects to a file or a folder, or return them as another library's.
+
+    Args:
+        source: A Session, a SamWidget, objects, masks, or a dict from file names to these; see `images_of`.
+        target: A path, whose suffix says which format is meant: .json (COCO), .png (indexed), .npz, .npy, .geojson,
+            .svg, .csv. Or the name of a format, to return what would be written: "coco", "supervision", "pandas", ...
+        format: The name of the format, where the path does not say: `export(s, "labels", format="yolo")`.
+        options: Of the format's own function, such as `segmentation="polygons"` of `to_coco`.
+
+    Returns:
+        What the format's function returns: the data, or the paths written.
+
+    Raises:
+        FormatError: There is no such format, it has no such option, or it cannot hold what was given.
+        MaskError: There are no masks to be had from the source.
+        MissingExtraError: A library that the format needs is not installed.
+    """
+    text = os.fspath(target)
+    name = format or (text if text in FORMATS else _BY_SUFFIX.get(Path(text).suffix.lower()))
+    if name not in FORMATS:
+        raise FormatError(f"{(format or text)!r} names no format; {_known()}")
+    write = FORMATS[name].write
+    takes = inspect.signature(write).parameters
+    if unknown := [option for option in options if option not in list(takes)[1:]]:
+        known = ", ".join(list(takes)[2:]) or "none"
+        raise FormatError(f"{name} has no option {unknown[0]!r}; its options: {known}")
+    places = [parameter for parameter in ("path", "folder") if parameter in takes]
+    if format is None and text in FORMATS:
+        if "folder" in places:
+            raise FormatError(f'{name} writes a folder; say which: export(..., "folder", format="{name}")')
+        return write(source, **options)
+    if not places:
+        raise FormatError(f'{name} is no file; export(..., "{name}") returns it')
+    return write(source, text, **options)
+
+
+def load_dataset(
+    path: Any,
+    *,
+    format: str | None = None,  # noqa: A002 - what pandas, xarray and Pillow call it
+    size: tuple[int, int] | None = None,
+) -> list[AnnotatedImage]:
+    """Read the masks of all images in a file or folder.
+
+    Args:
+        path: A file or folder in any of the formats, `supervision.Detections`, a DataFrame, or what a JSON file holds.
+        format: The name of the format; without, it is told by suffix and content.
+        size: Width and height of the images, for the formats that do not say: GeoJSON, YOLO.
+
+    Raises:
+        FormatError: It is in none of the formats, or damaged.
+        MaskError: A mask is damaged.
+        MissingExtraError: A library that the format needs is not installed.
+    """
+    given = repr(format or (os.fspath(path) if isinstance(path, str | os.PathLike) else type(path).__name__))
+    if format is None and isinstance(path, str | os.PathLike) and Path(path).suffix.lower() == ".json":
+        path = read_json(path)
+    name = format or _guess(path)
+    if name not in FORMATS:
+        raise FormatError(f"{given} is in no format that is known; {_known()}")
+    read = FORMATS[name].read
+    return read(path, size=size) if "size" in inspect.signature(read).parameters else read(path)
+
+
+def load_masks(
+    path: Any,
+    *,
+    image: str | None = None,
+    format: str | None = None,  # noqa: A002 - what pandas, xarray and Pillow call it
+    size: tuple[int, int] | None = None,
+) -> AnnotatedImage:
+    """Read the masks of one image: `session.add_objects(sw.load_masks("masks.json"))`.
+
+    Args:
+        path: As in `load_dataset`.
+        image: File name of the image, where the file holds several.
+        format: The name of the format; without, it is told by suffix and content.
+        size: Width and height of the image, for the formats that do not say: GeoJSON, YOLO.
+
+    Returns:
+        The masks, with labels and scores where the format has them; iterate over it for `Annotation`s.
+
+    Raises:
+        FormatError: It is in none of the formats, or damaged, or it has several images and none is named.
+        MaskError: A mask is damaged.
+        MissingExtraError: A library that the format needs is not installed.
+    """
+    images = load_dataset(path, format=format, size=size)
+    names = [item.name or "" for item in images]
+    if image is None and len(images) == 1:
+        return images[0]
+    wanted = [item for item in images if image in (item.name, Path(item.name or "").stem)]
+    if len(wanted) != 1:
+        shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+        asked = "give image=" if image is None else f"none of them, or several, are called {image!r}; give one of"
+        raise FormatError(f"there are {len(images)} images in it, {asked} {shown}")
+    return wanted[0]
+
+
+def _guess(source: Any) -> str | None:
+    """Return the name of the format that something is in, or None."""
+    if not isinstance(source, str | os.PathLike):
+        if hasattr(source, "xyxy"):
+            return "supervision"
+        return "pandas" if hasattr(source, "columns") else _guess_json(source)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        if (path / "labels").is_dir():
+            return "yolo"
+        return "voc" if (path / "SegmentationObject").is_dir() else "binary_pngs"
+    return _BY_SUFFIX.get(path.suffix.lower())
+
+
+def _guess_json(data: Any) -> str | None:
+    if isinstance(data, list):
+        return "label_studio"
+    if not isinstance(data, dict):
+        return None
+    for key, name in (("shapes", "labelme"), ("categories", "coco"), ("features", "geojson"), ("data", "label_studio")):
+        if key in data:
+            return name
+    return "geojson" if "geometry" in data else None
+
+
+def _known() -> str:
+    listed = ", ".join(f"{name} ({item.suffix})" if item.suffix else name for name, item in FORMATS.items())
+    return f"the formats are {listed}"

@@ -1,0 +1,133 @@
+"""Outlines, for the formats that know no masks: the parts of a mask, and several rings as one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_widget.masks import Mask, import_extra, polygons_from_mask
+
+Ring = NDArray[np.float64]
+
+
+def parts_from_mask(mask: Mask, *, tolerance: float = 0.0) -> list[list[Ring]]:
+    """Outline each part of a mask; parts touch nowhere, or only at corners.
+
+    Args:
+        mask: (H, W) bool.
+        tolerance: How far, in pixels, a simplified ring may stray.
+
+    Returns:
+        One list a part: its outline first, then its holes; closed rings of (N, 2) x, y as `polygons_from_mask` gives
+        them, less the points that lie on a line between their neighbours.
+
+    Raises:
+        MissingExtraError: scikit-image is not installed.
+    """
+    measure = import_extra("skimage.measure", "export")
+    parts = []
+    for region in measure.regionprops(measure.label(mask, connectivity=1)):
+        top, left, _, _ = region.bbox
+        rings = [
+            straightened(ring + np.array((left, top))) for ring in polygons_from_mask(region.image, tolerance=tolerance)
+        ]
+        # The outline is the one ring that runs the positive way.
+        parts.append(sorted(rings, key=signed_area, reverse=True))
+    return parts
+
+
+def pixel_rings(mask: Mask) -> list[Ring]:
+    """Outline a mask along the centres of its outermost pixels (OpenCV's `findContours`).
+
+    `cv2.fillPoly`, which fills the pixels under its lines, makes the mask of them again, without loss.
+
+    Returns:
+        One closed (N, 2) array of x, y a ring, outlines and holes, in pixel indices: centres at whole numbers.
+
+    Raises:
+        MissingExtraError: OpenCV is not installed.
+    """
+    cv2 = import_extra("cv2", "export")
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    rings = (contour[:, 0].astype(np.float64) for contour in contours)
+    return [np.vstack((ring, ring[:1])) for ring in rings]
+
+
+def signed_area(ring: Ring) -> float:
+    """Return the shoelace sum of a closed ring: positive for outlines, negative for holes."""
+    x, y = ring.T
+    return float(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1]) / 2)
+
+
+def straightened(ring: Ring) -> Ring:
+    """Drop the points of a closed ring that lie on the line between their neighbours."""
+    points = ring[:-1]
+    points = points[(points != np.roll(points, 1, axis=0)).any(axis=1)]
+    before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
+    turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
+    # Where a ring turns back on itself, as `one_ring` makes it, the point is one of its ends.
+    ends = (before * after).sum(axis=1) < 0
+    kept = points[turns | ends]
+    return np.vstack((kept, kept[:1])) if len(kept) else ring[:1]
+
+
+def one_ring(rings: Sequence[Ring]) -> Ring:
+    """Join rings into one, by bridges that are walked there and back: for formats in which an object is one polygon.
+
+    Each ring is tied to the nearest of those already tied (Prim's minimum spanning tree). Filled by the even-odd rule,
+    bridges enclose nothing, and the rings stay what they are: parts and holes.
+
+    Args:
+        rings: Closed rings, (N, 2) each.
+
+    Returns:
+        One closed ring, (M, 2).
+
+    Raises:
+        MissingExtraError: scipy is not installed.
+    """
+    opened = [ring[:-1] if len(ring) > 1 else ring for ring in rings]
+    if len(opened) == 1:
+        return straightened(rings[0])
+    trees = import_extra("scipy.spatial", "export").cKDTree
+    # From a tied ring's vertex to the rings that hang on it, each with the vertex that it hangs by.
+    hanging: defaultdict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    # For each ring not tied yet: how far it is from those that are, and by which vertices.
+    nearest = dict.fromkeys(range(1, len(opened)), (np.inf, 0, 0, 0))
+    tied = 0
+    while nearest:
+        tree = trees(opened[tied])
+        for number in nearest:
+            distances, vertices = tree.query(opened[number])
+            own = int(distances.argmin())
+            if distances[own] < nearest[number][0]:
+                nearest[number] = (float(distances[own]), tied, int(vertices[own]), own)
+        tied = min(nearest, key=lambda number: nearest[number][0])
+        _, ring, vertex, own = nearest.pop(tied)
+        hanging[ring, vertex].append((tied, own))
+
+    def around(number: int, start: int) -> Iterator[tuple[int, int] | NDArray[np.float64]]:
+        """Yield a ring's points from a vertex round to it again, and where a ring hangs, that ring and its vertex."""
+        count = len(opened[number])
+        for step in range(count):
+            vertex = (start + step) % count
+            yield opened[number][vertex]
+            for child in hanging[number, vertex]:
+                yield child
+                yield opened[number][vertex]
+        yield opened[number][start]
+
+    points: list[NDArray[np.float64]] = []
+    walks = [around(0, 0)]
+    while walks:
+        step = next(walks[-1], None)
+        if step is None:
+            walks.pop()
+        elif isinstance(step, tuple):
+            walks.append(around(*step))
+        else:
+            points.append(step)
+    return straightened(np.array(points))

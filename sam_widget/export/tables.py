@@ -1,0 +1,136 @@
+"""Masks as other libraries' objects: `supervision.Detections` and pandas' DataFrame."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+import numpy as np
+
+from sam_widget.annotations import AnnotatedImage, Annotation, annotations_of
+from sam_widget.errors import FormatError
+from sam_widget.export.shared import checked_size, image_of, images_of, named, read_bytes, write_bytes
+from sam_widget.masks import StoredMask, import_extra, mask_from_rle, rle_from_mask
+
+
+def to_supervision(source: Any) -> Any:
+    """Return one image's objects as `supervision.Detections`: boxes, masks, scores, class numbers and names.
+
+    Lossless, overlaps stay. Classes are numbered in the order in which labels first occur; `confidence` is None where a
+    score is not known.
+
+    Raises:
+        FormatError: There are several images.
+        MissingExtraError: supervision is not installed.
+    """
+    library = import_extra("supervision", "supervision")
+    image = image_of(source, "supervision.Detections")
+    width, height = image.size
+    scores = [item.score for item in image]
+    known = [score for score in scores if score is not None]
+    return library.Detections(
+        xyxy=np.array([item.box.corners for item in image], np.float32).reshape(-1, 4),
+        mask=np.array([item.mask for item in image], np.bool_).reshape(-1, height, width),
+        confidence=np.array(known, np.float32) if len(known) == len(scores) else None,
+        class_id=np.array([image.labels.index(item.label) for item in image], np.intp),
+        data={"class_name": np.array([item.label for item in image], np.str_)},
+    )
+
+
+def from_supervision(detections: Any) -> list[AnnotatedImage]:
+    """Read `supervision.Detections` with masks.
+
+    Raises:
+        MaskError: They have none.
+        FormatError: There is no detection, and so no size.
+    """
+    items = annotations_of(detections)
+    if not items:
+        raise FormatError("these detections are empty, so the size of their image is not known")
+    height, width = items[0].stored.shape
+    return [AnnotatedImage(items, (width, height))]
+
+
+def to_pandas(source: Any, path: str | os.PathLike[str] | None = None) -> Any:
+    """Return a DataFrame with a row for each object, and write it as CSV if a path is given. Lossless, overlaps stay.
+
+    Columns: `image`, `width`, `height` (of the image), `id`, `label`, `score`, `area`, `x0`, `y0`, `x1`, `y1` (of the
+    box), `centroid_x`, `centroid_y`, `points` (how many the prompt had), `rle` (the mask: counts of COCO's RLE).
+
+    Args:
+        source: Sessions, masks, or a dict from file names to these; see `images_of`.
+        path: Of the CSV file.
+
+    Raises:
+        FormatError: Two images have one name, or the file cannot be written.
+        MissingExtraError: pandas or pycocotools is not installed.
+    """
+    pandas = import_extra("pandas", "pandas")
+    rows = []
+    for name, image in named(images_of(source)):
+        for item in image:
+            y, x = (float(axis.mean()) + 0.5 for axis in np.nonzero(item.mask))
+            box = dict(zip(("x0", "y0", "x1", "y1"), item.box.corners, strict=True))
+            rows.append(
+                {
+                    "image": name,
+                    "width": image.size[0],
+                    "height": image.size[1],
+                    "id": item.id,
+                    "label": item.label,
+                    "score": np.nan if item.score is None else item.score,
+                    "area": item.area,
+                    **box,
+                    "centroid_x": x,
+                    "centroid_y": y,
+                    "points": len(item.prompt.points),
+                    "rle": rle_from_mask(item.mask)["counts"],
+                }
+            )
+    frame = pandas.DataFrame(rows, columns=_COLUMNS)
+    if path is not None:
+        write_bytes(path, frame.to_csv(index=False).encode())
+    return frame
+
+
+_COLUMNS = [
+    *("image", "width", "height", "id", "label", "score", "area", "x0", "y0", "x1", "y1"),
+    *("centroid_x", "centroid_y", "points", "rle"),
+]
+
+
+def from_pandas(source: Any) -> list[AnnotatedImage]:
+    """Read a DataFrame or CSV file as `to_pandas` makes it; it needs the columns `width`, `height`, `label`, `rle`.
+
+    Raises:
+        FormatError: A column is missing, or a mask is damaged.
+        MissingExtraError: pandas or pycocotools is not installed.
+    """
+    pandas = import_extra("pandas", "pandas")
+    try:
+        if isinstance(source, str | os.PathLike):
+            # Labels and RLE may look like numbers, or like "NA".
+            text = {"image": str, "label": str, "rle": str}
+            source = pandas.read_csv(
+                io.BytesIO(read_bytes(source)), dtype=text, na_values={"score": [""]}, keep_default_na=False
+            )
+        if missing := {"width", "height", "label", "rle"} - set(source.columns):
+            raise FormatError(f"the table lacks the columns {', '.join(sorted(missing))}; expected those of to_pandas")
+        found: dict[Any, list[Annotation]] = {}
+        for row in source.to_dict("records"):
+            size = checked_size(row["width"], row["height"])
+            mask = mask_from_rle({"size": [size[1], size[0]], "counts": str(row["rle"])})
+            score = row.get("score")
+            known = None if score is None or pandas.isna(score) else float(score)
+            found.setdefault((row.get("image"), size), []).append(
+                Annotation(str(row["label"]), StoredMask(mask), known)
+            )
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"this is no table of masks ({error}); expected the columns of to_pandas") from error
+    return [
+        AnnotatedImage(tuple(items), size, name if isinstance(name, str) else None)
+        for (name, size), items in found.items()
+    ]

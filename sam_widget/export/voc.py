@@ -1,0 +1,173 @@
+"""Pascal VOC: indexed PNGs of classes and objects, and an XML file of boxes for each image.
+
+http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html; `labelmap.txt`, which names the colours of
+classes that are not VOC's own twenty, is CVAT's and Datumaro's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sam_widget.annotations import AnnotatedImage, Annotation
+from sam_widget.errors import FormatError
+from sam_widget.export.rasters import voc_palette
+from sam_widget.export.shared import class_names, images_of, open_png, png_bytes, read_bytes, stems, write_bytes
+from sam_widget.masks import StoredMask
+
+VOC_CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),
+    *("horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
+
+
+def to_voc(
+    source: Any, folder: str | os.PathLike[str], *, classes: Sequence[str] | None = None, images: bool = False
+) -> list[Path]:
+    """Write a Pascal VOC dataset: `SegmentationObject`, `SegmentationClass`, `Annotations`, `labelmap.txt`.
+
+    Where objects overlap, the later one lies on top, and an object that is wholly hidden is lost; apart from that masks
+    are lossless. Boxes are of whole objects, in pixels counted from 1, as VOC's are.
+
+    Args:
+        source: Sessions, masks, or a dict from file names to these; see `images_of`.
+        folder: Of the dataset.
+        classes: All classes, in order; without, the labels in the order in which they first occur.
+        images: Write the images, too, as `JPEGImages/<image>.png`: lossless, despite the name.
+
+    Returns:
+        The files written.
+
+    Raises:
+        FormatError: An image has more than 254 objects or there are more classes, a label is not among the classes, two
+            images have one name, an image is wanted and not known, or a file cannot be written.
+    """
+    found = images_of(source)
+    names = class_names(found, classes)
+    root, written = Path(folder).expanduser(), []
+    if len(names) > 254:
+        raise FormatError(f"Pascal VOC has room for 254 classes, but there are {len(names)}; export to COCO")
+    for stem, image in stems(found):
+        if len(image) > 254:
+            raise FormatError(f"Pascal VOC has room for 254 objects an image, but {stem!r} has {len(image)}")
+        if images:
+            if image.pixels is None:
+                raise FormatError(
+                    f"the pixels of {stem!r} are not known, only its masks; give a session, or images=False"
+                )
+            written.append(write_bytes(root / "JPEGImages" / f"{stem}.png", png_bytes(image.pixels)))
+        width, height = image.size
+        objects, kinds = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
+        for number, item in enumerate(image, 1):
+            objects[item.mask] = number
+            kinds[item.mask] = names.index(item.label) + 1
+        written += [
+            write_bytes(root / "SegmentationObject" / f"{stem}.png", _indexed(objects)),
+            write_bytes(root / "SegmentationClass" / f"{stem}.png", _indexed(kinds)),
+            write_bytes(root / "Annotations" / f"{stem}.xml", _xml(image, stem)),
+        ]
+    colours = voc_palette()
+    lines = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
+    lines += [f"{_plain(name)}:{','.join(map(str, colours[number]))}::" for number, name in enumerate(names, 1)]
+    return [*written, write_bytes(root / "labelmap.txt", ("\n".join(lines) + "\n").encode())]
+
+
+def _plain(name: str) -> str:
+    """Return a label without what separates fields and lines of `labelmap.txt`."""
+    return " ".join(name.replace(":", " ").split())
+
+
+def _indexed(numbers: NDArray[np.uint8]) -> bytes:
+    picture = Image.fromarray(numbers, "P")
+    picture.putpalette(voc_palette().tobytes())
+    return png_bytes(picture)
+
+
+def _xml(image: AnnotatedImage, stem: str) -> bytes:
+    root = ET.Element("annotation")
+
+    def add(parent: ET.Element, tag: str, text: object = None) -> ET.Element:
+        child = ET.SubElement(parent, tag)
+        child.text = None if text is None else str(text)
+        return child
+
+    add(root, "folder", "JPEGImages")
+    add(root, "filename", image.name or f"{stem}.png")
+    size = add(root, "size")
+    for tag, value in (("width", image.size[0]), ("height", image.size[1]), ("depth", 3)):
+        add(size, tag, value)
+    add(root, "segmented", 1)
+    for item in image:
+        entry = add(root, "object")
+        add(entry, "name", item.label)
+        add(entry, "pose", "Unspecified")
+        add(entry, "truncated", 0)
+        add(entry, "difficult", 0)
+        box = add(entry, "bndbox")
+        # Counted from 1, the last row and column included.
+        corners = (item.box.x0 + 1, item.box.y0 + 1, item.box.x1, item.box.y1)
+        for tag, corner in zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True):
+            add(box, tag, int(corner))
+    ET.indent(root)
+    return bytes(ET.tostring(root, encoding="utf-8"))
+
+
+def from_voc(folder: str | os.PathLike[str]) -> list[AnnotatedImage]:
+    """Read a Pascal VOC dataset: objects from `SegmentationObject`, their classes from `SegmentationClass`.
+
+    Classes are named by `labelmap.txt`; without one they are VOC's own twenty. Number 255 is nothing.
+
+    Raises:
+        FormatError: It is no such folder, or two pictures of one image do not fit each other.
+    """
+    root = Path(folder).expanduser()
+    files = sorted((root / "SegmentationObject").glob("*.png"))
+    if not files:
+        raise FormatError(f"there is no PNG in {str(root / 'SegmentationObject')!r}; expected a Pascal VOC dataset")
+    names = _names(root / "labelmap.txt")
+    pictures = {path.stem: path.name for path in sorted((root / "JPEGImages").glob("*"))}
+    found = []
+    for file in files:
+        objects = _numbers(file)
+        kinds = _numbers(root / "SegmentationClass" / file.name)
+        if objects.shape != kinds.shape:
+            raise FormatError(f"{file.name!r} has size {objects.shape} as objects, but {kinds.shape} as classes")
+        items = []
+        for number in np.unique(objects):
+            if number not in (0, 255):
+                mask = objects == number
+                kind = int(np.bincount(kinds[mask]).argmax())
+                items.append(Annotation(names.get(kind, f"class {kind}"), StoredMask(mask)))
+        height, width = objects.shape
+        found.append(AnnotatedImage(tuple(items), (width, height), pictures.get(file.stem, f"{file.stem}.png")))
+    return found
+
+
+def _numbers(path: Path) -> NDArray[np.uint8]:
+    picture = open_png(path)
+    if picture.mode not in ("P", "L"):
+        raise FormatError(f"{str(path)!r} is a picture of mode {picture.mode}, expected an indexed one")
+    return np.array(picture, dtype=np.uint8)
+
+
+def _names(path: Path) -> dict[int, str]:
+    if not path.is_file():
+        return dict(enumerate(VOC_CLASSES, 1))
+    numbers = {tuple(colour): number for number, colour in enumerate(voc_palette().tolist())}
+    names = {}
+    for line in read_bytes(path).decode("utf-8", "replace").splitlines():
+        name, _, rest = line.partition(":")
+        try:
+            colour = tuple(int(part) for part in rest.split(":")[0].split(","))
+        except ValueError:
+            continue  # a comment, or a line without a colour
+        if colour in numbers:
+            names[numbers[colour]] = name
+    return names
