@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -115,17 +116,21 @@ def from_npz(path: str | os.PathLike[str]) -> list[AnnotatedImage]:
                 if (total := sum(entry.file_size for entry in archive.infolist())) > 2**32:
                     raise FormatError(f"{os.fspath(path)!r} unpacks to {total / 2**30:.0f} GiB, expected 4 at most")
             loaded = np.load(io.BytesIO(data), allow_pickle=False)
-            arrays = {name: loaded[name] for name in loaded.files}
+            # What is no array is bytes.
+            read = {name: loaded[name] for name in ("masks", "label_map", "labels", "scores") if name in loaded.files}
+            arrays = {name: array for name, array in read.items() if isinstance(array, np.ndarray)}
+            held = loaded.files
         else:
             array = np.load(io.BytesIO(data), allow_pickle=False)
             arrays = {"masks" if array.dtype == np.bool_ else "label_map": array}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            held = []
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"{os.fspath(path)!r} is no NumPy file that can be read safely ({error})") from error
     found = arrays.get("masks", arrays.get("label_map"))
     if found is None:
-        raise FormatError(f"{os.fspath(path)!r} holds {', '.join(arrays) or 'nothing'}; expected masks or a label_map")
+        raise FormatError(f"{os.fspath(path)!r} holds {', '.join(held) or 'nothing'}; expected masks or a label_map")
     if found.size == 0:
         height, width = found.shape[-2:]
         return [AnnotatedImage((), checked_size(width, height))]

@@ -31,12 +31,21 @@ def parts_from_mask(mask: Mask, *, tolerance: float = 0.0) -> list[list[Ring]]:
     parts = []
     for region in measure.regionprops(measure.label(mask, connectivity=1)):
         top, left, _, _ = region.bbox
-        rings = [
-            straightened(ring + np.array((left, top))) for ring in polygons_from_mask(region.image, tolerance=tolerance)
-        ]
+        exact = polygons_from_mask(region.image)
+        rings = [_simplified(ring, tolerance) + np.array((left, top)) for ring in exact]
         # The outline is the one ring that runs the positive way.
         parts.append(sorted(rings, key=signed_area, reverse=True))
     return parts
+
+
+def _simplified(ring: Ring, tolerance: float) -> Ring:
+    """Drop points of a closed ring: those that say nothing, and those that the tolerance allows."""
+    exact = straightened(ring)
+    if tolerance <= 0:
+        return exact
+    simple: Ring = straightened(import_extra("skimage.measure", "export").approximate_polygon(exact, tolerance))
+    # Where nothing that encloses anything would be left, a small part stays as it is.
+    return simple if len(simple) > 3 else exact
 
 
 def pixel_rings(mask: Mask) -> list[Ring]:
@@ -71,7 +80,7 @@ def straightened(ring: Ring) -> Ring:
     # Where a ring turns back on itself, as `one_ring` makes it, the point is one of its ends.
     ends = (before * after).sum(axis=1) < 0
     kept = points[turns | ends]
-    return np.vstack((kept, kept[:1])) if len(kept) else ring[:1]
+    return np.vstack((kept, kept[:1])) if len(kept) else np.vstack((ring[:1], ring[:1]))
 
 
 def one_ring(rings: Sequence[Ring]) -> Ring:

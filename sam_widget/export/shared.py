@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -17,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from sam_widget.annotations import AnnotatedImage, annotations_of
 from sam_widget.errors import FormatError
+from sam_widget.files import write_whole
 from sam_widget.masks import Mask
 
 # What a file may claim to be: a few bytes of JSON must not make gigabytes of mask.
@@ -133,13 +133,9 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
         FormatError: It cannot be written.
     """
     target = Path(path).expanduser()
-    unfinished = target.with_name(f".{uuid.uuid4().hex}.unfinished")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(data)
-        unfinished.replace(target)
+        write_whole(target, data)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise FormatError(f"cannot write {str(target)!r} ({error}); give another path") from error
     return target
 
