@@ -19,7 +19,8 @@ from PIL import Image
 
 from sam_widget import image as module
 from sam_widget.errors import ImageError
-from sam_widget.image import describe, image_hash, is_url, to_rgb
+from sam_widget.image import describe, file_name, image_hash, is_url, to_rgb
+from sam_widget.rendering import SourceImage
 
 Array = NDArray[Any]
 
@@ -589,3 +590,28 @@ class TestHash:
     def test_does_not_change_between_releases(self) -> None:
         """Embeddings are cached on disk under it."""
         assert image_hash(np.zeros((2, 3, 3), np.uint8)) == "3034a84a7690e6cd97747e2c803230b8"
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("photos/cat.jpg", "cat.jpg"),
+        (Path("photos") / "cat 2.jpg", "cat 2.jpg"),
+        ("https://example.org/a/cat%20one.jpg?size=2#top", "cat one.jpg"),
+        ("https://example.org/", None),
+        ("data:image/png;base64,AAAA", None),
+        (b"bytes", None),
+        (np.zeros((2, 2)), None),
+        (Image.new("RGB", (2, 2)), None),
+    ],
+)
+def test_file_name(source: object, name: str | None) -> None:
+    assert file_name(source) == name
+
+
+def test_file_name_of_what_was_opened(tmp_path: Path) -> None:
+    Image.new("RGB", (2, 2)).save(tmp_path / "cat.png")
+    with (tmp_path / "cat.png").open("rb") as file, Image.open(tmp_path / "cat.png") as picture:
+        assert (file_name(file), file_name(picture)) == ("cat.png", "cat.png")
+        assert SourceImage(picture).name == "cat.png"
+    assert file_name(io.BytesIO(b"")) is None

@@ -7,7 +7,6 @@ import logging
 import statistics
 import threading
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ from sam_widget.widget.worker import Worker
 if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
     from sam_widget.predictor import Predictor
-    from sam_widget.session import Candidate, SegmentedObject, Session
+    from sam_widget.session import Candidate, Session
 
 STATIC = Path(__file__).parent / "static"
 log = logging.getLogger(__name__)
@@ -108,14 +107,6 @@ class SamWidget(Scripting, anywidget.AnyWidget):
             SamWidgetError: They could not be opened.
         """
         return self._opened.result()
-
-    def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
-        """Add objects that were made elsewhere, in one edit; see `Session.add_objects`."""
-        return self.session.add_objects(masks, labels=labels)
-
-    def export(self, target: str | Path, *, format: str | None = None, **options: Any) -> Any:  # noqa: A002
-        """Write the objects to a file or folder, or return them as another library's; see `Session.export`."""
-        return self.session.export(target, format=format, **options)
 
     def close(self) -> None:
         """End the worker and every view."""

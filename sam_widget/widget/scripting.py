@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sam_widget.cleanup import MaskSettings
@@ -117,3 +118,11 @@ class Scripting:
     def clear(self) -> None:
         """Drop the prompt and its candidates; see `Session.clear`."""
         self.session.clear()
+
+    def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
+        """Add objects that were made elsewhere, in one edit; see `Session.add_objects`."""
+        return self.session.add_objects(masks, labels=labels)
+
+    def export(self, target: str | Path, *, format: str | None = None, **options: Any) -> Any:  # noqa: A002
+        """Write the objects to a file or folder, or return them as another library's; see `Session.export`."""
+        return self.session.export(target, format=format, **options)
