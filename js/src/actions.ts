@@ -1,11 +1,14 @@
 /** What a person can do, whatever they do it with: pointer, keyboard and buttons all end here. */
 
+import { type Display, MASK_STYLES } from "./display";
 import {
+  centre,
   clampPoint,
   contains,
   fitView,
   normaliseBox,
   pan,
+  pinch,
   reveal,
   type Size,
   toFrame,
@@ -15,6 +18,7 @@ import {
   zoom,
 } from "./geometry";
 import { type Hover, onByDefault } from "./hover";
+import type { RenderingData } from "./protocol";
 import type { Store } from "./store";
 import type { Tool, Ui } from "./ui";
 
@@ -24,8 +28,10 @@ export class Actions {
   readonly #store: Store;
   readonly #ui: Ui;
   readonly #hover: Hover;
+  readonly #display: Display;
 
-  constructor(store: Store, ui: Ui, hover: Hover) {
+  constructor(store: Store, ui: Ui, hover: Hover, display: Display) {
+    this.#display = display;
     this.#store = store;
     this.#ui = ui;
     this.#hover = hover;
@@ -107,6 +113,7 @@ export class Actions {
   }
 
   toggleHelp(): void {
+    this.#display.set({ open: false });
     this.#ui.set({ helpOpen: !this.#ui.helpOpen });
   }
 
@@ -159,6 +166,51 @@ export class Actions {
 
   fit(): void {
     this.#look((_, image, frame) => fitView(image, frame));
+  }
+
+  /** One pixel of the photo to one of the page. */
+  actualSize(): void {
+    this.zoom(1 / this.#ui.view.scale);
+  }
+
+  /** Bring a point of the photo to the middle. */
+  centre(at: Vec): void {
+    this.#look((view, image, frame) => centre(view, at, image, frame));
+  }
+
+  /** What two fingers held is where they are now, in frame coordinates. */
+  pinch(from: readonly [Vec, Vec], to: readonly [Vec, Vec]): void {
+    this.#look((view, image, frame) => pinch(view, from, to, image, frame));
+  }
+
+  /** How the photo's values become colours here. */
+  get rendering(): RenderingData {
+    return this.#display.rendering ?? this.#store.state.rendering;
+  }
+
+  /** Let the model see the photo as this view does. */
+  shareRendering(): void {
+    void this.#store.render(this.rendering);
+    // What the model sees is what is shown from now on, until somebody says otherwise here.
+    this.#display.set({ rendering: null });
+  }
+
+  nextMaskStyle(): void {
+    const next = (MASK_STYLES.indexOf(this.#display.masks) + 1) % MASK_STYLES.length;
+    this.#display.set({ masks: MASK_STYLES[next] });
+  }
+
+  togglePhoto(): void {
+    this.#display.set({ photo: !this.#display.photo });
+  }
+
+  toggleFull(): void {
+    this.#display.set({ full: !this.#display.full });
+  }
+
+  toggleOptions(): void {
+    this.#ui.set({ helpOpen: false });
+    this.#display.set({ open: !this.#display.open });
   }
 
   pan(dx: number, dy: number): void {

@@ -36,15 +36,20 @@ export function fitView(image: Size, frame: Size): View {
   return { scale, x: (frame.width - image.width * scale) / 2, y: (frame.height - image.height * scale) / 2 };
 }
 
-/** The nearest view that wastes no room: at least the fit scale, no gap beside an image larger than the frame. */
+/** The nearest view that wastes no room: not too small a scale, no gap beside an image larger than the frame. */
 export function clampView(view: View, image: Size, frame: Size): View {
-  const smallest = fitView(image, frame).scale;
-  const scale = clamp(view.scale, smallest, Math.max(LARGEST_PIXEL, smallest));
+  const scale = clampScale(view.scale, image, frame);
   return {
     scale,
     x: clampOffset(view.x, image.width * scale, frame.width),
     y: clampOffset(view.y, image.height * scale, frame.height),
   };
+}
+
+/** No smaller than what shows all of the image, except to show a small one at its own size. */
+function clampScale(scale: number, image: Size, frame: Size): number {
+  const fitted = fitView(image, frame).scale;
+  return clamp(scale, Math.min(fitted, 1), Math.max(LARGEST_PIXEL, fitted));
 }
 
 function clampOffset(offset: number, length: number, room: number): number {
@@ -53,14 +58,53 @@ function clampOffset(offset: number, length: number, room: number): number {
 
 /** Zoom by a factor, keeping the image point under `about` (frame coordinates) in its place. */
 export function zoom(view: View, factor: number, about: Vec, image: Size, frame: Size): View {
-  const limits = fitView(image, frame).scale;
-  const scale = clamp(view.scale * factor, limits, Math.max(LARGEST_PIXEL, limits));
+  const scale = clampScale(view.scale * factor, image, frame);
   const ratio = scale / view.scale;
   return clampView(
     { scale, x: about.x - (about.x - view.x) * ratio, y: about.y - (about.y - view.y) * ratio },
     image,
     frame,
   );
+}
+
+/** Two fingers, or anything else that holds the image at two points, have moved: what was under them still is. */
+export function pinch(view: View, from: readonly [Vec, Vec], to: readonly [Vec, Vec], image: Size, frame: Size): View {
+  const factor = distance(...to) / Math.max(1, distance(...from));
+  const [before, after] = [middle(...from), middle(...to)];
+  return pan(zoom(view, factor, before, image, frame), after.x - before.x, after.y - before.y, image, frame);
+}
+
+function middle(a: Vec, b: Vec): Vec {
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+}
+
+/** Bring an image point to the middle of the frame, as far as the image reaches. */
+export function centre(view: View, p: Vec, image: Size, frame: Size): View {
+  const { x, y } = toFrame(view, p);
+  return pan(view, frame.width / 2 - x, frame.height / 2 - y, image, frame);
+}
+
+/** The part of the image that shows in the frame. */
+export function seenOf(view: View, image: Size, frame: Size): BoxData {
+  const [a, b] = [toImage(view, { x: 0, y: 0 }), toImage(view, { x: frame.width, y: frame.height })];
+  return {
+    x0: clamp(a.x, 0, image.width),
+    y0: clamp(a.y, 0, image.height),
+    x1: clamp(b.x, 0, image.width),
+    y1: clamp(b.y, 0, image.height),
+  };
+}
+
+/** Whether there is more of the image than is to be seen. */
+export function isZoomed(view: View, image: Size, frame: Size): boolean {
+  return view.scale > fitView(image, frame).scale * 1.001;
+}
+
+/** How large, in CSS pixels, the whole image is drawn in a corner of the frame. */
+export function minimapSize(image: Size, frame: Size): Size {
+  const room = { width: Math.min(150, frame.width * 0.3), height: Math.min(120, frame.height * 0.35) };
+  const { scale } = fitView(image, room);
+  return { width: Math.max(1, Math.round(image.width * scale)), height: Math.max(1, Math.round(image.height * scale)) };
 }
 
 export function pan(view: View, dx: number, dy: number, image: Size, frame: Size): View {
@@ -70,7 +114,7 @@ export function pan(view: View, dx: number, dy: number, image: Size, frame: Size
 /** The view after the frame changed size: fitted views stay fitted, others keep the image point at their centre. */
 export function resize(view: View, image: Size, from: Size, to: Size): View {
   const before = fitView(image, from).scale;
-  if (view.scale <= before * 1.001) return fitView(image, to);
+  if (Math.abs(view.scale / before - 1) < 0.001) return fitView(image, to);
   const centre = toImage(view, { x: from.width / 2, y: from.height / 2 });
   const scale = (view.scale * fitView(image, to).scale) / before;
   return clampView({ scale, x: to.width / 2 - centre.x * scale, y: to.height / 2 - centre.y * scale }, image, to);

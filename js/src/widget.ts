@@ -2,6 +2,7 @@
 
 import type { RenderProps } from "@anywidget/types";
 import { Actions } from "./actions";
+import { Display } from "./display";
 import { Hover } from "./hover";
 import { bindKeyboard } from "./input/keyboard";
 import type { State } from "./protocol";
@@ -10,8 +11,10 @@ import { Ui } from "./ui";
 import { createCandidates } from "./view/candidates";
 import type { Context } from "./view/context";
 import { h, setAttributes } from "./view/dom";
+import { createFullScreen } from "./view/fullscreen";
 import { createHelp } from "./view/help";
 import { createObjects } from "./view/objects";
+import { createOptions } from "./view/options";
 import { createStage } from "./view/stage";
 import { createStatus } from "./view/status";
 import { createToolbar } from "./view/toolbar";
@@ -49,20 +52,22 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
 
   const store = new Store({ model: model as unknown as Model, decode, close, changed, signal });
   const ui = new Ui(changed);
+  const display = new Display(changed);
   const hover = new Hover(
     (prompt) => store.preview(prompt),
     () => draw(false),
   );
-  const actions = new Actions(store, ui, hover);
-  const base = { store, ui, actions, hover, signal, id: (name: string) => `${prefix}-${name}` };
+  const actions = new Actions(store, ui, hover, display);
+  const base = { store, ui, display, actions, hover, signal, id: (name: string) => `${prefix}-${name}` };
   const stage = createStage(base);
   const context: Context = { ...base, focusCanvas: () => stage.canvas.focus({ preventScroll: true }) };
-  const [toolbar, candidates, objects, status, help] = [
+  const [toolbar, candidates, objects, status, help, options] = [
     createToolbar(context),
     createCandidates(context),
     createObjects(context),
     createStatus(context),
     createHelp(context),
+    createOptions(context),
   ];
   const root = h(
     "div",
@@ -75,12 +80,15 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
       h("div", { class: "sam-side" }, candidates.element, objects.element),
       status.element,
       help.element,
+      options.element,
     ),
   );
+  const fullScreen = createFullScreen(root, display, signal);
   bindKeyboard({ root, canvas: stage.canvas, actions, ui, signal });
 
   const update = (): void => {
-    for (const part of [toolbar, stage, candidates, objects, status, help]) part.update();
+    fullScreen.update();
+    for (const part of [toolbar, stage, candidates, objects, status, help, options]) part.update();
     const { image } = store.state;
     root.style.setProperty("--sam-aspect", String(image ? image.width / image.height : 1.5));
     setAttributes(root, { "data-state": store.status, "data-seq": store.answered });

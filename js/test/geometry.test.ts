@@ -27,8 +27,11 @@ describe("views", () => {
     expect(geometry.toFrame(view, before).y).toBeCloseTo(about.y);
   });
 
-  it("never zooms out of the fitted view, nor in beyond 48 CSS pixels a pixel", () => {
-    expect(geometry.zoom(fitted, 0.1, { x: 0, y: 0 }, image, frame)).toEqual(fitted);
+  it("never zooms out beyond what shows all, or actual size, nor in beyond 48 CSS pixels a pixel", () => {
+    const large = { width: 4000, height: 2000 };
+    const whole = geometry.fitView(large, frame);
+    expect(geometry.zoom(whole, 0.1, { x: 0, y: 0 }, large, frame)).toEqual(whole);
+    expect(geometry.zoom(fitted, 0.1, { x: 0, y: 0 }, image, frame)).toEqual({ scale: 1, x: 200, y: 200 });
     expect(geometry.zoom(fitted, 1e6, { x: 0, y: 0 }, image, frame).scale).toBe(48);
     const tiny = geometry.fitView({ width: 4, height: 4 }, frame);
     expect(geometry.zoom(tiny, 2, { x: 0, y: 0 }, { width: 4, height: 4 }, frame)).toEqual(tiny);
@@ -49,6 +52,55 @@ describe("views", () => {
     const view = geometry.resize(near, image, frame, smaller);
     expect(view.scale).toBe(4);
     expect(geometry.toImage(view, { x: 200, y: 150 })).toEqual(centre);
+  });
+
+  it("keeps what two fingers hold under them", () => {
+    const near = geometry.zoom(fitted, 4, { x: 400, y: 300 }, image, frame);
+    const [from, to] = [
+      [
+        { x: 300, y: 280 },
+        { x: 500, y: 300 },
+      ],
+      [
+        { x: 260, y: 320 },
+        { x: 560, y: 350 },
+      ],
+    ] as const;
+    const view = geometry.pinch(near, from, to, image, frame);
+    expect(view.scale / near.scale).toBeCloseTo(Math.hypot(300, 30) / Math.hypot(200, 20));
+    const held = geometry.toImage(near, { x: 400, y: 290 });
+    expect(geometry.toFrame(view, held).x).toBeCloseTo(410);
+    expect(geometry.toFrame(view, held).y).toBeCloseTo(335);
+    // Fingers that meet must not divide by zero, and at the limits the image does not drift away.
+    const met = geometry.pinch(near, [from[0], from[0]], to, image, frame);
+    expect(met.scale).toBe(48);
+    expect(geometry.pinch(fitted, to, [to[0], to[0]], image, frame).scale).toBe(1);
+  });
+
+  it("centres a point as far as the image reaches", () => {
+    const near = geometry.zoom(fitted, 4, { x: 400, y: 300 }, image, frame);
+    const view = geometry.centre(near, { x: 150, y: 110 }, image, frame);
+    expect(geometry.toFrame(view, { x: 150, y: 110 })).toEqual({ x: 400, y: 300 });
+    expect(geometry.centre(near, { x: 0, y: 0 }, image, frame)).toEqual({ scale: 8, x: 0, y: 0 });
+  });
+
+  it("knows what is to be seen, and whether that is all", () => {
+    expect(geometry.seenOf(fitted, image, frame)).toEqual({ x0: 0, y0: 0, x1: 400, y1: 200 });
+    expect(geometry.isZoomed(fitted, image, frame)).toBe(false);
+    const near = geometry.zoom(fitted, 4, { x: 400, y: 300 }, image, frame);
+    expect(geometry.seenOf(near, image, frame)).toEqual({ x0: 150, y0: 62.5, x1: 250, y1: 137.5 });
+    expect(geometry.isZoomed(near, image, frame)).toBe(true);
+  });
+
+  it("keeps the shape of the image in its small map, which leaves most of the frame free", () => {
+    for (const size of [image, { width: 100, height: 9000 }, { width: 9000, height: 100 }]) {
+      const map = geometry.minimapSize(size, frame);
+      expect(map.width).toBeLessThanOrEqual(150);
+      expect(map.height).toBeLessThanOrEqual(120);
+      expect(Math.min(map.width, map.height)).toBeGreaterThan(0);
+    }
+    expect(geometry.minimapSize(image, frame)).toEqual({ width: 150, height: 75 });
+    expect(geometry.minimapSize(image, { width: 200, height: 200 }).width).toBe(60);
   });
 
   it("reveals a point by the least pan", () => {

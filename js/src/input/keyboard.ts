@@ -43,6 +43,10 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { keys: ["+", "="], help: "Zoom in", where: "widget", shown: "+", run: (a) => a.zoomIn() },
   { keys: ["-", "_"], help: "Zoom out", where: "widget", shown: "−", run: (a) => a.zoomOut() },
   { keys: ["0"], help: "Show the whole photo", where: "widget", run: (a) => a.fit() },
+  { keys: ["z"], help: "Show the photo at its actual size", where: "widget", run: (a) => a.actualSize() },
+  { keys: ["f"], help: "Full screen", where: "widget", run: (a) => a.toggleFull() },
+  { keys: ["m"], help: "Masks filled, outlined, or cut out", where: "widget", run: (a) => a.nextMaskStyle() },
+  { keys: ["i"], help: "Show or hide the photo", where: "widget", run: (a) => a.togglePhoto() },
   { keys: ["?"], help: "Show or hide this help", where: "widget", run: (a) => a.toggleHelp() },
 ];
 
@@ -64,7 +68,7 @@ export const GESTURES: readonly (readonly [string, string])[] = [
   ["Alt+click, right click, long press", "Add a background point"],
   ["Drag", "Draw a box"],
   ["Two clicks with the Box tool", "Draw a box"],
-  ["Space+drag, middle drag, two fingers", "Pan"],
+  ["Space+drag, middle drag, two fingers, drag in the small map", "Pan"],
   ["Wheel on the focused photo, Ctrl+wheel, pinch", "Zoom"],
 ];
 
@@ -120,18 +124,22 @@ export function staysHere(event: KeyLike, inField: boolean): boolean {
   return inField || !combined || event.key === "Enter" || findShortcut(event, true) !== undefined;
 }
 
+function isField(target: unknown): boolean {
+  return target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
+}
+
 /** Bind the shortcuts, and keep keys from the notebook around: there, "x" cuts the cell and the widget with it. */
 export function bindKeyboard({ root, canvas, actions, ui, signal }: KeyboardOptions): void {
   // Before JupyterLab 4.2 its shortcuts came first, but never for an element with this attribute.
   const claim = (event: KeyboardEvent): void => {
     const target = event.composedPath()[0];
     if (target instanceof Element && root.contains(target))
-      target.toggleAttribute("data-lm-suppress-shortcuts", staysHere(event, target instanceof HTMLInputElement));
+      target.toggleAttribute("data-lm-suppress-shortcuts", staysHere(event, isField(target)));
   };
   window.addEventListener("keydown", claim, { signal, capture: true });
 
   const keydown = (event: KeyboardEvent): void => {
-    const inField = event.target instanceof HTMLInputElement;
+    const inField = isField(event.target);
     if (staysHere(event, inField)) event.stopPropagation();
     if (event.defaultPrevented || inField) return;
     const onCanvas = event.target === canvas;

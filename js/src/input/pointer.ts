@@ -1,7 +1,7 @@
 /** Mouse, pen and touch on the photo. One pointer prompts or pans; two fingers pan and zoom. */
 
 import type { Actions } from "../actions";
-import { clampView, distance, toImage, type Vec } from "../geometry";
+import { distance, toImage, type Vec } from "../geometry";
 import type { Hover } from "../hover";
 import type { Store } from "../store";
 import type { Ui } from "../ui";
@@ -98,13 +98,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
   const pinch = (id: number, at: Vec): void => {
     const other = [...pointers].find(([key]) => key !== id)?.[1];
     const before = pointers.get(id);
-    const { image } = store.state;
-    if (!other || !before || !image || !ui.frame) return;
-    const ratio = distance(at, other) / Math.max(1, distance(before, other));
-    const { scale, x, y } = ui.view;
-    const [from, to] = [middle(before, other), middle(at, other)];
-    const view = { scale: scale * ratio, x: to.x - (from.x - x) * ratio, y: to.y - (from.y - y) * ratio };
-    ui.set({ view: clampView(view, image, ui.frame) });
+    if (other && before) actions.pinch([before, other], [at, other]);
   };
 
   const up = (event: PointerEvent): void => {
@@ -166,8 +160,4 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
   canvas.addEventListener("contextmenu", swallow, { signal });
   // No autoscroll, no selection; the event itself goes on, for a notebook makes the cell active by it.
   canvas.addEventListener("mousedown", (event) => event.preventDefault(), { signal });
-}
-
-function middle(a: Vec, b: Vec): Vec {
-  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
 }

@@ -1,6 +1,7 @@
 /** What every part of the screen is given, and what it gives back. */
 
 import type { Actions } from "../actions";
+import type { Display } from "../display";
 import type { Hover } from "../hover";
 import type { Store } from "../store";
 import type { Ui } from "../ui";
@@ -8,6 +9,7 @@ import type { Ui } from "../ui";
 export interface Context {
   readonly store: Store;
   readonly ui: Ui;
+  readonly display: Display;
   readonly actions: Actions;
   readonly hover: Hover;
   /** Ends every listener when the view closes. */

@@ -1,5 +1,6 @@
 /** The mask under the pointer, faint, on a layer of its own, and its score in a tag beside the pointer. */
 
+import type { Display } from "../display";
 import { type Size, toFrame, type View } from "../geometry";
 import type { Hover } from "../hover";
 import { CANDIDATE } from "../palette";
@@ -7,7 +8,8 @@ import { h, setAttributes, setText } from "./dom";
 import { createLayer, fitLayer, hasChanged, start } from "./layer";
 import { drawOutlines, type Look, Painter } from "./masks";
 
-const FILL = 0.28;
+/** Of the opacity of the chosen mask's fill. */
+const FILL = 0.7;
 const LINE = 1.25;
 const OUTLINE_OPACITY = 0.8;
 /** Room for the tag, in CSS pixels: it stands below and to the right of the pointer where there is that much. */
@@ -20,13 +22,14 @@ export class HoverLayer {
   readonly tag = h("div", { class: "sam-tag", "aria-hidden": "true", hidden: true });
   readonly #painter = new Painter();
 
-  draw({ shown, at }: Hover, view: View, frame: Size): void {
+  draw({ shown, at }: Hover, view: View, frame: Size, display: Display): void {
     const ratio = window.devicePixelRatio || 1;
     fitLayer(this.#layer, frame.width, frame.height, ratio);
-    if (hasChanged(this.#layer, [shown, view, frame, ratio])) {
+    if (hasChanged(this.#layer, [shown, view, frame, ratio, display.masks, display.opacity])) {
       const pen = start(this.#layer, ratio);
       if (shown) {
-        const look: Look[] = [{ mask: shown.mask, color: CANDIDATE, fill: FILL, line: LINE }];
+        const fill = display.masks === "outline" ? 0 : FILL * display.opacity;
+        const look: Look[] = [{ mask: shown.mask, color: CANDIDATE, fill, line: LINE }];
         this.#painter.fill(pen, look, view, ratio);
         pen.globalAlpha = OUTLINE_OPACITY;
         drawOutlines(pen, look, view, frame, ratio);

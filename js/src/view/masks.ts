@@ -1,9 +1,10 @@
 /** Masks over the photo: fills painted from runs pixel by pixel of the screen, outlines as paths that stay crisp. */
 
 import { type Part, partFor } from "../crop";
+import type { Display } from "../display";
 import type { Size, View } from "../geometry";
 import { CANDIDATE, objectColor } from "../palette";
-import { type Mask, outline, paint, rgba } from "../runs";
+import { type Mask, outline, paint, type Raster, rgba } from "../runs";
 import type { Store } from "../store";
 import type { Ui } from "../ui";
 
@@ -19,17 +20,19 @@ export interface Look {
 }
 
 /** The masks to draw, lowest first: objects, the chosen candidate, the one that the pointer is on in the list. */
-export function looks(store: Store, ui: Ui): Look[] {
+export function looks(store: Store, ui: Ui, display: Display): Look[] {
   const { candidates, objects } = store.state;
+  // The chosen mask's opacity is the person's choice; what is 1 here is as opaque as that.
+  const fill = (share: number): number => (display.masks === "outline" ? 0 : Math.min(1, share * display.opacity));
   const result: (Omit<Look, "mask"> & { mask: Mask | null })[] = objects.map(({ id, mask, color }) => {
     const lit = id === ui.highlight;
-    return { mask: store.mask(mask), color: objectColor(color), fill: lit ? 0.55 : 0.32, line: lit ? 2.5 : 1.5 };
+    return { mask: store.mask(mask), color: objectColor(color), fill: fill(lit ? 1.4 : 0.8), line: lit ? 2.5 : 1.5 };
   });
   const { chosen } = store;
   const previewing = ui.preview !== null && ui.preview !== chosen && ui.preview < candidates.length;
   if (chosen !== null) {
     const mask = store.mask(candidates[chosen].mask);
-    result.push({ mask, color: CANDIDATE, fill: previewing ? 0.24 : 0.4, line: 2 });
+    result.push({ mask, color: CANDIDATE, fill: fill(previewing ? 0.6 : 1), line: 2 });
   }
   if (previewing) {
     const mask = store.mask(candidates[ui.preview ?? 0].mask);
@@ -37,6 +40,10 @@ export function looks(store: Store, ui: Ui): Look[] {
   }
   return result.filter((look): look is Look => look.mask !== null);
 }
+
+/** Side of the squares around what is cut out, in CSS pixels, and their colours. */
+const CHEQUER = 8;
+const CHEQUERS = [rgba("#8d939b", 1), rgba("#a3a9b1", 1)] as const;
 
 /** Paints fills in pixels of the screen: a large photo costs no more than a small one, and no frame takes new memory. */
 export class Painter {
@@ -46,14 +53,39 @@ export class Painter {
   /** Fill a layer's canvas with the masks as a view shows them. */
   fill(pen: CanvasRenderingContext2D, all: readonly Look[], view: View, ratio: number): void {
     const { width, height } = pen.canvas;
-    if (this.#data?.width !== width || this.#data.height !== height) {
-      this.#data = new ImageData(width, height);
-      this.#pixels = new Uint32Array(this.#data.data.buffer);
-    } else this.#pixels.fill(0);
-    const step = 1 / (view.scale * ratio);
-    const raster = { pixels: this.#pixels, width, height, left: -view.x / view.scale, top: -view.y / view.scale, step };
+    const data = this.#fit(width, height);
+    this.#pixels.fill(0);
+    const raster = this.#raster(width, height, view, ratio);
     for (const { mask, color, fill } of all) if (fill > 0) paint(mask, raster, rgba(color, fill));
-    pen.putImageData(this.#data, 0, 0);
+    pen.putImageData(data, 0, 0);
+  }
+
+  /** Cover a layer's canvas but for the masks: a chequered pattern, as for what is transparent. */
+  cutOut(pen: CanvasRenderingContext2D, all: readonly Look[], view: View, ratio: number): void {
+    const { width, height } = pen.canvas;
+    const data = this.#fit(width, height);
+    const side = Math.round(CHEQUER * ratio);
+    for (let j = 0; j < height; j++) {
+      const odd = Math.floor(j / side) % 2;
+      // Each row of squares is worked out once.
+      if (j % side) this.#pixels.copyWithin(j * width, (j - 1) * width, j * width);
+      else for (let i = 0; i < width; i++) this.#pixels[j * width + i] = CHEQUERS[(odd + Math.floor(i / side)) % 2];
+    }
+    const raster = this.#raster(width, height, view, ratio);
+    for (const { mask } of all) paint(mask, raster, 0);
+    pen.putImageData(data, 0, 0);
+  }
+
+  #fit(width: number, height: number): ImageData {
+    if (this.#data?.width === width && this.#data.height === height) return this.#data;
+    this.#data = new ImageData(width, height);
+    this.#pixels = new Uint32Array(this.#data.data.buffer);
+    return this.#data;
+  }
+
+  #raster(width: number, height: number, view: View, ratio: number): Raster {
+    const step = 1 / (view.scale * ratio);
+    return { pixels: this.#pixels, width, height, left: -view.x / view.scale, top: -view.y / view.scale, step };
   }
 }
 

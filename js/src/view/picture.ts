@@ -4,7 +4,7 @@ import { clamp, type Size, type View } from "../geometry";
 import type { Tile, Tiles } from "../tiles";
 
 /** From so many pixels of the screen to one of the photo on, its pixels are squares. */
-const CRISP = 3;
+const CRISP = 2;
 
 /** Draw what a view shows of the photo; the context's unit is the CSS pixel, of which `ratio` of the screen's are one. */
 export function drawPicture(

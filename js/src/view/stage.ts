@@ -1,12 +1,13 @@
 /** The photo with what lies over it, on five canvases that are drawn at most once a frame and only when they change. */
 
+import { shortcutFor } from "../input/keyboard";
 import { bindPointer } from "../input/pointer";
-import { USUAL } from "../tiles";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
 import { HoverLayer } from "./hover";
 import { createLayer, fitLayer, hasChanged, start } from "./layer";
 import { drawOutlines, looks, Painter } from "./masks";
+import { createMinimap } from "./minimap";
 import { drawOverlay } from "./overlay";
 import { drawPicture } from "./picture";
 import { isError, statusText } from "./status";
@@ -16,6 +17,7 @@ const HIGHEST = 520;
 const LOWEST = 140;
 /** Its height while there is no photo. */
 const WITHOUT_PHOTO = 220;
+const ACTUAL = shortcutFor("Show the photo at its actual size");
 
 export interface Stage extends Part {
   /** What has the focus when a person works in the photo. */
@@ -26,7 +28,7 @@ export interface Stage extends Part {
 }
 
 export function createStage(context: Omit<Context, "focusCanvas">): Stage {
-  const { store, ui, actions, hover, signal, id } = context;
+  const { store, ui, display, actions, hover, signal, id } = context;
   const photo = createLayer("photo");
   const masks = createLayer("masks");
   const outlines = createLayer("outlines");
@@ -66,8 +68,13 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   zoomOut.addEventListener("click", () => actions.zoomOut(), { signal });
   fitAll.addEventListener("click", () => actions.fit(), { signal });
   zoomIn.addEventListener("click", () => actions.zoomIn(), { signal });
-  const zooms = h("div", { class: "sam-zooms" }, zoomOut, fitAll, zoomIn);
-  const element = h("div", { class: "sam-stage" }, canvas, veil, notice, zooms, keys, place);
+  const actual = h("button", { type: "button", class: "sam-button sam-quiet sam-percent" });
+  const full = iconButton("full", "Full screen", `Full screen (${shortcutFor("Full screen")})`);
+  actual.addEventListener("click", () => actions.actualSize(), { signal });
+  full.addEventListener("click", () => actions.toggleFull(), { signal });
+  const zooms = h("div", { class: "sam-zooms" }, zoomOut, actual, zoomIn, fitAll, full);
+  const minimap = createMinimap(context);
+  const element = h("div", { class: "sam-stage" }, canvas, veil, notice, minimap.element, zooms, keys, place);
 
   bindPointer({ canvas, store, ui, actions, hover, signal });
   const redraw = (): void => ui.set({});
@@ -81,7 +88,8 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
     if (!width) return;
     const { image } = store.state;
     const wanted = image ? (width * image.height) / image.width : WITHOUT_PHOTO;
-    const height = Math.round(Math.min(HIGHEST, Math.max(LOWEST, wanted)));
+    const highest = display.full ? element.clientHeight : HIGHEST;
+    const height = display.full ? highest : Math.round(Math.min(highest, Math.max(LOWEST, wanted)));
     canvas.style.height = `${height}px`;
     ui.layout(image, { width, height });
   };
@@ -100,6 +108,12 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       setText(veil, embedding ? "Embedding…" : "");
       setAttributes(veil, { hidden: !embedding });
       setAttributes(zooms, { hidden: !store.tiles.ready });
+      const percent = 100 * ui.view.scale;
+      const shown = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
+      setText(actual, shown);
+      setAttributes(actual, { "aria-label": `${shown}, show actual size`, title: `Actual size (${ACTUAL})` });
+      setAttributes(full, { "aria-pressed": String(display.full) });
+      setAttributes(photo.element, { hidden: !display.photo });
       const holding = ui.panning ? "grabbing" : ui.spaceHeld || ui.tool === "pan" ? "grab" : null;
       setAttributes(canvas, {
         "data-cursor": holding,
@@ -115,18 +129,31 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       const ratio = window.devicePixelRatio || 1;
       for (const layer of layers) fitLayer(layer, frame.width, frame.height, ratio);
       const { tiles } = store;
-      tiles.look({ view, frame, ratio, rendering: USUAL });
+      tiles.look({ view, frame, ratio, rendering: actions.rendering });
       const place = [view, frame, ratio];
 
       if (hasChanged(photo, [tiles.version, ...place])) drawPicture(start(photo, ratio), tiles, view, frame, ratio);
 
-      const all = image && tiles.ready ? looks(store, ui) : [];
-      const shown = all.flatMap((look) => Object.values(look));
+      const all = image && tiles.ready ? looks(store, ui, display) : [];
+      const shown = [display.masks, ...all.flatMap((look) => Object.values(look))];
+      const cut = display.masks === "cutout" && all.some((look) => !look.dashed);
       if (hasChanged(masks, [...shown, ...place])) {
         const pen = start(masks, ratio);
-        if (all.some((look) => look.fill > 0)) painter.fill(pen, all, view, ratio);
+        if (cut)
+          painter.cutOut(
+            pen,
+            all.filter((look) => !look.dashed),
+            view,
+            ratio,
+          );
+        else if (all.some((look) => look.fill > 0)) painter.fill(pen, all, view, ratio);
       }
-      if (hasChanged(outlines, [...shown, ...place])) drawOutlines(start(outlines, ratio), all, view, frame, ratio);
+      if (hasChanged(outlines, [...shown, ...place])) {
+        // The edge of what is cut out is plain to see.
+        const lined = cut ? all.filter((look) => look.dashed) : all;
+        drawOutlines(start(outlines, ratio), lined, view, frame, ratio);
+      }
+      minimap.draw(all);
 
       const { anchor, opposite, cursor } = ui;
       const focused = canvas.matches(":focus");
@@ -136,7 +163,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       }
     },
     drawHover() {
-      if (ui.frame) hovered.draw(hover, ui.view, ui.frame);
+      if (ui.frame) hovered.draw(hover, ui.view, ui.frame, display);
     },
   };
 }

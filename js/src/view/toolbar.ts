@@ -12,7 +12,7 @@ const TOOLS: readonly { tool: Tool; name: string }[] = [
   { tool: "pan", name: "Pan" },
 ];
 
-export function createToolbar({ store, ui, actions, signal, focusCanvas, id }: Context): Part {
+export function createToolbar({ store, ui, display, actions, signal, focusCanvas, id }: Context): Part {
   const tools = h(
     "div",
     { class: "sam-segments", role: "radiogroup", "aria-label": "Tool" },
@@ -54,12 +54,15 @@ export function createToolbar({ store, ui, actions, signal, focusCanvas, id }: C
   );
   const help = iconButton("help", "Keyboard and mouse help", "Keyboard and mouse (?)");
   setAttributes(help, { "aria-controls": id("help") });
+  const options = iconButton("view", "View options", "View options: masks, contrast, channels");
+  setAttributes(options, { "aria-controls": id("options") });
   const listen = (button: HTMLButtonElement, run: () => void): void =>
     button.addEventListener("click", run, { signal });
   listen(hover, () => actions.toggleHover());
   listen(undo, () => actions.undo());
   listen(redo, () => actions.redo());
   listen(clear, () => actions.clear());
+  listen(options, () => actions.toggleOptions());
   listen(help, () => actions.toggleHelp());
 
   const enable = (button: HTMLButtonElement, enabled: boolean): void => {
@@ -68,7 +71,7 @@ export function createToolbar({ store, ui, actions, signal, focusCanvas, id }: C
   };
   const edits = h("div", { class: "sam-group" }, undo, redo, clear);
   return {
-    element: h("div", { class: "sam-toolbar" }, tools, hover, edits, help),
+    element: h("div", { class: "sam-toolbar" }, tools, hover, edits, h("div", { class: "sam-group" }, options, help)),
     update() {
       const tool = TOOLS.findIndex((item) => item.tool === ui.tool);
       setChosen(tools, tool);
@@ -76,6 +79,7 @@ export function createToolbar({ store, ui, actions, signal, focusCanvas, id }: C
       enable(undo, store.state.can_undo);
       enable(redo, store.state.can_redo);
       enable(clear, store.canClear);
+      setAttributes(options, { "aria-expanded": String(display.open) });
       setAttributes(help, { "aria-expanded": String(ui.helpOpen) });
     },
   };
