@@ -1,0 +1,331 @@
+"""A session file in the hands of the one process that writes it: locked, an edit a transaction, folded up at rest.
+
+While it is open, `<name>-wal` beside the file holds the newest edits, until the session has rested for a second, and
+`<name>.lock` keeps other processes away. A process that dies leaves both behind; neither is in anybody's way, and what
+was in the former is there at the next opening.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import datetime as dt
+import os
+import platform
+import sqlite3
+import threading
+import uuid
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from filelock import FileLock, Timeout
+
+from sam_widget.errors import SessionError
+from sam_widget.record.format import (
+    Blob,
+    Contents,
+    Document,
+    connect,
+    damaged,
+    digest,
+    head_checksum,
+    insert,
+    insert_history,
+    read,
+    to_json,
+    write_new,
+    writer_of,
+)
+
+# How long another process's lock is waited for: long enough for it to have signed the file.
+LOCK_SECONDS = 0.3
+# After this long without an edit, the edits beside the file are folded into it.
+REST_SECONDS = 1.0
+# Pages of 4 kB beside the file before they are folded in during an edit: seldom, for that edit takes longer.
+FOLD_PAGES = 8192
+
+
+class SessionFile:
+    """A path that this process alone writes, from `claim` to `close`.
+
+    Methods may be called from any thread.
+
+    Attributes:
+        path: Absolute, without symbolic links.
+        contents: What the file holds; documents and blobs only until `take`.
+    """
+
+    # What this process has open, so that a cell that is run again goes on with the file instead of finding it taken.
+    _mine: ClassVar[weakref.WeakValueDictionary[Path, SessionFile]] = weakref.WeakValueDictionary()
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        """Own a lock that is held; see `claim`."""
+        self.path = path
+        self.contents = Contents({}, [], 0)
+        self._lock: FileLock | None = lock
+        self._pid = os.getpid()
+        self._busy = threading.RLock()
+        self._rest: threading.Timer | None = None
+        self._closed_because = "its file was closed"
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._checksums: list[str] = []
+        self._known: set[str] = set()
+
+    @classmethod
+    def claim(cls, path: str | Path) -> SessionFile:
+        """Take a path for writing, whether or not there is a file yet.
+
+        Where this process has the path open already, the newer use takes over, and the older one raises from then on.
+
+        Raises:
+            SessionError: Another process has it, it is no session file, or it cannot be written.
+        """
+        path = resolved(path)
+        if not path.parent.is_dir():
+            raise SessionError(f"there is no folder {str(path.parent)!r} for {path.name}; make it first")
+        older = cls._mine.get(path)
+        if older is not None:
+            older.close(f"{path.name} was opened anew in this kernel; go on with the newer session")
+        file = cls(path, _locked(path))
+        try:
+            # An empty file is what programs make that only reserve a name.
+            if path.exists() and not (path.is_file() and path.stat().st_size == 0):
+                file.contents = read(path)
+                file._open()
+        except BaseException:
+            file.close()
+            raise
+        cls._mine[path] = file
+        atexit.register(_close, weakref.ref(file))
+        return file
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a session in the file."""
+        return bool(self.contents.history)
+
+    def take(self) -> Contents:
+        """Return the contents, once: documents and blobs are many bytes, and are not kept here."""
+        taken = self.contents
+        self.contents = Contents(taken.meta, taken.history, taken.position, taken.stamp)
+        return taken
+
+    def create(self, contents: Contents) -> None:
+        """Write the whole file, in place of an earlier one: it is there at once or not at all."""
+        with self._busy, self._failures():
+            self._disconnect()
+            contents.stamp = uuid.uuid4().hex
+            write_new(self.path, contents)
+            self.contents = contents
+            self._open()
+            self.take()
+
+    def commit(
+        self,
+        history: Sequence[str],
+        position: int,
+        *,
+        documents: Mapping[str, Document],
+        blobs: Mapping[str, Blob],
+        meta: Mapping[str, Any],
+    ) -> None:
+        """Bring the file to this history in one transaction. When this returns, it is on the disk.
+
+        Args:
+            history: Hashes of the states, in order.
+            position: The present one.
+            documents: By hash, all that the history names and the file may not have yet.
+            blobs: The same.
+            meta: Rows of `meta` that may have changed.
+
+        Raises:
+            SessionError: The file is closed, was taken over, moved or removed, or the disk is full; it is as it was.
+        """
+        with self._busy:
+            self._check_still_ours()
+            now, stamp = self.contents, uuid.uuid4().hex
+            kept = _common(history, now.history)
+            checksums = self._checksums[:kept]
+            for state in history[kept:]:
+                checksums.append(digest(checksums[-1] if checksums else "", state))
+            changed = {key: value for key, value in meta.items() if now.meta.get(key) != value}
+            everything = {**now.meta, **changed}
+            blobs = {key: blob for key, blob in blobs.items() if key not in self._known}
+            documents = {key: document for key, document in documents.items() if key not in self._known}
+            with self._failures(), self._transaction() as to:
+                insert(to, documents, blobs)
+                insert_history(to, history, checksums, kept)
+                rows = [(key, to_json(value)) for key, value in changed.items()]
+                to.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+                checksum = head_checksum(position, stamp, checksums[-1], everything)
+                to.execute("UPDATE head SET position = ?, stamp = ?, checksum = ?", (position, stamp, checksum))
+            self._checksums = checksums
+            self._known |= blobs.keys() | documents.keys()
+            self.contents = Contents(everything, list(history), position, stamp)
+            self._fold_at_rest()
+
+    def close(self, because: str = "its file was closed") -> None:
+        """Make it one file again and let others have it. Closing again does nothing."""
+        with self._busy:
+            if self._lock is None or os.getpid() != self._pid:
+                return
+            self._closed_because = because
+            self._disconnect()
+            # While it is still held: whoever waits for it sees that the name is gone, and makes a new one.
+            with contextlib.suppress(OSError):
+                Path(self._lock.lock_file).unlink()
+            self._lock.release()
+            self._lock = None
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
+
+    # ------------------------------------------------------------------------------------------------ the connection
+
+    def _open(self) -> None:
+        """Open the file for edits, sweep out what the history names no more, and sign it."""
+        with self._failures():
+            self._connection = connect(self.path, "rw")
+            found = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok":
+                raise damaged(self.path, found)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {FOLD_PAGES}")
+            self._identity = _identity(self.path)
+            self._checksums = self.contents.checksums()
+            self._known = self.contents.documents.keys() | self.contents.blobs.keys()
+            with self._transaction() as to:
+                to.execute("DELETE FROM writer")
+                since = dt.datetime.now(dt.UTC).isoformat(sep=" ", timespec="seconds")
+                to.execute("INSERT INTO writer VALUES (?, ?, ?)", (self._pid, platform.node(), since))
+
+    def sweep(self, live: set[str]) -> None:
+        """Remove documents and blobs that are not among these hashes: what was undone and then done differently."""
+        with self._busy, self._failures(), self._transaction() as to:
+            dead = [(key,) for key in self._known - live]
+            to.executemany("DELETE FROM documents WHERE hash = ?", dead)
+            to.executemany("DELETE FROM blobs WHERE hash = ?", dead)
+            self._known &= live
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection
+        if connection is None:
+            raise SessionError(f"this edit cannot be saved: {self._closed_because}")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise SessionError(
+                f"{self.path} cannot be written ({error}), so nothing was changed; see whether the disk is full and "
+                "whether you may write there"
+            ) from error
+
+    def _check_still_ours(self) -> None:
+        if os.getpid() != self._pid:
+            raise SessionError(f"{self.path.name} is written by process {self._pid}, and not by its child processes")
+        if self._connection is not None and _identity(self.path) != self._identity:
+            raise SessionError(
+                f"{self.path} was moved, removed or replaced while it was open, so this edit cannot be saved; put it "
+                "back, or call save() with another path"
+            )
+
+    def _disconnect(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        if self._connection is None:
+            return
+        # Folded in, and readable from a disk that cannot be written. If that fails, it is done at the next opening.
+        with contextlib.suppress(sqlite3.Error):
+            if _identity(self.path) == self._identity:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+        self._connection.close()
+        self._connection = None
+
+    def _fold_at_rest(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        self._rest = threading.Timer(REST_SECONDS, _fold, (self.path, self._identity))
+        self._rest.daemon = True
+        self._rest.start()
+
+
+# ------------------------------------------------------------------------------------------------ shared parts
+
+
+def resolved(path: str | Path) -> Path:
+    """Return a path as the file system has it.
+
+    Raises:
+        SessionError: It is no path.
+    """
+    try:
+        found = Path(path).expanduser().resolve()
+        found.exists()
+    except (TypeError, ValueError, OSError, RuntimeError) as error:  # a NUL in it; too long; a loop of links
+        raise SessionError(
+            f"{path!r} is no path for a session file ({error}); expected one such as 'truck.sam'"
+        ) from error
+    return found
+
+
+def _locked(path: Path) -> FileLock:
+    lock = FileLock(f"{path}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=LOCK_SECONDS)
+    except Timeout:
+        writer = writer_of(path)
+        who = "another process" if writer is None else f"process {writer[0]} on {writer[1]}, since {writer[2]}"
+        raise SessionError(
+            f"{path.name} is open in another kernel ({who}); nothing was changed. Close it there, with w.close() or by "
+            "ending that kernel, or choose another path; Session.load reads it as it is now"
+        ) from None
+    except OSError as error:
+        raise SessionError(f"{path} cannot be written ({error}); choose a folder that you may write to") from error
+    return lock
+
+
+def _common(first: Sequence[str], second: Sequence[str]) -> int:
+    """Return how many items two sequences share from the start."""
+    for k, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return k
+    return min(len(first), len(second))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _fold(path: Path, identity: tuple[int, int] | None) -> None:
+    """Bring edits into the file without holding up the next one: with a connection of its own."""
+    if _identity(path) != identity:
+        return
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(path, "rw")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def _close(reference: weakref.ref[SessionFile]) -> None:
+    file = reference()
+    if file is not None:
+        file.close("Python is ending")
