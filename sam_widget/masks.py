@@ -89,9 +89,14 @@ def mask_from_runs(runs: ArrayLike, height: int, width: int) -> Mask:
     Raises:
         MaskError: the runs overlap, are out of order, or reach beyond the mask.
     """
-    pairs = np.asarray(runs, dtype=np.int64).reshape(-1, 2)
+    lengths = _lengths(np.asarray(runs, dtype=np.int64).reshape(-1, 2), height, width)
+    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(height, width)
+
+
+def _lengths(pairs: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
+    """How many pixels are off, on, off, on, ..., off."""
     edges = np.stack((pairs[:, 0], pairs.sum(axis=1)), axis=1).reshape(-1)
-    # How many pixels are off, on, off, on, ..., off. None negative says all at once: in order, no overlap, inside.
+    # None negative says all at once: in order, no overlap, inside.
     lengths = np.diff(edges, prepend=0, append=height * width)
     if (lengths < 0).any():
         msg = (
@@ -99,7 +104,7 @@ def mask_from_runs(runs: ArrayLike, height: int, width: int) -> Mask:
             f"without overlap, ending at or before {height * width}."
         )
         raise MaskError(msg)
-    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(height, width)
+    return lengths
 
 
 class StoredMask:
@@ -116,6 +121,18 @@ class StoredMask:
         self.runs = runs_from_mask(mask)
         mask.flags.writeable = False
         self._decoded = weakref.ref(mask)
+
+    @classmethod
+    def from_runs(cls, runs: ArrayLike, height: int, width: int) -> StoredMask:
+        """Store a mask that is known by its row runs; it is decoded when somebody looks.
+
+        Raises:
+            MaskError: The runs overlap, are out of order, or reach beyond the mask.
+        """
+        stored = cls(np.zeros((0, 0), np.bool_))
+        stored.shape, stored.runs = (height, width), np.array(runs, dtype=np.uint32).reshape(-1, 2)
+        _lengths(stored.runs.astype(np.int64), height, width)
+        return stored
 
     @property
     def array(self) -> Mask:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sam_widget.errors import ImageError
 from sam_widget.image import RGB, STRIP, file_name, image_hash, read_values, rgb_from_values, window
+from sam_widget.reference import Reference
 
 Values = NDArray[Any]
 
@@ -54,6 +55,7 @@ class SourceImage:
         values: (H, W, C) of integers or floats, read-only.
         rgb: (H, W, 3) uint8, read-only: what `to_rgb` gives, and what a model sees unless told otherwise.
         name: File name of the image, where it came with one.
+        reference: Where the image came from.
     """
 
     def __init__(self, source: Any) -> None:
@@ -66,6 +68,7 @@ class SourceImage:
             ImageError: There is no image to be had from it.
         """
         self.name = file_name(source)
+        self.reference = Reference.of(source)
         values = read_values(source, any_channels=True)
         if values.dtype.kind == "b":
             values = values.astype(np.uint8) * np.uint8(255)

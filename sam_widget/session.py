@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,13 @@ from sam_widget.annotations import annotations_of
 from sam_widget.embeddings import Embedding
 from sam_widget.errors import SessionError
 from sam_widget.geometry import Box
+from sam_widget.history import History
 from sam_widget.masks import box_from_mask
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.predictor import Predictor
 from sam_widget.prompts import Prompt
+from sam_widget.record.kept import Kept
 from sam_widget.rendering import Rendering, SourceImage
 from sam_widget.state import Candidate, SegmentedObject, SessionState
 from sam_widget.tools import Tools
@@ -44,7 +46,7 @@ def _named_predictor(name: str, progress: Progress | None) -> Predictor:
         return _named[name]
 
 
-class Session(Tools):
+class Session(Kept, Tools):
     """One image and one model, without a browser.
 
     Methods may be called from any thread: edits happen one after the other, and reading never waits. An edit that
@@ -52,7 +54,13 @@ class Session(Tools):
     """
 
     def __init__(
-        self, image: Any, *, model: str | Path | Sam | Predictor = "tiny", progress: Progress | None = None
+        self,
+        image: Any,
+        *,
+        model: str | Path | Sam | Predictor = "tiny",
+        progress: Progress | None = None,
+        autosave: str | Path | None = None,
+        keep_image: bool = True,
     ) -> None:
         """Open an image.
 
@@ -61,38 +69,34 @@ class Session(Tools):
                 channels; or a `SourceImage`.
             model: A name or checkpoint path (loaded once a process), a loaded model, or a predictor.
             progress: Called with bytes done and bytes in all while a named model's weights are downloaded.
+            autosave: A session file, such as "truck.sam". What is in it already comes back, history and all; from then
+                on, an edit is on the disk when its method returns.
+            keep_image: Put the image into a new session file, so that it opens without the photo.
 
         Raises:
             ImageError: The image cannot be read.
             ModelError: The model cannot be loaded.
+            SessionError: Another kernel is writing the session file, it is damaged, or about another image.
         """
+        History.__init__(self)
         self.source = image if isinstance(image, SourceImage) else SourceImage(image)
         self.image: np.ndarray = self.source.rgb
         self.image_hash = self.source.hash
         # What exported files call the image; None where it came without a name.
         self.image_name = self.source.name
+        self._model_given = str(model) if isinstance(model, str | Path) else None
         if isinstance(model, Predictor):
             self.predictor = model
         elif isinstance(model, Sam):
             self.predictor = Predictor(model)
         else:
             self.predictor = _named_predictor(str(model), progress)
-        self._state = SessionState()
-        self._past: list[SessionState] = []
-        self._future: list[SessionState] = []
         self._embedding: tuple[Rendering, Embedding] | None = None
         self._answered: SessionState | None = None
-        # What the last edit was a step of, if it was one of several that undo takes back at once.
-        self._gesture: str | None = None
-        self._edit = threading.RLock()
-        self._listeners: list[Callable[[], None]] = []
+        if autosave is not None:
+            self._begin(autosave, keep_image=keep_image)
 
     # ------------------------------------------------------------------------------------------------ reading
-
-    @property
-    def state(self) -> SessionState:
-        """Everything at this moment."""
-        return self._state
 
     @property
     def size(self) -> tuple[int, int]:
@@ -120,16 +124,6 @@ class Session(Tools):
         return self._state.objects
 
     @property
-    def can_undo(self) -> bool:
-        """Whether there is anything to undo."""
-        return bool(self._past)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is anything to redo."""
-        return bool(self._future)
-
-    @property
     def embedding(self) -> Embedding:
         """The embedded image, as the model is to see it; the first use embeds it."""
         with self._edit:
@@ -137,11 +131,6 @@ class Session(Tools):
             if self._embedding is None or self._embedding[0] != rendering:
                 self._embedding = rendering, self.predictor.embed(self.source.render(rendering))
             return self._embedding[1]
-
-    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` after every edit, in the thread that made it. Returns a function that ends this."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
 
     # ------------------------------------------------------------------------------------------------ prompting
 
@@ -361,47 +350,8 @@ class Session(Tools):
             rest = tuple(o for o in self.objects if o is not old)
             self._change(replace(self._state, objects=rest, editing=self._unless_gone([old])))
 
-    # ------------------------------------------------------------------------------------------------ history
-
-    def undo(self) -> None:
-        """Take back the last edit.
-
-        Raises:
-            SessionError: There is none.
-        """
-        self._travel(self._past, self._future, "undo")
-
-    def redo(self) -> None:
-        """Make the edit undone last again.
-
-        Raises:
-            SessionError: There is none.
-        """
-        self._travel(self._future, self._past, "redo")
-
-    def _travel(self, source: list[SessionState], other: list[SessionState], verb: str) -> None:
-        with self._edit:
-            if not source:
-                raise SessionError(f"there is nothing to {verb}")
-            other.append(self._state)
-            self._state = source.pop()
-            self._gesture = None
-            self._tell()
-
-    def _change(self, state: SessionState, *, gesture: str | None = None) -> None:
-        if gesture is None or gesture != self._gesture:
-            self._past.append(self._state)
-        self._gesture = gesture
-        self._future.clear()
-        self._state = state
-        self._tell()
-
     def _without_prompt(self, objects: tuple[SegmentedObject, ...]) -> SessionState:
         return SessionState(objects=objects, settings=self._state.settings, rendering=self._state.rendering)
-
-    def _tell(self) -> None:
-        for listener in list(self._listeners):
-            listener()
 
     def _free_color(self) -> int:
         return min(set(range(len(self.objects) + 1)) - {item.color for item in self.objects})

@@ -67,7 +67,7 @@ class SessionFile:
         self._lock: FileLock | None = lock
         self._pid = os.getpid()
         self._busy = threading.RLock()
-        self._rest: threading.Timer | None = None
+        self._edited, self._ending = threading.Event(), threading.Event()
         self._closed_because = "its file was closed"
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -75,10 +75,12 @@ class SessionFile:
         self._known: set[str] = set()
 
     @classmethod
-    def claim(cls, path: str | Path) -> SessionFile:
+    def claim(cls, path: str | Path, *, take_over: bool = True) -> SessionFile:
         """Take a path for writing, whether or not there is a file yet.
 
-        Where this process has the path open already, the newer use takes over, and the older one raises from then on.
+        Args:
+            path: Where the file is, or will be.
+            take_over: Where this process has the path open already, close that use, which raises from then on.
 
         Raises:
             SessionError: Another process has it, it is no session file, or it cannot be written.
@@ -87,7 +89,12 @@ class SessionFile:
         if not path.parent.is_dir():
             raise SessionError(f"there is no folder {str(path.parent)!r} for {path.name}; make it first")
         older = cls._mine.get(path)
-        if older is not None:
+        if older is not None and older.is_open:
+            if not take_over:
+                raise SessionError(
+                    f"another session of this kernel saves to {path.name} by itself; close() that one, or choose "
+                    "another path"
+                )
             older.close(f"{path.name} was opened anew in this kernel; go on with the newer session")
         file = cls(path, _locked(path))
         try:
@@ -106,6 +113,11 @@ class SessionFile:
     def exists(self) -> bool:
         """Whether there is a session in the file."""
         return bool(self.contents.history)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process may write it."""
+        return self._lock is not None and self._pid == os.getpid()
 
     def take(self) -> Contents:
         """Return the contents, once: documents and blobs are many bytes, and are not kept here."""
@@ -165,7 +177,7 @@ class SessionFile:
             self._checksums = checksums
             self._known |= blobs.keys() | documents.keys()
             self.contents = Contents(everything, list(history), position, stamp)
-            self._fold_at_rest()
+            self._edited.set()
 
     def close(self, because: str = "its file was closed") -> None:
         """Make it one file again and let others have it. Closing again does nothing."""
@@ -203,6 +215,14 @@ class SessionFile:
                 to.execute("DELETE FROM writer")
                 since = dt.datetime.now(dt.UTC).isoformat(sep=" ", timespec="seconds")
                 to.execute("INSERT INTO writer VALUES (?, ?, ?)", (self._pid, platform.node(), since))
+            # A thread for as long as the file is open: starting one takes longer than an edit on a busy machine.
+            self._edited, self._ending = threading.Event(), threading.Event()
+            threading.Thread(
+                target=_fold_at_rest,
+                args=(self.path, self._identity, self._edited, self._ending),
+                name="sam_widget.file",
+                daemon=True,
+            ).start()
 
     def sweep(self, live: set[str]) -> None:
         """Remove documents and blobs that are not among these hashes: what was undone and then done differently."""
@@ -246,10 +266,10 @@ class SessionFile:
             )
 
     def _disconnect(self) -> None:
-        if self._rest is not None:
-            self._rest.cancel()
         if self._connection is None:
             return
+        self._ending.set()
+        self._edited.set()
         # Folded in, and readable from a disk that cannot be written. If that fails, it is done at the next opening.
         with contextlib.suppress(sqlite3.Error):
             if _identity(self.path) == self._identity:
@@ -257,13 +277,6 @@ class SessionFile:
                 self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
         self._connection = None
-
-    def _fold_at_rest(self) -> None:
-        if self._rest is not None:
-            self._rest.cancel()
-        self._rest = threading.Timer(REST_SECONDS, _fold, (self.path, self._identity))
-        self._rest.daemon = True
-        self._rest.start()
 
 
 # ------------------------------------------------------------------------------------------------ shared parts
@@ -317,12 +330,19 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _fold(path: Path, identity: tuple[int, int] | None) -> None:
-    """Bring edits into the file without holding up the next one: with a connection of its own."""
-    if _identity(path) != identity:
-        return
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(path, "rw")) as connection:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+def _fold_at_rest(
+    path: Path, identity: tuple[int, int] | None, edited: threading.Event, ending: threading.Event
+) -> None:
+    """Bring edits into the file once there are none for a while, with a connection of its own: no edit waits for it."""
+    while True:
+        edited.wait()
+        while edited.is_set():
+            edited.clear()
+            if ending.wait(REST_SECONDS):
+                return
+        if _identity(path) == identity:
+            with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(path, "rw")) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _close(reference: weakref.ref[SessionFile]) -> None:

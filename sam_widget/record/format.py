@@ -6,11 +6,12 @@ costs what it adds, not what the file holds (a zip is written anew for each); an
 The tables of version 1 (`PRAGMA application_id` is 0x53414D57, "SAMW", and `PRAGMA user_version` the version):
 
 - `meta(key, value)`: JSON values. `session` identifies the session. `image` has `hash` (as `image.image_hash` makes
-  it), `width`, `height`, `name`, `path`, `relative` (the path from the file's own folder), `url`, and `png`, the blob
-  that holds the image; what there is not is null. `models` maps weights to what loads them, and `model` is the one
-  used last. `versions` of the libraries and `created` are for the curious.
+  it), `width`, `height`, `name`, `path`, `relative` (the path from the file's own folder), `url`, and the blobs that
+  hold it: `png` and, where its numbers are not those of a PNG, `values`; what there is not is null. `models` maps
+  weights to what loads them, and `model` is the one used last. `versions` and `created` are for the curious.
 - `blobs(hash, kind, height, width, data)`: kind `mask`: row runs, little-endian uint32 pairs (start, length),
-  row-major, no run crosses the end of a row; `logits`: little-endian float32, row-major; `image`: a PNG.
+  row-major, no run crosses the end of a row; `logits`: little-endian float32, row-major; `image`: a PNG; `values`: a
+  NumPy file, without pickle.
 - `documents(hash, kind, json)`: kind `state`, `candidate` or `object`, as `documents.py` describes them; they name each
   other and the blobs by hash.
 - `history(position, state, checksum)`: the states in order, from 0.
@@ -262,7 +263,8 @@ def _read(connection: sqlite3.Connection) -> Contents:
         contents.documents[key] = Document(kind, text)
     for key, kind, height, width, data in connection.execute("SELECT hash, kind, height, width, data FROM blobs"):
         contents.blobs[key] = Blob(kind, height, width, bytes(data))
-    for key, item in (*contents.documents.items(), *contents.blobs.items()):
+    everything: dict[str, Document | Blob] = {**contents.documents, **contents.blobs}
+    for key, item in everything.items():
         if item.hash != key:
             raise ValueError(f"{item.kind} {key} is not what was written")
     connection.execute("ROLLBACK")

@@ -174,7 +174,7 @@ def test_a_file_cut_at_any_length_is_an_error(tmp_path: Path) -> None:
     written(tmp_path / "a.sam", 20).close()
     whole, cut = (tmp_path / "a.sam").read_bytes(), tmp_path / "cut.sam"
     lengths = {0, 1, 15, 16, 99, 100, 101, 4095, 4096, 4097, len(whole) - 1, len(whole) - 4096}
-    lengths |= {random.Random(k).randrange(len(whole)) for k in range(150)}
+    lengths |= {random.Random(k).randrange(len(whole)) for k in range(60)}
     expected, noticed = read(tmp_path / "a.sam"), 0
     for length in sorted(lengths):
         cut.write_bytes(whole[:length])
@@ -193,7 +193,7 @@ def test_a_flipped_bit_is_noticed_wherever_it_matters(tmp_path: Path) -> None:
     whole, flipped = (tmp_path / "a.sam").read_bytes(), tmp_path / "flipped.sam"
     expected, noticed = read(tmp_path / "a.sam"), 0
     rng = random.Random(0)
-    places = [*range(0, 800, 9), *(rng.randrange(len(whole) * 8) for _ in range(500))]
+    places = [*range(0, 800, 17), *(rng.randrange(len(whole) * 8) for _ in range(200))]
     for place in places:
         damaged = bytearray(whole)
         damaged[place // 8] ^= 1 << place % 8

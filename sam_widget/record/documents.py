@@ -1,0 +1,264 @@
+"""From the states of a session to the documents and blobs of its file, and back.
+
+Every document is a JSON object; `hash` below is the name of a blob or of another document.
+
+- `state`: `prompt`, `candidates` (hashes), `chosen` (index or null), `objects` (hashes, oldest first), `strokes`,
+  `settings`, `editing` (id of an object, or null), `rendering`.
+- `candidate`: `mask` (hash), `source` (hash of the mask before it was cleaned up and painted on, or null where that is
+  `mask`), `score`, `logits` (hash or null), `stability` (or null), `model` (a key of the meta row `models`, or null).
+- `object`: `id`, `label`, `mask` (hash), `area`, `box` (x0, y0, x1, y1), `score`, `color`, `prompt`, `candidate` (hash
+  or null), `strokes`, `settings`, `model`.
+
+A prompt is `points` (x, y, label), `boxes` (x0, y0, x1, y1), `strokes` (vertices, label, closed) and `mask` (hash of
+logits, or null); `strokes` are those of the brush (vertices, radius, label); `settings` as in
+`MaskSettings`; `rendering` as in `Rendering`. Coordinates are pixels of the image.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sam_widget.cleanup import MaskSettings
+from sam_widget.errors import SamWidgetError
+from sam_widget.geometry import Box, BrushStroke
+from sam_widget.masks import StoredMask
+from sam_widget.prompts import Prompt
+from sam_widget.record.format import Blob, Contents, Document, to_json
+from sam_widget.rendering import Rendering
+from sam_widget.state import Candidate, SegmentedObject, SessionState
+
+MadeBy = weakref.WeakKeyDictionary[StoredMask, str]
+
+
+class Encoder:
+    """Turns states into documents; what states share is turned once.
+
+    Attributes:
+        documents: What came of it so far, by hash; `clear` forgets it.
+        blobs: The same.
+    """
+
+    def __init__(self, made_by: MadeBy | None = None) -> None:
+        """Make an encoder; `made_by` tells of masks that another model made, and learns of new ones."""
+        self.documents: dict[str, Document] = {}
+        self.blobs: dict[str, Blob] = {}
+        self.made_by: MadeBy = weakref.WeakKeyDictionary() if made_by is None else made_by
+        self._hashes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+
+    def clear(self) -> None:
+        """Forget documents and blobs, but not which states were turned."""
+        self.documents, self.blobs = {}, {}
+
+    def learn(self, decoder: Decoder) -> None:
+        """Learn what a decoder made: all of it is in the file already."""
+        self.made_by.update(decoder.made_by)
+        for key, item in decoder.done.items():
+            if not isinstance(item, np.ndarray):
+                self._hashes[item] = key
+
+    def states(self, states: Sequence[SessionState], model: str) -> list[str]:
+        """Return the hashes of states; `model` made what no other model is known to have made."""
+        return [self._hashes.get(state) or self._state(state, model) for state in states]
+
+    def blob(self, blob: Blob) -> str:
+        """Take in a blob and return its hash."""
+        key = blob.hash
+        self.blobs[key] = blob
+        return key
+
+    def _state(self, state: SessionState, model: str) -> str:
+        body = {
+            "prompt": self._prompt(state.prompt),
+            "candidates": [self._candidate(item, model) for item in state.candidates],
+            "chosen": state.chosen_index,
+            "objects": [self._object(item, model) for item in state.objects],
+            "strokes": _plain(state.strokes),
+            "settings": dataclasses.asdict(state.settings),
+            "editing": state.editing,
+            "rendering": dataclasses.asdict(state.rendering),
+        }
+        return self._document("state", body, state)
+
+    def _candidate(self, item: Candidate, model: str) -> str:
+        if item in self._hashes:
+            return self._hashes[item]
+        made_by = self.made_by.setdefault(item.base, model) if item.logits is not None else None
+        body = {
+            "mask": self._mask(item.stored),
+            "source": None if item.base is item.stored else self._mask(item.base),
+            "score": item.score,
+            "logits": self._logits(item.logits),
+            "stability": item.stability,
+            "model": made_by,
+        }
+        return self._document("candidate", body, item)
+
+    def _object(self, item: SegmentedObject, model: str) -> str:
+        if item in self._hashes:
+            return self._hashes[item]
+        made_by = None if item.candidate is None else self.made_by.setdefault(item.candidate.base, model)
+        body = {
+            "id": item.id,
+            "label": item.label,
+            "mask": self._mask(item.stored),
+            "area": item.area,
+            "box": list(item.box.corners),
+            "score": item.score,
+            "color": item.color,
+            "prompt": self._prompt(item.prompt),
+            "candidate": None if item.candidate is None else self._candidate(item.candidate, model),
+            "strokes": _plain(item.strokes),
+            "settings": dataclasses.asdict(item.settings),
+            "model": made_by,
+        }
+        return self._document("object", body, item)
+
+    def _prompt(self, prompt: Prompt) -> dict[str, Any]:
+        return {**prompt.to_dict(), "mask": self._logits(prompt.mask)}
+
+    def _mask(self, mask: StoredMask) -> str:
+        if mask not in self._hashes:
+            self._hashes[mask] = self.blob(Blob("mask", *mask.shape, mask.runs.astype("<u4").tobytes()))
+        return self._hashes[mask]
+
+    def _logits(self, logits: np.ndarray | None) -> str | None:
+        if logits is None:
+            return None
+        height, width = logits.shape
+        return self.blob(Blob("logits", height, width, logits.astype("<f4").tobytes()))
+
+    def _document(self, kind: str, body: Mapping[str, Any], source: Any) -> str:
+        document = Document(kind, to_json(body))
+        key = document.hash
+        self.documents[key] = document
+        self._hashes[source] = key
+        return key
+
+
+def _plain(strokes: Sequence[BrushStroke]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(stroke) for stroke in strokes]
+
+
+# ------------------------------------------------------------------------------------------------ and back
+
+
+class Decoder:
+    """Turns documents into states, checking every value; what documents share becomes one object.
+
+    Every method raises ValueError, KeyError or TypeError where a document or blob is missing or malformed.
+
+    Attributes:
+        made_by: Which model made a mask.
+        done: What came of documents and blobs, by hash.
+    """
+
+    def __init__(self, contents: Contents, size: tuple[int, int]) -> None:
+        """Make a decoder for an image of this width and height."""
+        self.made_by: MadeBy = weakref.WeakKeyDictionary()
+        self._contents = contents
+        self._shape = (size[1], size[0])
+        self.done: dict[str, Any] = {}
+
+    def states(self) -> list[SessionState]:
+        """Return the states of the history, in order."""
+        try:
+            return [self._once(key, "state") for key in self._contents.history]
+        except SamWidgetError as error:  # A value that its dataclass refuses.
+            raise ValueError(str(error)) from error
+
+    def _once(self, key: object, kind: str) -> Any:
+        if not isinstance(key, str):
+            raise TypeError(f"{key!r} names no {kind}")
+        if key not in self.done:
+            makers: dict[str, Callable[[Any], Any]] = {
+                "state": self._state,
+                "candidate": self._candidate,
+                "object": self._object,
+                "mask": self._mask,
+                "logits": self._logits,
+            }
+            found: Document | Blob | None = self._contents.documents.get(key) or self._contents.blobs.get(key)
+            if found is None or found.kind != kind:
+                raise ValueError(f"it lacks {kind} {key}")
+            self.done[key] = makers[kind](found)
+        return self.done[key]
+
+    def _state(self, document: Document) -> SessionState:
+        body = json.loads(document.json)
+        candidates = tuple(self._once(key, "candidate") for key in body["candidates"])
+        objects = tuple(self._once(key, "object") for key in body["objects"])
+        chosen, editing = body["chosen"], body["editing"]
+        if not (chosen is None or (isinstance(chosen, int) and 0 <= chosen < len(candidates))):
+            raise ValueError(f"there is no candidate {chosen!r} among {len(candidates)}")
+        if not (editing is None or editing in {item.id for item in objects}):
+            raise ValueError(f"there is no object {editing!r} to edit")
+        return SessionState(
+            prompt=self._prompt(body["prompt"]),
+            candidates=candidates,
+            chosen_index=chosen,
+            objects=objects,
+            strokes=_strokes(body["strokes"]),
+            settings=MaskSettings(**body["settings"]),
+            editing=editing,
+            rendering=_rendering(**body["rendering"]),
+        )
+
+    def _candidate(self, document: Document) -> Candidate:
+        body = json.loads(document.json)
+        stored = self._once(body["mask"], "mask")
+        source = stored if body["source"] is None else self._once(body["source"], "mask")
+        logits = None if body["logits"] is None else self._once(body["logits"], "logits")
+        if body["model"] is not None:
+            self.made_by[source] = str(body["model"])
+        stability = body["stability"]
+        return Candidate(stored, float(body["score"]), logits, None if stability is None else float(stability), source)
+
+    def _object(self, document: Document) -> SegmentedObject:
+        body = json.loads(document.json)
+        if not isinstance(body["label"], str) or not isinstance(body["id"], str) or not isinstance(body["color"], int):
+            raise TypeError("label, id or color of an object is of another type")
+        candidate = None if body["candidate"] is None else self._once(body["candidate"], "candidate")
+        return SegmentedObject(
+            label=body["label"],
+            stored=self._once(body["mask"], "mask"),
+            score=float(body["score"]),
+            box=Box(*body["box"]),
+            prompt=self._prompt(body["prompt"]),
+            color=body["color"],
+            id=body["id"],
+            candidate=candidate,
+            strokes=_strokes(body["strokes"]),
+            settings=MaskSettings(**body["settings"]),
+        )
+
+    def _prompt(self, body: Mapping[str, Any]) -> Prompt:
+        drawn = {key: value for key, value in body.items() if key != "mask"}
+        prompt = Prompt.from_dict(drawn)
+        return prompt if body["mask"] is None else prompt.with_mask(self._once(body["mask"], "logits"))
+
+    def _mask(self, blob: Blob) -> StoredMask:
+        if (blob.height, blob.width) != self._shape:
+            raise ValueError(f"a mask is {blob.width} x {blob.height} pixels, and the image is not")
+        return StoredMask.from_runs(np.frombuffer(blob.data, "<u4").reshape(-1, 2), *self._shape)
+
+    def _logits(self, blob: Blob) -> np.ndarray:
+        return np.frombuffer(blob.data, "<f4").reshape(blob.height, blob.width)
+
+
+def _rendering(channels: Sequence[int], black: float | None, white: float | None, gamma: float) -> Rendering:
+    if not all(isinstance(index, int) for index in channels):
+        raise TypeError(f"channels {channels!r} of a rendering are no numbers")
+    black, white = (None if value is None else float(value) for value in (black, white))
+    return Rendering(tuple(channels), black, white, float(gamma))
+
+
+def _strokes(bodies: Sequence[Mapping[str, Any]]) -> tuple[BrushStroke, ...]:
+    return tuple(
+        BrushStroke(tuple((x, y) for x, y in body["vertices"]), body["radius"], body["label"]) for body in bodies
+    )

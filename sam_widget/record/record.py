@@ -1,0 +1,198 @@
+"""A session file that was opened: the image it is about, the model, and the states, before there is a session."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import io
+import platform
+import uuid
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sam_widget.errors import ImageError, SessionError
+from sam_widget.record.documents import Decoder, Encoder
+from sam_widget.record.file import SessionFile, resolved
+from sam_widget.record.format import Blob, Contents, damaged, read
+from sam_widget.reference import Reference
+from sam_widget.rendering import SourceImage
+from sam_widget.state import SessionState
+
+
+class Record:
+    """What a session file holds.
+
+    Attributes:
+        path: Of the file.
+        file: The file, if it is to be written on; None if it was only read.
+        contents: What it holds; None where there is nothing yet.
+        live: Hashes of the documents and blobs that the history needs, once `states` has read it.
+    """
+
+    def __init__(self, path: Path, file: SessionFile | None, contents: Contents | None) -> None:
+        self.path, self.file, self.contents = path, file, contents
+        self.live: set[str] = set()
+
+    @classmethod
+    def read(cls, path: str | Path) -> Record:
+        """Open a session file for reading; see `format.read`."""
+        path = resolved(path)
+        return cls(path, None, read(path))
+
+    @classmethod
+    def claim(cls, path: str | Path) -> Record:
+        """Open a path for writing, where there may be a session already; see `SessionFile.claim`."""
+        file = SessionFile.claim(path)
+        return cls(file.path, file, file.take() if file.exists else None)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.file is not None:
+            self.file.close()
+
+    @property
+    def model(self) -> str:
+        """What loads the model that was used last: a name, or the path of a checkpoint."""
+        with self._damage():
+            used = self._contents.meta["models"][self._contents.meta["model"]]
+            return str(used["source"] or used["name"])
+
+    @property
+    def weights(self) -> str:
+        """The weights of the model that was used last."""
+        with self._damage():
+            return str(self._contents.meta["model"])
+
+    @property
+    def reference(self) -> Reference:
+        """Where the image came from."""
+        with self._damage():
+            return Reference.from_meta(self._contents.meta["image"])
+
+    def image(self, given: Any = None) -> SourceImage:
+        """Return the image: the one given, the one in the file, or the one that it names.
+
+        No address is ever fetched: an untrusted file must not decide where to look.
+
+        Raises:
+            SessionError: It is another image, or cannot be found.
+            ImageError: The one given cannot be read.
+        """
+        if given is not None:
+            source = given if isinstance(given, SourceImage) else SourceImage(given)
+            self.check(source)
+            return source
+        with self._damage():
+            meta = self._contents.meta["image"]
+            kept = meta["values"] or meta["png"]
+            if kept is not None:
+                data = self._contents.blobs[kept].data
+                # Never a pickle: that would run what the file says.
+                source = SourceImage(data if meta["values"] is None else np.load(io.BytesIO(data), allow_pickle=False))
+                if source.hash != meta["hash"]:
+                    raise ValueError("the image in it is another one")
+                source.reference = self.reference
+                return source
+        for place in self.reference.places(self.path.parent, meta["relative"]):
+            with contextlib.suppress(ImageError):
+                source = SourceImage(place)
+                if source.hash == meta["hash"]:
+                    return source
+        raise SessionError(
+            f"{self.path.name} is about {self._what()}, which is not in the file and was not found; give it: "
+            f"load({str(self.path.name)!r}, image=...)"
+        )
+
+    def check(self, source: SourceImage) -> None:
+        """See that an image is the one the file is about.
+
+        Raises:
+            SessionError: It is another one; says which.
+        """
+        with self._damage():
+            expected = str(self._contents.meta["image"]["hash"])
+        if source.hash != expected:
+            width, height = source.size
+            raise SessionError(
+                f"{self.path.name} is about another image: it was made on {self._what()}, and {source.reference.name} "
+                f"given here is {width} x {height} pixels, hash {source.hash[:12]}. Give that image, or choose another "
+                "path for this one"
+            )
+
+    def states(self, encoder: Encoder | None = None) -> list[SessionState]:
+        """Return the states of the history; an encoder learns that it need not write them again.
+
+        Raises:
+            SessionError: The file is damaged.
+        """
+        with self._damage():
+            meta = self._contents.meta["image"]
+            decoder = Decoder(self._contents, (int(meta["width"]), int(meta["height"])))
+            states = decoder.states()
+        self.live = {*decoder.done, *filter(None, [meta["png"], meta["values"]])}
+        if encoder is not None:
+            encoder.learn(decoder)
+        return states
+
+    @property
+    def _contents(self) -> Contents:
+        if self.contents is None:
+            raise SessionError(f"there is no session in {self.path.name} yet")
+        return self.contents
+
+    def _what(self) -> str:
+        """Say which image is meant."""
+        meta = self._contents.meta["image"]
+        name = meta["path"] or meta["url"] or meta["name"]
+        return f"{name} ({meta['width']} x {meta['height']} pixels, hash {str(meta['hash'])[:12]})"
+
+    @contextlib.contextmanager
+    def _damage(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+            if isinstance(error, SessionError):
+                raise
+            why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise damaged(self.path, why) from error
+
+
+def new_meta(source: SourceImage, folder: Path, *, kept: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return the meta rows of a new session file, but for those of the model; `kept` are the blobs of the image."""
+    width, height = source.size
+    versions = {"python": platform.python_version()}
+    for package in ("sam-widget", "torch", "numpy"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return {
+        "session": uuid.uuid4().hex,
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "image": {
+            "hash": source.hash,
+            "width": width,
+            "height": height,
+            "png": None,
+            "values": None,
+            **kept,
+            **source.reference.to_meta(folder),
+        },
+        "versions": versions,
+    }
+
+
+def image_blobs(source: SourceImage) -> dict[str, Blob]:
+    """Return an image as it is kept in a file: a PNG and, where its numbers are not those of the PNG, these, too."""
+    width, height = source.size
+    buffer = io.BytesIO()
+    Image.fromarray(source.rgb).save(buffer, "PNG", compress_level=1)
+    blobs = {"png": Blob("image", height, width, buffer.getvalue())}
+    if source.values is not source.rgb:
+        buffer = io.BytesIO()
+        np.save(buffer, source.values, allow_pickle=False)
+        blobs["values"] = Blob("values", height, width, buffer.getvalue())
+    return blobs
