@@ -219,10 +219,11 @@ export interface MaskData {
   height: number;
 }
 
-/** Masks that the state names or is about to name: one buffer each, in the same order. */
+/** Masks that the state names: one buffer each, in the same order; and the state, where it is news. */
 export interface Masks {
   type: "masks";
   masks: MaskData[];
+  state: State | null;
 }
 
 /** The mask that a preview's prompt would choose, sent right before the answer, for the view that asked. */

@@ -311,6 +311,8 @@ export class Store<Bitmap = ImageBitmap> {
   }
 
   #setState(state: State): void {
+    // The trait repeats what came with masks.
+    if (state.revision <= this.state.revision) return;
     const before = namedMasks(this.state);
     this.state = state;
     this.#found();
@@ -345,7 +347,8 @@ export class Store<Bitmap = ImageBitmap> {
     const named = namedMasks(this.state);
     const unnamed = [...this.masks.keys()].filter((id) => !named.has(id));
     for (const id of unnamed.slice(0, -MOST_UNNAMED)) this.masks.delete(id);
-    this.#changed();
+    if (message.state) this.#setState(message.state);
+    else this.#changed();
   }
 
   #receivePreview({ seq, width, height, score }: PreviewMask, [bytes]: Uint8Array[]): void {

@@ -83,7 +83,7 @@ export class FakeModel implements Model {
   }
 
   masks(...ids: string[]): void {
-    const message: Masks = { type: "masks", masks: ids.map((id) => ({ id, width: 4, height: 4 })) };
+    const message: Masks = { type: "masks", masks: ids.map((id) => ({ id, width: 4, height: 4 })), state: null };
     this.emit(
       "msg:custom",
       message,

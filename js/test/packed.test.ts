@@ -79,5 +79,5 @@ describe("unpackMask", () => {
       }
     }
     expect(refused).toBeGreaterThan(700);
-  });
+  }, 60_000);
 });

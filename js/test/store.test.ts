@@ -174,6 +174,20 @@ describe("masks", () => {
     expect([...store.masks.keys()]).toEqual(["b"]);
   });
 
+  it("may bring the state that names them, which the trait then repeats", async () => {
+    const { model, store, changed } = await open();
+    const state: State = { ...STATE, revision: 2, candidates: [candidate("a")], chosen: 0 };
+    model.emit("msg:custom", { type: "masks", masks: [{ id: "a", width: 4, height: 4 }], state }, [packedMask()]);
+    expect([store.chosen, store.mask("a")?.width]).toEqual([0, 4]);
+    changed.mockClear();
+    model.set({ ...state, revision: 2 });
+    model.set({ ...state, revision: 1, candidates: [] });
+    expect(changed).not.toHaveBeenCalled();
+    expect(store.chosen).toBe(0);
+    model.set({ ...state, revision: 3, chosen: null });
+    expect(store.chosen).toBeNull();
+  });
+
   it("keeps masks that a coming state is about to name", async () => {
     const { model, store } = await open();
     model.masks("soon");

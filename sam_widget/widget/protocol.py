@@ -315,10 +315,14 @@ class MaskData:
 
 @dataclass(frozen=True)
 class Masks:
-    """Masks that the state names or is about to name: one buffer each, in the same order."""
+    """Masks that the state names: one buffer each, in the same order; and the state, where it is news.
+
+    Views draw it at once. The trait brings it again, after the answer, and stays for views to come.
+    """
 
     type: ClassVar[str] = "masks"
     masks: list[MaskData]
+    state: State | None
 
 
 @dataclass(frozen=True)

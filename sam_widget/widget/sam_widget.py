@@ -8,6 +8,7 @@ import statistics
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from sam_widget.rendering import SourceImage
 from sam_widget.widget import protocol
 from sam_widget.widget.prompt_wire import prompt_from, vertices_from
 from sam_widget.widget.scripting import Scripting
+from sam_widget.widget.sharing import one_core_left
 from sam_widget.widget.wire import MaskNames, Status, image_data, mask_message, rendering_from, state_of
 from sam_widget.widget.worker import Worker
 
@@ -145,6 +147,10 @@ class SamWidget(Scripting, anywidget.AnyWidget):
         if isinstance(job, _Open):
             self._open()
             return
+        # The answer first: the trait only repeats what views have been sent with their masks.
+        trait = ExitStack()
+        if isinstance(job, protocol.Predict):
+            trait.enter_context(self.hold_sync())
         try:
             self._perform(job)
         except SamWidgetError as error:
@@ -155,6 +161,9 @@ class SamWidget(Scripting, anywidget.AnyWidget):
             self._answer(job.client, job.seq, f"{type(error).__name__}: {error}")
         else:
             self._answer(job.client, job.seq)
+        finally:
+            with self._wire:
+                trait.close()
 
     def _open(self) -> None:
         try:
@@ -190,10 +199,13 @@ class SamWidget(Scripting, anywidget.AnyWidget):
         session = self.session
         match request:
             case protocol.Predict():
-                session.set_prompt(prompt_from(request.prompt, self._names.prompts))
+                with one_core_left():
+                    session.set_prompt(prompt_from(request.prompt, self._names.prompts))
             case protocol.Preview():
                 prompt = prompt_from(request.prompt, self._names.prompts)
-                self._send_preview(request, session.preview(prompt).chosen)
+                with one_core_left():
+                    found = session.preview(prompt).chosen
+                self._send_preview(request, found)
             case protocol.Choose():
                 session.choose(request.index)
             case protocol.Accept():
@@ -275,7 +287,7 @@ class SamWidget(Scripting, anywidget.AnyWidget):
                 decode_ms=self._decode_ms,
                 image=self._image,
             )
-            self._send_masks(self._names.unsent())
+            self._send_masks(self._names.unsent(), state)
             self.state = protocol.to_json(state)
             if session is not None:
                 now = session.state
@@ -283,10 +295,10 @@ class SamWidget(Scripting, anywidget.AnyWidget):
                 self.chosen = now.chosen
                 self.score = None if now.chosen is None else now.chosen.score
 
-    def _send_masks(self, masks: list[tuple[str, Any]]) -> None:
+    def _send_masks(self, masks: list[tuple[str, Any]], state: protocol.State | None = None) -> None:
         if masks:
             parts = [mask_message(name, mask) for name, mask in masks]
-            message = protocol.Masks([data for data, _ in parts])
+            message = protocol.Masks([data for data, _ in parts], state)
             self.send(protocol.to_json(message), [runs for _, runs in parts])
 
     def _send_preview(self, request: protocol.Preview, found: Candidate | None) -> None:

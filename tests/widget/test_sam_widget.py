@@ -183,6 +183,25 @@ def test_the_newest_prompt_wins_and_every_request_has_one_answer(widget: SamWidg
     assert widget.prompt == sw.Prompt.from_arrays([(119, 120)])
 
 
+def test_the_state_comes_with_its_masks_and_the_trait_after_the_answer(
+    widget: SamWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, synced = View(widget), threading.Event()
+    heard: list[str] = []
+
+    def sync(key: object) -> None:
+        if "state" in key:  # type: ignore[operator]
+            heard.extend(message["type"] for message in view.messages)
+            synced.set()
+
+    monkeypatch.setattr(widget, "send_state", sync)
+    view.ask("predict", prompt=prompt((150, 120)))
+    assert synced.wait(30)
+    assert heard == ["masks", "answer"]
+    assert view.messages[0]["state"] == widget.state
+    assert {c["mask"] for c in view.messages[0]["state"]["candidates"]} == set(view.masks)
+
+
 def test_answers_name_the_view_that_asked(widget: SamWidget) -> None:
     one, two = View(widget, "one"), View(widget, "two")
     first, second = one.post("predict", prompt=prompt((150, 120))), two.post("undo")

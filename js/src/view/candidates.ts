@@ -71,11 +71,28 @@ export function createCandidates(context: Context): Part {
     });
   };
 
+  let soon = false;
+  /** Draw them after the next frame, which is for the mask on the photo alone: that is what a person waits for. */
+  const drawSoon = (): void => {
+    if (soon) return;
+    soon = true;
+    const draw = (): void => {
+      soon = false;
+      if (!signal.aborted) drawThumbnails();
+    };
+    requestAnimationFrame(() => setTimeout(draw));
+  };
+
   const rebuild = (candidates: CandidateData[]): void => {
     const focused = [...group.children].findIndex((card) => card.matches(":focus"));
+    const thumbnails = group.querySelectorAll("canvas");
     cards = candidates;
     drawn = [];
     group.replaceChildren(...candidates.map((candidate, i) => createCard(candidate, i, candidates.length)));
+    // What they show stays until they are drawn anew: empty ones would flicker.
+    group.querySelectorAll("canvas").forEach((canvas, i) => {
+      if (thumbnails[i]) canvas.replaceWith(thumbnails[i]);
+    });
     if (focused >= 0) {
       const next = group.children[Math.min(focused, candidates.length - 1)];
       if (next instanceof HTMLElement) next.focus({ preventScroll: true });
@@ -96,7 +113,7 @@ export function createCandidates(context: Context): Part {
       const { candidates } = store.state;
       if (!sameCandidates(candidates, cards)) rebuild(candidates);
       setChosen(group, store.chosen);
-      drawThumbnails();
+      drawSoon();
       setAttributes(group, { hidden: candidates.length === 0 });
       setAttributes(empty, { hidden: candidates.length > 0 || !store.state.image });
       setText(

@@ -83,6 +83,9 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   observer.observe(element);
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
 
+  /** What was laid out last. To read the canvas's own size at every update would lay out the whole page. */
+  let laidOut = "";
+  const wantedLayout = (): string => `${store.state.image?.width} ${store.state.image?.height} ${display.full}`;
   const layout = (): void => {
     const width = canvas.clientWidth;
     if (!width) return;
@@ -91,6 +94,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
     const highest = display.full ? element.clientHeight : HIGHEST;
     const height = display.full ? highest : Math.round(Math.min(highest, Math.max(LOWEST, wanted)));
     canvas.style.height = `${height}px`;
+    laidOut = wantedLayout();
     ui.layout(image, { width, height });
   };
 
@@ -98,8 +102,8 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
     element,
     canvas,
     update() {
-      layout();
       const { image } = store.state;
+      if (wantedLayout() !== laidOut || !ui.frame) layout();
       const problem = isError(store) && !store.tiles.ready;
       const waiting = !image || !store.tiles.ready;
       const embedding = store.state.status === "embedding" && store.tiles.ready;
