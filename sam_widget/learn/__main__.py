@@ -35,6 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         train.add_argument(f"--{name.replace('_', '-')}", type=type(default), help=f"default {default}")
     train.set_defaults(run=_train)
 
+    pretrain = commands.add_parser(
+        "pretrain", help="pre-train a masked autoencoder, or go on from FOLDER/checkpoint.pt"
+    )
+    pretrain.add_argument("folder", type=Path, help="where checkpoint.pt and log.csv are kept")
+    pretrain.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
+    pretrain.add_argument("--device", default="cpu")
+    pretrain.add_argument("--workers", type=int, default=0, help="processes that cut and recolour")
+    pretrain.add_argument("--threads", type=int, help="threads that compute")
+    for name, default in _pretrain_defaults().items():
+        pretrain.add_argument(f"--{name.replace('_', '-')}", type=type(default), help=f"default {default}")
+    pretrain.add_argument("--norm-pix-loss", action="store_true", help="predict each patch's pixels standardised")
+    pretrain.set_defaults(run=_pretrain)
+
     export = commands.add_parser("export", help="write the averaged weights of a checkpoint as safetensors")
     export.add_argument("checkpoint", type=Path)
     export.add_argument("out", type=Path)
@@ -80,6 +93,14 @@ def _config_defaults() -> dict[str, int | float]:
     return {field.name: getattr(TrainConfig(), field.name) for field in dataclasses.fields(TrainConfig)}
 
 
+def _pretrain_defaults() -> dict[str, int | float]:
+    from sam_widget.learn.pretrain import PretrainConfig
+
+    default = PretrainConfig()
+    values = {**dataclasses.asdict(default.mae), **dataclasses.asdict(default)}
+    return {name: value for name, value in values.items() if type(value) in (int, float)}
+
+
 def _scenes(options: argparse.Namespace) -> None:
     from PIL import Image
 
@@ -104,6 +125,28 @@ def _train(options: argparse.Namespace) -> None:
     else:
         trainer = Trainer(TrainConfig(**given), start=options.start, device=options.device)
     trainer.run(options.folder, options.cache, workers=options.workers)
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    import torch
+
+    from sam_widget.learn.pretrain import PretrainConfig, Pretrainer
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    given = {name: getattr(options, name) for name in _pretrain_defaults() if getattr(options, name) is not None}
+    default = PretrainConfig()
+    sizes = {name: given.pop(name) for name in list(given) if hasattr(default.mae, name)}
+    checkpoint = options.folder / "checkpoint.pt"
+    if checkpoint.exists():
+        if sizes or options.norm_pix_loss:
+            raise SamWidgetError(f"{checkpoint} is of a model already begun; go on without options of the model")
+        run = Pretrainer.resume(checkpoint, device=options.device, **given)
+        print(f"going on from step {run.step} of {run.config.steps}")
+    else:
+        mae = dataclasses.replace(default.mae, **sizes, norm_pix_loss=options.norm_pix_loss)
+        run = Pretrainer(PretrainConfig(mae=mae, **given), device=options.device)
+    run.run(options.folder, options.cache, workers=options.workers)
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -1,0 +1,55 @@
+"""Which photos does pre-training see? Those that come with scikit-image, scikit-learn and matplotlib.
+
+All are free to use; labels they have none. The package's own sample photos (`sam_widget.samples`) come from the same
+sources and are held out: they show what a model makes of photos it has never seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+
+from sam_widget.image import to_rgb
+from sam_widget.samples import sample, samples
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo that some library ships.
+
+    Attributes:
+        package: Where it lies, as an importable package.
+        file: Its name there.
+        credit: Who made it and under which terms.
+    """
+
+    package: str
+    file: str
+    credit: str
+
+    def load(self) -> np.ndarray:
+        """Read the photo: (H, W, 3) uint8 RGB."""
+        return to_rgb(files(self.package).joinpath(self.file).read_bytes())
+
+
+TRAINING = (
+    Photo("sklearn.datasets.images", "china.jpg", "danielbuechele, CC BY 2.0"),
+    Photo("sklearn.datasets.images", "flower.jpg", "danielbuechele, CC BY 2.0"),
+    Photo("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "US Navy, public domain"),
+    Photo("skimage.data", "camera.png", "Lav Varshney, CC0"),
+    Photo("skimage.data", "clock_motion.png", "Stefan van der Walt, public domain"),
+    Photo("skimage.data", "coins.png", "Brooklyn Museum, no known copyright restrictions"),
+    Photo("skimage.data", "hubble_deep_field.jpg", "NASA, public domain"),
+    Photo("skimage.data", "retina.jpg", "Mikael Häggström, CC0"),
+    Photo("skimage.data", "brick.png", "cc0textures.com, CC0"),
+    Photo("skimage.data", "grass.png", "Poly Haven, CC0"),
+    Photo("skimage.data", "gravel.png", "cc0textures.com, CC0"),
+)
+"""What is trained on, besides rendered scenes."""
+
+
+def held_out() -> dict[str, np.ndarray]:
+    """Return the photos that nothing is trained on, by name: the package's own samples, (H, W, 3) uint8."""
+    return {name: sample(name) for name in samples()}

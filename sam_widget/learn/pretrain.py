@@ -1,0 +1,229 @@
+"""Masked pre-training (arXiv 2111.06377): what can be learned from pictures that nobody has labelled?
+
+Rendered scenes and a dozen photos, cropped, flipped and recoloured anew at each visit. A run is fixed by its seed and
+goes on from its last checkpoint as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from sam_widget.errors import ModelError
+from sam_widget.learn.data import SceneCache
+from sam_widget.learn.photos import TRAINING
+from sam_widget.model.mae import MAE_TINY, MaeConfig, MaskedAutoencoder
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """All that decides the outcome of a run; it is saved in the checkpoint.
+
+    Attributes:
+        mae: Sizes of the model, share of masked patches, and the loss.
+        steps: Optimiser steps in all.
+        batch_size: Images a step.
+        photo_share: Share of images that are cut from photos; the others are cut from rendered scenes.
+        scenes: Number of distinct scenes.
+        scene_size: Side of the rendered scenes.
+        learning_rate: Peak learning rate of AdamW.
+        warmup_steps: Steps of linear warm-up.
+        cooldown: Last share of the steps, in which the learning rate falls to zero. Before, it is constant, so that a
+            run may become longer without another past.
+        weight_decay: Of matrices; vectors are not decayed.
+        ema: Decay of the averaged weights, which are the ones exported.
+        seed: Fixes scenes, order, crops, masks and initial weights.
+    """
+
+    mae: MaeConfig = field(default_factory=lambda: MAE_TINY)
+    steps: int = 6_000
+    batch_size: int = 16
+    photo_share: float = 0.4
+    scenes: int = 6_000
+    scene_size: int = 256
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    cooldown: float = 0.25
+    weight_decay: float = 0.05
+    ema: float = 0.998
+    seed: int = 0
+
+
+class PretrainingSet(Dataset[np.ndarray]):
+    """Crops of scenes and photos, (3, S, S) uint8: item k of a run is the same after a resume."""
+
+    def __init__(self, config: PretrainConfig, cache: Path, *, start: int = 0) -> None:
+        self.config, self.start = config, start
+        self.scenes = SceneCache(cache, count=config.scenes, size=config.scene_size, seed=config.seed)
+        self.photos = [photo.load() for photo in TRAINING] if config.photo_share else []
+
+    def __len__(self) -> int:
+        return self.config.steps * self.config.batch_size - self.start
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        rng = np.random.default_rng((self.config.seed, position + self.start, 11))
+        if rng.random() < self.config.photo_share:
+            picture = self.photos[int(rng.integers(len(self.photos)))]
+        else:
+            picture, _ = self.scenes[int(rng.integers(self.config.scenes))]
+        return augment(picture, rng, size=self.config.mae.image_size)
+
+
+def augment(picture: np.ndarray, rng: np.random.Generator, *, size: int) -> np.ndarray:
+    """Cut a random square from a picture (H, W, 3), flip and recolour it: (3, size, size) uint8.
+
+    Crops reach from all of the picture down to one pixel a pixel, as photos are of things near and far.
+    """
+    height, width = picture.shape[:2]
+    largest = min(height, width)
+    side = round(float(np.exp(rng.uniform(np.log(min(size, largest)), np.log(largest)))))
+    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    crop = np.ascontiguousarray(picture[top : top + side, left : left + side])
+    crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
+    if rng.random() < 0.5:
+        crop = crop[:, ::-1]
+    colours = (crop.astype(np.float32) / 255) ** np.float32(rng.uniform(0.75, 1.3))
+    gray = colours.mean(2, keepdims=True)
+    colours = gray + (colours - gray) * np.float32(rng.uniform(0.5, 1.3))
+    colours = (colours - 0.5) * np.float32(rng.uniform(0.75, 1.2)) + np.float32(0.5 + rng.uniform(-0.08, 0.08))
+    colours = colours * rng.uniform(0.9, 1.1, 3).astype(np.float32)
+    return np.ascontiguousarray((colours.clip(0, 1) * 255).astype(np.uint8).transpose(2, 0, 1))
+
+
+class Pretrainer:
+    """One pre-training run: model, averaged model, optimiser, and where in the run they are."""
+
+    def __init__(self, config: PretrainConfig, *, device: str = "cpu") -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.device = config, torch.device(device)
+        self.model = MaskedAutoencoder(config.mae).to(self.device)
+        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": [p for p in learned if p.ndim > 1], "weight_decay": config.weight_decay},
+                {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
+            ],
+            lr=config.learning_rate,
+            betas=(0.9, 0.95),  # the paper's
+        )
+        # On the processor, so that a run draws the same masks on every device.
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.step = 0
+        self.seconds = 0.0
+
+    # ------------------------------------------------------------------------------------------ checkpoints
+
+    def save(self, path: Path) -> None:
+        """Write everything needed to go on, replacing an older checkpoint only once the new one is whole."""
+        state = {
+            "pretraining": dataclasses.asdict(self.config),
+            "step": self.step,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+        }
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    @classmethod
+    def resume(cls, path: Path, *, device: str = "cpu", **changes: Any) -> Pretrainer:
+        """Go on from a checkpoint; `changes` replace fields of its config (a longer run, say), but never the model.
+
+        Raises:
+            ModelError: The file is no checkpoint of a pre-training run.
+        """
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or "pretraining" not in state:
+            raise ModelError(f"{path} is no checkpoint of pre-training; pass the checkpoint.pt that `pretrain` wrote")
+        fields = dict(state["pretraining"])
+        mae = MaeConfig(**fields.pop("mae"))
+        run = cls(dataclasses.replace(PretrainConfig(mae=mae, **fields), **changes), device=device)
+        run.model.load_state_dict(state["model"])
+        run.average = {name: value.to(run.device) for name, value in state["average"].items()}
+        run.optimizer.load_state_dict(state["optimizer"])
+        run.generator.set_state(state["generator"])
+        run.step, run.seconds = state["step"], state["seconds"]
+        return run
+
+    # ------------------------------------------------------------------------------------------ the run
+
+    def run(self, folder: Path, cache: Path, *, workers: int = 0, save_every: int = 100) -> None:
+        """Train to the last step, writing `log.csv` and `checkpoint.pt` into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        log = folder / "log.csv"
+        rows = list(csv.reader(log.read_text(encoding="utf-8").splitlines())) if log.exists() else []
+        with log.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["step", "minutes", "lr", "loss"])
+            # What was logged after the checkpoint happens again.
+            writer.writerows(row for row in rows[1:] if row and int(row[0]) <= self.step)
+            started = time.monotonic()
+            for batch in self._batches(cache, workers):
+                rate, loss = self.learning_rate(), self.train_step(batch)
+                now = time.monotonic()
+                self.seconds, started = self.seconds + now - started, now
+                writer.writerow([self.step, f"{self.seconds / 60:.3f}", f"{rate:.5g}", f"{loss:.5g}"])
+                if self.step % 10 == 0:
+                    file.flush()
+                if self.step % save_every == 0 or self.step == self.config.steps:
+                    self.save(folder / "checkpoint.pt")
+
+    def _batches(self, cache: Path, workers: int) -> Iterator[Tensor]:
+        loader: DataLoader[Any] = DataLoader(
+            PretrainingSet(self.config, cache, start=self.step * self.config.batch_size),
+            batch_size=self.config.batch_size,
+            num_workers=workers,
+            drop_last=True,
+            worker_init_fn=_modest,
+        )
+        yield from loader
+
+    def learning_rate(self) -> float:
+        """Return the learning rate of the present step: linear warm-up, a plateau, linear cool-down."""
+        config = self.config
+        cooling = max(config.steps * config.cooldown, 1)
+        share = min((self.step + 1) / max(config.warmup_steps, 1), (config.steps - self.step) / cooling, 1.0)
+        return config.learning_rate * share
+
+    def train_step(self, images: Tensor) -> float:
+        """Take one optimiser step on images (B, 3, S, S) uint8; return the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        noise = torch.rand(len(images), self.config.mae.grid_size**2, generator=self.generator)
+        self.model.train()
+        pixels = self.model.normalise(images.to(self.device))
+        with torch.autocast(self.device.type, torch.bfloat16):
+            loss = self.model(pixels, noise=noise.to(self.device)).loss
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        # A short memory at first, so that the average does not carry the random start along.
+        decay = min(self.config.ema, self.step / (self.step + 10))
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+        return float(loss.detach())
+
+
+def _modest(_: int) -> None:
+    os.nice(10)  # The training step is what everything waits for.
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,371 @@
+"""The masked autoencoder of "Masked Autoencoders Are Scalable Vision Learners" (He et al., arXiv 2111.06377).
+
+Most patches of an image are left out; a ViT (timm's) encodes the few that are visible, and a light decoder paints the
+others. Nobody labels anything, and what the encoder learns on the way serves other tasks: SAM's image encoder started
+as one.
+Steps are named as in the paper, and shapes stand beside them: B images, N patches, V of them visible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from timm.models.vision_transformer import Block, VisionTransformer
+from torch import Tensor, nn
+
+from sam_widget.errors import ModelError
+from sam_widget.image import to_rgb
+
+
+@dataclass(frozen=True)
+class MaeConfig:
+    """Every size of a masked autoencoder; the defaults are the paper's ViT-Base.
+
+    Attributes:
+        image_size: Side of the square input, in pixels.
+        patch_size: Side of a patch; there are N = (image_size / patch_size) ** 2 of them.
+        embed_dim: Channels of the encoder (D).
+        depth: Blocks of the encoder.
+        num_heads: Attention heads of an encoder block.
+        decoder_embed_dim: Channels of the decoder (E).
+        decoder_depth: Blocks of the decoder.
+        decoder_num_heads: Attention heads of a decoder block.
+        mask_ratio: Share of the patches that is left out.
+        norm_pix_loss: Whether the decoder predicts each patch's pixels less their mean and over their deviation. That
+            makes for better features, but what it paints has no colours of its own.
+        pixel_mean: Mean RGB subtracted from the image, 0 to 255.
+        pixel_std: Standard deviation that divides it.
+    """
+
+    image_size: int = 224
+    patch_size: int = 16
+    embed_dim: int = 768
+    depth: int = 12
+    num_heads: int = 12
+    decoder_embed_dim: int = 512
+    decoder_depth: int = 8
+    decoder_num_heads: int = 16
+    mask_ratio: float = 0.75
+    norm_pix_loss: bool = False
+    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+    def __post_init__(self) -> None:
+        if self.image_size % self.patch_size:
+            raise ModelError(f"an image of {self.image_size} px has no whole number of patches of {self.patch_size} px")
+        if not 0 < self.mask_ratio < 1:
+            raise ModelError(f"the mask ratio is {self.mask_ratio}; expected a share between 0 and 1")
+
+    @property
+    def grid_size(self) -> int:
+        """Patches on a side."""
+        return self.image_size // self.patch_size
+
+
+MAE_BASE = MaeConfig()
+MAE_LARGE = MaeConfig(embed_dim=1024, depth=24, num_heads=16)
+MAE_HUGE = MaeConfig(patch_size=14, embed_dim=1280, depth=32, num_heads=16)
+# Blocks of the size of the small SAM's, so that they can become its image encoder. Patches of 8 px on a grid of
+# 16 x 16: few enough pixels for a small decoder, and small enough for a photo to stay itself at 128 px.
+MAE_TINY = MaeConfig(
+    image_size=128,
+    patch_size=8,
+    embed_dim=192,
+    depth=8,
+    num_heads=6,
+    decoder_embed_dim=128,
+    decoder_depth=3,
+    decoder_num_heads=4,
+)
+
+
+class Masking(NamedTuple):
+    """Which patches are left out, and how to put the others back into place.
+
+    Attributes:
+        ids_keep: (B, V) indices of the visible patches.
+        ids_restore: (B, N) where each patch of the image is, in the sequence of visible and then masked ones.
+        mask: (B, N) 0 for a visible patch, 1 for a masked one.
+    """
+
+    ids_keep: Tensor
+    ids_restore: Tensor
+    mask: Tensor
+
+
+class MaeOutput(NamedTuple):
+    """What a masked autoencoder makes of images.
+
+    Attributes:
+        loss: Mean squared error on the masked patches.
+        prediction: (B, N, p * p * 3) pixels of every patch, in the units of the input.
+        mask: (B, N) 0 for a visible patch, 1 for a masked one.
+        latent: (B, 1 + V, D) encoded class token and visible patches.
+    """
+
+    loss: Tensor
+    prediction: Tensor
+    mask: Tensor
+    latent: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """An image seen through a masked autoencoder; pictures are (S, S, 3) uint8 RGB.
+
+    Attributes:
+        original: The image as the model takes it: its middle square at the model's size.
+        masked: The same with the masked patches grey, which is all that the encoder sees.
+        prediction: Every patch as the decoder paints it, visible ones included, which it never learned to.
+        pasted: The visible patches of the original and the painted ones in between.
+        mask: (g, g) bool, true where a patch was masked.
+        loss: Mean squared error on the masked patches, in the units of the model's input.
+    """
+
+    original: np.ndarray
+    masked: np.ndarray
+    prediction: np.ndarray
+    pasted: np.ndarray
+    mask: np.ndarray
+    loss: float
+
+
+class MaskedAutoencoder(nn.Module):
+    """Encoder, mask token and decoder (paper, section 3).
+
+    Attributes:
+        config: Every size of the model.
+        name: The name it was loaded under.
+    """
+
+    # timm's types leave out what a ViT's parts may be replaced by.
+    encoder: Any
+
+    def __init__(self, config: MaeConfig, *, name: str = "mae") -> None:
+        """Build the model with random weights, drawn as in the authors' code."""
+        super().__init__()
+        self.config, self.name = config, name
+        norm: Any = partial(nn.LayerNorm, eps=1e-6)
+        self.encoder = VisionTransformer(
+            img_size=config.image_size,
+            patch_size=config.patch_size,
+            embed_dim=config.embed_dim,
+            depth=config.depth,
+            num_heads=config.num_heads,
+            num_classes=0,
+            norm_layer=norm,
+        )
+        width = config.decoder_embed_dim
+        self.decoder_embed = nn.Linear(config.embed_dim, width)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.decoder_blocks = nn.Sequential(
+            *(
+                Block(width, config.decoder_num_heads, qkv_bias=True, norm_layer=norm)
+                for _ in range(config.decoder_depth)
+            )
+        )
+        self.decoder_norm = norm(width)
+        self.decoder_pred = nn.Linear(width, config.patch_size**2 * 3)
+        # Positions are fixed sines and cosines; only what is learned is trained.
+        grid = config.grid_size
+        self.encoder.pos_embed = nn.Parameter(sincos_positions(config.embed_dim, grid), requires_grad=False)
+        self.decoder_pos_embed = nn.Parameter(sincos_positions(width, grid), requires_grad=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        projection = self.encoder.patch_embed.proj  # a linear map of patches, though written as a convolution
+        nn.init.xavier_uniform_(projection.weight.data.view(projection.out_channels, -1))
+        nn.init.normal_(self.encoder.cls_token, std=0.02)
+        nn.init.normal_(self.mask_token, std=0.02)
+
+    # ------------------------------------------------------------------------------------------ patches
+
+    def patchify(self, pixels: Tensor) -> Tensor:
+        """Cut images (B, 3, S, S) into patches (B, N, p * p * 3), row by row."""
+        g, p = self.config.grid_size, self.config.patch_size
+        x = pixels.reshape(len(pixels), 3, g, p, g, p)
+        return x.permute(0, 2, 4, 3, 5, 1).reshape(len(pixels), g * g, p * p * 3)
+
+    def unpatchify(self, patches: Tensor) -> Tensor:
+        """Join patches (B, N, p * p * 3) to images (B, 3, S, S)."""
+        g, p = self.config.grid_size, self.config.patch_size
+        x = patches.reshape(len(patches), g, g, p, p, 3)
+        return x.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), 3, g * p, g * p)
+
+    # ------------------------------------------------------------------------------------------ the paper's steps
+
+    def random_masking(self, noise: Tensor, *, visible: int | None = None) -> Masking:
+        """Choose the visible patches: those with the least noise.
+
+        Args:
+            noise: (B, N) random numbers. The same noise gives the same patches.
+            visible: How many patches stay visible (V); None takes the config's share.
+        """
+        count = noise.shape[1]
+        if visible is None:
+            visible = int(count * (1 - self.config.mask_ratio))
+        ids_shuffle = noise.argsort(dim=1)  # (B, N) patches in the order of their noise
+        ids_restore = ids_shuffle.argsort(dim=1)  # (B, N) its inverse
+        mask = (ids_restore >= visible).to(noise.dtype)  # (B, N)
+        return Masking(ids_shuffle[:, :visible], ids_restore, mask)
+
+    def forward_encoder(self, pixels: Tensor, masking: Masking) -> Tensor:
+        """Encode the visible patches of images (B, 3, S, S), and nothing else: (B, 1 + V, D).
+
+        Three quarters of the tokens never exist, which is why pre-training is cheap.
+        """
+        vit = self.encoder
+        x = vit.patch_embed(pixels) + vit.pos_embed[:, 1:]  # (B, N, D), each patch by itself
+        x = _gather(x, masking.ids_keep)  # (B, V, D)
+        cls_token = (vit.cls_token + vit.pos_embed[:, :1]).expand(len(x), -1, -1)  # (B, 1, D)
+        x = torch.cat([cls_token, x], dim=1)  # (B, 1 + V, D)
+        return vit.norm(vit.blocks(x))
+
+    def forward_decoder(self, latent: Tensor, masking: Masking) -> Tensor:
+        """Paint every patch from the latent (B, 1 + V, D): (B, N, p * p * 3).
+
+        One learned vector stands for every masked patch; its position alone says which one it is.
+        """
+        x = self.decoder_embed(latent)  # (B, 1 + V, E)
+        hidden = masking.ids_restore.shape[1] + 1 - x.shape[1]
+        mask_tokens = self.mask_token.to(x.dtype).expand(len(x), hidden, -1)  # (B, N - V, E)
+        patches = torch.cat([x[:, 1:], mask_tokens], dim=1)  # (B, N, E), visible ones first
+        patches = _gather(patches, masking.ids_restore)  # (B, N, E), in their places
+        x = torch.cat([x[:, :1], patches], dim=1) + self.decoder_pos_embed  # (B, 1 + N, E)
+        x = self.decoder_norm(self.decoder_blocks(x))
+        return self.decoder_pred(x)[:, 1:]  # (B, N, p * p * 3), without the class token
+
+    def forward_loss(self, pixels: Tensor, prediction: Tensor, mask: Tensor) -> Tensor:
+        """Return the mean squared error on the masked patches alone; visible ones would only teach to copy."""
+        target = self.patchify(pixels)  # (B, N, p * p * 3)
+        if self.config.norm_pix_loss:
+            mean, variance = target.mean(dim=-1, keepdim=True), target.var(dim=-1, keepdim=True)
+            target = (target - mean) / (variance + 1e-6) ** 0.5
+        error = ((prediction.float() - target) ** 2).mean(dim=-1)  # (B, N)
+        return (error * mask).sum() / mask.sum()
+
+    def forward(self, pixels: Tensor, *, noise: Tensor | None = None, visible: int | None = None) -> MaeOutput:
+        """Mask, encode, decode and compare.
+
+        Args:
+            pixels: (B, 3, S, S) normalised images.
+            noise: (B, N) what decides which patches are visible; None draws it.
+            visible: How many patches stay visible; None takes the config's share.
+        """
+        if noise is None:
+            noise = torch.rand(len(pixels), self.config.grid_size**2, device=pixels.device)
+        masking = self.random_masking(noise, visible=visible)
+        latent = self.forward_encoder(pixels, masking)
+        prediction = self.forward_decoder(latent, masking)
+        return MaeOutput(self.forward_loss(pixels, prediction, masking.mask), prediction, masking.mask, latent)
+
+    # ------------------------------------------------------------------------------------------ pictures
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return images (B, 3, S, S) of 0..255 as the model's input."""
+        return (images.float() - self._row(self.config.pixel_mean)) / self._row(self.config.pixel_std)
+
+    def denormalise(self, pixels: Tensor) -> Tensor:
+        """Return the model's input or prediction (B, 3, S, S) as images of 0..255, unrounded and unclipped."""
+        return pixels.float() * self._row(self.config.pixel_std) + self._row(self.config.pixel_mean)
+
+    def _row(self, values: tuple[float, ...]) -> Tensor:
+        return torch.tensor(values, device=self.mask_token.device).view(1, -1, 1, 1)
+
+    @torch.inference_mode()
+    def reconstruct(self, image: Any, *, seed: int = 0, mask: np.ndarray | None = None) -> Reconstruction:
+        """Mask an image and paint what is missing.
+
+        A model that learned with `norm_pix_loss` paints no colours: each painted patch is given the mean and deviation
+        of the true one, as the paper's figures do.
+
+        Args:
+            image: Anything `to_rgb` reads; its middle square is used.
+            seed: Decides which patches are masked, at the config's share.
+            mask: (g, g) bool, the patches to mask instead.
+
+        Raises:
+            ImageError: The image cannot be read.
+            ModelError: The mask has the wrong shape or type, or leaves nothing visible or nothing masked.
+        """
+        config, device = self.config, self.mask_token.device
+        original = middle_square(to_rgb(image), config.image_size)
+        pixels = self.normalise(torch.from_numpy(original).permute(2, 0, 1)[None].to(device))  # (1, 3, S, S)
+        noise = torch.rand(1, config.grid_size**2, generator=torch.Generator().manual_seed(seed)).to(device)
+        visible = None
+        if mask is not None:
+            given = self._checked(mask)
+            noise = torch.from_numpy(given).reshape(1, -1).to(noise)
+            visible = int((~given).sum())
+        output = self(pixels, noise=noise, visible=visible)
+
+        patches, true = output.prediction.float(), self.patchify(pixels)
+        if config.norm_pix_loss:
+            deviation = (true.var(dim=-1, keepdim=True) + 1e-6) ** 0.5
+            patches = patches * deviation + true.mean(dim=-1, keepdim=True)
+        masked = output.mask.reshape(config.grid_size, config.grid_size).bool().cpu().numpy()
+        prediction = _picture(self.denormalise(self.unpatchify(patches)))
+        there = masked.repeat(config.patch_size, 0).repeat(config.patch_size, 1)[..., None]  # (S, S, 1)
+        return Reconstruction(
+            original=original,
+            masked=np.where(there, np.uint8(128), original),
+            prediction=prediction,
+            pasted=np.where(there, prediction, original),
+            mask=masked,
+            loss=float(output.loss),
+        )
+
+    def _checked(self, mask: np.ndarray) -> np.ndarray:
+        mask, side = np.asarray(mask), self.config.grid_size
+        if mask.shape != (side, side) or mask.dtype != bool:
+            raise ModelError(
+                f"the mask is {mask.dtype} of shape {mask.shape}; expected bool of shape {(side, side)}, true = masked"
+            )
+        if mask.all() or not mask.any():
+            raise ModelError("the mask hides all patches or none; hide some, and leave some")
+        return mask
+
+
+def sincos_positions(channels: int, grid_size: int) -> Tensor:
+    """Return the fixed positions of the class token (zero) and of a grid of patches: (1, 1 + g * g, channels).
+
+    The first half of the channels codes the column, the second the row; each half is sines, then cosines, at
+    frequencies from 1 down to 1/10000 (paper, appendix A.1; "Attention Is All You Need", arXiv 1706.03762).
+    """
+    if channels % 4:
+        raise ModelError(f"{channels} channels cannot hold sines and cosines of two axes; expected a multiple of 4")
+    frequencies = 10_000.0 ** -(torch.arange(channels // 4, dtype=torch.float64) / (channels // 4))  # (C/4,)
+    line = torch.arange(grid_size, dtype=torch.float64)[:, None] * frequencies  # (g, C/4)
+    code = torch.cat([line.sin(), line.cos()], dim=1)  # (g, C/2)
+    columns = code[None].expand(grid_size, -1, -1)  # (g, g, C/2)
+    rows = code[:, None].expand(-1, grid_size, -1)  # (g, g, C/2)
+    table = torch.cat([columns, rows], dim=2).reshape(1, -1, channels)
+    return torch.cat([torch.zeros(1, 1, channels), table.float()], dim=1)
+
+
+def middle_square(image: np.ndarray, size: int) -> np.ndarray:
+    """Return the largest square in the middle of an image (H, W, 3), scaled to (size, size, 3) uint8."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = Image.fromarray(np.ascontiguousarray(image[top : top + side, left : left + side]))
+    return np.array(square.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def _gather(x: Tensor, indices: Tensor) -> Tensor:
+    """Take tokens (B, V, C) by their indices (B, V) from (B, N, C)."""
+    return x.gather(1, indices[..., None].expand(-1, -1, x.shape[-1]))
+
+
+def _picture(pixels: Tensor) -> np.ndarray:
+    picture: np.ndarray = pixels[0].round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    return picture
