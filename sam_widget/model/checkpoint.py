@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
 from sam_widget.model.config import Sam2Config, SamConfig, TinyVitConfig
-from sam_widget.model.layouts import LAYOUTS, State
+from sam_widget.model.layouts import LAYOUTS, Layout, State
 from sam_widget.model.sam import Sam
 
 SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".bin", ".ckpt"})
@@ -44,16 +44,16 @@ def read_tensors(path: Path) -> State:
     return _unwrapped(content, path)
 
 
-def recognise(state: State, path: Path) -> State:
+def recognise(state: State, path: Path, layouts: Sequence[Layout] = LAYOUTS) -> State:
     """Rename a checkpoint's tensors from whatever published layout they are in to ours.
 
     Raises:
         ModelError: The keys are of no known layout.
     """
-    for layout in LAYOUTS:
+    for layout in layouts:
         if all(mark in state for mark in layout.marks):
             return layout.to_ours(state)
-    known = "; ".join(f"{layout.name} (has {', '.join(layout.marks)})" for layout in LAYOUTS)
+    known = "; ".join(f"{layout.name} (has {', '.join(layout.marks)})" for layout in layouts)
     raise ModelError(f"{path} has no known layout: its keys are {_few(state)}. Known layouts are {known}")
 
 
@@ -78,7 +78,7 @@ def builder_for(
     )
 
 
-def fill(model: Sam, state: State, path: Path) -> None:
+def fill(model: nn.Module, state: State, path: Path) -> None:
     """Make `state` the weights of a model that was built without memory.
 
     Raises:
