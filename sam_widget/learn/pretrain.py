@@ -113,7 +113,7 @@ class Pretrainer:
         self.model = MaskedAutoencoder(config.mae).to(self.device)
         for module in self.model.modules():
             if isinstance(module, Attention):
-                # On a processor, plain products of such small matrices take less than half the time of the fused kernel.
+                # On a processor, plain products of such small matrices beat the fused kernel by a factor of two.
                 module.fused_attn = module.fused_attn and self.device.type != "cpu"
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]

@@ -13,6 +13,9 @@ import numpy as np
 
 from sam_widget.learn.evaluate import Answer, Method
 
+SIZE = 256
+"""Longest side of a photo for the methods that take seconds a prompt at full size."""
+
 
 def _discs(shape: tuple[int, int], points: np.ndarray, radius: float) -> np.ndarray:
     """Return what lies within `radius` of any of the points (N, 2), as (H, W) bool."""
@@ -28,6 +31,15 @@ def _rectangle(shape: tuple[int, int], box: np.ndarray) -> np.ndarray:
     inside = np.zeros(shape, bool)
     inside[max(y0, 0) : y1, max(x0, 0) : x1] = True
     return inside
+
+
+def _scaled(image: np.ndarray, scale: float) -> np.ndarray:
+    return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+
+
+def _resized(likely: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return where a mask or a probability, scaled to (H, W), is more than a half."""
+    return np.asarray(cv2.resize(likely.astype(np.float32), (shape[1], shape[0])) > 0.5)
 
 
 def _clicked_components(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -62,6 +74,7 @@ class GrabCut:
 
     A box is used as in the paper: outside is background, inside is to be found out. Clicks are seeds: a small disc
     around each is certain, `Disc`'s larger one probable, and of the result the components count that were clicked.
+    The photo is scaled to 256 px, as it is for the small models.
     """
 
     name = "GrabCut"
@@ -69,23 +82,29 @@ class GrabCut:
     CERTAIN = 0.01  # of the short side
 
     def start(self, image: np.ndarray) -> None:
-        """Take up a photo; OpenCV expects BGR."""
-        self._image = np.ascontiguousarray(image[..., ::-1])
+        """Scale a photo down; OpenCV expects BGR."""
+        self._shape, self._scale = image.shape[:2], min(1.0, SIZE / max(image.shape[:2]))
+        self._image = np.ascontiguousarray(_scaled(image, self._scale)[..., ::-1])
         self._prior = Disc()
-        self._prior.start(image)
+        self._prior.start(self._image)
 
     def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
         """Fit colours to the seeds and cut."""
+        points = points * self._scale
+        box = None if box is None else box * self._scale
         prior = self._prior.answer(points, labels, box).masks[0]
         if box is not None:
             seeds = np.where(prior, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
             found = self._cut(seeds)
-            return Answer((found if found.any() else prior)[None])
+            return self._full(found if found.any() else prior)
         certain = self.CERTAIN * min(prior.shape)
         seeds = np.where(prior, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
         seeds[_discs(prior.shape, points[labels == 0], certain)] = cv2.GC_BGD
         seeds[_discs(prior.shape, points[labels == 1], certain)] = cv2.GC_FGD
-        return Answer(_clicked_components(self._cut(seeds), points[labels == 1])[None])
+        return self._full(_clicked_components(self._cut(seeds), points[labels == 1]))
+
+    def _full(self, mask: np.ndarray) -> Answer:
+        return Answer(_resized(mask, self._shape)[None])
 
     def _cut(self, seeds: np.ndarray) -> np.ndarray:
         foreground = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
@@ -151,15 +170,14 @@ class RandomWalker:
     """
 
     name = "random walker"
-    SIZE = 256  # a sparse system of one equation a pixel: minutes a photo at full size
     SEED = 0.12  # radius of a click, of the short side
     MIDDLE = 0.65  # side of the middle of a box, of the box
 
     def start(self, image: np.ndarray) -> None:
         """Scale a photo down."""
         self._shape = image.shape[:2]
-        self._scale = min(1.0, self.SIZE / max(self._shape))
-        self._image = cv2.resize(image, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_AREA)
+        self._scale = min(1.0, SIZE / max(self._shape))
+        self._image = _scaled(image, self._scale)
 
     def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
         """Solve for the probability of foreground."""
@@ -192,8 +210,7 @@ class RandomWalker:
         else:
             options = {"mode": "cg_j", "tol": 1e-4, "prob_tol": 0.01}
             likely = random_walker(self._image, markers, channel_axis=-1, return_full_prob=True, **options)[0]
-        height, width = self._shape
-        return Answer((cv2.resize(likely.astype(np.float32), (width, height)) > 0.5)[None])
+        return Answer(_resized(likely, self._shape)[None])
 
 
 RIVALS: dict[str, Callable[[], Method]] = {

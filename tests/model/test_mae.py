@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +40,6 @@ class Pair(NamedTuple):
 def hugging_face(config: MaeConfig) -> Any:
     """Transformers' model of the same sizes, with random weights wherever it starts with zeros or ones."""
     from transformers import ViTMAEConfig, ViTMAEForPreTraining
-    from transformers.models.vit_mae.modeling_vit_mae import get_2d_sincos_pos_embed
 
     torch.manual_seed(0)
     model = ViTMAEForPreTraining(
@@ -65,7 +65,7 @@ def hugging_face(config: MaeConfig) -> Any:
                 parameter.add_(torch.randn_like(parameter) * 0.1)
         # A model that is built from its sizes alone has zeros here (transformers 5.23).
         for table in (model.vit.embeddings.position_embeddings, model.decoder.decoder_pos_embed):
-            table.copy_(torch.from_numpy(get_2d_sincos_pos_embed(table.shape[2], config.grid_size, True)))
+            table.copy_(torch.randn_like(table))
     return model
 
 
@@ -120,11 +120,15 @@ def test_patches_are_cut_as_transformers_cuts_them(pair: Pair) -> None:
     assert torch.equal(pair.ours.unpatchify(patches), pair.pixels)
 
 
-def test_fixed_positions_are_those_of_transformers() -> None:
-    reference = hugging_face(SMALL)
-    theirs = reference.vit.embeddings.position_embeddings
-    torch.testing.assert_close(sincos_positions(48, 6), theirs, atol=1e-6, rtol=0)
-    torch.testing.assert_close(sincos_positions(32, 6), reference.decoder.decoder_pos_embed, atol=1e-6, rtol=0)
+def test_fixed_positions_are_the_papers() -> None:
+    """Columns before rows, sines before cosines: the order that published weights have learned with."""
+    table = sincos_positions(48, 6)
+    assert table.shape == (1, 37, 48)
+    assert not table[0, 0].any(), "the class token has no place"
+    row, column = 2, 5
+    waves = [1 / 10_000 ** (k / 12) for k in range(12)]
+    expected = [wave(at * w) for at in (column, row) for wave in (math.sin, math.cos) for w in waves]
+    torch.testing.assert_close(table[0, 1 + row * 6 + column], torch.tensor(expected), atol=1e-6, rtol=0)
     with pytest.raises(sw.ModelError, match="multiple of 4"):
         sincos_positions(30, 6)
 
