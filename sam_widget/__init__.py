@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from sam_widget.export.registry import load_dataset, load_masks
     from sam_widget.image import to_rgb
+    from sam_widget.model.mae_zoo import load_mae
     from sam_widget.model.zoo import ModelInfo, load_model, models
     from sam_widget.predictor import Prediction, Predictor
     from sam_widget.prompts import Box, BrushStroke, Point, Prompt, Stroke
@@ -53,6 +54,7 @@ _HOMES = {
     ),
     "sam_widget.export.registry": ("load_dataset", "load_masks"),
     "sam_widget.image": ("to_rgb",),
+    "sam_widget.model.mae_zoo": ("load_mae",),
     "sam_widget.model.zoo": ("ModelInfo", "load_model", "models"),
     "sam_widget.predictor": ("Prediction", "Predictor"),
     "sam_widget.prompts": ("Box", "BrushStroke", "Point", "Prompt", "Stroke"),
@@ -93,6 +95,7 @@ __all__ = [
     "embed_folder",
     "export",
     "load_dataset",
+    "load_mae",
     "load_masks",
     "load_model",
     "models",

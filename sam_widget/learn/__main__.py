@@ -1,4 +1,4 @@
-"""One command a stage: `python -m sam_widget.learn {scenes,train,export,evaluate} --help`."""
+"""One command a stage: `python -m sam_widget.learn {scenes,pretrain,train,export,reconstruct,evaluate} --help`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     export = commands.add_parser("export", help="write the averaged weights of a checkpoint as safetensors")
     export.add_argument("checkpoint", type=Path)
     export.add_argument("out", type=Path)
+    export.add_argument(
+        "--encoder",
+        action="store_true",
+        help="of a pre-training run: not the masked autoencoder, but a model to start from whose image encoder it is",
+    )
     export.set_defaults(run=_export)
+
+    reconstruct = commands.add_parser("reconstruct", help="measure a masked autoencoder beside inpainting")
+    reconstruct.add_argument("photos", type=Path, nargs="*", help="or folders of them (default: the held-out ones)")
+    reconstruct.add_argument("--model", default="mae", help="name or checkpoint (default: mae)")
+    reconstruct.add_argument("--seeds", type=int, default=5, help="masks an image (default: 5)")
+    reconstruct.add_argument("--out", type=Path, help="PNG to draw reconstructions into")
+    reconstruct.set_defaults(run=_reconstruct)
 
     evaluate = commands.add_parser("evaluate", help="measure models and classical rivals on photos with human masks")
     evaluate.add_argument("folder", type=Path, help="with images/NAME.jpg and masks/NAME_0.png, NAME_1.png, ...")
@@ -150,11 +162,37 @@ def _pretrain(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
+    from sam_widget.learn.pretrain import Pretrainer
     from sam_widget.learn.train import Trainer
+    from sam_widget.model.config import TINY
 
-    trainer = Trainer.resume(options.checkpoint)
-    trainer.export(options.out)
-    print(f"{options.out}: step {trainer.step}, {trainer.seconds / 3600:.2f} hours")
+    run: Pretrainer | Trainer
+    if Pretrainer.wrote(options.checkpoint):
+        run = Pretrainer.resume(options.checkpoint)
+        if options.encoder:
+            run.export_encoder(options.out, TINY)
+        else:
+            run.export(options.out)
+    else:
+        run = Trainer.resume(options.checkpoint)
+        run.export(options.out)
+    print(f"{options.out}: step {run.step}, {run.seconds / 3600:.2f} hours")
+
+
+def _reconstruct(options: argparse.Namespace) -> None:
+    from PIL import Image
+
+    from sam_widget.image import to_rgb
+    from sam_widget.learn.inpainting import compare, sheet, table
+    from sam_widget.learn.photos import held_out
+    from sam_widget.model.mae_zoo import load_mae
+
+    model = load_mae(options.model)
+    files = [file for path in options.photos for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    photos = {file.stem: to_rgb(file) for file in files} if files else held_out()
+    print(table(compare(model, photos, seeds=range(options.seeds)), detailed=len(photos) <= 8))
+    if options.out:
+        Image.fromarray(sheet(model, photos)).save(options.out)
 
 
 def _evaluate(options: argparse.Namespace) -> None:

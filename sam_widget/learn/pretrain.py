@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from timm.layers import Attention
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -25,8 +26,12 @@ from torch.utils.data import DataLoader, Dataset
 from sam_widget.errors import ModelError
 from sam_widget.learn.data import SceneCache
 from sam_widget.learn.photos import TRAINING
+from sam_widget.learn.train import align_attention
+from sam_widget.model.config import SamConfig
 from sam_widget.model.mae import MAE_TINY, MaeConfig, MaskedAutoencoder
+from sam_widget.model.mae_transfer import image_encoder_state
 from sam_widget.model.mae_zoo import save_mae
+from sam_widget.model.sam import Sam
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,15 @@ class Pretrainer:
         torch.save(state, partial)
         partial.replace(path)
 
+    @staticmethod
+    def wrote(path: Path) -> bool:
+        """Whether a checkpoint is of a pre-training run, and not of another one.
+
+        Raises:
+            ModelError: There is no readable checkpoint.
+        """
+        return "pretraining" in _read(path)
+
     @classmethod
     def resume(cls, path: Path, *, device: str = "cpu", **changes: Any) -> Pretrainer:
         """Go on from a checkpoint; `changes` replace fields of its config (a longer run, say), but never the model.
@@ -154,8 +168,8 @@ class Pretrainer:
         Raises:
             ModelError: The file is no checkpoint of a pre-training run.
         """
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict) or "pretraining" not in state:
+        state = _read(path)
+        if "pretraining" not in state:
             raise ModelError(f"{path} is no checkpoint of pre-training; pass the checkpoint.pt that `pretrain` wrote")
         fields = dict(state["pretraining"])
         mae = MaeConfig(**fields.pop("mae"))
@@ -170,6 +184,22 @@ class Pretrainer:
     def export(self, path: Path) -> None:
         """Write the averaged weights, encoder and decoder, as half-precision safetensors that `load_mae` reads."""
         save_mae(self.config.mae, self.average, path)
+
+    def export_encoder(self, path: Path, config: SamConfig) -> None:
+        """Write a Segment Anything model whose image encoder is the pre-trained one: what `train --start` takes.
+
+        All the rest has the weights that training from nothing begins with.
+
+        Raises:
+            ModelError: The model's image encoder has blocks of other sizes.
+        """
+        torch.manual_seed(self.config.seed)
+        sam = Sam(config)
+        align_attention(sam)
+        mae = MaskedAutoencoder(self.config.mae, name=path.stem)
+        mae.load_state_dict(self.average)
+        sam.load_state_dict(image_encoder_state(mae, config), strict=False)
+        save_file({key: value.cpu().contiguous() for key, value in sam.state_dict().items()}, path)
 
     # ------------------------------------------------------------------------------------------ the run
 
@@ -231,6 +261,16 @@ class Pretrainer:
             for name, value in self.model.state_dict().items():
                 self.average[name].lerp_(value, 1 - decay)
         return float(loss.detach())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen kinds for a missing, damaged or unsafe file
+        raise ModelError(f"{path} cannot be read as a checkpoint ({error}); pass the checkpoint.pt of a run") from error
+    if not isinstance(state, dict):
+        raise ModelError(f"{path} is no training checkpoint; pass the checkpoint.pt of a run")
+    return state
 
 
 def _modest(_: int) -> None:
