@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from sam_widget.errors import ImageError
+from sam_widget.lazy import in_order, is_lazy, read_blocks, stand_in
 
 RGB = NDArray[np.uint8]
 
@@ -52,6 +53,9 @@ def to_rgb(source: Any, *, max_pixels: int = MAX_PIXELS) -> RGB:
     - Anything else, such as 12-bit microscopy or normalised tensors, is stretched from its own minimum..maximum to
       0..255, all channels alike.
     - Bool becomes 0 and 255.
+    - xarray, dask and zarr arrays are read block by block, into one array of the image's size and type; slice them to
+      read a region: `to_rgb(scan[2000:6000, 0:4000])`. Where xarray's axes are named, such as ("band", "y", "x"), the
+      names say which is which.
 
     Args:
         source: path (str or os.PathLike), http, https or data URL, encoded bytes, binary file, Pillow image, array, or
@@ -92,7 +96,7 @@ def read_values(source: Any, *, max_pixels: int = MAX_PIXELS, any_channels: bool
         return _checked(_decode(bytes(source), describe(source), max_pixels))
     if callable(getattr(source, "read", None)) and not hasattr(source, "__array__"):
         return _checked(_decode(_read_stream(source), describe(source), max_pixels))
-    return _checked(_as_array(source), any_channels=any_channels)
+    return _checked(_as_array(source, any_channels=any_channels), any_channels=any_channels)
 
 
 def rgb_from_values(values: NDArray[Any]) -> RGB:
@@ -307,7 +311,7 @@ def _is_tensor(source: object) -> bool:
     return all(callable(getattr(source, name, None)) for name in ("detach", "cpu", "numpy"))
 
 
-def _as_array(source: Any) -> NDArray[Any]:
+def _as_array(source: Any, *, any_channels: bool) -> NDArray[Any]:
     if source is None or isinstance(source, list | tuple | dict | set | bool | int | float | complex):
         msg = f"cannot read an image from {describe(source)}: {source!r:.80}. {_EXPECTED} One image at a time."
         raise ImageError(msg)
@@ -316,8 +320,15 @@ def _as_array(source: Any) -> NDArray[Any]:
             tensor = source.detach().cpu()
             # NumPy has no bfloat16.
             return np.asarray((tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy())
+        if is_lazy(source):
+            ordered = in_order(source)
+            # What cannot be an image is refused before anything of it is read.
+            _channels_last(stand_in(ordered), any_channels=any_channels)
+            return read_blocks(ordered)
         if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
             return np.asarray(source)
+    except ImageError:
+        raise
     except Exception as error:  # a foreign library's own conversion; its errors are of any type
         msg = f"cannot turn {describe(source)} into an array: {error}. Convert it to a NumPy array first."
         raise ImageError(msg) from error

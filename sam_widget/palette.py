@@ -4,6 +4,7 @@ from __future__ import annotations
 
 OBJECTS = ("#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#56b4e9", "#8a63d2", "#b8b8b8")
 CANDIDATE = "#1e88ff"
+BACKGROUND = "#c94a00"
 
 
 def object_color(index: int) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sam_widget.errors import ImageError
 from sam_widget.image import RGB, STRIP, file_name, image_hash, read_values, rgb_from_values, window
+from sam_widget.lazy import is_lazy
 from sam_widget.reference import Reference
 
 Values = NDArray[Any]
@@ -72,13 +73,21 @@ class SourceImage:
         values = read_values(source, any_channels=True)
         if values.dtype.kind == "b":
             values = values.astype(np.uint8) * np.uint8(255)
+        plain = values.dtype == np.uint8 and values.shape[2] == 3
+        # What was read block by block belongs to nobody else.
+        owned = is_lazy(source)
         self.rgb: RGB
-        if values.shape[2] in (1, 3, 4):
+        if plain and owned:
+            self.rgb = np.ascontiguousarray(values)
+        elif values.shape[2] in (1, 3, 4):
             self.rgb = rgb_from_values(values)
         else:
             self.rgb = rgb_from_values(values[..., : 3 if values.shape[2] > 3 else 1])
-        plain = values.dtype == np.uint8 and values.shape[2] == 3
-        self.values: Values = self.rgb if plain else np.array(values, order="C")
+        self.values: Values
+        if plain:
+            self.values = self.rgb
+        else:
+            self.values = np.ascontiguousarray(values) if owned else np.array(values, order="C")
         self.rgb.flags.writeable = False
         self.values.flags.writeable = False
 

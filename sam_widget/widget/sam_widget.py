@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import statistics
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
+import ipywidgets
+import numpy as np
 import traitlets
 
 from sam_widget.errors import ImageError, SamWidgetError
@@ -20,6 +23,7 @@ from sam_widget.image import describe, is_url
 from sam_widget.pyramid import Pyramid
 from sam_widget.rendering import SourceImage
 from sam_widget.widget import protocol
+from sam_widget.widget.picture import nobody_is_there, picture_of
 from sam_widget.widget.prompt_wire import prompt_from, vertices_from
 from sam_widget.widget.scripting import Scripting
 from sam_widget.widget.sharing import one_core_left
@@ -46,22 +50,30 @@ class _Open:
     """The worker's first job: read the image, load the model, embed."""
 
 
-class SamWidget(Scripting, anywidget.AnyWidget):
+class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type: ignore[misc]
     """Click on an image, get masks: the widget.
 
     All state lives in `session`, in Python; views draw it. The same methods work on widget and session, and whatever
     calls them, every open view shows the result. The model runs in a thread of its own.
+
+    `prompt`, `candidates`, `chosen`, `score` and `objects` can be observed and linked, but only the session sets them;
+    an observer is called in the thread that made the edit, when all of them are up to date.
     """
 
     _esm = _bundled("widget.js")
     _css = _bundled("widget.css")
 
     state = traitlets.Dict(help="All that a view draws: `protocol.State`; only the kernel writes it.").tag(sync=True)
-    candidates = traitlets.Tuple(help="The masks offered for the prompt: `Candidate`, in the model's own order.")
-    chosen = traitlets.Any(None, allow_none=True, help="The candidate that `accept` would take, or None.")
-    objects = traitlets.Tuple(help="The accepted objects: `SegmentedObject`, oldest first.")
-    prompt = traitlets.Any(None, allow_none=True, help="The `Prompt` being worked on.")
-    score = traitlets.Float(None, allow_none=True, help="Score of the chosen candidate, or None.")
+    candidates = traitlets.Tuple(
+        read_only=True, help="The masks offered for the prompt: `Candidate`, in the model's own order."
+    )
+    chosen = traitlets.Any(
+        None, allow_none=True, read_only=True, help="The candidate that `accept` would take, or None."
+    )
+    objects = traitlets.Tuple(read_only=True, help="The accepted objects: `SegmentedObject`, oldest first.")
+    prompt = traitlets.Any(None, allow_none=True, read_only=True, help="The `Prompt` being worked on.")
+    score = traitlets.Float(None, allow_none=True, read_only=True, help="Score of the chosen candidate, or None.")
+    value = traitlets.Any(None, read_only=True, help="The same as `chosen`: what `ipywidgets.interactive` watches.")
 
     def __init__(self, image: Any, *, model: str | Path | Sam | Predictor = "tiny") -> None:
         """Open an image. Returns at once: a URL is fetched, the model loaded and the image embedded in the background.
@@ -109,6 +121,32 @@ class SamWidget(Scripting, anywidget.AnyWidget):
             SamWidgetError: They could not be opened.
         """
         return self._opened.result()
+
+    def get_interact_value(self) -> np.ndarray | None:
+        """Return what `ipywidgets.interactive(f, mask=w)` hands to `f`: the chosen mask, (H, W) bool, or None."""
+        return None if self.chosen is None else np.asarray(self.chosen.mask)
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return the live view, and the picture that a saved notebook shows where none can run.
+
+        Where a program runs the notebook, nobody will see a live view: then the picture comes alone, and is waited for.
+        """
+        bundle = super()._repr_mimebundle_(**options)
+        if bundle is None:
+            return None
+        alone = nobody_is_there()
+        if alone:
+            # What went wrong is in the state, and raised by the first method that needs the image.
+            with contextlib.suppress(Exception):
+                self.session  # noqa: B018 - waits until it is open
+        shown = self._session_if_open() or self._source
+        if isinstance(shown, str):
+            return bundle  # A URL that is not fetched yet.
+        data, metadata = dict(bundle[0]), dict(bundle[1])
+        data["image/png"], metadata["image/png"] = picture_of(shown)
+        if alone:
+            data.pop("application/vnd.jupyter.widget-view+json", None)
+        return data, metadata
 
     def close(self) -> None:
         """End the worker and every view."""
@@ -291,9 +329,14 @@ class SamWidget(Scripting, anywidget.AnyWidget):
             self.state = protocol.to_json(state)
             if session is not None:
                 now = session.state
-                self.prompt, self.candidates, self.objects = now.prompt, now.candidates, now.objects
-                self.chosen = now.chosen
-                self.score = None if now.chosen is None else now.chosen.score
+                # An observer of one of them finds the others up to date, too.
+                with self.hold_trait_notifications():
+                    self.set_trait("prompt", now.prompt)
+                    self.set_trait("candidates", now.candidates)
+                    self.set_trait("objects", now.objects)
+                    self.set_trait("chosen", now.chosen)
+                    self.set_trait("value", now.chosen)
+                    self.set_trait("score", None if now.chosen is None else now.chosen.score)
 
     def _send_masks(self, masks: list[tuple[str, Any]], state: protocol.State | None = None) -> None:
         if masks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -57,7 +58,9 @@ class Worker(Generic[Job]):
                 if self._thread is None:
                     # A daemon: a model busy for seconds must not hold up the end of the kernel. But one that comes out
                     # of the model's C++ when Python has ended aborts the process, so the end waits for it a little.
-                    self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+                    # It goes on in the cell that it was made in: there goes what the user's observers print.
+                    here = contextvars.copy_context()
+                    self._thread = threading.Thread(target=here.run, args=(self._loop,), name=self._name, daemon=True)
                     self._thread.start()
                     atexit.register(self._finish, self._thread)
                 self._wake.notify()

@@ -1,0 +1,54 @@
+"""What a saved notebook shows where no view can run: a PNG of the photo and its masks (GitHub, nbconvert, a PDF)."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from sam_widget.overlay import overlay
+from sam_widget.rendering import USUAL, SourceImage
+
+if TYPE_CHECKING:  # It imports torch, which a widget must not wait for.
+    from sam_widget.session import Session
+
+# Longest side of the picture: about the width of a page, and some 100 kB in the notebook.
+LONGEST = 640
+
+
+def picture_of(shown: Session | SourceImage) -> tuple[str, dict[str, int]]:
+    """Return a PNG of a session as it is now, or of an image that has no session yet.
+
+    Returns:
+        The PNG in base64, as notebooks keep it, and its width and height.
+    """
+    if isinstance(shown, SourceImage):
+        pixels = overlay(shown.rgb, max_side=LONGEST)
+    else:
+        now = shown.state
+        image = shown.image if now.rendering == USUAL else shown.source.render(now.rendering)
+        mask = None if now.chosen is None else now.chosen.mask
+        pixels = overlay(image, now.objects, candidate=mask, prompt=now.prompt, max_side=LONGEST)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
+    size = {"width": pixels.shape[1], "height": pixels.shape[0]}
+    return base64.b64encode(buffer.getvalue()).decode("ascii"), size
+
+
+def nobody_is_there() -> bool:
+    """Whether the cell is run by a program (nbconvert --execute, nbclient, papermill, Jupyter Book), not by a person.
+
+    Such a program runs cells that may not ask for input. So does Voila, but it shows live widgets.
+    """
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is None or os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+        return False
+    request = kernel.get_parent("shell") or {}
+    return request.get("content", {}).get("allow_stdin") is False
