@@ -3,8 +3,10 @@
 import { type Display, MASK_STYLES } from "./display";
 import {
   centre,
+  clamp,
   clampPoint,
   contains,
+  distance,
   fitView,
   normaliseBox,
   pan,
@@ -17,12 +19,21 @@ import {
   type View,
   zoom,
 } from "./geometry";
+import { allHandles, type Handle, handleName, hasHandle, moved, placeOf, removed, sameHandle } from "./handles";
 import { type Hover, onByDefault } from "./hover";
-import type { RenderingData } from "./protocol";
+import type { BoxData, PromptData, RenderingData, SettingsData } from "./protocol";
 import type { Store } from "./store";
+import { flat, simplify } from "./strokes";
 import type { Tool, Ui } from "./ui";
 
 const ZOOM_STEP = 1.4;
+const BRUSH_STEP = 1.25;
+/** Limits of the brush's diameter in CSS pixels. */
+export const BRUSH_SIZES = { min: 2, max: 160 };
+/** How far, in CSS pixels, a line that was drawn may be straightened. */
+const STRAIGHT = 0.75;
+/** How near, in CSS pixels, the last corner of a lasso has to come to the first to close it. */
+const CLOSES = 10;
 
 export class Actions {
   readonly #store: Store;
@@ -41,17 +52,18 @@ export class Actions {
   point(at: Vec, label: 0 | 1): void {
     const image = this.#store.state.image;
     if (!image || !contains(image, at)) return;
-    this.#ui.set({ cursorMoved: false, anchor: null, opposite: null });
+    this.#ui.set({ cursorMoved: false, anchor: null, opposite: null, selected: null });
     const point = this.#hover.take({ ...clampPoint(image, at), label }, this.#ui.view.scale);
     void this.#store.edit((prompt) => ({ ...prompt, points: [...prompt.points, point] }));
   }
 
-  /** Set the box to the part of the photo between two corners, in image pixels. */
-  box(a: Vec, b: Vec): void {
+  /** Draw a box around the part of the photo between two corners, in image pixels: in place of others, or beside them. */
+  box(a: Vec, b: Vec, add = this.#ui.several): void {
     const image = this.#store.state.image;
     const box = image && normaliseBox(a, b, image);
     this.#ui.set({ cursorMoved: false, anchor: null, opposite: null });
-    if (box) void this.#store.edit((prompt) => ({ ...prompt, boxes: [box] }));
+    const boxes = (old: BoxData[], next: BoxData): BoxData[] => (add ? [...old, next] : [next]);
+    if (box) void this.#store.edit((prompt) => ({ ...prompt, boxes: boxes(prompt.boxes, box) }));
   }
 
   /** Set the first corner of a box, or the second if the first is set: a box without dragging. */
@@ -79,7 +91,7 @@ export class Actions {
   }
 
   clear(): void {
-    this.#ui.set({ cursorMoved: false, anchor: null, opposite: null });
+    this.#ui.set({ cursorMoved: false, anchor: null, opposite: null, line: [], selected: null });
     void this.#store.clear();
   }
 
@@ -93,8 +105,174 @@ export class Actions {
 
   tool(tool: Tool): void {
     this.#hover.leave();
-    this.#ui.set({ tool, anchor: null, opposite: null });
+    this.#ui.set({ tool, anchor: null, opposite: null, line: [], overHandle: false });
   }
+
+  // ------------------------------------------------------------------------------------------------ lines
+
+  /** What the brush or the lasso says of what it touches. */
+  get strokeLabel(): 0 | 1 {
+    return this.#ui.erase ? 0 : 1;
+  }
+
+  toggleErase(): void {
+    this.#ui.set({ erase: !this.#ui.erase });
+  }
+
+  brushSize(diameter: number): void {
+    this.#ui.set({ brushSize: Math.round(clamp(diameter, BRUSH_SIZES.min, BRUSH_SIZES.max)) });
+  }
+
+  brushLarger(): void {
+    this.brushSize(Math.max(this.#ui.brushSize + 1, this.#ui.brushSize * BRUSH_STEP));
+  }
+
+  brushSmaller(): void {
+    this.brushSize(Math.min(this.#ui.brushSize - 1, this.#ui.brushSize / BRUSH_STEP));
+  }
+
+  /** A line has been drawn: paint with it, or make it part of the prompt. */
+  stroke(drawn: readonly Vec[], label: 0 | 1 = this.strokeLabel): void {
+    const { image } = this.#store.state;
+    const { scale } = this.#ui.view;
+    const line = image ? simplify(drawn, STRAIGHT / scale).map((v) => clampPoint(image, v)) : [];
+    this.#ui.set({ line: [], opposite: null, cursorMoved: false });
+    if (!line.length) return;
+    if (this.#ui.tool === "brush" && this.#store.canAccept) void this.#paint(line, label);
+    else if (this.#ui.tool === "brush" || !this.#ui.encloses) this.#say(line, label, false);
+    else if (line.length > 2) this.#say(line, label, true);
+  }
+
+  /** Add a corner to the lasso; back at the first one, it closes. */
+  vertex(at: Vec): void {
+    const { line, view, encloses } = this.#ui;
+    if (!encloses) this.stroke([at]);
+    else if (line.length && distance(line[0], at) * view.scale <= CLOSES) this.closeLasso();
+    else
+      this.#ui.set({
+        line: [...line, at],
+        lineLabel: line.length ? this.#ui.lineLabel : this.strokeLabel,
+        cursorMoved: false,
+      });
+  }
+
+  closeLasso(): void {
+    this.stroke(this.#ui.line, this.#ui.lineLabel);
+  }
+
+  async #paint(line: readonly Vec[], label: 0 | 1): Promise<void> {
+    const painting = { line, radius: this.#ui.brushSize / 2 / this.#ui.view.scale, label };
+    this.#ui.set({ painting });
+    await this.#store.brush(flat(line), painting.radius, label);
+    if (this.#ui.painting === painting) this.#ui.set({ painting: null });
+  }
+
+  #say(line: readonly Vec[], label: 0 | 1, closed: boolean): void {
+    const stroke = { vertices: flat(line), label, closed };
+    void this.#store.edit((prompt) => ({ ...prompt, strokes: [...prompt.strokes, stroke] }));
+  }
+
+  // ------------------------------------------------------------------------------------------------ handles
+
+  /** What is selected, if it is still there. */
+  get selected(): Handle | null {
+    const { selected } = this.#ui;
+    return selected && hasHandle(this.prompt, selected) ? selected : null;
+  }
+
+  /** The prompt as it is to be drawn. */
+  get prompt(): PromptData {
+    return this.#ui.moving ?? this.#store.prompt;
+  }
+
+  select(handle: Handle | null): void {
+    this.#hover.leave();
+    this.#ui.set({ selected: handle, cursorMoved: false });
+  }
+
+  /** Select the next point, corner, box or stroke, and bring it into view. */
+  selectNext(step: 1 | -1): void {
+    const { prompt } = this;
+    const all = allHandles(prompt);
+    if (!all.length) return;
+    const from = all.findIndex((handle) => sameHandle(handle, this.selected));
+    const to = from < 0 ? (step > 0 ? 0 : all.length - 1) : (from + step + all.length) % all.length;
+    this.select(all[to]);
+    this.#look((view, image, frame) => reveal(view, placeOf(prompt, all[to]), image, frame));
+  }
+
+  /** Move a handle by image pixels, to be seen but not to count before `drop`; its mask is asked for on the way. */
+  carry(from: PromptData, handle: Handle, by: Vec): void {
+    const { image } = this.#store.state;
+    if (!image) return;
+    const moving = moved(from, handle, by, image);
+    this.#ui.set({ moving, selected: handle, cursorMoved: false });
+    if (this.hovering) this.#hover.probe(moving);
+  }
+
+  /** Let go of what has been carried: now it counts, as one edit; or, if it does not, it is where it was. */
+  drop(counts = true): void {
+    const { moving } = this.#ui;
+    if (!moving) return;
+    this.#hover.endProbe(counts);
+    this.#ui.set({ moving: null });
+    if (counts) void this.#store.edit(() => moving);
+  }
+
+  /** Remove what is selected from the prompt. */
+  removeSelected(): void {
+    const { selected } = this;
+    if (!selected) return;
+    this.drop(false);
+    this.#ui.set({ selected: null });
+    void this.#store.edit((prompt) => (hasHandle(prompt, selected) ? removed(prompt, selected) : prompt));
+  }
+
+  get selectedName(): string {
+    return this.selected ? handleName(this.prompt, this.selected) : "";
+  }
+
+  // ------------------------------------------------------------------------------------------------ mask and objects
+
+  refine(): void {
+    void this.#store.refine();
+  }
+
+  adjust(change: Partial<SettingsData>, gesture: string): void {
+    void this.#store.adjust(change, gesture);
+  }
+
+  /** Take up an accepted object again: the newest unless told. */
+  editObject(object = this.#store.state.objects.at(-1)?.id): void {
+    this.#ui.set({ selected: null, label: "" });
+    if (object !== undefined) void this.#store.editObject(object);
+  }
+
+  /** Mark an object in the list, or take its mark away. */
+  mark(object: string, marked: boolean): void {
+    const others = this.#ui.marked.filter((id) => id !== object);
+    this.#ui.set({ marked: marked ? [...others, object] : others });
+  }
+
+  /** Unite the marked objects. */
+  merge(): void {
+    const { marked } = this.#ui;
+    this.#ui.set({ marked: [] });
+    void this.#store.merge([...marked]);
+  }
+
+  /** Take from the object marked first what the other covers. */
+  subtract(): void {
+    const [object, other] = this.#ui.marked;
+    this.#ui.set({ marked: [] });
+    void this.#store.subtract(object, other);
+  }
+
+  recolor(object: string, color: number): void {
+    void this.#store.recolor(object, color);
+  }
+
+  // ------------------------------------------------------------------------------------------------ looking
 
   /** Whether the mask under the pointer is shown. */
   get hovering(): boolean {
@@ -117,18 +295,25 @@ export class Actions {
     this.#ui.set({ helpOpen: !this.#ui.helpOpen });
   }
 
-  /** Give up what is under way, innermost first: the help, a box half drawn, the prompt. */
+  /** Give up what is under way, innermost first: the help, a move, a line or box half drawn, a selection, the prompt. */
   escape(): void {
-    if (this.#ui.helpOpen) this.#ui.set({ helpOpen: false });
-    else if (this.#ui.anchor) this.#ui.set({ anchor: null, opposite: null });
+    const { helpOpen, moving, anchor, line } = this.#ui;
+    if (helpOpen) this.#ui.set({ helpOpen: false });
+    else if (moving) this.drop(false);
+    else if (anchor || line.length) this.#ui.set({ anchor: null, opposite: null, line: [] });
+    else if (this.selected) this.select(null);
     else this.clear();
   }
 
-  /** Enter: place a point where the cursor has been moved to, else accept. */
+  /** Enter: use the tool where the cursor has been moved to, else close the lasso or accept. */
   confirm(): void {
-    const { cursor, cursorMoved, tool } = this.#ui;
-    if (!cursor || !cursorMoved) this.accept();
-    else if (tool === "box") this.corner(cursor);
+    const { cursor, cursorMoved, tool, line } = this.#ui;
+    if (!cursor || !cursorMoved) {
+      if (line.length) this.closeLasso();
+      else this.accept();
+    } else if (tool === "box") this.corner(cursor);
+    else if (tool === "brush") this.stroke([cursor]);
+    else if (tool === "lasso") this.vertex(cursor);
     else this.point(cursor, 1);
   }
 
@@ -137,8 +322,13 @@ export class Actions {
     if (this.#ui.cursor) this.point(this.#ui.cursor, 0);
   }
 
-  /** Move the keyboard cursor by image pixels; at first it shows up in the middle of what is seen. */
+  /** Move what is selected by image pixels, or the keyboard cursor, which at first is in the middle of what is seen. */
   moveCursor(dx: number, dy: number): void {
+    const { selected } = this;
+    if (selected) {
+      this.carry(this.prompt, selected, { x: dx, y: dy });
+      return;
+    }
     this.#look((view, image, frame) => {
       const from = this.#ui.cursor ?? toImage(view, { x: frame.width / 2, y: frame.height / 2 });
       // Pixel centres, so that a step is a pixel whatever the zoom.

@@ -36,6 +36,9 @@ export function onByDefault(decodeMs: number | null): boolean {
   return decodeMs !== null && decodeMs <= FAST;
 }
 
+/** Where a probe points: nowhere, since it shows what a whole prompt gives. */
+const NOWHERE: PointData = { x: -1, y: -1, label: 1 };
+
 /** At most one request under way and one waiting: for where the pointer is by then. */
 export class Hover {
   /** What is to be seen. */
@@ -55,6 +58,10 @@ export class Hover {
   /** A click has made the prompt of what is shown: it stays until that prompt's own masks are there. */
   #held = false;
   #rest: Vec | null = null;
+  /** A prompt that is being changed by hand, which is asked about in place of what is under the pointer. */
+  #probe: PromptData | null = null;
+  /** The probe last asked about. */
+  #probed: PromptData | null = null;
 
   constructor(ask: (prompt: PromptData) => Promise<Preview | null>, changed: () => void) {
     this.#ask = ask;
@@ -121,6 +128,23 @@ export class Hover {
     return known?.point ?? point;
   }
 
+  /** Show what a prompt gives while it is being changed by hand, such as by dragging one of its points. */
+  probe(prompt: PromptData): void {
+    if (!this.#active) return;
+    this.press();
+    this.#probe = prompt;
+    this.#pump();
+  }
+
+  /** The change is over. If it counts, what is shown stays until the new prompt's masks are there. */
+  endProbe(counts: boolean): void {
+    if (!this.#probe) return;
+    this.#probe = null;
+    this.#probed = null;
+    this.#held = counts && this.shown !== null;
+    if (!this.#held) this.#show(null);
+  }
+
   #find(point: PointData): Known | undefined {
     const near = NEAR / this.#scale;
     return this.#known.find((known) => known.point.label === point.label && distance(known.point, point) <= near);
@@ -133,6 +157,10 @@ export class Hover {
   }
 
   #pump(): void {
+    if (this.#probe) {
+      if (this.#ready && !this.#asking && this.#probe !== this.#probed) void this.#try(this.#probe);
+      return;
+    }
     if (!this.at || this.#held) return;
     const known = this.#find(this.at);
     if (known) this.#show(known);
@@ -145,6 +173,15 @@ export class Hover {
     const preview = await this.#ask({ ...prompt, points: [...prompt.points, point] });
     this.#asking = false;
     if (prompt === this.#prompt) this.#learn(point, preview);
+    this.#pump();
+  }
+
+  async #try(prompt: PromptData): Promise<void> {
+    this.#asking = true;
+    this.#probed = prompt;
+    const preview = await this.#ask(prompt);
+    this.#asking = false;
+    if (preview && this.#probe) this.#show({ ...preview, point: NOWHERE });
     this.#pump();
   }
 

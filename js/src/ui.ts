@@ -1,8 +1,17 @@
 /** What only this view knows: the tool in hand, where it looks, the keyboard cursor. Lost on reload, and that is fine. */
 
 import { fitView, resize, type Size, type Vec, type View } from "./geometry";
+import type { Handle } from "./handles";
+import type { PromptData } from "./protocol";
 
-export type Tool = "point" | "box" | "pan";
+export type Tool = "point" | "box" | "brush" | "lasso" | "pan";
+
+/** A line of the brush that the kernel has not painted yet: in image pixels. */
+export interface Painting {
+  readonly line: readonly Vec[];
+  readonly radius: number;
+  readonly label: 0 | 1;
+}
 
 export class Ui {
   tool: Tool = "point";
@@ -17,6 +26,26 @@ export class Ui {
   anchor: Vec | null = null;
   /** The other corner while a box is drawn, in image pixels. */
   opposite: Vec | null = null;
+  /** Whether a further box leaves the earlier ones. */
+  several = false;
+  /** Whether brush and lasso take away. */
+  erase = false;
+  /** Whether the lasso tool encloses; else it scribbles. */
+  encloses = true;
+  /** Diameter of the brush in CSS pixels: zoomed in, it paints finer. */
+  brushSize = 28;
+  /** The line of a brush or lasso while it is drawn, in image pixels. */
+  line: readonly Vec[] = [];
+  lineLabel: 0 | 1 = 1;
+  painting: Painting | null = null;
+  /** What of the prompt the arrow keys move and Delete removes. */
+  selected: Handle | null = null;
+  /** The prompt while one of its handles is moved. */
+  moving: PromptData | null = null;
+  /** Whether the pointer is over a handle. */
+  overHandle = false;
+  /** The ids of the objects marked in the list, in the order in which they were. */
+  marked: readonly string[] = [];
   /** The candidate looked at without choosing it. */
   preview: number | null = null;
   /** The id of the object pointed at in the list. */
@@ -56,5 +85,8 @@ export class Ui {
     this.cursorMoved = false;
     this.anchor = null;
     this.opposite = null;
+    this.line = [];
+    this.selected = null;
+    this.moving = null;
   }
 }

@@ -15,9 +15,11 @@ import { createFullScreen } from "./view/fullscreen";
 import { createHelp } from "./view/help";
 import { createObjects } from "./view/objects";
 import { createOptions } from "./view/options";
+import { createSettings } from "./view/settings";
 import { createStage } from "./view/stage";
 import { createStatus } from "./view/status";
 import { createToolbar } from "./view/toolbar";
+import { createToolOptions } from "./view/tooloptions";
 
 let views = 0;
 
@@ -61,9 +63,11 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   const base = { store, ui, display, actions, hover, signal, id: (name: string) => `${prefix}-${name}` };
   const stage = createStage(base);
   const context: Context = { ...base, focusCanvas: () => stage.canvas.focus({ preventScroll: true }) };
-  const [toolbar, candidates, objects, status, help, options] = [
+  const [toolbar, toolOptions, candidates, settings, objects, status, help, options] = [
     createToolbar(context),
+    createToolOptions(context),
     createCandidates(context),
+    createSettings(context),
     createObjects(context),
     createStatus(context),
     createHelp(context),
@@ -76,8 +80,9 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
       "div",
       { class: "sam-layout" },
       toolbar.element,
+      toolOptions.element,
       stage.element,
-      h("div", { class: "sam-side" }, candidates.element, objects.element),
+      h("div", { class: "sam-side" }, candidates.element, settings.element, objects.element),
       status.element,
       help.element,
       options.element,
@@ -87,14 +92,20 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   bindKeyboard({ root, canvas: stage.canvas, actions, ui, signal });
 
   const update = (): void => {
-    fullScreen.update();
-    for (const part of [toolbar, stage, candidates, objects, status, help, options]) part.update();
+    for (const part of [toolbar, toolOptions, stage, candidates, settings, objects, status, help, options])
+      part.update();
     const { image } = store.state;
     root.style.setProperty("--sam-aspect", String(image ? image.width / image.height : 1.5));
     setAttributes(root, { "data-state": store.status, "data-seq": store.answered });
     hover.follow({
       prompt: store.prompt,
-      active: actions.hovering && ui.tool !== "pan" && !ui.spaceHeld && !ui.panning && !ui.anchor && !ui.helpOpen,
+      active:
+        actions.hovering &&
+        (ui.tool === "point" || ui.tool === "box") &&
+        !ui.spaceHeld &&
+        !ui.panning &&
+        !ui.anchor &&
+        !ui.helpOpen,
       ready: store.status === "ready",
       pending: store.pending,
     });

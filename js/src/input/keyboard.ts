@@ -36,10 +36,20 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { keys: ["Mod+Shift+z", "Mod+y"], help: "Redo", where: "widget", run: (a) => a.redo() },
   { keys: ["p"], help: "Point tool", where: "widget", run: (a) => a.tool("point") },
   { keys: ["b"], help: "Box tool", where: "widget", run: (a) => a.tool("box") },
+  { keys: ["d"], help: "Brush tool", where: "widget", run: (a) => a.tool("brush") },
+  { keys: ["l"], help: "Lasso tool", where: "widget", run: (a) => a.tool("lasso") },
   { keys: ["h"], help: "Pan tool", where: "widget", run: (a) => a.tool("pan") },
   { keys: ["v"], help: "Show or hide the mask under the pointer", where: "widget", run: (a) => a.toggleHover() },
-  ...arrows("", 1, "Move the cursor by 1 pixel"),
-  ...arrows("Shift+", 10, "Move the cursor by 10 pixels"),
+  { keys: ["x"], help: "Brush and lasso: add or take away", where: "widget", run: (a) => a.toggleErase() },
+  { keys: ["["], help: "Smaller brush", where: "widget", run: (a) => a.brushSmaller() },
+  { keys: ["]"], help: "Larger brush", where: "widget", run: (a) => a.brushLarger() },
+  { keys: ["n"], help: "Select the next point, corner, box or line", where: "widget", run: (a) => a.selectNext(1) },
+  { keys: ["Shift+n"], help: "Select the one before", where: "widget", run: (a) => a.selectNext(-1) },
+  { keys: ["Delete", "Backspace"], help: "Remove what is selected", where: "canvas", run: (a) => a.removeSelected() },
+  { keys: ["g"], help: "Refine the chosen mask", where: "widget", run: (a) => a.refine() },
+  { keys: ["e"], help: "Edit the newest object again", where: "widget", run: (a) => a.editObject() },
+  ...arrows("", 1, "Move the cursor, or what is selected, by 1 pixel"),
+  ...arrows("Shift+", 10, "Move it by 10 pixels"),
   { keys: ["+", "="], help: "Zoom in", where: "widget", shown: "+", run: (a) => a.zoomIn() },
   { keys: ["-", "_"], help: "Zoom out", where: "widget", shown: "−", run: (a) => a.zoomOut() },
   { keys: ["0"], help: "Show the whole photo", where: "widget", run: (a) => a.fit() },
@@ -66,8 +76,11 @@ export const GESTURES: readonly (readonly [string, string])[] = [
   ["Move; hold Alt for the background", "See the mask that a click would give"],
   ["Click", "Add a foreground point"],
   ["Alt+click, right click, long press", "Add a background point"],
-  ["Drag", "Draw a box"],
+  ["Drag", "Draw a box; with Shift, one more box"],
   ["Two clicks with the Box tool", "Draw a box"],
+  ["Click a point, corner, box or line", "Select it; drag it to move it"],
+  ["Drag with the Brush tool; hold Alt to erase", "Paint on the mask; where there is none, scribble"],
+  ["Drag with the Lasso tool, or click around", "Enclose the object, or scribble on it"],
   ["Space+drag, middle drag, two fingers, drag in the small map", "Pan"],
   ["Wheel on the focused photo, Ctrl+wheel, pinch", "Zoom"],
 ];
@@ -156,6 +169,15 @@ export function bindKeyboard({ root, canvas, actions, ui, signal }: KeyboardOpti
   const release = (): void => {
     if (ui.spaceHeld) ui.set({ spaceHeld: false });
   };
-  root.addEventListener("keyup", (event) => event.key === " " && release(), { signal });
-  canvas.addEventListener("blur", release, { signal });
+  const keyup = (event: KeyboardEvent): void => {
+    if (event.key === " ") release();
+    // What arrow keys have moved counts when they are let go: one edit, however long the way.
+    if (event.key.startsWith("Arrow")) actions.drop();
+  };
+  root.addEventListener("keyup", keyup, { signal });
+  const leave = (): void => {
+    release();
+    actions.drop();
+  };
+  canvas.addEventListener("blur", leave, { signal });
 }

@@ -2,12 +2,18 @@
 
 import type { Actions } from "../actions";
 import { distance, toImage, type Vec } from "../geometry";
+import { type Handle, handleAt } from "../handles";
 import type { Hover } from "../hover";
+import type { PromptData } from "../protocol";
 import type { Store } from "../store";
 import type { Ui } from "../ui";
 
 /** A press that travels further than this, in CSS pixels, is a drag. */
 const DRAG = 4;
+/** How near, in CSS pixels, a press has to be to a point or a corner to take hold of it; a finger is thicker. */
+const REACH = { mouse: 9, touch: 18 };
+/** A line gets its next vertex after so many CSS pixels. */
+const SPACING = 1.5;
 /** A finger that rests this long, in milliseconds, means the background: there is no right click by touch. */
 const LONG_PRESS = 500;
 /** Wheel to zoom: a notch of 100 units is a fifth; pinches on a trackpad arrive as small Ctrl+wheel steps. */
@@ -25,10 +31,14 @@ interface PointerOptions {
 
 /** What one pressed pointer is about. */
 interface Press {
-  readonly kind: "prompt" | "pan";
+  readonly kind: "prompt" | "pan" | "line" | "handle";
   readonly from: Vec;
   readonly since: number;
   readonly label: 0 | 1;
+  /** Whether a box that is drawn leaves the earlier ones. */
+  readonly add: boolean;
+  /** What was taken hold of, and the prompt as it was then. */
+  readonly held?: { readonly handle: Handle; readonly prompt: PromptData };
   dragged: boolean;
 }
 
@@ -46,8 +56,15 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
   const labelOf = (event: MouseEvent | KeyboardEvent): 0 | 1 => (event.altKey || (onMac && event.ctrlKey) ? 0 : 1);
   const cancel = (): void => {
     press = null;
+    actions.drop(false);
     hover.leave();
-    ui.set({ panning: false, anchor: null, opposite: null });
+    ui.set({ panning: false, anchor: null, opposite: null, line: [] });
+  };
+  const prompts = (): boolean => ui.tool === "point" || ui.tool === "box";
+  /** What of the prompt a press here would take hold of. */
+  const heldAt = (at: Vec, event: PointerEvent): Handle | null => {
+    const reach = REACH[event.pointerType === "touch" ? "touch" : "mouse"];
+    return prompts() && !ui.anchor ? handleAt(store.prompt, toImage(ui.view, at), reach / ui.view.scale) : null;
   };
 
   const down = (event: PointerEvent): void => {
@@ -63,8 +80,16 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     const panning = event.button === 1 || (event.button === 0 && (ui.spaceHeld || ui.tool === "pan"));
     if (!panning && event.button !== 0 && event.button !== 2) return;
     const label = event.button === 2 ? 0 : labelOf(event);
-    press = { kind: panning ? "pan" : "prompt", from: at, since: event.timeStamp, label, dragged: false };
+    const started = { from: at, since: event.timeStamp, label, add: event.shiftKey || ui.several, dragged: false };
+    const handle = label === 1 && !panning ? heldAt(at, event) : null;
+    if (panning) press = { kind: "pan", ...started };
+    else if (handle) press = { kind: "handle", ...started, held: { handle, prompt: store.prompt } };
+    else press = { kind: prompts() ? "prompt" : "line", ...started };
     if (panning) ui.set({ panning: true });
+    // A brush paints from the first touch on; a lasso may also go from corner to corner.
+    if (press.kind !== "line") return;
+    ui.set({ lineLabel: label === 0 ? 0 : actions.strokeLabel });
+    if (ui.tool === "brush") ui.set({ line: [toImage(ui.view, at)] });
   };
 
   const move = (event: PointerEvent): void => {
@@ -73,8 +98,11 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     if (!before) {
       // A box begun with a click follows the pointer.
       if (event.pointerType === "touch") return;
-      if (ui.anchor) ui.set({ opposite: toImage(ui.view, at) });
-      else actions.hover(toImage(ui.view, at), labelOf(event));
+      const overHandle = heldAt(at, event) !== null;
+      if (overHandle !== ui.overHandle) ui.set({ overHandle });
+      if (ui.anchor || ui.line.length) ui.set({ opposite: toImage(ui.view, at) });
+      else if (overHandle) hover.leave();
+      else if (prompts()) actions.hover(toImage(ui.view, at), labelOf(event));
       return;
     }
     if (pointers.size > 1) pinch(event.pointerId, at);
@@ -82,6 +110,10 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     if (!press || pointers.size > 1) return;
     if (press.kind === "pan") {
       actions.pan(at.x - before.x, at.y - before.y);
+    } else if (press.kind === "line") {
+      drawLine(press, at);
+    } else if (press.held) {
+      carry(press, press.held, at);
     } else if (press.label === 1) {
       if (!press.dragged && distance(press.from, at) > DRAG) {
         press.dragged = true;
@@ -92,6 +124,23 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
         ui.set({ anchor: first, opposite: toImage(ui.view, at) });
       }
     }
+  };
+
+  const drawLine = (drawn: Press, at: Vec): void => {
+    if (!drawn.dragged && distance(drawn.from, at) <= DRAG) return;
+    const from = drawn.dragged ? ui.line : [toImage(ui.view, drawn.from)];
+    drawn.dragged = true;
+    const next = toImage(ui.view, at);
+    const last = from.at(-1);
+    const far = !last || distance(last, next) * ui.view.scale >= SPACING;
+    ui.set({ line: far ? [...from, next] : from, opposite: null });
+  };
+
+  const carry = (begun: Press, { handle, prompt }: NonNullable<Press["held"]>, at: Vec): void => {
+    if (!begun.dragged && distance(begun.from, at) <= DRAG) return;
+    begun.dragged = true;
+    const [from, to] = [toImage(ui.view, begun.from), toImage(ui.view, at)];
+    actions.carry(prompt, handle, { x: to.x - from.x, y: to.y - from.y });
   };
 
   /** Keep the image under both fingers. */
@@ -111,7 +160,17 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
       return;
     }
     const at = position(event);
-    if (ended.dragged && ui.anchor) actions.box(ui.anchor, toImage(ui.view, at));
+    if (ended.held) {
+      if (ended.dragged) actions.drop();
+      else actions.select(ended.held.handle);
+      return;
+    }
+    if (ended.kind === "line") {
+      if (ended.dragged || ui.tool === "brush") actions.stroke(ui.line, ui.lineLabel);
+      else actions.vertex(toImage(ui.view, at));
+      return;
+    }
+    if (ended.dragged && ui.anchor) actions.box(ui.anchor, toImage(ui.view, at), ended.add);
     else if (distance(ended.from, at) <= DRAG) tap(ended, event);
     else hover.leave();
   };

@@ -88,7 +88,7 @@ export function createCandidates(context: Context): Part {
     const thumbnails = group.querySelectorAll("canvas");
     cards = candidates;
     drawn = [];
-    group.replaceChildren(...candidates.map((candidate, i) => createCard(candidate, i, candidates.length)));
+    group.replaceChildren(...candidates.map((candidate, i) => createCard(candidate, i, candidates.length, id)));
     // What they show stays until they are drawn anew: empty ones would flicker.
     group.querySelectorAll("canvas").forEach((canvas, i) => {
       if (thumbnails[i]) canvas.replaceWith(thumbnails[i]);
@@ -123,11 +123,19 @@ export function createCandidates(context: Context): Part {
       if (!store.canAccept && accept.matches(":focus")) context.focusCanvas();
       accept.disabled = !store.canAccept;
       if (label.value !== ui.label) label.value = ui.label;
+      const edited = store.state.objects.find((object) => object.id === store.state.editing);
+      setAttributes(label, { placeholder: edited?.label ?? "object" });
     },
   };
 }
 
-function createCard({ score }: CandidateData, index: number, count: number): HTMLElement {
+function createCard(
+  { score, stability }: CandidateData,
+  index: number,
+  count: number,
+  id: (name: string) => string,
+): HTMLElement {
+  const steady = `stability ${stability === null ? "unknown" : stability.toFixed(2)}`;
   const bar = h("span", { class: "sam-bar" }, h("span", { class: "sam-bar-fill" }));
   bar.style.setProperty("--sam-score", String(Math.max(0, Math.min(1, score))));
   return h(
@@ -137,16 +145,18 @@ function createCard({ score }: CandidateData, index: number, count: number): HTM
       role: "radio",
       class: "sam-candidate",
       "aria-label": `Mask ${index + 1} of ${count}, score ${score.toFixed(2)}`,
-      title: `Choose mask ${index + 1} (${index + 1})`,
+      "aria-describedby": id(`stability-${index}`),
+      title: `Choose mask ${index + 1} (${index + 1}); ${steady}`,
     },
     h("canvas", { class: "sam-thumbnail", width: THUMBNAIL, height: THUMBNAIL }),
     h("span", { class: "sam-key" }, `${index + 1}`),
     h("span", { class: "sam-tick" }, icon("check")),
     bar,
     h("span", { class: "sam-number" }, score.toFixed(2)),
+    h("span", { class: "sam-stability", id: id(`stability-${index}`) }, steady),
   );
 }
 
 function sameCandidates(a: CandidateData[], b: CandidateData[]): boolean {
-  return a.length === b.length && a.every((item, i) => item.mask === b[i].mask && item.score === b[i].score);
+  return a.length === b.length && a.every((item, i) => JSON.stringify(item) === JSON.stringify(b[i]));
 }

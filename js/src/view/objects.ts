@@ -1,22 +1,27 @@
-/** The list of accepted objects: see, rename, remove. */
+/** The list of accepted objects: see, edit again, rename, recolour, remove; mark some to merge or subtract them. */
 
-import { objectColor } from "../palette";
+import { OBJECTS, objectColor } from "../palette";
 import type { ObjectData } from "../protocol";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
 
 interface Row {
   readonly element: HTMLElement;
-  update(object: ObjectData): void;
+  update(object: ObjectData, marked: boolean, edited: boolean): void;
 }
 
 export function createObjects(context: Context): Part {
-  const { store, ui, signal } = context;
+  const { store, ui, actions, signal } = context;
   const list = h("ul", { class: "sam-objects", role: "list", "aria-label": "Objects" });
   const count = h("span", { class: "sam-count" });
   const heading = h("div", { class: "sam-caption", "aria-hidden": "true" }, "Objects", count);
   const empty = h("p", { class: "sam-empty" }, "Accepted masks are listed here.");
   const rows = new Map<string, Row>();
+  const merge = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" });
+  const subtract = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" });
+  merge.addEventListener("click", () => actions.merge(), { signal });
+  subtract.addEventListener("click", () => actions.subtract(), { signal });
+  const together = h("div", { class: "sam-together" }, merge, subtract);
 
   const highlight = (event: Event): void => {
     const row = event.target instanceof Element ? event.target.closest<HTMLElement>("li") : null;
@@ -28,9 +33,9 @@ export function createObjects(context: Context): Part {
     list.addEventListener(type, () => ui.set({ highlight: null }), { signal });
 
   return {
-    element: h("section", { class: "sam-panel sam-grow" }, heading, empty, list),
+    element: h("section", { class: "sam-panel sam-grow" }, heading, empty, list, together),
     update() {
-      const { objects } = store.state;
+      const { objects, editing } = store.state;
       const ids = new Set(objects.map((object) => object.id));
       for (const [id, row] of rows) {
         if (ids.has(id)) continue;
@@ -41,9 +46,16 @@ export function createObjects(context: Context): Part {
       objects.forEach((object, i) => {
         const row = rows.get(object.id) ?? createRow(object.id, context);
         rows.set(object.id, row);
-        row.update(object);
+        row.update(object, ui.marked.includes(object.id), object.id === editing);
         if (list.children[i] !== row.element) list.insertBefore(row.element, list.children[i] ?? null);
       });
+      const marked = ui.marked.flatMap((id) => objects.find((object) => object.id === id) ?? []);
+      if (marked.length < ui.marked.length) ui.marked = marked.map((object) => object.id);
+      if (marked.length < 2 && together.matches(":focus-within")) context.focusCanvas();
+      setAttributes(together, { hidden: marked.length < 2 });
+      setText(merge, `Merge ${marked.length} objects`);
+      setAttributes(subtract, { hidden: marked.length !== 2 });
+      if (marked.length === 2) setText(subtract, `Subtract ${marked[1].label} from ${marked[0].label}`);
       setText(count, objects.length ? String(objects.length) : "");
       setAttributes(empty, { hidden: objects.length > 0 });
       setAttributes(list, { hidden: objects.length === 0 });
@@ -52,14 +64,17 @@ export function createObjects(context: Context): Part {
 }
 
 function createRow(id: string, { actions, signal }: Context): Row {
-  const swatch = h("span", { class: "sam-swatch" });
+  const mark = h("input", { type: "checkbox", class: "sam-mark" });
+  const swatch = h("button", { type: "button", class: "sam-swatch" });
   const label = h("span", { class: "sam-label" });
   const facts = h("span", { class: "sam-facts" });
   const about = h("span", { class: "sam-about" }, label, facts);
+  const edit = iconButton("edit", "", "Edit");
   const rename = iconButton("rename", "", "Rename");
   const remove = iconButton("clear", "", "Remove");
-  const element = h("li", { class: "sam-object", "data-object": id }, swatch, about, rename, remove);
+  const element = h("li", { class: "sam-object", "data-object": id }, mark, swatch, about, edit, rename, remove);
   let current = "";
+  let color = 0;
   let field: HTMLInputElement | null = null;
 
   const close = (commit: boolean): void => {
@@ -95,16 +110,28 @@ function createRow(id: string, { actions, signal }: Context): Row {
   };
   label.addEventListener("dblclick", open, { signal });
   rename.addEventListener("click", open, { signal });
+  mark.addEventListener("change", () => actions.mark(id, mark.checked), { signal });
+  swatch.addEventListener("click", () => actions.recolor(id, (color + 1) % OBJECTS.length), { signal });
+  edit.addEventListener("click", () => actions.editObject(id), { signal });
   remove.addEventListener("click", () => actions.remove(id), { signal });
 
   return {
     element,
-    update(object) {
+    update(object, marked, edited) {
       current = object.label;
+      color = object.color;
+      mark.checked = marked;
+      setAttributes(mark, { "aria-label": `Mark ${object.label}`, title: "Mark it, to merge or subtract objects" });
+      setAttributes(swatch, { "aria-label": `Next colour for ${object.label}`, title: "Next colour" });
+      setAttributes(edit, { "aria-label": `Edit ${object.label}`, title: `Edit ${object.label} again` });
+      setAttributes(element, { "aria-current": edited ? "true" : null });
       swatch.style.setProperty("--sam-swatch", objectColor(object.color));
       setText(label, object.label);
       setAttributes(label, { title: object.label });
-      setText(facts, `${object.score.toFixed(2)} · ${object.area.toLocaleString("en")} px`);
+      setText(
+        facts,
+        `${edited ? "being edited · " : ""}${object.score.toFixed(2)} · ${object.area.toLocaleString("en")} px`,
+      );
       setAttributes(rename, { "aria-label": `Rename ${object.label}`, title: `Rename ${object.label}` });
       setAttributes(remove, { "aria-label": `Remove ${object.label}`, title: `Remove ${object.label}` });
     },

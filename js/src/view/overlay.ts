@@ -4,6 +4,7 @@ import { toFrame, type Vec, type View } from "../geometry";
 import { BACKGROUND, FOREGROUND } from "../palette";
 import type { PromptData } from "../protocol";
 import type { Ui } from "../ui";
+import { drawHandles, drawLines } from "./lines";
 
 const RADIUS = 8;
 
@@ -13,12 +14,19 @@ type Context2D = CanvasRenderingContext2D;
 export function drawOverlay(context: Context2D, prompt: PromptData, ui: Ui, focused: boolean): void {
   const { view } = ui;
   for (const { x0, y0, x1, y1 } of prompt.boxes) {
-    drawBox(context, toFrame(view, { x: x0, y: y0 }), toFrame(view, { x: x1, y: y1 }), ui.opposite !== null);
+    drawBox(
+      context,
+      toFrame(view, { x: x0, y: y0 }),
+      toFrame(view, { x: x1, y: y1 }),
+      ui.opposite !== null && ui.anchor !== null && !ui.several,
+    );
   }
+  drawLines(context, prompt, ui);
   if (ui.anchor && ui.opposite) drawBand(context, view, ui.anchor, ui.opposite);
   else if (ui.anchor) drawCorner(context, toFrame(view, ui.anchor));
   if (ui.cursor && focused) drawCursor(context, toFrame(view, ui.cursor));
   for (const point of prompt.points) drawPoint(context, toFrame(view, point), point.label);
+  drawHandles(context, prompt, ui);
 }
 
 function drawPoint(context: Context2D, { x, y }: Vec, label: 0 | 1): void {

@@ -2,6 +2,7 @@
 
 import { shortcutFor } from "../input/keyboard";
 import { bindPointer } from "../input/pointer";
+import { BrushCursor } from "./brush";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
 import { HoverLayer } from "./hover";
@@ -36,6 +37,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   const layers = [photo, masks, outlines, prompts];
   const hovered = new HoverLayer();
   const painter = new Painter();
+  const brush = new BrushCursor();
 
   const keys = h(
     "p",
@@ -59,6 +61,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
     hovered.element,
     prompts.element,
     hovered.tag,
+    brush.element,
   );
   const veil = h("div", { class: "sam-veil" });
   const notice = h("div", { class: "sam-notice" });
@@ -76,6 +79,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   const minimap = createMinimap(context);
   const element = h("div", { class: "sam-stage" }, canvas, veil, notice, minimap.element, zooms, keys, place);
 
+  brush.follow(canvas, signal);
   bindPointer({ canvas, store, ui, actions, hover, signal });
   const redraw = (): void => ui.set({});
   for (const type of ["focus", "blur"]) canvas.addEventListener(type, redraw, { signal });
@@ -118,7 +122,9 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       setAttributes(actual, { "aria-label": `${shown}, show actual size`, title: `Actual size (${ACTUAL})` });
       setAttributes(full, { "aria-pressed": String(display.full) });
       setAttributes(photo.element, { hidden: !display.photo });
-      const holding = ui.panning ? "grabbing" : ui.spaceHeld || ui.tool === "pan" ? "grab" : null;
+      brush.update(ui);
+      const over = ui.moving || ui.overHandle ? "move" : brush.shown ? "none" : null;
+      const holding = ui.panning ? "grabbing" : ui.spaceHeld || ui.tool === "pan" ? "grab" : over;
       setAttributes(canvas, {
         "data-cursor": holding,
         "data-view": [ui.view.scale, ui.view.x, ui.view.y].map((value) => +value.toFixed(4)).join(" "),
@@ -159,11 +165,12 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       }
       minimap.draw(all);
 
-      const { anchor, opposite, cursor } = ui;
+      const { anchor, opposite, cursor, line, painting, selected, tool } = ui;
       const focused = canvas.matches(":focus");
-      if (hasChanged(prompts, [image, store.prompt, anchor, opposite, cursor, focused, ...place])) {
+      const drawn = [anchor, opposite, cursor, line, painting, selected, tool];
+      if (hasChanged(prompts, [image, actions.prompt, focused, ...drawn, ...place])) {
         const pen = start(prompts, ratio);
-        if (image) drawOverlay(pen, store.prompt, ui, focused);
+        if (image) drawOverlay(pen, actions.prompt, ui, focused);
       }
     },
     drawHover() {

@@ -26,7 +26,7 @@ export function isError(store: Store): boolean {
 }
 
 export function statusText(store: Store): string {
-  const { message, status, candidates, objects } = store.state;
+  const { message, status, candidates, objects, editing } = store.state;
   if (store.failure !== null) return store.failure;
   if (store.unanswered) return "The kernel has not answered yet. If it was restarted, run this cell again.";
   if (status === "loading") return message || "Loading…";
@@ -35,9 +35,12 @@ export function statusText(store: Store): string {
   if (store.status === "loading") return "Loading the photo…";
   const { chosen } = store;
   if (chosen !== null) {
-    const { score, area } = candidates[chosen];
+    const { score, stability, area } = candidates[chosen];
+    const edited = objects.find((object) => object.id === editing);
     const of = candidates.length > 1 ? `Mask ${chosen + 1} of ${candidates.length}` : "One mask";
-    return `${of}, score ${score.toFixed(2)}, ${area.toLocaleString("en")} px`;
+    const steady = stability === null ? "" : `, stability ${stability.toFixed(2)}`;
+    const before = edited ? `Editing ${edited.label}: Accept replaces it. ` : "";
+    return `${before}${of}, score ${score.toFixed(2)}${steady}, ${area.toLocaleString("en")} px`;
   }
   if (message) return message;
   if (status === "predicting") return "Predicting…";

@@ -9,6 +9,8 @@ import { bindRadios, setChosen } from "./radiogroup";
 const TOOLS: readonly { tool: Tool; name: string }[] = [
   { tool: "point", name: "Point" },
   { tool: "box", name: "Box" },
+  { tool: "brush", name: "Brush" },
+  { tool: "lasso", name: "Lasso" },
   { tool: "pan", name: "Pan" },
 ];
 

@@ -1,0 +1,93 @@
+/** How masks are made of the model's logits: sliders, and asking the model again with the mask as a prompt. */
+
+import { shortcutFor } from "../input/keyboard";
+import type { SettingsData } from "../protocol";
+import { type Range, ranges } from "../settings";
+import type { Context, Part } from "./context";
+import { h, setAttributes, setText } from "./dom";
+
+const OFF: SettingsData = { threshold: 0, holes: 0, islands: 0, smoothing: 0 };
+
+interface Slider {
+  readonly element: HTMLElement;
+  update(range: Range, value: number): void;
+}
+
+export function createSettings({ store, ui, actions, signal, id }: Context): Part {
+  const sliders = Object.entries(ranges({ width: 1, height: 1 })).map(
+    ([name, { label }]) => [name as keyof SettingsData, createSlider(label, name as keyof SettingsData)] as const,
+  );
+  const body = h("div", { id: id("settings"), class: "sam-sliders" }, ...sliders.map(([, slider]) => slider.element));
+  const reset = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" }, "Reset");
+  reset.addEventListener("click", () => actions.adjust(OFF, newGesture()), { signal });
+  body.append(reset);
+  const toggle = h(
+    "button",
+    { type: "button", class: "sam-button sam-quiet sam-disclosure", "aria-controls": id("settings") },
+    "Mask settings",
+  );
+  let open = false;
+  const flip = (): void => {
+    open = !open;
+    ui.set({});
+  };
+  toggle.addEventListener("click", flip, { signal });
+  const refine = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" }, "Refine");
+  setAttributes(refine, {
+    title: `Ask the model again, with this mask as a prompt (${shortcutFor("Refine the chosen mask")})`,
+  });
+  refine.addEventListener("click", () => actions.refine(), { signal });
+
+  function createSlider(label: string, name: keyof SettingsData): Slider {
+    const input = h("input", { type: "range", class: "sam-slider", "aria-label": label });
+    const shown = h("output", { class: "sam-facts" });
+    let range: Range | null = null;
+    // All that a drag does is one edit: it ends with the slider's change event.
+    let gesture = newGesture();
+    const change = (): void => {
+      if (range) actions.adjust({ [name]: range.value(input.valueAsNumber) }, gesture);
+    };
+    input.addEventListener("input", change, { signal });
+    input.addEventListener(
+      "change",
+      () => {
+        gesture = newGesture();
+      },
+      { signal },
+    );
+    return {
+      element: h("label", { class: "sam-slide" }, h("span", {}, label), input, shown),
+      update(now, value) {
+        range = now;
+        setAttributes(input, { min: now.min, max: now.max, step: now.step, "aria-valuetext": now.text(value) });
+        const position = now.position(value);
+        if (input.valueAsNumber !== position) input.valueAsNumber = position;
+        setText(shown, now.text(value));
+      },
+    };
+  }
+
+  const row = h("div", { class: "sam-row" }, toggle, refine);
+  return {
+    element: h("section", { class: "sam-panel sam-settings" }, row, body),
+    update() {
+      const { image, refines } = store.state;
+      const { settings } = store;
+      const all = ranges(image ?? { width: 1, height: 1 });
+      for (const [name, slider] of sliders) slider.update(all[name], settings[name]);
+      setAttributes(toggle, { "aria-expanded": String(open) });
+      setAttributes(body, { hidden: !open });
+      setText(toggle, isOff(settings) ? "Mask settings" : "Mask settings (changed)");
+      reset.disabled = isOff(settings);
+      refine.disabled = !refines || !store.canAccept;
+    },
+  };
+}
+
+function isOff(settings: SettingsData): boolean {
+  return Object.values(settings).every((value) => value === 0);
+}
+
+function newGesture(): string {
+  return Math.random().toString(36).slice(2);
+}

@@ -1,0 +1,75 @@
+/** The row under the tools: what the tool in hand can be told, and what is selected. */
+
+import { BRUSH_SIZES } from "../actions";
+import { shortcutFor } from "../input/keyboard";
+import type { Tool } from "../ui";
+import type { Context, Part } from "./context";
+import { h, setAttributes, setText } from "./dom";
+import { bindRadios, setChosen } from "./radiogroup";
+
+const HINTS: Record<Tool, string> = {
+  point: "Click adds, Alt+click excludes.",
+  box: "Drag around the object.",
+  brush: "",
+  lasso: "",
+  pan: "Drag moves the photo.",
+};
+
+export function createToolOptions({ ui, actions, signal, focusCanvas }: Context): Part {
+  const hint = h("span", { class: "sam-hint" });
+  const mode = radios("Mode", ["Add", "Erase"], (i) => ui.set({ erase: i === 1 }), signal);
+  const line = radios("Line", ["Lasso", "Scribble"], (i) => ui.set({ encloses: i === 0, line: [] }), signal);
+  const several = h("input", { type: "checkbox" });
+  several.addEventListener("change", () => ui.set({ several: several.checked }), { signal });
+  const boxes = h(
+    "label",
+    { class: "sam-option", title: "A new box leaves the earlier ones (Shift+drag)" },
+    several,
+    "Several boxes",
+  );
+  const size = h("input", {
+    type: "range",
+    class: "sam-slider",
+    min: BRUSH_SIZES.min,
+    max: BRUSH_SIZES.max,
+    title: `${shortcutFor("Smaller brush")} and ${shortcutFor("Larger brush")}`,
+  });
+  size.addEventListener("input", () => actions.brushSize(size.valueAsNumber), { signal });
+  const brush = h("label", { class: "sam-option" }, "Brush size", size);
+  const selected = h("span", { class: "sam-hint", "aria-live": "polite" });
+  const remove = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" }, "Delete");
+  setAttributes(remove, { title: `Remove it (${shortcutFor("Remove what is selected")})` });
+  remove.addEventListener("click", () => actions.removeSelected(), { signal });
+  const selection = h("span", { class: "sam-selection" }, selected, remove);
+  return {
+    element: h("div", { class: "sam-tooloptions" }, hint, boxes, mode, line, brush, selection),
+    update() {
+      const { tool } = ui;
+      const lines = tool === "brush" || tool === "lasso";
+      const name = tool === "point" || tool === "box" ? actions.selectedName : "";
+      if (!name && remove.matches(":focus")) focusCanvas();
+      setText(hint, name ? "" : HINTS[tool]);
+      setAttributes(boxes, { hidden: tool !== "box" });
+      several.checked = ui.several;
+      setAttributes(mode, { hidden: !lines });
+      setChosen(mode, ui.erase ? 1 : 0);
+      setAttributes(line, { hidden: tool !== "lasso" });
+      setChosen(line, ui.encloses ? 0 : 1);
+      setAttributes(brush, { hidden: tool !== "brush" });
+      size.valueAsNumber = ui.brushSize;
+      setAttributes(size, { "aria-valuetext": `${ui.brushSize} pixels of the screen` });
+      setText(selected, name);
+      setAttributes(remove, { hidden: !name });
+    },
+  };
+}
+
+function radios(name: string, choices: string[], choose: (index: number) => void, signal: AbortSignal): HTMLElement {
+  const group = h(
+    "div",
+    { class: "sam-segments", role: "radiogroup", "aria-label": name },
+    ...choices.map((choice) => h("button", { type: "button", role: "radio", class: "sam-segment" }, choice)),
+  );
+  bindRadios(group, choose, signal);
+  return group;
+}
