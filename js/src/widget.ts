@@ -92,6 +92,7 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   bindKeyboard({ root, canvas: stage.canvas, actions, ui, signal });
 
   const update = (): void => {
+    fullScreen.update();
     for (const part of [toolbar, toolOptions, stage, candidates, settings, objects, status, help, options])
       part.update();
     const { image } = store.state;

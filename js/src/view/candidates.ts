@@ -135,7 +135,7 @@ function createCard(
   count: number,
   id: (name: string) => string,
 ): HTMLElement {
-  const steady = `stability ${stability === null ? "unknown" : stability.toFixed(2)}`;
+  const steady = stability === null ? "" : `stable ${stability.toFixed(2)}`;
   const bar = h("span", { class: "sam-bar" }, h("span", { class: "sam-bar-fill" }));
   bar.style.setProperty("--sam-score", String(Math.max(0, Math.min(1, score))));
   return h(
@@ -146,7 +146,7 @@ function createCard(
       class: "sam-candidate",
       "aria-label": `Mask ${index + 1} of ${count}, score ${score.toFixed(2)}`,
       "aria-describedby": id(`stability-${index}`),
-      title: `Choose mask ${index + 1} (${index + 1}); ${steady}`,
+      title: `Choose mask ${index + 1} (${index + 1})`,
     },
     h("canvas", { class: "sam-thumbnail", width: THUMBNAIL, height: THUMBNAIL }),
     h("span", { class: "sam-key" }, `${index + 1}`),

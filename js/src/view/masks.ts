@@ -21,11 +21,13 @@ export interface Look {
 
 /** The masks to draw, lowest first: objects, the chosen candidate, the one that the pointer is on in the list. */
 export function looks(store: Store, ui: Ui, display: Display): Look[] {
-  const { candidates, objects } = store.state;
+  const { candidates, objects, editing } = store.state;
   // The chosen mask's opacity is the person's choice; what is 1 here is as opaque as that.
   const fill = (share: number): number => (display.masks === "outline" ? 0 : Math.min(1, share * display.opacity));
   const result: (Omit<Look, "mask"> & { mask: Mask | null })[] = objects.map(({ id, mask, color }) => {
     const lit = id === ui.highlight;
+    // What an edit is about to replace stays to be compared with.
+    if (id === editing) return { mask: store.mask(mask), color: objectColor(color), fill: 0, line: 1.5, dashed: true };
     return { mask: store.mask(mask), color: objectColor(color), fill: fill(lit ? 1.4 : 0.8), line: lit ? 2.5 : 1.5 };
   });
   const { chosen } = store;

@@ -69,7 +69,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
   const label = h("span", { class: "sam-label" });
   const facts = h("span", { class: "sam-facts" });
   const about = h("span", { class: "sam-about" }, label, facts);
-  const edit = iconButton("edit", "", "Edit");
+  const edit = iconButton("brush", "", "Edit");
   const rename = iconButton("rename", "", "Rename");
   const remove = iconButton("clear", "", "Remove");
   const element = h("li", { class: "sam-object", "data-object": id }, mark, swatch, about, edit, rename, remove);
@@ -128,10 +128,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
       swatch.style.setProperty("--sam-swatch", objectColor(object.color));
       setText(label, object.label);
       setAttributes(label, { title: object.label });
-      setText(
-        facts,
-        `${edited ? "being edited · " : ""}${object.score.toFixed(2)} · ${object.area.toLocaleString("en")} px`,
-      );
+      setText(facts, edited ? "being edited" : `${object.score.toFixed(2)} · ${object.area.toLocaleString("en")} px`);
       setAttributes(rename, { "aria-label": `Rename ${object.label}`, title: `Rename ${object.label}` });
       setAttributes(remove, { "aria-label": `Remove ${object.label}`, title: `Remove ${object.label}` });
     },

@@ -77,8 +77,9 @@ export function createSettings({ store, ui, actions, signal, id }: Context): Par
       for (const [name, slider] of sliders) slider.update(all[name], settings[name]);
       setAttributes(toggle, { "aria-expanded": String(open) });
       setAttributes(body, { hidden: !open });
-      setText(toggle, isOff(settings) ? "Mask settings" : "Mask settings (changed)");
-      reset.disabled = isOff(settings);
+      const changed = !isOff(settings);
+      setAttributes(toggle, { "data-changed": changed, "aria-label": changed ? "Mask settings, changed" : null });
+      reset.disabled = !changed;
       refine.disabled = !refines || !store.canAccept;
     },
   };

@@ -23,7 +23,7 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
         "button",
         { type: "button", role: "radio", class: "sam-segment", title: `${name} (${shortcutFor(`${name} tool`)})` },
         icon(tool),
-        name,
+        h("span", { class: "sam-name" }, name),
       ),
     ),
   );

@@ -49,6 +49,7 @@ export function createToolOptions({ ui, actions, signal, focusCanvas }: Context)
       const name = tool === "point" || tool === "box" ? actions.selectedName : "";
       if (!name && remove.matches(":focus")) focusCanvas();
       setText(hint, name ? "" : HINTS[tool]);
+      setAttributes(hint, { hidden: !hint.textContent });
       setAttributes(boxes, { hidden: tool !== "box" });
       several.checked = ui.several;
       setAttributes(mode, { hidden: !lines });
