@@ -266,3 +266,42 @@ def test_strokes_are_kept_as_plain_numbers(session: sw.Session) -> None:
     session.click(175, 130)
     session.brush(np.array([[10, 10], [20, 10]], np.int16), np.float32(4), label=0)
     assert session.state.strokes == (BrushStroke(((10.0, 10.0), (20.0, 10.0)), 4.0, 0),)
+
+
+def test_every_edit_can_be_undone_and_redone(session: sw.Session) -> None:
+    other = accept_at(session, 400, 50)
+    seen = [session.state]
+    edits: list[Callable[[], object]] = [
+        lambda: session.click(175, 130),
+        lambda: session.drag(90, 65, 285, 235),
+        lambda: session.drag(10, 10, 40, 40, add=True),
+        lambda: session.lasso(LASSO),
+        lambda: session.scribble([(20, 250), (60, 260)], label=0),
+        lambda: session.move_point(0, 180, 135),
+        lambda: session.move_box(1, 12, 12, 44, 44),
+        lambda: session.remove_stroke(1),
+        lambda: session.remove_box(1),
+        lambda: session.brush([(430, 280)], 6),
+        lambda: session.adjust(threshold=0.3, smoothing=1),
+        session.refine,
+        lambda: session.choose((session.state.chosen_index + 1) % 3),  # type: ignore[operator]
+        lambda: session.accept("cat"),
+        lambda: session.recolor(other.id, 4),
+        lambda: session.rename(other.id, "other"),
+        lambda: session.edit(other.id),
+        lambda: session.brush([(20, 280)], 6),
+        session.accept,
+        lambda: session.subtract(other.id, session.objects[1].id),
+        lambda: session.merge([o.id for o in session.objects]),
+        lambda: session.remove(session.objects[0].id),
+    ]
+    for edit in edits:
+        edit()
+        seen.append(session.state)
+    for state in reversed(seen[:-1]):
+        session.undo()
+        assert session.state is state
+    for state in seen[1:]:
+        session.redo()
+        assert session.state is state
+    assert not session.can_redo

@@ -266,6 +266,46 @@ describe("a click", () => {
   });
 });
 
+describe("a probe", () => {
+  const moved = (x: number): PromptData => ({ ...NO_PROMPT, points: [at(x)] });
+
+  it("asks for the newest prompt only, and shows its mask with no score beside the pointer", async () => {
+    const { hover, asked, answer } = open({ prompt: clicked });
+    for (const x of [1, 2, 3]) hover.probe(moved(x));
+    expect(asked).toEqual([moved(1)]);
+    await answer(0.1);
+    expect(hover.shown?.score).toBe(0.1);
+    expect(asked.at(-1)).toEqual(moved(3));
+    await answer(0.3);
+    expect([hover.shown?.score, hover.at, asked.length]).toEqual([0.3, null, 2]);
+  });
+
+  it("leaves what it shows until the masks of the edit are there", async () => {
+    const { hover, follow, answer } = open({ prompt: clicked });
+    hover.probe(moved(1));
+    await answer(0.1);
+    hover.endProbe(true);
+    follow({ prompt: moved(1), ready: false, pending: true });
+    expect(hover.shown?.score).toBe(0.1);
+    follow({ prompt: moved(1) });
+    expect(hover.shown).toBeNull();
+  });
+
+  it("that is given up shows nothing, whatever is still answered", async () => {
+    const { hover, answer, asked } = open({ prompt: clicked });
+    hover.probe(moved(1));
+    hover.endProbe(false);
+    await answer(0.1);
+    expect([hover.shown, asked.length]).toEqual([null, 1]);
+  });
+
+  it("asks nothing while hovering is off", () => {
+    const { hover, asked } = open({ active: false });
+    hover.probe(moved(1));
+    expect(asked).toEqual([]);
+  });
+});
+
 it("is on by default where an answer takes no time to speak of", () => {
   expect([null, 12, 80, 80.1].map(onByDefault)).toEqual([false, true, true, false]);
 });

@@ -165,6 +165,43 @@ describe("choosing", () => {
   });
 });
 
+describe("mask settings", () => {
+  it("are shown at once, and the kernel's when it refuses", async () => {
+    const { model, store } = await open();
+    void store.adjust({ holes: 5 }, "drag");
+    void store.adjust({ threshold: 1 }, "drag");
+    expect(store.settings).toEqual({ threshold: 1, holes: 5, islands: 0, smoothing: 0 });
+    expect(model.last("adjust")).toMatchObject({ settings: store.settings, gesture: "drag" });
+    await model.answer(model.sent[1], { outcome: "superseded" });
+    expect(store.settings.threshold).toBe(1);
+    await model.answer(model.last("adjust"), { outcome: "error", error: "no" });
+    expect(store.settings).toEqual(STATE.settings);
+  });
+});
+
+describe("what changes the prompt in the kernel", () => {
+  it.each(["edit", "refine"] as const)("by %s holds back the next edit", async (type) => {
+    const { model, store } = await open({ ...STATE, candidates: [candidate("a")], chosen: 0 });
+    if (type === "edit") void store.editObject("object");
+    else void store.refine();
+    await settled();
+    void store.edit(add(point(9)));
+    await settled();
+    expect(model.count("predict")).toBe(0);
+    model.set({ revision: 2, prompt: { ...NO_PROMPT, points: [point(1)], mask: "m" } });
+    await model.answer(model.last(type), { revision: 2 });
+    expect(model.last("predict").prompt).toEqual({ ...NO_PROMPT, points: [point(1), point(9)], mask: "m" });
+  });
+
+  it("cannot be asked of a model that takes no masks, or without one", async () => {
+    const { model, store } = await open();
+    await store.refine();
+    model.set({ revision: 2, candidates: [candidate("a")], chosen: 0, refines: false });
+    await store.refine();
+    expect(model.count("refine")).toBe(0);
+  });
+});
+
 describe("masks", () => {
   it("keeps what the state names and drops what it names no longer", async () => {
     const { model, store } = await open();
