@@ -31,6 +31,27 @@ def paint(mask: Mask, strokes: Iterable[BrushStroke]) -> Mask:
     return painted
 
 
+class Layer:
+    """Many strokes as two masks, so that a mask under them is painted at once.
+
+    Attributes:
+        strokes: What was painted, in its order.
+        shape: Height and width, in pixels.
+    """
+
+    def __init__(self, strokes: tuple[BrushStroke, ...], shape: tuple[int, int]) -> None:
+        """Paint the strokes."""
+        self.strokes, self.shape = strokes, shape
+        # The last stroke over a pixel decides: where it adds both are set, where it erases neither.
+        self._added = paint(np.zeros(shape, dtype=np.bool_), strokes)
+        self._kept = paint(np.ones(shape, dtype=np.bool_), strokes)
+
+    def over(self, mask: Mask) -> Mask:
+        """Return a (H, W) mask with the strokes over it."""
+        painted: Mask = (mask & self._kept) | self._added
+        return painted
+
+
 def _segments(vertices: tuple[tuple[float, float], ...]) -> Iterable[tuple[tuple[float, float], tuple[float, float]]]:
     return zip(vertices, vertices[1:] or vertices, strict=False)
 

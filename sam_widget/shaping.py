@@ -11,7 +11,7 @@ import numpy as np
 from sam_widget.cleanup import MaskSettings, clean
 from sam_widget.geometry import BrushStroke
 from sam_widget.masks import StoredMask, box_from_mask, stability_score
-from sam_widget.painting import paint
+from sam_widget.painting import Layer, paint
 from sam_widget.prompts import Prompt
 from sam_widget.state import Candidate, SegmentedObject
 
@@ -105,7 +105,20 @@ def _shaped(source: StoredMask, settings: MaskSettings, strokes: tuple[BrushStro
     """Clean up, then paint: what a person has painted is not tidied away."""
     if not settings.cleans and not strokes:
         return source
-    return StoredMask(paint(clean(source.array, settings), strokes))
+    cleaned = clean(source.array, settings)
+    return StoredMask(_layer(strokes, source.shape).over(cleaned) if strokes else cleaned)
+
+
+_last: list[Layer] = []
+
+
+def _layer(strokes: tuple[BrushStroke, ...], shape: tuple[int, int]) -> Layer:
+    """Return the strokes as a layer; the last one is kept, for hovering asks for masks under the same paint."""
+    layer = _last[0] if _last else None
+    if layer is None or layer.strokes is not strokes or layer.shape != shape:
+        layer = Layer(strokes, shape)
+        _last[:] = [layer]
+    return layer
 
 
 def _stability(logits: np.ndarray, predictor: Predictor, size: tuple[int, int], threshold: float) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sam_widget.geometry import BrushStroke, Stroke
-from sam_widget.painting import along, enclosed, innermost, length, paint
+from sam_widget.painting import Layer, along, enclosed, innermost, length, paint
 
 
 def test_a_dab_is_a_disc_of_pixel_centres() -> None:
@@ -32,6 +32,17 @@ def test_strokes_add_and_erase_in_their_order_and_leave_the_original() -> None:
     assert not paint(mask, [add, erase]).any()
     assert paint(mask, [erase, add]).any()
     assert not mask.any()
+
+
+def test_a_layer_paints_what_its_strokes_paint() -> None:
+    rng = np.random.default_rng(0)
+    strokes = tuple(
+        BrushStroke(tuple(map(tuple, rng.uniform(-5, 45, (3, 2)))), rng.uniform(0.5, 9), int(rng.integers(2)))
+        for _ in range(12)
+    )
+    layer = Layer(strokes, (40, 40))
+    for mask in (np.zeros((40, 40), bool), np.ones((40, 40), bool), rng.random((40, 40)) < 0.5):
+        np.testing.assert_array_equal(layer.over(mask), paint(mask, strokes))
 
 
 def test_a_brush_thinner_than_a_pixel_still_paints_one() -> None:

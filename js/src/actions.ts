@@ -61,7 +61,7 @@ export class Actions {
   box(a: Vec, b: Vec, add = this.#ui.several): void {
     const image = this.#store.state.image;
     const box = image && normaliseBox(a, b, image);
-    this.#ui.set({ cursorMoved: false, anchor: null, opposite: null });
+    this.#ui.set({ cursorMoved: false, anchor: null, opposite: null, selected: null });
     const boxes = (old: BoxData[], next: BoxData): BoxData[] => (add ? [...old, next] : [next]);
     if (box) void this.#store.edit((prompt) => ({ ...prompt, boxes: boxes(prompt.boxes, box) }));
   }
@@ -75,6 +75,7 @@ export class Actions {
   }
 
   accept(): void {
+    this.#ui.set({ selected: null });
     void this.#store.accept(this.#ui.label.trim());
   }
 
