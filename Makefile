@@ -77,6 +77,7 @@ bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/masks.py
 	@$(PY) tests/benchmarks/reference.py
 	@$(PY) tests/benchmarks/clicks.py
+	@$(PY) tests/benchmarks/saving.py
 
 clean:
 	rm -rf .venv js/node_modules $(STATIC) build dist tests/browser/artifacts .mypy_cache .pytest_cache .ruff_cache

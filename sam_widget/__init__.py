@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sam_widget.model.zoo import ModelInfo, load_model, models
     from sam_widget.predictor import Prediction, Predictor
     from sam_widget.prompts import Box, BrushStroke, Point, Prompt, Stroke
+    from sam_widget.record.replay import Replay, ReplayRow, replay
     from sam_widget.samples import sample, samples
     from sam_widget.session import Candidate, SegmentedObject, Session
     from sam_widget.widget.sam_widget import SamWidget
@@ -58,6 +59,7 @@ _HOMES = {
     "sam_widget.model.zoo": ("ModelInfo", "load_model", "models"),
     "sam_widget.predictor": ("Prediction", "Predictor"),
     "sam_widget.prompts": ("Box", "BrushStroke", "Point", "Prompt", "Stroke"),
+    "sam_widget.record.replay": ("Replay", "ReplayRow", "replay"),
     "sam_widget.samples": ("sample", "samples"),
     "sam_widget.session": ("Candidate", "SegmentedObject", "Session"),
     "sam_widget.widget.sam_widget": ("SamWidget",),
@@ -85,6 +87,8 @@ __all__ = [
     "Prompt",
     "PromptError",
     "ProtocolError",
+    "Replay",
+    "ReplayRow",
     "SamWidget",
     "SamWidgetError",
     "SegmentedObject",
@@ -99,6 +103,7 @@ __all__ = [
     "load_masks",
     "load_model",
     "models",
+    "replay",
     "sample",
     "samples",
     "to_rgb",

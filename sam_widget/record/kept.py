@@ -12,7 +12,7 @@ from sam_widget.history import History
 from sam_widget.record.documents import Encoder
 from sam_widget.record.file import SessionFile, resolved
 from sam_widget.record.format import Contents
-from sam_widget.record.record import Record, image_blobs, new_meta
+from sam_widget.record.record import Record, image_blobs, new_meta, without_precision
 from sam_widget.rendering import SourceImage
 from sam_widget.state import SessionState
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sam_widget.model.hub import Progress
     from sam_widget.model.sam import Sam
     from sam_widget.predictor import Predictor
+    from sam_widget.state import SegmentedObject
 
 
 class Kept(History, ABC):
@@ -127,6 +128,34 @@ class Kept(History, ABC):
         if self._file is not None:
             self._file.close()
 
+    @property
+    def model_name(self) -> str:
+        """What loads the model: its name, or the path of a checkpoint."""
+        return self._model_given or self.predictor.model.name
+
+    def to_code(self, *, image: str | None = None, model: str | None = None) -> str:
+        """Return Python that leads to the present state: a session `s` with the same objects, prompt and candidates.
+
+        What no prompt to this model leads to, such as an object that was merged or made elsewhere, is written as a
+        mask. An image that came as an array is written into the code, unless it is one of the samples.
+
+        Args:
+            image: Path or address to write instead of where the image came from.
+            model: What loads the model, to write instead of its name.
+
+        Raises:
+            SessionError: The image is too large to be written into the code.
+        """
+        from sam_widget.record.code import to_code
+
+        return to_code(self, image=image, model=model)  # type: ignore[arg-type]
+
+    def maker_of(self, item: SegmentedObject) -> str | None:
+        """Return the weights that an object's mask was made with, where that was not in this session."""
+        return (
+            None if self._encoder is None or item.candidate is None else self._encoder.made_by.get(item.candidate.base)
+        )
+
     # ------------------------------------------------------------------------------------------------ for the session
 
     def resume(self, record: Record, *, autosave: str | Path | None = None, keep_image: bool = True) -> None:
@@ -216,7 +245,7 @@ class Kept(History, ABC):
         """Say so where a model of the same name answers otherwise than it did; precision is the machine's affair."""
         before, now = record.weights, self.predictor.model.weights_id
         name = self.predictor.model.name
-        if before.startswith(f"{name}-") and before.rsplit("-", 1)[0] != now.rsplit("-", 1)[0]:
+        if before.startswith(f"{name}-") and without_precision(before) != without_precision(now):
             warnings.warn(
                 f"{record.path.name} was made with other weights of {name!r} ({before}) than are here now ({now}): its "
                 "masks are as they were, and new prompts are answered by the weights of now",

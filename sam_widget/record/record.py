@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import io
 import platform
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -160,6 +161,11 @@ class Record:
                 raise
             why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
             raise damaged(self.path, why) from error
+
+
+def without_precision(weights: str) -> str:
+    """Return what names weights, whatever precision they are computed in: that is the machine's affair."""
+    return re.sub("-(float32|float16|bfloat16|float64)$", "", weights)
 
 
 def new_meta(source: SourceImage, folder: Path, *, kept: Mapping[str, str | None]) -> dict[str, Any]:

@@ -1,0 +1,197 @@
+"""A session as the lines of Python that lead to its present state."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sam_widget.cleanup import MaskSettings
+from sam_widget.errors import SessionError
+from sam_widget.image import image_hash
+from sam_widget.prompts import Prompt
+from sam_widget.record.origin import Origin, origin_of, origin_of_chosen
+from sam_widget.record.record import image_blobs, without_precision
+from sam_widget.rendering import USUAL, Rendering
+from sam_widget.samples import sample, samples
+from sam_widget.state import SegmentedObject
+
+if TYPE_CHECKING:
+    from sam_widget.session import Session
+
+# An image without a file or an address is written into the code, up to this many characters.
+LONGEST_IMAGE = 8_000_000
+_UNPACK = """
+def unpack(text, dtype, *shape):
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype).reshape(shape)
+"""
+
+
+def to_code(session: Session, *, image: str | None = None, model: str | None = None) -> str:
+    """Return Python that makes a session `s` with this one's objects, prompt and candidates; see `Session.to_code`."""
+    writer = _Writer(session)
+    body = list(writer.lines())
+    opening = f"s = sw.Session({_image(session, image)}, model={_model(session, model)!r})"
+    head = ["import sam_widget as sw"]
+    if writer.packs:
+        head = ["import base64", "import zlib", "", "import numpy as np", "", *head]
+    head += sorted(f"from {module} import {name}" for module, name in writer.imports)
+    return "\n".join([*head, *(_UNPACK.rstrip().split("\n") if writer.packs else []), "", opening, *body, ""])
+
+
+class _Writer:
+    """Writes one session, keeping in mind what the lines so far have set."""
+
+    def __init__(self, session: Session) -> None:
+        self.packs = False
+        self.imports: set[tuple[str, str]] = set()
+        self._session = session
+        self._state, self._timeline = session.state, session.timeline
+        self._settings, self._rendering = MaskSettings(), USUAL
+        self._colors: list[int] = []
+
+    def lines(self) -> Iterator[str]:
+        for item in self._state.objects:
+            yield from self._object(item)
+        yield from self._work()
+
+    def _object(self, item: SegmentedObject) -> Iterator[str]:
+        origin = origin_of(item, self._timeline)
+        mine = item.candidate is not None and item.stored is item.candidate.stored and self._made_here(item)
+        if origin is not None and mine:
+            yield from self._answer(origin)
+            yield f"s.accept({item.label!r})"
+        else:
+            yield self._raw(item)
+        natural = min(set(range(len(self._colors) + 1)) - set(self._colors))
+        if item.color != natural:
+            yield f"s.recolor(s.objects[-1].id, {item.color})"
+        self._colors.append(item.color)
+
+    def _work(self) -> Iterator[str]:
+        """Write what has not been accepted."""
+        state = self._state
+        editing = next((k for k, item in enumerate(state.objects) if item.id == state.editing), None)
+        if editing is not None:
+            item = state.objects[editing]
+            yield f"s.edit(s.objects[{editing}].id)"
+            self._settings = item.settings
+            painted = state.strokes[: len(item.strokes)] == item.strokes
+            if len(state.candidates) == 1 and state.prompt == item.prompt and painted:
+                yield from self._adjusted(state.settings)
+                yield from self._brushed(state.strokes[len(item.strokes) :])
+                return
+            yield "s.set_prompt(sw.Prompt())"
+        origin = origin_of_chosen(state, self._timeline)
+        if origin is not None:
+            yield from self._answer(origin)
+        yield from self._adjusted(state.settings)
+        yield from self._rendered(state.rendering)
+
+    def _answer(self, origin: Origin) -> Iterator[str]:
+        yield from self._adjusted(origin.settings)
+        yield from self._rendered(origin.rendering)
+        yield from self._prompted(origin.prompt)
+        if not origin.best:
+            yield f"s.choose({origin.index})"
+        yield from self._brushed(origin.strokes)
+
+    def _prompted(self, prompt: Prompt) -> Iterator[str]:
+        if prompt.mask is not None:
+            yield f"s.set_prompt({self._prompt(prompt)})"
+            return
+        for point in prompt.points:
+            yield f"s.click({_n(point.x)}, {_n(point.y)}{'' if point.label else ', label=0'})"
+        for k, box in enumerate(prompt.boxes):
+            yield f"s.drag({', '.join(map(_n, box.corners))}{', add=True' if k else ''})"
+        for stroke in prompt.strokes:
+            label = "" if stroke.label else ", label=0"
+            yield f"s.{'lasso' if stroke.closed else 'scribble'}({_vertices(stroke.vertices)}{label})"
+
+    def _prompt(self, prompt: Prompt) -> str:
+        """Return a whole prompt as an expression."""
+        parts = []
+        if prompt.points:
+            parts.append(
+                "points=[" + ", ".join(f"sw.Point({_n(p.x)}, {_n(p.y)}, {p.label})" for p in prompt.points) + "]"
+            )
+        if prompt.boxes:
+            parts.append("boxes=[" + ", ".join(f"sw.Box({', '.join(map(_n, b.corners))})" for b in prompt.boxes) + "]")
+        if prompt.strokes:
+            strokes = (f"sw.Stroke({_vertices(s.vertices)}, {s.label}, {s.closed})" for s in prompt.strokes)
+            parts.append(f"strokes=[{', '.join(strokes)}]")
+        if prompt.mask is not None:
+            parts.append(f"mask={self._packed(prompt.mask, '<f4', *prompt.mask.shape)}")
+        return f"sw.Prompt({', '.join(parts)})"
+
+    def _raw(self, item: SegmentedObject) -> str:
+        """Write a mask itself: no prompt to this model leads to it."""
+        self.imports |= {("sam_widget.masks", "StoredMask")}
+        runs = self._packed(item.stored.runs, "<u4", -1, 2)
+        height, width = item.stored.shape
+        mask = f"StoredMask.from_runs({runs}, {height}, {width})"
+        drawn = self._prompt(item.prompt.with_mask(None))
+        return f"s.add_objects(sw.Annotation({item.label!r}, {mask}, {item.score!r}, {drawn}))"
+
+    def _packed(self, array: np.ndarray, dtype: str, *shape: int) -> str:
+        self.packs = True
+        text = base64.b64encode(zlib.compress(array.astype(dtype).tobytes(), 9)).decode()
+        return f"unpack({text!r}, {dtype!r}, {', '.join(map(str, shape))})"
+
+    def _adjusted(self, settings: MaskSettings) -> Iterator[str]:
+        before, now = dataclasses.asdict(self._settings), dataclasses.asdict(settings)
+        changes = [f"{name}={_n(value)}" for name, value in now.items() if value != before[name]]
+        self._settings = settings
+        if changes:
+            yield f"s.adjust({', '.join(changes)})"
+
+    def _rendered(self, rendering: Rendering) -> Iterator[str]:
+        if rendering != self._rendering:
+            self.imports |= {("sam_widget.rendering", "Rendering")}
+            self._rendering = rendering
+            yield f"s.render({rendering!r})"
+
+    def _brushed(self, strokes: Sequence[Any]) -> Iterator[str]:
+        for stroke in strokes:
+            label = "" if stroke.label else ", label=0"
+            yield f"s.brush({_vertices(stroke.vertices)}, {_n(stroke.radius)}{label})"
+
+    def _made_here(self, item: SegmentedObject) -> bool:
+        """Whether the session's own model made the mask; a session that was loaded may go on with another one."""
+        made_by = self._session.maker_of(item)
+        now = self._session.predictor.model.weights_id
+        return made_by is None or without_precision(made_by) == without_precision(now)
+
+
+def _image(session: Session, given: str | None) -> str:
+    reference = session.source.reference
+    if given or reference.path or reference.url:
+        return repr(given or reference.path or reference.url)
+    for name in samples():
+        if image_hash(sample(name)) == session.image_hash:
+            return f"sw.sample({name!r})"
+    rendered = any(state.rendering != USUAL for state in session.timeline)
+    text = base64.b64encode(image_blobs(session.source)["png"].data).decode()
+    if len(text) > LONGEST_IMAGE or rendered:
+        raise SessionError(
+            f"the image, {reference.name}, has neither a file nor an address to name, and is too much to write into "
+            "the code; save it, and call to_code(image='photo.png')"
+        )
+    return repr(f"data:image/png;base64,{text}")
+
+
+def _model(session: Session, given: str | None) -> str:
+    return given or session.model_name
+
+
+def _n(value: float) -> str:
+    """Return a number, short where that loses nothing."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def _vertices(vertices: Sequence[tuple[float, float]]) -> str:
+    return "[" + ", ".join(f"({_n(x)}, {_n(y)})" for x, y in vertices) + "]"

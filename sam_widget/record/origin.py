@@ -1,0 +1,67 @@
+"""How an object came about: which answer of the model it was, and what the person made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sam_widget.cleanup import MaskSettings
+from sam_widget.geometry import BrushStroke
+from sam_widget.prompts import Prompt
+from sam_widget.rendering import USUAL, Rendering
+from sam_widget.state import Candidate, SegmentedObject, SessionState
+
+
+@dataclass(frozen=True)
+class Origin:
+    """All that leads to a mask.
+
+    Attributes:
+        prompt: What was said.
+        index: Which of the answers was chosen.
+        best: Whether that was the one with the highest score, which nobody needs to choose.
+        settings: How its mask was made of its logits.
+        strokes: What was painted on it.
+        rendering: How the model saw the image.
+    """
+
+    prompt: Prompt
+    index: int
+    best: bool
+    settings: MaskSettings
+    strokes: tuple[BrushStroke, ...]
+    rendering: Rendering = USUAL
+
+
+def origin_of(item: SegmentedObject, timeline: Sequence[SessionState]) -> Origin | None:
+    """Return how an object came about; None for one that was merged, subtracted from, or made elsewhere."""
+    if item.candidate is None:
+        return None
+    return _origin(item.candidate, item.prompt, item.settings, item.strokes, timeline)
+
+
+def origin_of_chosen(state: SessionState, timeline: Sequence[SessionState]) -> Origin | None:
+    """Return how the chosen candidate came about; None where there is none, or it came about otherwise."""
+    if state.chosen is None:
+        return None
+    return _origin(state.chosen, state.prompt, state.settings, state.strokes, timeline)
+
+
+def _origin(
+    candidate: Candidate,
+    prompt: Prompt,
+    settings: MaskSettings,
+    strokes: tuple[BrushStroke, ...],
+    timeline: Sequence[SessionState],
+) -> Origin | None:
+    # Painting and settings make new candidates of the same logits; an object that is edited is alone with its own.
+    if candidate.logits is None or prompt.is_empty:
+        return None
+    states = [state for state in timeline if any(other.logits is candidate.logits for other in state.candidates)]
+    if not states:
+        return None
+    first = max(states, key=lambda state: len(state.candidates))
+    index = next(k for k, other in enumerate(first.candidates) if other.logits is candidate.logits)
+    scores = [other.score for other in first.candidates]
+    best = scores[index] == max(scores) and scores.count(scores[index]) == 1
+    return Origin(prompt, index, best, settings, strokes, first.rendering)

@@ -1,0 +1,339 @@
+"""What a person did once, done again: the recorded prompts on another model, another image, or many."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from sam_widget.errors import ImageError, PromptError, SessionError
+from sam_widget.geometry import Box, BrushStroke, Point, Stroke
+from sam_widget.masks import iou
+from sam_widget.palette import object_color, rgb
+from sam_widget.prompts import Prompt
+from sam_widget.record.origin import Origin, origin_of, origin_of_chosen
+from sam_widget.record.record import Record, without_precision
+from sam_widget.rendering import SourceImage
+from sam_widget.state import SegmentedObject, SessionState
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from sam_widget.model.sam import Sam
+    from sam_widget.predictor import Predictor
+    from sam_widget.session import Session
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayRow:
+    """One object, before and after.
+
+    Attributes:
+        image: Name of the image.
+        label: Of the object.
+        iou: Between the recorded mask and the new one; None where there is no new one.
+        old_score: The IoU that the model expected when it was recorded.
+        score: The one that the model expects now; None where there is no new mask.
+        old_mask: The recorded mask, brought to the size of this image.
+        new_mask: The new one, (H, W) bool; None where `note` says why.
+        color: Index into the palette.
+        note: What was not as recorded.
+    """
+
+    image: str
+    label: str
+    iou: float | None
+    old_score: float
+    score: float | None
+    old_mask: np.ndarray
+    new_mask: np.ndarray | None
+    color: int
+    note: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row as text: image, label, IoU, scores, areas, note."""
+        dash = "-"
+        return (
+            self.image,
+            self.label,
+            dash if self.iou is None else f"{self.iou:.3f}",
+            f"{self.old_score:.2f}",
+            dash if self.score is None else f"{self.score:.2f}",
+            f"{np.count_nonzero(self.old_mask)}",
+            dash if self.new_mask is None else f"{np.count_nonzero(self.new_mask)}",
+            self.note,
+        )
+
+
+HEADER = ("image", "object", "IoU", "score", "score now", "pixels", "pixels now", "note")
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What came of a replay. Shows itself as a table; `figure()` draws it.
+
+    Attributes:
+        rows: One an object and image.
+        old_model: The model that was recorded.
+        model: The model that answered now.
+        images: The images, as RGB, by name.
+    """
+
+    rows: tuple[ReplayRow, ...]
+    old_model: str
+    model: str
+    images: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[ReplayRow]:
+        return iter(self.rows)
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean over the objects that could be replayed; NaN where there are none."""
+        found = [row.iou for row in self.rows if row.iou is not None]
+        return float(np.mean(found)) if found else float("nan")
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        return f"{len(self.rows)} objects of {self.old_model}, again by {self.model}: mean IoU {self.mean_iou:.3f}"
+
+    def __str__(self) -> str:
+        # A label may hold line breaks, which would tear the table.
+        cells = [HEADER, *([" ".join(cell.split()) for cell in row.cells] for row in self.rows)]
+        kept = [k for k in range(len(HEADER)) if k != len(HEADER) - 1 or any(row.note for row in self.rows)]
+        widths = [max(len(line[k]) for line in cells) for k in kept]
+        lines = ["  ".join(line[k].ljust(w) for k, w in zip(kept, widths, strict=True)).rstrip() for line in cells]
+        return "\n".join([self.summary, *lines])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADER)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.cells) + "</tr>" for row in self.rows
+        )
+        caption = html.escape(self.summary)
+        return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def figure(self, *, width: float = 9.0) -> Figure:
+        """Draw every image twice, with the recorded masks and with the new ones, and each object's IoU.
+
+        Args:
+            width: Of the figure, in inches.
+        """
+        from matplotlib import pyplot as plt
+
+        names = list(self.images)
+        ratios = [self.images[name].shape[0] / self.images[name].shape[1] for name in names]
+        height = sum(width / 2 * ratio + 0.4 for ratio in ratios)
+        figure, axes = plt.subplots(len(names), 2, figsize=(width, height), squeeze=False, layout="constrained")
+        plt.close(figure)  # Or a notebook shows it twice.
+        for name, (left, right) in zip(names, axes, strict=True):
+            rows = [row for row in self.rows if row.image == name]
+            picture = self.images[name]
+            left.imshow(_overlaid(picture, [(row.old_mask, row.color) for row in rows]))
+            right.imshow(_overlaid(picture, [(row.new_mask, row.color) for row in rows if row.new_mask is not None]))
+            # Names may hold dollar signs, which Matplotlib would take for formulas.
+            left.set_title(f"{name}: {self.old_model}", fontsize=9, parse_math=False)
+            right.set_title(self.model, fontsize=9, parse_math=False)
+            for axis in (left, right):
+                axis.set_axis_off()
+            for row in rows:
+                if row.iou is not None and row.old_mask.any():
+                    # In the middle of the mask, but not so far out that the words leave the image.
+                    y, x = (
+                        np.clip(np.mean(where), 0.1 * side, 0.9 * side)
+                        for where, side in zip(np.nonzero(row.old_mask), row.old_mask.shape, strict=True)
+                    )
+                    words = f"{' '.join(row.label.split())} {row.iou:.2f}"
+                    box = {"facecolor": object_color(row.color), "edgecolor": "none", "boxstyle": "round,pad=0.2"}
+                    right.text(x, y, words, fontsize=8, ha="center", va="center", bbox=box, parse_math=False)
+        return figure
+
+
+def replay(
+    source: str | Path | Session | Any,
+    *,
+    model: str | Path | Sam | Predictor | None = None,
+    image: Any = None,
+) -> Replay:
+    """Give the recorded prompts to a model again, and compare the masks, object by object.
+
+    Each object's prompt, its brush strokes and its settings are repeated; where a person chose another candidate than
+    the one with the highest score, the same one of the three is taken, and the one with the highest score otherwise.
+    An earlier mask in a prompt counts for the model that made it; another model refines a mask of its own instead. On
+    an image of another size, all of it is scaled.
+
+    Args:
+        source: A session file, a session or a widget.
+        model: Another model; by default the one that was used last.
+        image: Another image, or several: a list of what `Session` takes. By default the recorded one.
+
+    Raises:
+        SessionError: The file cannot be read, or its image cannot be found; or there is nothing to replay.
+        ImageError: An image cannot be read.
+        ModelError: The model cannot be loaded.
+    """
+    from sam_widget.session import Session
+
+    past = _Past.of(source)
+    if not past.items:
+        raise SessionError("there is no object to replay; accept one first")
+    given = list(image) if isinstance(image, list | tuple) else [image]
+    engine: Any = past.model if model is None else model
+    rows: list[ReplayRow] = []
+    pictures: dict[str, np.ndarray] = {}
+    for one in given:
+        picture = past.image if one is None else one if isinstance(one, SourceImage) else SourceImage(one)
+        session = Session(picture, model=engine)
+        engine = session.predictor
+        name = picture.reference.name
+        name = name if name not in pictures else f"{name} ({len(pictures) + 1})"
+        pictures[name] = session.image
+        rows += [_again(session, name, past, item, origin) for item, origin in past.items]
+    return Replay(tuple(rows), past.model_name, engine.model.name, pictures)
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What was recorded."""
+
+    items: list[tuple[SegmentedObject, Origin | None]]
+    image: SourceImage
+    model: Any
+    model_name: str
+    weights: str
+
+    @classmethod
+    def of(cls, source: Any) -> _Past:
+        if hasattr(source, "session"):
+            source = source.session
+        if isinstance(source, str | Path):
+            record = Record.read(source)
+            picture, timeline = record.image(), record.states()
+            position = record.contents.position if record.contents is not None else 0
+            return cls(_items(timeline[position], timeline), picture, record.model, record.model, record.weights)
+        if not hasattr(source, "timeline"):
+            raise SessionError(
+                f"cannot replay {type(source).__name__}; expected the path of a session file, or a session"
+            )
+        used = source.predictor
+        items = _items(source.state, source.timeline)
+        return cls(items, source.source, used, used.model.name, used.model.weights_id)
+
+
+def _items(state: SessionState, timeline: Sequence[SessionState]) -> list[tuple[SegmentedObject, Origin | None]]:
+    items = [(item, origin_of(item, timeline)) for item in state.objects]
+    chosen = state.chosen
+    if chosen is not None and chosen.stored.area:
+        # What is in work counts, too.
+        box = Box(0, 0, chosen.stored.shape[1], chosen.stored.shape[0])
+        work = SegmentedObject("(not accepted)", chosen.stored, chosen.score, box, state.prompt, color=len(items))
+        items.append((work, origin_of_chosen(state, timeline)))
+    return items
+
+
+def _again(session: Session, name: str, past: _Past, item: SegmentedObject, origin: Origin | None) -> ReplayRow:
+    size, before = session.size, past.image.size
+    old = item.mask
+    if size != before:
+        old = np.asarray(Image.fromarray(old).resize(size, Image.Resampling.NEAREST))
+    row = ReplayRow(name, item.label, None, item.score, None, old, None, item.color)
+    drawn = item.prompt.with_mask(None)
+    if drawn.is_empty and (origin is None or not _same_model(session, past)):
+        return replace(row, note="it has no prompt: it was made elsewhere")
+    scale = (size[0] / before[0], size[1] / before[1])
+    try:
+        notes = _repeat(session, item, origin, scale, same=_same_model(session, past))
+    except PromptError as error:
+        return replace(row, note=str(error))
+    found = session.chosen
+    if found is None:
+        return replace(row, note="the model gave no mask")
+    agreement = float(iou(old, found.mask))
+    return replace(row, iou=agreement, score=found.score, new_mask=found.mask, note="; ".join(notes))
+
+
+def _same_model(session: Session, past: _Past) -> bool:
+    return without_precision(session.predictor.model.weights_id) == without_precision(past.weights)
+
+
+def _repeat(
+    session: Session, item: SegmentedObject, origin: Origin | None, scale: tuple[float, float], *, same: bool
+) -> list[str]:
+    """Do in a session what led to an object; returns what could not be done."""
+    notes = []
+    session.clear()
+    if origin is None:
+        session.adjust(threshold=0, holes=0, islands=0, smoothing=0)
+        session.set_prompt(_scaled(item.prompt.with_mask(None), scale, session.size))
+        return ["its mask was changed or made otherwise, and is compared with what its prompt gives"]
+    area, side = scale[0] * scale[1], (scale[0] * scale[1]) ** 0.5
+    settings = origin.settings
+    session.adjust(
+        threshold=settings.threshold,
+        holes=round(settings.holes * area),
+        islands=round(settings.islands * area),
+        smoothing=settings.smoothing * side,
+    )
+    try:
+        session.render(origin.rendering)
+    except ImageError:
+        notes.append("seen as usual: this image cannot be rendered as that one was")
+    prompt = _scaled(origin.prompt.with_mask(None), scale, session.size)
+    takes_masks = session.predictor.config.takes_masks
+    if origin.prompt.mask is not None and same:
+        session.set_prompt(prompt.with_mask(origin.prompt.mask))
+    else:
+        session.set_prompt(prompt)
+        if origin.prompt.mask is not None and takes_masks:
+            session.refine()
+            notes.append("refined from a mask of its own")
+        elif origin.prompt.mask is not None:
+            notes.append("not refined: this model takes no mask")
+    if not origin.best and origin.index < len(session.candidates):
+        session.choose(origin.index)
+    for stroke in origin.strokes:
+        moved = BrushStroke(_moved(stroke.vertices, scale), stroke.radius * side, stroke.label)
+        session.brush(moved.vertices, moved.radius, moved.label)
+    return notes
+
+
+def _scaled(prompt: Prompt, scale: tuple[float, float], size: tuple[int, int]) -> Prompt:
+    """Bring a prompt without a mask to an image of another size."""
+    if scale == (1, 1):
+        return prompt
+    (x, y), (width, height) = scale, size
+    return Prompt(
+        # Rounding must not carry a point over the edge.
+        [Point(min(point.x * x, width), min(point.y * y, height), point.label) for point in prompt.points],
+        boxes=[Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y) for box in prompt.boxes],
+        strokes=[Stroke(_moved(stroke.vertices, scale), stroke.label, stroke.closed) for stroke in prompt.strokes],
+    )
+
+
+def _moved(vertices: Sequence[tuple[float, float]], scale: tuple[float, float]) -> tuple[tuple[float, float], ...]:
+    return tuple((x * scale[0], y * scale[1]) for x, y in vertices)
+
+
+def _overlaid(picture: np.ndarray, masks: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
+    """Lay masks over an image, half transparent, with an outline of two pixels."""
+    from scipy.ndimage import binary_erosion
+
+    shown = picture.astype(np.float32)
+    for mask, color in masks:
+        paint = np.array(rgb(object_color(color)), np.float32)
+        shown[mask] = 0.5 * shown[mask] + 0.5 * paint
+        inner = binary_erosion(mask, iterations=2)
+        shown[mask & ~inner] = paint
+    return shown.astype(np.uint8)
