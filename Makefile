@@ -74,6 +74,7 @@ protocol: $(VENV)
 
 bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/steps.py
+	@$(PY) tests/benchmarks/embeddings.py
 	@$(PY) tests/benchmarks/masks.py
 	@$(PY) tests/benchmarks/reference.py
 	@$(PY) tests/benchmarks/clicks.py

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sam_widget.record.replay import Replay, ReplayRow, replay
     from sam_widget.samples import sample, samples
     from sam_widget.session import Candidate, SegmentedObject, Session
+    from sam_widget.widget.gallery import Gallery, GalleryRow
     from sam_widget.widget.sam_widget import SamWidget
 
 __version__ = "0.1.0"
@@ -62,6 +63,7 @@ _HOMES = {
     "sam_widget.record.replay": ("Replay", "ReplayRow", "replay"),
     "sam_widget.samples": ("sample", "samples"),
     "sam_widget.session": ("Candidate", "SegmentedObject", "Session"),
+    "sam_widget.widget.gallery": ("Gallery", "GalleryRow"),
     "sam_widget.widget.sam_widget": ("SamWidget",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -77,6 +79,8 @@ __all__ = [
     "EmbeddingCache",
     "EmbeddingStore",
     "FormatError",
+    "Gallery",
+    "GalleryRow",
     "ImageError",
     "MaskSettings",
     "ModelError",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sam_widget.errors import SamWidgetError
 from sam_widget.files import find_images
@@ -114,27 +114,38 @@ def embed_folder(
 
 
 def run(
-    paths: Iterable[Path], work: Callable[[Path, RGB], bool], *, doing: str, progress: bool | None = None
+    paths: Iterable[Path],
+    work: Callable[[Path, Any], bool],
+    *,
+    doing: str,
+    read: Callable[[Path], Any] = to_rgb,
+    skip: Callable[[Path], bool] = lambda _: False,
+    progress: bool | None = None,
 ) -> BatchReport:
     """Work on images one after the other, the next ones being read meanwhile.
 
     Args:
         paths: Image files.
-        work: Does one, given its path and pixels, and returns whether there was anything left to do. Whatever it
-            raises concerns this file alone.
+        work: Does one, given its path and what `read` returned, and returns whether there was anything left to do.
+            Whatever it raises concerns this file alone.
         doing: What the progress bar calls it.
+        read: Reads one.
+        skip: Whether one is done already, and need not even be read.
         progress: Show a progress bar; None shows one in a terminal only.
     """
     from tqdm.auto import tqdm
 
     paths = list(paths)
+    skipped = [path for path in paths if skip(path)]
+    known = set(skipped)
+    left = [path for path in paths if path not in known]
     done: list[Path] = []
-    skipped: list[Path] = []
     failed: list[Failure] = []
-    with tqdm(total=len(paths), desc=doing, unit="image", disable=None if progress is None else not progress) as bar:
-        for path, pixels in _read_ahead(paths):
+    hidden = None if progress is None else not progress
+    with tqdm(total=len(paths), initial=len(skipped), desc=doing, unit="image", disable=hidden) as bar:
+        for path, content in _read_ahead(left, read):
             try:
-                (done if work(path, pixels.result()) else skipped).append(path)
+                (done if work(path, content.result()) else skipped).append(path)
             except Exception as error:  # of any type: a damaged file, a full disk, a GPU out of memory
                 log.debug("%s failed", path, exc_info=True)
                 reason = str(error) if isinstance(error, SamWidgetError) else f"{type(error).__name__}: {error}"
@@ -144,12 +155,12 @@ def run(
     return BatchReport(tuple(done), tuple(skipped), tuple(failed))
 
 
-def _read_ahead(paths: list[Path]) -> Iterator[tuple[Path, Future[RGB]]]:
+def _read_ahead(paths: list[Path], read: Callable[[Path], Any]) -> Iterator[tuple[Path, Future[Any]]]:
     with ThreadPoolExecutor(max_workers=min(_AHEAD, os.cpu_count() or 1), thread_name_prefix="sam_widget") as pool:
-        waiting: deque[tuple[Path, Future[RGB]]] = deque()
+        waiting: deque[tuple[Path, Future[Any]]] = deque()
         try:
             for path in paths:
-                waiting.append((path, pool.submit(to_rgb, path)))
+                waiting.append((path, pool.submit(read, path)))
                 if len(waiting) > _AHEAD:
                     yield waiting.popleft()
             yield from waiting

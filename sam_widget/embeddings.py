@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -162,7 +162,7 @@ class EmbeddingStore:
             weights = f"{weights[-60:].lstrip('._')}-{hashlib.blake2b(weights_id.encode(), digest_size=6).hexdigest()}"
         return self.folder / weights / f"{image_hash}.safetensors"
 
-    def contains(self, image_hash: str, weights_id: str) -> bool:
+    def has(self, image_hash: str, weights_id: str) -> bool:
         """Whether there is an entry, without reading it."""
         return self.path(image_hash, weights_id).is_file()
 
@@ -252,6 +252,7 @@ class EmbeddingCache:
         self.read_only = read_only
         self._items: OrderedDict[tuple[str, str], Embedding] = OrderedDict()
         self._lock = threading.Lock()
+        self._making: dict[tuple[str, str], tuple[threading.Lock, int]] = {}
 
     def get(self, image_hash: str, weights_id: str, *, device: torch.device | None = None) -> Embedding | None:
         """Return an embedding and mark it as used, or None. What comes from disk is brought to `device`."""
@@ -263,6 +264,12 @@ class EmbeddingCache:
         stored = None if self.store is None else self.store.get(image_hash, weights_id)
         return None if stored is None else self._keep(stored if device is None else stored.to(device))
 
+    def has(self, image_hash: str, weights_id: str) -> bool:
+        """Whether there is an embedding, without reading it."""
+        if (image_hash, weights_id) in self._items:
+            return True
+        return self.store is not None and self.store.has(image_hash, weights_id)
+
     def put(self, embedding: Embedding) -> Embedding:
         """Keep an embedding and return it as `get` will: rounded to half precision if it goes to disk."""
         if self.store is not None and not self.read_only:
@@ -272,6 +279,22 @@ class EmbeddingCache:
                 self.read_only = True
                 warnings.warn(f"embeddings are kept in memory alone: {error}", stacklevel=2)
         return self._keep(embedding)
+
+    @contextlib.contextmanager
+    def making(self, image_hash: str, weights_id: str) -> Iterator[None]:
+        """Let one thread at a time embed an image: the next will find what the first has made."""
+        key = image_hash, weights_id
+        with self._lock:
+            alone, waiting = self._making.get(key, (threading.Lock(), 0))
+            self._making[key] = alone, waiting + 1
+        try:
+            with alone:
+                yield
+        finally:
+            with self._lock:
+                alone, waiting = self._making.pop(key)
+                if waiting > 1:
+                    self._making[key] = alone, waiting - 1
 
     def _keep(self, embedding: Embedding) -> Embedding:
         """Keep an embedding in memory, dropping the one unused for longest when there are too many."""

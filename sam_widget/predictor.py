@@ -103,26 +103,34 @@ class Predictor:
         """
         rgb = to_rgb(image)
         digest = image_hash(rgb)
-        embedding = self._cache.get(digest, self.model.weights_id, device=self.device)
-        if embedding is None:
-            try:
-                with torch.inference_mode():
-                    features = self.model.encode(self._pixels(rgb))
-            except torch.OutOfMemoryError as error:
-                raise ModelError(
-                    f"{self.device} has too little memory for {self.model.name}; {_smaller_than(self.model)}"
-                ) from error
-            embedded = Embedding(
-                features=tokens_first(features.embedding),
-                high_resolution=features.high_resolution,
-                image_size=(rgb.shape[0], rgb.shape[1]),
-                image_hash=digest,
-                model_name=self.model.name,
-                weights_id=self.model.weights_id,
-            )
-            embedding = self._cache.put(embedded)
+        weights_id = self.model.weights_id
+        with self._cache.making(digest, weights_id):
+            embedding = self._cache.get(digest, weights_id, device=self.device)
+            if embedding is None:
+                embedding = self._cache.put(self._encode(rgb, digest))
         self.warm_up(embedding)
         return embedding
+
+    def has(self, image_hash: str) -> bool:
+        """Whether the embedding of an image is at hand, in memory or on disk, so that `embed` will be quick."""
+        return self._cache.has(image_hash, self.model.weights_id)
+
+    def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
+        try:
+            with torch.inference_mode():
+                features = self.model.encode(self._pixels(rgb))
+        except torch.OutOfMemoryError as error:
+            raise ModelError(
+                f"{self.device} has too little memory for {self.model.name}; {_smaller_than(self.model)}"
+            ) from error
+        return Embedding(
+            features=tokens_first(features.embedding),
+            high_resolution=features.high_resolution,
+            image_size=(rgb.shape[0], rgb.shape[1]),
+            image_hash=digest,
+            model_name=self.model.name,
+            weights_id=self.model.weights_id,
+        )
 
     def warm_up(self, embedding: Embedding, *, wait: bool = False) -> None:
         """With `compile`, begin to compile for the usual prompts, and maybe wait for it; `embed` calls this."""

@@ -46,6 +46,13 @@ def _named_predictor(name: str, progress: Progress | None) -> Predictor:
         return _named[name]
 
 
+def predictor_of(model: str | Path | Sam | Predictor, *, progress: Progress | None = None) -> Predictor:
+    """Return a predictor of whatever stands for a model; see `Session`."""
+    if isinstance(model, Predictor):
+        return model
+    return Predictor(model) if isinstance(model, Sam) else _named_predictor(str(model), progress)
+
+
 class Session(Kept, Tools):
     """One image and one model, without a browser.
 
@@ -85,12 +92,7 @@ class Session(Kept, Tools):
         # What exported files call the image; None where it came without a name.
         self.image_name = self.source.name
         self._model_given = str(model) if isinstance(model, str | Path) else None
-        if isinstance(model, Predictor):
-            self.predictor = model
-        elif isinstance(model, Sam):
-            self.predictor = Predictor(model)
-        else:
-            self.predictor = _named_predictor(str(model), progress)
+        self.predictor = predictor_of(model, progress=progress)
         self._embedding: tuple[Rendering, Embedding] | None = None
         self._answered: SessionState | None = None
         if autosave is not None:

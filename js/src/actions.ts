@@ -1,6 +1,7 @@
 /** What a person can do, whatever they do it with: pointer, keyboard and buttons all end here. */
 
 import { type Display, MASK_STYLES } from "./display";
+import type { Gallery } from "./gallery";
 import {
   centre,
   clamp,
@@ -40,12 +41,14 @@ export class Actions {
   readonly #ui: Ui;
   readonly #hover: Hover;
   readonly #display: Display;
+  readonly #gallery: Gallery;
 
-  constructor(store: Store, ui: Ui, hover: Hover, display: Display) {
+  constructor(store: Store, ui: Ui, hover: Hover, display: Display, gallery: Gallery) {
     this.#display = display;
     this.#store = store;
     this.#ui = ui;
     this.#hover = hover;
+    this.#gallery = gallery;
   }
 
   /** Add a point, in image pixels; outside the photo there is nothing to add it to. */
@@ -296,10 +299,40 @@ export class Actions {
     this.#ui.set({ helpOpen: !this.#ui.helpOpen });
   }
 
+  /** Whether there are other images to go to. */
+  get inGallery(): boolean {
+    return this.#gallery.open;
+  }
+
+  /** Show another image of the gallery. */
+  show(index: number): void {
+    if (!(index in this.#gallery.names) || index === this.#store.index(this.#gallery.place.index)) return;
+    this.#hover.leave();
+    if (this.#ui.moving) this.drop(false);
+    this.select(null);
+    this.#ui.set({ cursor: null, cursorMoved: false, anchor: null, opposite: null, line: [] });
+    void this.#store.show(index);
+  }
+
+  /** Show the next image, or the one before. */
+  step(by: 1 | -1): void {
+    this.show(this.#store.index(this.#gallery.place.index) + by);
+  }
+
+  toggleDone(): void {
+    const { done, index } = this.#gallery.place;
+    void this.#store.mark(!done.includes(index));
+  }
+
+  toggleOverview(): void {
+    this.#ui.set({ overviewOpen: !this.#ui.overviewOpen });
+  }
+
   /** Give up what is under way, innermost first: the help, a move, a line or box half drawn, a selection, the prompt. */
   escape(): void {
-    const { helpOpen, moving, anchor, line } = this.#ui;
+    const { helpOpen, overviewOpen, moving, anchor, line } = this.#ui;
     if (helpOpen) this.#ui.set({ helpOpen: false });
+    else if (overviewOpen) this.#ui.set({ overviewOpen: false });
     else if (moving) this.drop(false);
     else if (anchor || line.length) this.#ui.set({ anchor: null, opposite: null, line: [] });
     else if (this.selected) this.select(null);

@@ -202,6 +202,22 @@ export interface Tile {
   rendering: RenderingData;
 }
 
+/** Show another image of the gallery, by its number from 0. Supersedes a `show` waiting right before it. */
+export interface Show {
+  type: "show";
+  client: string;
+  seq: number;
+  index: number;
+}
+
+/** Say of the image that is shown whether it is done. */
+export interface Mark {
+  type: "mark";
+  client: string;
+  seq: number;
+  done: boolean;
+}
+
 /** The one answer to a request. The state it led to has at least this `revision`. */
 export interface Answer {
   type: "answer";
@@ -306,6 +322,19 @@ export interface State {
   rendering: RenderingData;
 }
 
-export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear | Render | Tile;
+/** The images that a gallery goes through: a trait of its own, for it never changes and may be long. */
+export interface GalleryData {
+  names: string[];
+}
+
+/** Where a gallery is and how far: the image shown, and of all images how many objects they have. */
+export interface PlaceData {
+  index: number;
+  objects: number[];
+  done: number[];
+  failed: number[];
+}
+
+export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear | Render | Tile | Show | Mark;
 
 export type Reply = Answer | Masks | PreviewMask | TilePicture;

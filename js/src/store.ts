@@ -85,6 +85,8 @@ export class Store<Bitmap = ImageBitmap> {
   /** The prompt last asked for, by the request that asks for it. */
   #draft: { seq: number; prompt: PromptData } | null = null;
   #choice: { seq: number; index: number } | null = null;
+  /** The image of a gallery that we are on the way to. */
+  #going: { seq: number; index: number } | null = null;
   #open = 0;
   #settings: { seq: number; settings: SettingsData } | null = null;
   /** Undo, redo and the like under way: what the prompt will be is the kernel's to say. */
@@ -169,7 +171,7 @@ export class Store<Bitmap = ImageBitmap> {
 
   /** What a prompt would give; null when that cannot be known now. It shows nowhere, neither as an edit nor as work. */
   async preview(prompt: PromptData): Promise<Preview | null> {
-    if (this.lost) return null;
+    if (this.lost || this.#going) return null;
     const { seq, answer } = this.#transport.send({ type: "preview", prompt });
     const none = answer.then(() => null);
     const found = new Promise<Preview | null>((resolve) => this.#previews.set(seq, resolve));
@@ -257,6 +259,25 @@ export class Store<Bitmap = ImageBitmap> {
     await this.#request({ type: "rename", object, label });
   }
 
+  /** Go to another image of the gallery; until it is there, nothing is done to this one. */
+  async show(index: number): Promise<void> {
+    await this.#request({ type: "show", index }, (seq) => {
+      this.#going = { seq, index };
+      this.#draft = null;
+      this.#choice = null;
+    });
+  }
+
+  /** Say whether the image of the gallery is done. */
+  async mark(done: boolean): Promise<void> {
+    await this.#request({ type: "mark", done });
+  }
+
+  /** The number of the image last asked for, else of the one that is there. */
+  index(there: number): number {
+    return this.#going?.index ?? there;
+  }
+
   #tire(): void {
     this.unanswered = true;
     this.#changed();
@@ -288,7 +309,7 @@ export class Store<Bitmap = ImageBitmap> {
 
   /** Send a request; returns once its answer and the state it led to have arrived. */
   async #request(body: Body, sent?: (seq: number) => void): Promise<void> {
-    if (this.lost) return;
+    if (this.lost || (this.#going && body.type !== "show" && body.type !== "hello")) return;
     const { seq, answer } = this.#transport.send(body);
     sent?.(seq);
     this.#open++;
@@ -306,6 +327,7 @@ export class Store<Bitmap = ImageBitmap> {
     if (this.#draft?.seq === answer.seq) this.#draft = null;
     if (this.#choice?.seq === answer.seq) this.#choice = null;
     if (this.#settings?.seq === answer.seq) this.#settings = null;
+    if (this.#going?.seq === answer.seq) this.#going = null;
     if (answer.outcome === "error") this.failure = answer.error ?? "The kernel refused the request without saying why.";
     else if (answer.outcome === "done" && !hello && !this.lost) this.failure = null;
   }

@@ -53,6 +53,8 @@ export class Ui {
   spaceHeld = false;
   panning = false;
   helpOpen = false;
+  /** Whether a gallery lists its images. */
+  overviewOpen = false;
   /** Whether the mask under the pointer is shown; null until a person says, and then the kernel's speed decides. */
   hover: boolean | null = null;
   label = "";

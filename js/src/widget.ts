@@ -3,6 +3,7 @@
 import type { RenderProps } from "@anywidget/types";
 import { Actions } from "./actions";
 import { Display } from "./display";
+import { Gallery, type GalleryModel } from "./gallery";
 import { Hover } from "./hover";
 import { bindKeyboard } from "./input/keyboard";
 import type { State } from "./protocol";
@@ -12,6 +13,7 @@ import { createCandidates } from "./view/candidates";
 import type { Context } from "./view/context";
 import { h, setAttributes } from "./view/dom";
 import { createFullScreen } from "./view/fullscreen";
+import { createGallery } from "./view/gallery";
 import { createHelp } from "./view/help";
 import { createObjects } from "./view/objects";
 import { createOptions } from "./view/options";
@@ -59,11 +61,13 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
     (prompt) => store.preview(prompt),
     () => draw(false),
   );
-  const actions = new Actions(store, ui, hover, display);
-  const base = { store, ui, display, actions, hover, signal, id: (name: string) => `${prefix}-${name}` };
+  const gallery = new Gallery(model as unknown as GalleryModel, changed, signal);
+  const actions = new Actions(store, ui, hover, display, gallery);
+  const base = { store, ui, display, actions, hover, gallery, signal, id: (name: string) => `${prefix}-${name}` };
   const stage = createStage(base);
   const context: Context = { ...base, focusCanvas: () => stage.canvas.focus({ preventScroll: true }) };
-  const [toolbar, toolOptions, candidates, settings, objects, status, help, options] = [
+  const [images, toolbar, toolOptions, candidates, settings, objects, status, help, options] = [
+    createGallery(context),
     createToolbar(context),
     createToolOptions(context),
     createCandidates(context),
@@ -76,6 +80,7 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   const root = h(
     "div",
     { class: "sam-widget" },
+    images.element,
     h(
       "div",
       { class: "sam-layout" },
@@ -93,7 +98,7 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
 
   const update = (): void => {
     fullScreen.update();
-    for (const part of [toolbar, toolOptions, stage, candidates, settings, objects, status, help, options])
+    for (const part of [images, toolbar, toolOptions, stage, candidates, settings, objects, status, help, options])
       part.update();
     const { image } = store.state;
     root.style.setProperty("--sam-aspect", String(image ? image.width / image.height : 1.5));

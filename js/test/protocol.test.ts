@@ -56,6 +56,8 @@ describe("the protocol", () => {
     void store.editObject("object");
     await model.answer(model.last("edit"));
     void store.refine();
+    void store.mark(true);
+    void store.show(1);
     closing.abort();
     const spoken = new Map(model.sent.map((request) => [request.type, Object.keys(request).sort()]));
     const fields = requestFields();

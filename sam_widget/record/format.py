@@ -151,6 +151,20 @@ def read(path: Path) -> Contents:
             raise damaged(path, str(error) or type(error).__name__) from error
 
 
+def count_objects(path: Path) -> int:
+    """Return how many objects the session in a file has, at a glance; 0 where there is none that can be read."""
+    if not path.is_file():
+        return 0
+    # Not the view `objects`: a file's own SQL is not trusted to read JSON.
+    query = "SELECT json FROM head JOIN history USING (position) JOIN documents ON hash = state"
+    try:
+        with contextlib.closing(connect(path, "ro")) as connection:
+            row = connection.execute(query).fetchone()
+        return len(json.loads(row[0])["objects"])
+    except (sqlite3.Error, ValueError, TypeError, KeyError):
+        return 0
+
+
 def writer_of(path: Path) -> tuple[int, str, str] | None:
     """Return process, host and time of who opened the file last for writing; None where that cannot be read."""
     with contextlib.suppress(sqlite3.Error, SessionError), _opened(path) as connection:

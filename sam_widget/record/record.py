@@ -22,7 +22,7 @@ from sam_widget.record.file import SessionFile, resolved
 from sam_widget.record.format import Blob, Contents, damaged, read
 from sam_widget.reference import Reference
 from sam_widget.rendering import SourceImage
-from sam_widget.state import SessionState
+from sam_widget.state import SegmentedObject, SessionState
 
 
 class Record:
@@ -74,6 +74,18 @@ class Record:
         """Where the image came from."""
         with self._damage():
             return Reference.from_meta(self._contents.meta["image"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the image, in pixels."""
+        with self._damage():
+            meta = self._contents.meta["image"]
+            return int(meta["width"]), int(meta["height"])
+
+    @property
+    def objects(self) -> tuple[SegmentedObject, ...]:
+        """The accepted objects, as they were last."""
+        return self.states()[self._contents.position].objects
 
     def image(self, given: Any = None) -> SourceImage:
         """Return the image: the one given, the one in the file, or the one that it names.
@@ -133,7 +145,7 @@ class Record:
         """
         with self._damage():
             meta = self._contents.meta["image"]
-            decoder = Decoder(self._contents, (int(meta["width"]), int(meta["height"])))
+            decoder = Decoder(self._contents, self.size)
             states = decoder.states()
         self.live = {*decoder.done, *filter(None, [meta["png"], meta["values"]])}
         if encoder is not None:

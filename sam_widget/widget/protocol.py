@@ -289,6 +289,26 @@ class Tile:
     rendering: RenderingData
 
 
+@dataclass(frozen=True)
+class Show:
+    """Show another image of the gallery, by its number from 0. Supersedes a `show` waiting right before it."""
+
+    type: ClassVar[str] = "show"
+    client: str
+    seq: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Say of the image that is shown whether it is done."""
+
+    type: ClassVar[str] = "mark"
+    client: str
+    seq: int
+    done: bool
+
+
 # ------------------------------------------------------------------------------------------------ kernel -> view
 
 
@@ -434,6 +454,26 @@ class State:
     rendering: RenderingData
 
 
+@dataclass(frozen=True)
+class GalleryData:
+    """The images that a gallery goes through: a trait of its own, for it never changes and may be long."""
+
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class PlaceData:
+    """Where a gallery is and how far: the image shown, and of all images how many objects they have.
+
+    `done` and `failed` are the numbers of the images that are done, and of those that could not be opened.
+    """
+
+    index: int
+    objects: list[int]
+    done: list[int]
+    failed: list[int]
+
+
 Request = (
     Hello
     | Predict
@@ -454,6 +494,8 @@ Request = (
     | Clear
     | Render
     | Tile
+    | Show
+    | Mark
 )
 Reply = Answer | Masks | PreviewMask | TilePicture
 

@@ -18,7 +18,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from sam_widget.errors import ImageError, SamWidgetError
+from sam_widget.errors import ImageError, SamWidgetError, SessionError
 from sam_widget.image import describe, is_url
 from sam_widget.pyramid import Pyramid
 from sam_widget.rendering import SourceImage
@@ -46,7 +46,7 @@ def _bundled(name: str) -> Path:
     return path
 
 
-class _Open:
+class Open:
     """The worker's first job: read the image, load the model, embed."""
 
 
@@ -86,14 +86,14 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             ImageError: The image cannot be read. A URL's error shows in the widget instead, and is raised by the first
                 method that needs the image.
         """
-        self._worker: Worker[protocol.Request | _Open] = Worker(
+        self._worker: Worker[protocol.Request | Open] = Worker(
             self._run, supersedes=_supersedes, superseded=self._superseded, name="sam_widget"
         )
         # Pictures need no model, and must not wait for one.
         self._painter: Worker[protocol.Tile] = Worker(
             self._paint, supersedes=lambda _new, _waiting: False, superseded=self._superseded, name="sam_widget tiles"
         )
-        self._source = image if is_url(image) else SourceImage(image)
+        self._source = self._read(image)
         self._title = describe(image) if isinstance(image, str | Path) else "the image"
         self._model = model
         self._opened: Future[Session] = Future()
@@ -109,7 +109,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         super().__init__()
         self.on_msg(self._receive)
         self._publish()
-        self._worker.put(_Open())
+        self._worker.put(Open())
 
     # ------------------------------------------------------------------------------------------------ for scripts
 
@@ -181,8 +181,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
 
     # ------------------------------------------------------------------------------------------------ the worker thread
 
-    def _run(self, job: protocol.Request | _Open) -> None:
-        if isinstance(job, _Open):
+    def _run(self, job: protocol.Request | Open) -> None:
+        if isinstance(job, Open):
             self._open()
             return
         # The answer first: the trait only repeats what views have been sent with their masks.
@@ -203,27 +203,38 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             with self._wire:
                 trait.close()
 
+    def _read(self, image: Any) -> Any:
+        """Read what is quickly read, in the thread that makes the widget."""
+        return image if is_url(image) else SourceImage(image)
+
+    def _open_session(self) -> Session:
+        source = self._source if isinstance(self._source, SourceImage) else SourceImage(self._source)
+        self._pyramid = Pyramid(source)
+        self._image = image_data(self._pyramid)
+        self._say("loading", "Loading the model…")
+        from sam_widget.session import Session  # Imports torch: seconds, once.
+
+        return Session(source, model=self._model, progress=self._downloaded)
+
     def _open(self) -> None:
         try:
-            source = self._source if isinstance(self._source, SourceImage) else SourceImage(self._source)
-            self._pyramid = Pyramid(source)
-            self._image = image_data(self._pyramid)
-            self._say("loading", "Loading the model…")
-            from sam_widget.session import Session  # Imports torch: seconds, once.
-
-            session = Session(source, model=self._model, progress=self._downloaded)
+            session = self._open_session()
             session.on_change(self._publish)
             self._opened.set_result(session)
             self._say("embedding", f"Embedding {self._title} with {session.predictor.model.name}…")
-            self._decode_ms = _decode_ms(session)
+            self._decode_ms = decode_ms(session)
             self._say("ready", "")
-        except Exception as error:
-            expected = isinstance(error, SamWidgetError)
-            if not expected:
-                log.exception("could not open %s", self._title)
-            if not self._opened.done():
-                self._opened.set_exception(error)
-            self._say("error", str(error) if expected else f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001  it is shown, and logged where it is a fault of ours
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Show that the image could not be opened."""
+        expected = isinstance(error, SamWidgetError)
+        if not expected:
+            log.error("could not open %s", self._title, exc_info=error)
+        if not self._opened.done():
+            self._opened.set_exception(error)
+        self._say("error", str(error) if expected else f"{type(error).__name__}: {error}")
 
     def _downloaded(self, done: int, total: int) -> None:
         """Say how far a download is, at most once a percent: every word is a message to every view."""
@@ -276,9 +287,11 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
                 self._say("embedding", f"Embedding {self._title}, rendered anew…")
                 try:
                     session.render(rendering_from(request.rendering))
-                    self._decode_ms = _decode_ms(session)
+                    self._decode_ms = decode_ms(session)
                 finally:
                     self._say("ready", "")
+            case protocol.Show() | protocol.Mark():
+                raise SessionError("this widget shows one image; sw.Gallery(folder) goes through many")
 
     def _paint(self, request: protocol.Tile) -> None:
         """Send the view that asked a tile of the image."""
@@ -297,8 +310,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         else:
             self._answer(request.client, request.seq)
 
-    def _superseded(self, job: protocol.Request | _Open) -> None:
-        if not isinstance(job, _Open):
+    def _superseded(self, job: protocol.Request | Open) -> None:
+        if not isinstance(job, Open):
             self._answer(job.client, job.seq, outcome="superseded")
 
     # ------------------------------------------------------------------------------------------------ sending
@@ -358,19 +371,19 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             self.send(protocol.to_json(protocol.Answer(client, seq, kind, error, self._revision)))
 
 
-def _supersedes(new: protocol.Request | _Open, waiting: protocol.Request | _Open) -> bool:
+def _supersedes(new: protocol.Request | Open, waiting: protocol.Request | Open) -> bool:
     """A prompt is whole, so the newest one makes an older one worthless; a preview is, once anything newer is asked.
 
-    So are the settings of a slider that has moved on since.
+    So are the settings of a slider that has moved on since, and the way to an image once another one is asked for.
     """
     if isinstance(new, protocol.Adjust) and isinstance(waiting, protocol.Adjust):
         return new.gesture == waiting.gesture
     return isinstance(waiting, protocol.Preview) or (
-        isinstance(new, protocol.Predict) and isinstance(waiting, protocol.Predict)
+        type(new) is type(waiting) and isinstance(new, protocol.Predict | protocol.Show)
     )
 
 
-def _decode_ms(session: Session) -> float:
+def decode_ms(session: Session) -> float:
     """Return how many milliseconds an answer takes: the median of three, for the first also warms up."""
     from sam_widget.prompts import Prompt
 

@@ -9,6 +9,8 @@ export interface Shortcut {
   readonly help: string;
   /** Where it works: with the focus on the canvas, or anywhere in the widget but in text fields. */
   readonly where: "canvas" | "widget";
+  /** Only where there are other images to go to. */
+  readonly gallery?: true;
   /** What the help shows instead of the keys. */
   readonly shown?: string;
   run(actions: Actions): void;
@@ -57,6 +59,10 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { keys: ["f"], help: "Full screen", where: "widget", run: (a) => a.toggleFull() },
   { keys: ["m"], help: "Masks filled, outlined, or cut out", where: "widget", run: (a) => a.nextMaskStyle() },
   { keys: ["i"], help: "Show or hide the photo", where: "widget", run: (a) => a.togglePhoto() },
+  { keys: [".", "PageDown"], help: "Next image", where: "widget", gallery: true, run: (a) => a.step(1) },
+  { keys: [",", "PageUp"], help: "Previous image", where: "widget", gallery: true, run: (a) => a.step(-1) },
+  { keys: ["c"], help: "Say that the image is done", where: "widget", gallery: true, run: (a) => a.toggleDone() },
+  { keys: ["o"], help: "Show or hide the images", where: "widget", gallery: true, run: (a) => a.toggleOverview() },
   { keys: ["?"], help: "Show or hide this help", where: "widget", run: (a) => a.toggleHelp() },
 ];
 
@@ -118,9 +124,11 @@ export function combination(event: KeyLike): string {
   return [...modifiers, event.key.length === 1 ? event.key.toLowerCase() : event.key].join("+");
 }
 
-export function findShortcut(event: KeyLike, onCanvas: boolean): Shortcut | undefined {
+export function findShortcut(event: KeyLike, onCanvas: boolean, inGallery = true): Shortcut | undefined {
   const pressed = combination(event);
-  return SHORTCUTS.find((item) => item.keys.includes(pressed) && (onCanvas || item.where === "widget"));
+  return SHORTCUTS.find(
+    (item) => item.keys.includes(pressed) && (onCanvas || item.where === "widget") && (inGallery || !item.gallery),
+  );
 }
 
 interface KeyboardOptions {
@@ -159,7 +167,7 @@ export function bindKeyboard({ root, canvas, actions, ui, signal }: KeyboardOpti
     if (onCanvas && event.key === " ") {
       if (!ui.spaceHeld) ui.set({ spaceHeld: true });
     } else {
-      const shortcut = findShortcut(event, onCanvas);
+      const shortcut = findShortcut(event, onCanvas, actions.inGallery);
       if (!shortcut) return;
       shortcut.run(actions);
     }

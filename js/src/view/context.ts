@@ -2,6 +2,7 @@
 
 import type { Actions } from "../actions";
 import type { Display } from "../display";
+import type { Gallery } from "../gallery";
 import type { Hover } from "../hover";
 import type { Store } from "../store";
 import type { Ui } from "../ui";
@@ -12,6 +13,7 @@ export interface Context {
   readonly display: Display;
   readonly actions: Actions;
   readonly hover: Hover;
+  readonly gallery: Gallery;
   /** Ends every listener when the view closes. */
   readonly signal: AbortSignal;
   /** Makes element ids of this view its own. */

@@ -4,12 +4,13 @@ import { GESTURES, SHORTCUTS, written } from "../input/keyboard";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes } from "./dom";
 
-export function createHelp({ ui, actions, signal, id }: Context): Part {
+export function createHelp({ ui, gallery, actions, signal, id }: Context): Part {
   const close = iconButton("clear", "Close help", "Close (Esc)");
   close.classList.add("sam-help-close");
   close.addEventListener("click", () => actions.toggleHelp(), { signal });
   const shortcuts = new Map<string, string>();
-  for (const { keys, help, shown } of SHORTCUTS) shortcuts.set(help, shown ?? keys.map(written).join(", "));
+  for (const { keys, help, shown, gallery: images } of SHORTCUTS)
+    if (gallery.open || !images) shortcuts.set(help, shown ?? keys.map(written).join(", "));
   const element = h(
     "div",
     { class: "sam-help", id: id("help"), role: "dialog", "aria-label": "Keyboard and mouse", hidden: true },

@@ -1,0 +1,7 @@
+"""`python -m sam_widget` is the `sam-widget` command."""
+
+import sys
+
+from sam_widget.cli import main
+
+sys.exit(main())

@@ -1,0 +1,117 @@
+"""A folder of images that is being labelled: which images, where their sessions are kept, and which are done.
+
+Knows nothing of models and views: the gallery shows it, and the command line works through it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from sam_widget.errors import ImageError, SessionError, StoreError
+from sam_widget.files import find_images, write_whole
+
+SESSION_SUFFIX = ".sam"
+# Remembers what is done; everything else is in the sessions.
+NOTES = ".sam_widget.json"
+
+
+class Album:
+    """Images, in order, each with the place of its session file.
+
+    Attributes:
+        images: Their paths.
+        root: The folder that they have in common.
+        sessions: The folder of the session files, which are named as the images are; `root` itself by default.
+        names: The images' paths within `root`, with slashes on every system.
+    """
+
+    def __init__(
+        self,
+        images: str | Path | Iterable[str | Path],
+        *,
+        sessions: str | Path | None = None,
+        recursive: bool = False,
+    ) -> None:
+        """Find the images; see `find_images`.
+
+        Raises:
+            ImageError: There is no such folder, or no image in it.
+        """
+        images = [images] if isinstance(images, str | Path) else list(images)
+        self.images = tuple(path.absolute() for path in find_images(images, recursive=recursive))
+        given = [Path(source).expanduser() for source in images]
+        if len(given) == 1 and given[0].is_dir():
+            self.root = given[0].absolute()
+        else:
+            self.root = Path(os.path.commonpath([path.parent for path in self.images]))
+        self.sessions = self.root if sessions is None else Path(sessions).expanduser().absolute()
+        self.names = tuple(path.relative_to(self.root).as_posix() for path in self.images)
+
+    def session_path(self, index: int) -> Path:
+        """Return where the session of an image is kept, whether there is one or not."""
+        return self.sessions / f"{self.names[index]}{SESSION_SUFFIX}"
+
+    def find(self, image: int | str | Path) -> int:
+        """Return the number of an image, given it (negative ones count from the end), its name or its path.
+
+        Raises:
+            ImageError: It is not in this album, or its name fits several.
+        """
+        if isinstance(image, int):
+            if -len(self.images) <= image < len(self.images):
+                return image % len(self.images)
+            raise ImageError(f"there is no image {image}; expected 0 to {len(self.images) - 1}, or a name")
+        wanted = Path(image).expanduser()
+        text = wanted.as_posix()
+        if text in self.names:
+            return self.names.index(text)
+        if wanted.absolute() in self.images:
+            return self.images.index(wanted.absolute())
+        found = [index for index, path in enumerate(self.images) if path.name == text]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise ImageError(f"{len(found)} images are called {text!r}; give the path from {str(self.root)!r}")
+        raise ImageError(
+            f"there is no image {text!r} in {str(self.root)!r}; it has {self.names[0]!r} and others like it"
+        )
+
+    @property
+    def done(self) -> frozenset[str]:
+        """Names of the images that somebody has called done.
+
+        Raises:
+            SessionError: The file that remembers it is damaged.
+        """
+        path = self.sessions / NOTES
+        try:
+            notes = json.loads(path.read_bytes())
+            return frozenset(name for name in notes["done"] if isinstance(name, str))
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise SessionError(
+                f"{str(path)!r}, which remembers what is done, cannot be read ({error}); repair or remove it"
+            ) from error
+
+    def mark(self, index: int, *, done: bool) -> None:
+        """Remember that an image is done, or that it is not. Images of other albums of this folder keep their marks.
+
+        Raises:
+            SessionError: The file that remembers it is damaged.
+            StoreError: It cannot be written.
+        """
+        before, name = self.done, {self.names[index]}
+        after = before | name if done else before - name
+        if after == before:
+            return
+        path = self.sessions / NOTES
+        try:
+            write_whole(path, json.dumps({"version": 1, "done": sorted(after)}, indent=1).encode())
+        except OSError as error:
+            raise StoreError(
+                f"{str(path)!r} cannot be written ({error.strerror or error}); choose another folder: sessions=..."
+            ) from error

@@ -1,0 +1,368 @@
+"""The `sam-widget` command: what the package does to many images, from a terminal.
+
+A command takes its arguments apart, calls one function and prints what came of it. torch is imported once there is work
+to do, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import textwrap
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sam_widget import __version__
+from sam_widget.errors import SamWidgetError
+
+if TYPE_CHECKING:
+    from sam_widget.batch import BatchReport
+
+_ABOUT = """\
+Segment Anything from the command line.
+
+What is done stays done: after an interruption the same command does the rest. A file that cannot be read does not stop
+the others; it is named at the end, and the exit status is 1.
+"""
+_EXAMPLES = """\
+examples:
+  sam-widget embed photos                                  every widget then opens these photos at once
+  sam-widget segment photos --prompts boxes.csv -o work    one session file a photo, with an object a prompt
+  sam-widget export work -o annotations.json               all of it as COCO
+
+`sam-widget COMMAND --help` says more of each.
+"""
+_IMAGES = "a folder of photos, or a photo; any number of them"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        The exit status: 0, or 1 where something could not be done, or 130 after Ctrl+C.
+    """
+    parsed = vars(_parser().parse_args(arguments))
+    run, _ = parsed.pop("run"), parsed.pop("command")
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            status: int = run(**parsed)
+    except SamWidgetError as error:
+        print(f"sam-widget: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nsam-widget: interrupted; what is done is kept, and the same command does the rest", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `sam-widget models | head`
+        sys.stderr.close()
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("sam-widget", description=_ABOUT, epilog=_EXAMPLES, formatter_class=_Plain)
+    parser.add_argument("--version", action="version", version=f"sam-widget {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    for add in (_add_embed, _add_segment, _add_export, _add_models):
+        add(commands)
+    return parser
+
+
+# ------------------------------------------------------------------------------------------------ embed
+
+
+def _add_embed(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "embed",
+        _embed,
+        short="embed photos, so that they open at once",
+        long="""
+        Embed photos and keep the embeddings on disk, in half precision. Embedding is the slow part of Segment Anything;
+        a widget, gallery or script that opens one of these photos later, with the same model, finds it done.
+        """,
+        examples="""
+        examples:
+          sam-widget embed photos --model vit_b
+          sam-widget embed photos more/photos one.jpg --recursive
+          sam-widget embed photos --store /data/embeddings --max-size 200GB
+        """,
+    )
+    _add_images(parser)
+    _add_model(parser)
+    parser.add_argument(
+        "--store", metavar="FOLDER", help="where to keep them (default: where widgets look, $SAM_WIDGET_CACHE)"
+    )
+    parser.add_argument(
+        "--max-size",
+        metavar="SIZE",
+        type=_size,
+        default="10GB",
+        help="the most to keep, such as 500MB or 2TB; what was unused for longest makes room (default: %(default)s)",
+    )
+    _add_quiet(parser)
+
+
+def _embed(images: list[str], *, recursive: bool, model: str, store: str | None, max_size: int, quiet: bool) -> int:
+    from sam_widget.batch import embed_folder
+    from sam_widget.embeddings import EmbeddingStore
+
+    kept = EmbeddingStore(store, max_bytes=max_size)
+    report = embed_folder(images, model=model, store=kept, recursive=recursive, progress=_bar(quiet=quiet))
+    if not quiet:
+        print(f"embeddings: {kept.folder} ({kept.nbytes / 1e6:.1f} MB)")
+    return _tell(report, quiet=quiet)
+
+
+# ------------------------------------------------------------------------------------------------ segment
+
+
+def _add_segment(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "segment",
+        _segment,
+        short="segment what prompts point at",
+        long="""
+        Answer prompts on photos and keep each photo's objects in a session file, FOLDER/<photo>.sam, which a gallery
+        opens and `sam-widget export` turns into other formats. Prompts come from a file
+        or from options; those of the options make one object in every photo. A photo that has a session file is done.
+        """,
+        examples="""
+        examples:
+          sam-widget segment photos --prompts prompts.csv -o work
+          sam-widget segment cat.jpg --point 320,200 --point 40,60,0 --label cat -o work
+          sam-widget segment photos --box 100,80,500,400 -o work --overwrite
+
+        prompts.csv, where rows of one image with the same object belong together:
+          image,object,label,x,y,positive,x0,y0,x1,y1
+          cat.jpg,1,cat,320,200,1,,,,
+          cat.jpg,1,cat,40,60,0,,,,
+          dog.jpg,1,dog,,,,100,80,500,400
+
+        prompts.json says the same so:
+          [{"image": "cat.jpg", "label": "cat", "points": [[320, 200], [40, 60]], "labels": [1, 0]},
+           {"image": "dog.jpg", "label": "dog", "box": [100, 80, 500, 400]}]
+        """,
+    )
+    _add_images(parser)
+    parser.add_argument("--prompts", metavar="FILE", help="a JSON or CSV file of prompts, such as those below")
+    parser.add_argument(
+        "--point",
+        metavar="X,Y[,0]",
+        action="append",
+        default=[],
+        type=_numbers(2, 3),
+        help="a point on the object, or with ,0 one beside it; in pixels from the top left",
+    )
+    parser.add_argument("--box", metavar="X0,Y0,X1,Y1", type=_numbers(4), help="a box around the object")
+    parser.add_argument("--label", metavar="NAME", help="what the object of --point and --box is called")
+    _add_sessions(parser)
+    _add_model(parser)
+    _add_quiet(parser)
+
+
+def _segment(
+    images: list[str],
+    *,
+    prompts: str | None,
+    point: list[list[float]],
+    box: list[float] | None,
+    label: str | None,
+    out: str,
+    recursive: bool,
+    overwrite: bool,
+    model: str,
+    quiet: bool,
+) -> int:
+    from sam_widget.errors import PromptError
+    from sam_widget.prompt_files import ObjectPrompt, read_prompts
+    from sam_widget.prompts import Prompt
+    from sam_widget.sessions import segment_folder
+
+    wanted = read_prompts(prompts) if prompts else []
+    if point or box:
+        signs = [values[2] if len(values) == 3 else 1 for values in point]
+        prompt = Prompt.from_arrays([values[:2] for values in point] or None, signs or None, box, None)
+        wanted.append(ObjectPrompt(prompt, label))
+    if not wanted:
+        raise PromptError("there is nothing to segment; give --prompts FILE, --point X,Y or --box X0,Y0,X1,Y1")
+    report = segment_folder(
+        images,
+        wanted,
+        sessions=out,
+        model=model,
+        recursive=recursive,
+        overwrite=overwrite,
+        progress=_bar(quiet=quiet),
+    )
+    return _tell(report, quiet=quiet)
+
+
+# ------------------------------------------------------------------------------------------------ export
+
+
+def _add_export(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "export",
+        _export,
+        short="turn session files into COCO, YOLO, PNG, ...",
+        long="""
+        Write the objects of session files in one of many formats. The name of the file says which: .json is COCO,
+        .csv a table. Other formats are named; those that hold one image write a file or folder for each into FOLDER.
+        """,
+        examples="""
+        examples:
+          sam-widget export work -o annotations.json
+          sam-widget export work -o masks --format indexed_png
+          sam-widget export work/cat.jpg.sam -o cat.svg
+
+        formats:
+          coco, yolo, voc, indexed_png, binary_pngs, cutouts, npz, npy, geojson, svg, labelme, label_studio, pandas
+        """,
+    )
+    parser.add_argument("sessions", nargs="+", metavar="SESSION", help="a session file, or a folder of them")
+    parser.add_argument("-o", "--out", metavar="FILE", required=True, help="the file or folder to write")
+    parser.add_argument("--format", metavar="NAME", help="the format, where the name of the file does not say")
+    _add_quiet(parser)
+
+
+def _export(sessions: list[str], *, out: str, format: str | None, quiet: bool) -> int:  # noqa: A002
+    from sam_widget.sessions import export_sessions
+
+    return _tell(export_sessions(sessions, out, format=format), quiet=quiet)
+
+
+# ------------------------------------------------------------------------------------------------ models
+
+
+def _add_models(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "models",
+        _models,
+        short="list the models",
+        long="List the models that have a name. A checkpoint file of any of them can be given by its path instead.",
+        examples="""
+        examples:
+          sam-widget models
+          sam-widget models --json
+        """,
+    )
+    parser.add_argument("--json", action="store_true", help="print everything that is known, as JSON")
+
+
+def _models(*, json: bool) -> int:
+    from dataclasses import asdict
+    from json import dumps
+
+    from sam_widget.model.zoo import models
+
+    found = models()
+    if json:
+        print(dumps([asdict(row) for row in found], indent=1))
+        return 0
+    width = max(len(row.name) for row in found)
+    print(f"{'NAME':<{width}}  PARAMETERS   INPUT  HERE  LICENCE     SOURCE")
+    for row in found:
+        size, here = f"{row.image_size} px", "yes" if row.local else "no"
+        print(
+            f"{row.name:<{width}}  {row.parameters / 1e6:>8.1f} M {size:>8}  {here:<4}  {row.licence:<10}  {row.source}"
+        )
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------ what commands share
+
+
+class _Plain(argparse.RawDescriptionHelpFormatter):
+    """Lines as they are written, and a column wide enough for most options."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=100)
+
+
+def _command(commands: Any, name: str, run: Callable[..., int], *, short: str, long: str, examples: str) -> Any:
+    description = textwrap.fill(textwrap.dedent(long).strip().replace("\n", " "), 100)
+    parser = commands.add_parser(
+        name, help=short, description=description, epilog=textwrap.dedent(examples).strip(), formatter_class=_Plain
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_images(parser: Any) -> None:
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help=_IMAGES)
+    parser.add_argument("-r", "--recursive", action="store_true", help="look into the folders of a folder, too")
+
+
+def _add_sessions(parser: Any) -> None:
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="FOLDER",
+        required=True,
+        help="where the session files go; it may be the folder of photos",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="do photos anew that have a session file")
+
+
+def _add_model(parser: Any) -> None:
+    parser.add_argument(
+        "-m", "--model", default="tiny", help="a name that `sam-widget models` lists, or a checkpoint (default: tiny)"
+    )
+
+
+def _add_quiet(parser: Any) -> None:
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def _bar(*, quiet: bool) -> bool | None:
+    """A progress bar in a terminal; in a log it would be a mess."""
+    return False if quiet else None
+
+
+def _tell(report: BatchReport, *, quiet: bool) -> int:
+    """Print what became of the files; failures go to standard error. Returns the exit status."""
+    if not quiet:
+        print(str(report).partition("\n")[0])
+    for failure in report.failed:
+        print(f"{failure.path}: {failure.reason}", file=sys.stderr)
+    return 1 if report.failed else 0
+
+
+def _numbers(*counts: int) -> Callable[[str], list[float]]:
+    def read(text: str) -> list[float]:
+        try:
+            found = [float(part) for part in text.split(",")]
+        except ValueError:
+            found = []
+        if len(found) not in counts:
+            wanted = " or ".join(map(str, counts))
+            raise argparse.ArgumentTypeError(f"{text!r} is not made of {wanted} numbers with commas between them")
+        return found
+
+    return read
+
+
+def _size(text: str) -> int:
+    found = re.fullmatch(r"([0-9.]+)\s*([kMGT]?)i?B?", text.strip(), re.IGNORECASE)
+    try:
+        number = float(found[1]) if found else -1.0
+    except ValueError:
+        number = -1.0
+    if found is None or number <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; expected one such as 500MB or 20GB")
+    return int(number * 1000 ** " kmgt".index(found[2].lower() or " "))
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as people read it, without the line of code that gave it."""
+    print(f"sam-widget: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""Session files by the hundred: making them for a folder of images, and turning a folder of them into annotations.
+
+What one session does is in `session.py`, and what its file holds in `record`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from sam_widget.album import SESSION_SUFFIX, Album
+from sam_widget.annotations import AnnotatedImage, annotations_of
+from sam_widget.batch import BatchReport, Failure, run
+from sam_widget.errors import PromptError, SamWidgetError, SessionError
+from sam_widget.prompt_files import ObjectPrompt, unused
+
+if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
+    from sam_widget.model.sam import Sam
+    from sam_widget.predictor import Predictor
+    from sam_widget.session import Session
+
+# Formats that hold many images; of the others, each image gets a file or a folder of its own.
+TOGETHER = frozenset({"coco", "label_studio", "pandas", "voc", "yolo"})
+
+
+def segment_folder(
+    images: str | Path | Iterable[str | Path],
+    prompts: Sequence[ObjectPrompt],
+    *,
+    sessions: str | Path,
+    model: str | Path | Sam | Predictor = "tiny",
+    recursive: bool = False,
+    overwrite: bool = False,
+    progress: bool | None = True,
+) -> BatchReport:
+    """Answer prompts on every image of a folder, and keep each image's objects in a session file.
+
+    Args:
+        images: A folder, an image file, or several of either.
+        prompts: What to segment; images that none is meant for are passed over.
+        sessions: The folder of the session files. An image that has one there is done already.
+        model: A name or checkpoint path, a loaded model, or a predictor.
+        recursive: Look into the folders of a folder, too.
+        overwrite: Do images anew that have a session file, and replace it.
+        progress: Show a progress bar; None shows one in a terminal only.
+
+    Raises:
+        ImageError: There is no such folder, or no image in it.
+        PromptError: A prompt is meant for an image that is not there.
+        ModelError: The model cannot be loaded.
+    """
+    album = Album(images, sessions=sessions, recursive=recursive)
+    if missing := unused(prompts, album.names):
+        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise PromptError(
+            f"there are prompts for {shown}, but no such image in {str(album.root)!r}; expected names such as "
+            f"{album.names[0]!r}"
+        )
+
+    def answer(session: Session, name: str) -> None:
+        for item in prompts:
+            if item.meant_for(name):
+                session.set_prompt(item.prompt)
+                session.accept(item.label)
+
+    wanted = [index for index, name in enumerate(album.names) if any(item.meant_for(name) for item in prompts)]
+    return _make(album, wanted, answer, model, doing="Segmenting", overwrite=overwrite, progress=progress)
+
+
+def _make(
+    album: Album,
+    wanted: Sequence[int],
+    work: Callable[[Session, str], None],
+    model: str | Path | Sam | Predictor,
+    *,
+    doing: str,
+    overwrite: bool,
+    progress: bool | None,
+) -> BatchReport:
+    from sam_widget.rendering import SourceImage
+    from sam_widget.session import Session, predictor_of
+
+    predictor = predictor_of(model)
+    place = {album.images[index]: index for index in wanted}
+
+    def make(path: Path, source: SourceImage) -> bool:
+        session = Session(source, model=predictor)
+        work(session, album.names[place[path]])
+        target = album.session_path(place[path])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        session.save(target, keep_image=False, overwrite=overwrite)
+        return True
+
+    def made(path: Path) -> bool:
+        return not overwrite and album.session_path(place[path]).exists()
+
+    return run(place, make, doing=doing, read=SourceImage, skip=made, progress=progress)
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def find_sessions(sources: str | Path | Iterable[str | Path]) -> dict[str, Path]:
+    """Return session files by the names of their images: folders give those in them, at any depth.
+
+    Raises:
+        SessionError: There is no such file or folder, or no session file in any of them.
+    """
+    given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    found: dict[str, Path] = {}
+    for source in given:
+        path = Path(source).expanduser()
+        if path.is_dir():
+            inside = sorted(path.rglob(f"*{SESSION_SUFFIX}"))
+            found |= {item.relative_to(path).as_posix().removesuffix(SESSION_SUFFIX): item for item in inside}
+        elif path.exists():
+            found[path.name.removesuffix(SESSION_SUFFIX)] = path
+        else:
+            raise SessionError(f"there is no file or folder {str(path)!r}; check the path and the working folder")
+    if not found:
+        places = ", ".join(repr(str(source)) for source in given) or "nothing"
+        raise SessionError(
+            f"there is no session file (*{SESSION_SUFFIX}) in {places}; make some in a gallery or by command"
+        )
+    return found
+
+
+def annotated(path: Path, name: str, *, pixels: bool = False) -> AnnotatedImage:
+    """Return the objects of a session file as they are to be exported. No model is loaded.
+
+    Args:
+        path: Of the file.
+        name: What exported files call the image.
+        pixels: Read the image, too, for formats that show it.
+
+    Raises:
+        SessionError: The file is damaged, or its image is wanted and cannot be found.
+    """
+    from sam_widget.record.record import Record
+
+    record = Record.read(path)
+    return AnnotatedImage(annotations_of(record.objects), record.size, name, record.image().rgb if pixels else None)
+
+
+def export_sessions(
+    sources: str | Path | Iterable[str | Path] | Mapping[str, Path],
+    target: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002 - what pandas, xarray and Pillow call it
+    **options: Any,
+) -> BatchReport:
+    """Write the objects of many sessions in one format.
+
+    Args:
+        sources: Session files and folders of them; or a dict from the names of images to their session files.
+        target: A file, whose suffix says which format is meant, or a folder. Formats that hold one image write a file
+            or folder for each into `target`, named as the images are.
+        format: The name of the format, where the path does not say.
+        **options: Of the format's own function.
+
+    Returns:
+        What became of the session files; one that is damaged is left out.
+
+    Raises:
+        SessionError: There is no session file.
+        FormatError: There is no such format, or it cannot hold what was given.
+    """
+    from sam_widget.export.registry import FORMATS, export
+
+    suffix = Path(target).suffix.lower()
+    name = format or next((key for key, item in FORMATS.items() if suffix and item.suffix == suffix), "")
+    files = sources if isinstance(sources, Mapping) and sources else find_sessions(sources)
+    images: dict[str, AnnotatedImage] = {}
+    failed: list[Failure] = []
+    for image, path in files.items():
+        try:
+            images[image] = annotated(path, image, pixels=name == "cutouts")
+        except SamWidgetError as error:
+            failed.append(Failure(path, str(error)))
+    if not images:
+        return BatchReport(failed=tuple(failed))
+    if name in FORMATS and name not in TOGETHER and not suffix:
+        for place, item in _places(images, Path(target), FORMATS[name].suffix):
+            if len(item.annotations):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                export(item, place, format=name, **options)
+    else:
+        export(images, target, format=format, **options)
+    return BatchReport(tuple(files[image] for image in images), (), tuple(failed))
+
+
+def _places(images: dict[str, AnnotatedImage], folder: Path, suffix: str) -> Iterator[tuple[Path, AnnotatedImage]]:
+    """Name a file or folder for each image: as the image, but for the suffix; in full where two would be alike."""
+    stems = [str(PurePath(name).with_suffix("")) for name in images]
+    for (name, item), stem in zip(images.items(), stems, strict=True):
+        yield folder / f"{stem if stems.count(stem) == 1 else name}{suffix.rstrip('/')}", item

@@ -1,0 +1,65 @@
+"""Embedding ahead: what will be looked at next is made ready while a person looks at something else."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable, Sequence
+
+# Seconds that the end of Python waits for an embedding.
+PATIENCE = 2.0
+
+
+class Ahead:
+    """Makes images ready in a thread of its own, those wanted most first; a newer wish replaces an older one."""
+
+    def __init__(self, make: Callable[[int], None], made: Callable[[int, Exception | None], None]) -> None:
+        """Make the thread; it starts with the first wish.
+
+        Args:
+            make: Makes an image, by its number, ready.
+            made: Told of each that was wanted and is ready, or of what went wrong.
+        """
+        self._make, self._made = make, made
+        self._wanted: list[int] = []
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def want(self, images: Sequence[int]) -> None:
+        """Wish for images, by their numbers, in this order."""
+        with self._wake:
+            self._wanted = list(images)
+            if self._thread is None and not self._closed:
+                # A daemon that the end waits for a little: see `Worker`.
+                self._thread = threading.Thread(target=self._loop, name="sam_widget ahead", daemon=True)
+                self._thread.start()
+                atexit.register(self._finish, self._thread)
+            self._wake.notify()
+
+    def close(self) -> None:
+        """End the thread after what it is doing."""
+        with self._wake:
+            self._closed = True
+            self._wanted = []
+            self._wake.notify()
+
+    def _loop(self) -> None:
+        while True:
+            with self._wake:
+                while not self._wanted and not self._closed:
+                    self._wake.wait()
+                if self._closed:
+                    break
+                image = self._wanted.pop(0)
+            error: Exception | None = None
+            try:
+                self._make(image)
+            except Exception as caught:  # noqa: BLE001  whoever is told decides what to do with it
+                error = caught
+            self._made(image, error)
+        atexit.unregister(self._finish)
+
+    def _finish(self, thread: threading.Thread) -> None:
+        self.close()
+        thread.join(PATIENCE)

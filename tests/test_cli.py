@@ -1,0 +1,195 @@
+"""The command, as it is typed: its help, its exit status, and what an interruption leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sam_widget as sw
+from sam_widget.cli import main
+
+COMMANDS = ("embed", "segment", "export", "models")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SAM_WIDGET_CACHE", str(tmp_path / "cache"))
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for n in range(3):
+        Image.fromarray(np.random.default_rng(n).integers(0, 255, (40, 60, 3), dtype=np.uint8)).save(
+            photos / f"{n}.png"
+        )
+    return photos
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_help_reads_well(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([*command, "--help"])
+    text = capsys.readouterr().out
+    assert all(len(line) <= 120 for line in text.splitlines()), "it fits into a terminal"
+    assert "examples:\n" in text
+    known = set(re.findall(r"(?<!\S)(--?[a-z][a-z-]*)", text.partition("examples:")[0]))
+    for name in COMMANDS if not command else ():
+        assert re.search(rf"^ +{name} +\w+", text, re.MULTILINE), name
+    for option in re.findall(r" (--?[a-z][a-z-]*)", text.partition("examples:")[2]) if command else ():
+        assert option in known, f"the example uses {option}, which the help does not explain"
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = (
+        "import sys, sam_widget.cli\n"
+        "try: sam_widget.cli.main(['embed', '--help'])\n"
+        "except SystemExit: print(*(name in sys.modules for name in ('torch', 'numpy', 'PIL', 'anywidget')))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split()[-4:] == ["False"] * 4
+
+
+def test_embed_names_the_files_that_failed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "1b.jpg").write_bytes(b"no image")
+    assert main(["embed", str(folder)]) == 1
+    out, err = capsys.readouterr()
+    assert "3 done, 1 failed" in out
+    assert f"{folder / '1b.jpg'}: 1b.jpg is not in an image format" in err
+    assert len(sw.EmbeddingStore()) == 3
+
+    (folder / "1b.jpg").unlink()
+    assert main(["embed", str(folder)]) == 0
+    assert "0 done, 3 done before" in capsys.readouterr().out
+    assert main(["embed", str(folder), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_mistakes_are_told_in_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["embed", str(folder / "missing")]) == 1
+    assert main(["embed", str(folder), "--model", "vit_z"]) == 1
+    assert capsys.readouterr().err.splitlines()[0].startswith("sam-widget: there is no file or folder")
+    for wrong in ("much", "-1GB", "0", "1.2.3GB", ""):
+        with pytest.raises(SystemExit, match="2"):
+            main(["embed", str(folder), f"--max-size={wrong}"])
+        assert f"{wrong!r} is no size" in capsys.readouterr().err
+
+
+def test_a_store_that_is_too_small_is_told_as_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["embed", str(folder), "--max-size", "50kB"]) == 0
+    assert re.search(r"^sam-widget: 3 embeddings of .* do not fit", capsys.readouterr().err, re.MULTILINE)
+    assert sw.EmbeddingStore().nbytes <= 50_000
+
+
+def test_models(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("NAME ")
+    assert [line.split()[0] for line in lines[1:]] == [row.name for row in sw.models()]
+    assert main(["models", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["name"] == "tiny"
+
+
+def test_from_prompts_to_coco(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    work, prompts = tmp_path / "work", tmp_path / "prompts.csv"
+    prompts.write_text("image,label,x,y,x0,y0,x1,y1\n0.png,dot,20,20,,,,\n0.png,box,,,5,5,30,30\n2.png,dot,9,9,,,,\n")
+    assert main(["segment", str(folder), "--prompts", str(prompts), "-o", str(work)]) == 0
+    assert "2 done" in capsys.readouterr().out
+    assert sorted(path.name for path in work.iterdir()) == ["0.png.sam", "2.png.sam"]
+    session = sw.Session.load(work / "0.png.sam")
+    assert [item.label for item in session.objects] == ["dot", "box"]
+    again = sw.Session(folder / "0.png")
+    again.click(20, 20)
+    np.testing.assert_array_equal(again.accept().mask, session.objects[0].mask)
+
+    prompts.write_text("image,label,x,y\n1.png,late,20,20\n0.png,again,1,1\n")
+    assert main(["segment", str(folder), "--prompts", str(prompts), "-o", str(work)]) == 0
+    assert "1 done, 1 done before" in capsys.readouterr().out
+    assert main(["segment", str(folder), "--prompts", str(prompts), "-o", str(work), "--overwrite"]) == 0
+    assert [item.label for item in sw.Session.load(work / "0.png.sam").objects] == ["again"]
+
+    (work / "1.png.sam").write_bytes(b"damaged")
+    assert main(["export", str(work), "-o", str(tmp_path / "all.json")]) == 1
+    out, err = capsys.readouterr()
+    assert "2 done, 1 failed" in out
+    assert "1.png.sam" in err
+    coco = json.loads((tmp_path / "all.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == ["0.png", "2.png"]
+    assert main(["export", str(work / "2.png.sam"), "-o", str(tmp_path / "cut"), "--format", "cutouts", "-q"]) == 0
+    assert len(list((tmp_path / "cut/2").iterdir())) == 1
+
+
+def test_prompts_from_options(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--point", "20,20", "--point", "50,5,0", "--label", "dot", "-o", str(tmp_path / "work")]
+    assert main(["segment", str(folder / "0.png"), str(folder / "1.png"), *options]) == 0
+    (item,) = sw.Session.load(tmp_path / "work/1.png.sam").objects
+    assert item.label == "dot"
+    assert [(p.x, p.y, p.label) for p in item.prompt.points] == [(20, 20, 1), (50, 5, 0)]
+
+    assert main(["segment", str(folder), "-o", str(tmp_path / "new")]) == 1
+    assert "nothing to segment; give --prompts" in capsys.readouterr().err
+    assert main(["segment", str(folder), "--point", "500,500", "-o", str(tmp_path / "new")]) == 1
+    assert capsys.readouterr().err.count("outside") == 3, "one line a photo"
+    assert not list((tmp_path / "new").glob("*.sam"))
+    with pytest.raises(SystemExit, match="2"):
+        main(["segment", str(folder), "--box", "1,2,3", "-o", str(tmp_path / "new")])
+    assert "'1,2,3' is not made of 4 numbers" in capsys.readouterr().err
+    prompts = tmp_path / "p.json"
+    prompts.write_text('[{"image": "elsewhere.png", "points": [[1, 1]]}]')
+    assert main(["segment", str(folder), "--prompts", str(prompts), "-o", str(tmp_path / "new")]) == 1
+    assert "prompts for elsewhere.png, but no such image" in capsys.readouterr().err
+
+
+def many(folder: Path, count: int) -> None:
+    for n in range(count):
+        Image.fromarray(np.full((300, 400, 3), n, np.uint8)).save(folder / f"{n}.png")
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "sam_widget", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_some(store: sw.EmbeddingStore, process: subprocess.Popen[str]) -> None:
+    while len(store) < 3:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)  # Between two looks, not for anything to happen.
+
+
+def test_killed_in_the_middle_it_does_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many(folder, 40)
+    store = sw.EmbeddingStore()
+    with start("embed", folder) as process:
+        wait_for_some(store, process)
+        process.send_signal(signal.SIGKILL)
+    before = {path: path.stat().st_mtime_ns for path in store.folder.glob("*/*.safetensors")}
+    assert 3 <= len(before) < 40
+    for path in before:
+        sw.Embedding.load(path)
+    assert main(["embed", str(folder)]) == 0
+    assert f"{40 - len(before)} done, {len(before)} done before" in capsys.readouterr().out
+    assert len(store) == 40
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl+C cannot be sent to one process there")
+def test_ctrl_c_leaves_nothing_half_written(folder: Path) -> None:
+    many(folder, 40)
+    store = sw.EmbeddingStore()
+    with start("embed", folder) as process:
+        wait_for_some(store, process)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert err.rstrip().endswith("the same command does the rest")
+    assert "Traceback" not in err
+    found = [path for path in store.folder.rglob("*") if path.is_file()]
+    assert 3 <= len(found) < 40
+    for path in found:
+        sw.Embedding.load(path)
