@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _needs_extra() -> int:
     print(
-        'error: this needs OpenCV and scikit-image; install them with `pip install "sam-widget[learn]"`',
+        'error: this needs OpenCV, scikit-image and scikit-learn; install them with `pip install "sam-widget[learn]"`',
         file=sys.stderr,
     )
     return 1
@@ -227,4 +227,4 @@ def _progress(name: str) -> Callable[[int, int], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main() if all(map(importlib.util.find_spec, ("cv2", "skimage"))) else _needs_extra())
+    sys.exit(main() if all(map(importlib.util.find_spec, ("cv2", "skimage", "sklearn"))) else _needs_extra())

@@ -3,6 +3,7 @@
 Image encoder, prompt encoder and mask decoder are one file each; `sam.py` joins them and `config.py` sizes them. The
 descendants, one file each, replace a part: `sam2.py` (with `hiera.py`), `hq_sam.py`, `mobile_sam.py`,
 `efficient_sam.py`. `zoo.py` is the table of models; `hub.py` fetches their weights, `checkpoint.py` reads them,
-`layouts.py` knows how others name them. Nothing here knows of widgets, sessions or files other than checkpoints: this
-folder can be lifted out and used alone.
+`layouts.py` knows how others name them. `mae.py` is the masked autoencoder (arXiv 2111.06377) that an image encoder can
+learn from first; `mae_zoo.py` loads one, and `mae_transfer.py` makes its encoder SAM's. Nothing here knows of widgets,
+sessions or files other than checkpoints: this folder can be lifted out and used alone.
 """
