@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from sam_widget.model.mae import MaskedAutoencoder, Reconstruction
@@ -45,11 +46,13 @@ def bilinear(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
 
     filled = image.astype(float)
-    known, wanted = np.argwhere(~hidden), np.argwhere(hidden)
-    values = LinearNDInterpolator(known, filled[~hidden])(wanted)
+    # Only the rims of holes matter to what is in them, and fewer points make fewer triangles.
+    rims = (cv2.dilate(hidden.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~hidden
+    known, wanted = np.argwhere(rims), np.argwhere(hidden)
+    values = LinearNDInterpolator(known, filled[rims])(wanted)
     outside = np.isnan(values).any(1)
     if outside.any():
-        values[outside] = NearestNDInterpolator(known, filled[~hidden])(wanted[outside])
+        values[outside] = NearestNDInterpolator(known, filled[rims])(wanted[outside])
     filled[hidden] = values
     return filled
 
