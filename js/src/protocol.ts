@@ -320,6 +320,7 @@ export interface State {
   can_redo: boolean;
   decode_ms: number | null;
   rendering: RenderingData;
+  autosave: string | null;
 }
 
 /** The images that a gallery goes through: a trait of its own, for it never changes and may be long. */

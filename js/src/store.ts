@@ -47,6 +47,7 @@ const NO_STATE: State = {
   can_redo: false,
   decode_ms: null,
   rendering: USUAL,
+  autosave: null,
 };
 
 /** Masks that no state has named yet are kept up to this number: those of superseded requests never get named. */

@@ -128,6 +128,8 @@ class SessionFile:
     def create(self, contents: Contents) -> None:
         """Write the whole file, in place of an earlier one: it is there at once or not at all."""
         with self._busy, self._failures():
+            if not self.is_open:
+                raise SessionError(f"{self.path.name} cannot be written: {self._closed_because}")
             self._disconnect()
             contents.stamp = uuid.uuid4().hex
             write_new(self.path, contents)

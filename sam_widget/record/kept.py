@@ -190,10 +190,8 @@ class Kept(History, ABC):
 
     def _begin(self, path: str | Path, *, keep_image: bool) -> None:
         """Save to a file from now on, and go on with what is in it."""
-        record = Record.claim(path)
+        record = claim_record(path, self.source)
         try:
-            if record.contents is not None:
-                record.check(self.source)
             self.resume(record, keep_image=keep_image)
         except BaseException:
             record.close()
@@ -251,6 +249,22 @@ class Kept(History, ABC):
                 "masks are as they were, and new prompts are answered by the weights of now",
                 stacklevel=4,
             )
+
+
+def claim_record(path: str | Path, source: SourceImage | None) -> Record:
+    """Open a path for autosave: what is in it must be about this image, if that is known yet.
+
+    Raises:
+        SessionError: Another kernel is writing it, it is damaged, or about another image.
+    """
+    record = Record.claim(path)
+    try:
+        if record.contents is not None and source is not None:
+            record.check(source)
+    except BaseException:
+        record.close()
+        raise
+    return record
 
 
 def open_record(path: str | Path, *, autosave: str | Path | None) -> Record:

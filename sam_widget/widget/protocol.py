@@ -432,7 +432,7 @@ class State:
     `decode_ms` is how long an answer takes here, measured once the image is embedded; null before. `painted` says that
     a brush has been on the candidates, `editing` names the object that `accept` would replace, and `refines` says
     whether the model takes a mask as a prompt.
-    `rendering` is how the model sees the image.
+    `rendering` is how the model sees the image. `autosave` names the file that every edit is saved to, if there is one.
     """
 
     revision: int
@@ -452,6 +452,7 @@ class State:
     can_redo: bool
     decode_ms: float | None
     rendering: RenderingData
+    autosave: str | None
 
 
 @dataclass(frozen=True)

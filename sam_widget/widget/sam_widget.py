@@ -11,7 +11,7 @@ import time
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import anywidget
 import ipywidgets
@@ -21,6 +21,8 @@ import traitlets
 from sam_widget.errors import ImageError, SamWidgetError, SessionError
 from sam_widget.image import describe, is_url
 from sam_widget.pyramid import Pyramid
+from sam_widget.record.kept import claim_record, open_record
+from sam_widget.record.record import Record
 from sam_widget.rendering import SourceImage
 from sam_widget.widget import protocol
 from sam_widget.widget.picture import nobody_is_there, picture_of
@@ -37,6 +39,12 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 log = logging.getLogger(__name__)
+
+
+def _title(image: Any) -> str:
+    if isinstance(image, SourceImage):
+        return image.reference.name
+    return describe(image) if isinstance(image, str | Path) else "the image"
 
 
 def _bundled(name: str) -> Path:
@@ -75,16 +83,29 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     score = traitlets.Float(None, allow_none=True, read_only=True, help="Score of the chosen candidate, or None.")
     value = traitlets.Any(None, read_only=True, help="The same as `chosen`: what `ipywidgets.interactive` watches.")
 
-    def __init__(self, image: Any, *, model: str | Path | Sam | Predictor = "tiny") -> None:
+    def __init__(
+        self,
+        image: Any,
+        *,
+        model: str | Path | Sam | Predictor = "tiny",
+        autosave: str | Path | None = None,
+        keep_image: bool = True,
+        record: Record | None = None,
+    ) -> None:
         """Open an image. Returns at once: a URL is fetched, the model loaded and the image embedded in the background.
 
         Args:
             image: Path, URL, bytes, PIL image, array (any dtype and number of channels; HW, HWC, CHW) or tensor.
             model: A name or checkpoint path, a loaded model, or a predictor.
+            autosave: A session file, such as "truck.sam". What is in it already comes back, history and all; from then
+                on, an edit is on the disk before a view shows it.
+            keep_image: Put the image into a new session file, so that it opens without the photo.
+            record: What to go on with; `load` gives it.
 
         Raises:
             ImageError: The image cannot be read. A URL's error shows in the widget instead, and is raised by the first
                 method that needs the image.
+            SessionError: Another kernel is writing the session file, it is damaged, or about another image.
         """
         self._worker: Worker[protocol.Request | Open] = Worker(
             self._run, supersedes=_supersedes, superseded=self._superseded, name="sam_widget"
@@ -94,7 +115,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             self._paint, supersedes=lambda _new, _waiting: False, superseded=self._superseded, name="sam_widget tiles"
         )
         self._source = self._read(image)
-        self._title = describe(image) if isinstance(image, str | Path) else "the image"
+        self._title = _title(image)
         self._model = model
         self._opened: Future[Session] = Future()
         self._pyramid: Pyramid | None = None
@@ -106,6 +127,11 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._revision = 0
         # Orders what is sent: the worker, the message thread and the user's own thread all publish.
         self._wire = threading.RLock()
+        self._keeping = autosave, keep_image
+        self._record = record
+        if record is None and autosave is not None:
+            # At once: it needs no model to tell that another kernel has the file.
+            self._record = claim_record(autosave, self._source if isinstance(self._source, SourceImage) else None)
         super().__init__()
         self.on_msg(self._receive)
         self._publish()
@@ -148,11 +174,40 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             data.pop("application/vnd.jupyter.widget-view+json", None)
         return data, metadata
 
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        image: Any = None,
+        model: str | Path | Sam | Predictor | None = None,
+        autosave: str | Path | None = None,
+    ) -> Self:
+        """Open a session that was saved, in a widget; see `Session.load`.
+
+        Raises:
+            SessionError: There is no such file, it is damaged or of a newer version, its image cannot be found or is
+                another one, or another kernel is writing it.
+            ImageError: The image cannot be read.
+        """
+        record = open_record(path, autosave=autosave)
+        try:
+            source = record.image(image)
+            return cls(source, model=record.model if model is None else model, autosave=autosave, record=record)
+        except BaseException:
+            record.close()
+            raise
+
     def close(self) -> None:
-        """End the worker and every view."""
+        """End the worker and every view, and close the session file."""
         if "_worker" in vars(self):  # ipywidgets closes what is deleted, even if its __init__ refused the arguments.
             self._worker.close()
             self._painter.close()
+        record: Record | None = vars(self).get("_record")
+        if record is not None:
+            record.close()
+            if (session := self._session_if_open()) is not None:
+                session.close()
         super().close()
 
     # ---------------------------------------------------------------------------------------- the message thread
@@ -205,7 +260,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
 
     def _read(self, image: Any) -> Any:
         """Read what is quickly read, in the thread that makes the widget."""
-        return image if is_url(image) else SourceImage(image)
+        return image if is_url(image) or isinstance(image, SourceImage) else SourceImage(image)
 
     def _open_session(self) -> Session:
         source = self._source if isinstance(self._source, SourceImage) else SourceImage(self._source)
@@ -214,7 +269,9 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._say("loading", "Loading the model…")
         from sam_widget.session import Session  # Imports torch: seconds, once.
 
-        return Session(source, model=self._model, progress=self._downloaded)
+        session = Session(source, model=self._model, progress=self._downloaded)
+        self._resume(session)
+        return session
 
     def _open(self) -> None:
         try:
@@ -235,6 +292,14 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         if not self._opened.done():
             self._opened.set_exception(error)
         self._say("error", str(error) if expected else f"{type(error).__name__}: {error}")
+
+    def _resume(self, session: Session) -> None:
+        """Go on with what was saved, and save to the file from now on."""
+        if self._record is not None:
+            autosave, keep_image = self._keeping
+            if self._record.contents is not None:
+                self._record.check(session.source)
+            session.resume(self._record, autosave=autosave, keep_image=keep_image)
 
     def _downloaded(self, done: int, total: int) -> None:
         """Say how far a download is, at most once a percent: every word is a message to every view."""

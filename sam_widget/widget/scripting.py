@@ -79,6 +79,14 @@ class Scripting:
         """Change how masks are made of the model's logits; see `Session.adjust`."""
         return self.session.adjust(threshold=threshold, holes=holes, islands=islands, smoothing=smoothing)
 
+    def save(self, path: str | Path, *, keep_image: bool = True, overwrite: bool = False) -> None:
+        """Write everything to one file; see `Session.save`."""
+        self.session.save(path, keep_image=keep_image, overwrite=overwrite)
+
+    def to_code(self, *, image: str | None = None, model: str | None = None) -> str:
+        """Return Python that leads to the present state; see `Session.to_code`."""
+        return self.session.to_code(image=image, model=model)
+
     def accept(self, label: str | None = None) -> SegmentedObject:
         """Turn the chosen candidate into an object; see `Session.accept`."""
         return self.session.accept(label)

@@ -94,6 +94,7 @@ def state_of(
             can_redo=False,
             decode_ms=None,
             rendering=rendering_data(USUAL),
+            autosave=None,
         )
     now = session.state
     state = State(
@@ -125,6 +126,7 @@ def state_of(
         can_redo=session.can_redo,
         decode_ms=decode_ms,
         rendering=rendering_data(now.rendering),
+        autosave=None if session.autosave is None else session.autosave.name,
     )
     names.prune({c.mask for c in state.candidates} | {o.mask for o in state.objects})
     return state

@@ -13,8 +13,9 @@ export function createStatus({ store }: Context): Part {
     update() {
       setText(text, statusText(store));
       setAttributes(text, { "data-error": isError(store) });
-      const { image, model } = store.state;
-      setText(facts, [model, image && `${image.width} × ${image.height}`].filter(Boolean).join(" · "));
+      const { image, model, autosave } = store.state;
+      const saved = autosave && `Saved in ${autosave}`;
+      setText(facts, [model, image && `${image.width} × ${image.height}`, saved].filter(Boolean).join(" · "));
       const busy = store.status === "loading" || store.status === "embedding";
       setAttributes(progress, { hidden: !busy, "aria-label": busy ? statusText(store) : "Progress" });
     },
