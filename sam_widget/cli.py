@@ -31,6 +31,7 @@ examples:
   sam-widget embed photos                                  every widget then opens these photos at once
   sam-widget segment photos --prompts boxes.csv -o work    one session file a photo, with an object a prompt
   sam-widget export work -o annotations.json               all of it as COCO
+  sam-widget replay work --model vit_b                     what another model makes of the same prompts
 
 `sam-widget COMMAND --help` says more of each.
 """
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("sam-widget", description=_ABOUT, epilog=_EXAMPLES, formatter_class=_Plain)
     parser.add_argument("--version", action="version", version=f"sam-widget {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for add in (_add_embed, _add_segment, _add_export, _add_models):
+    for add in (_add_embed, _add_segment, _add_export, _add_replay, _add_models):
         add(commands)
     return parser
 
@@ -234,6 +235,46 @@ def _export(sessions: list[str], *, out: str, format: str | None, quiet: bool) -
     from sam_widget.sessions import export_sessions
 
     return _tell(export_sessions(sessions, out, format=format), quiet=quiet)
+
+
+# ------------------------------------------------------------------------------------------------ replay
+
+
+def _add_replay(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "replay",
+        _replay,
+        short="ask another model the same, and compare",
+        long="""
+        Give the prompts in session files to another model, and print for each object how well the new mask agrees with
+        the old one (IoU). The session files stay as they are.
+        """,
+        examples="""
+        examples:
+          sam-widget replay work --model vit_b
+          sam-widget replay work/cat.jpg.sam --model vit_b --figure compared.png
+        """,
+    )
+    parser.add_argument("sessions", nargs="+", metavar="SESSION", help="a session file, or a folder of them")
+    _add_model(parser)
+    parser.add_argument("--figure", metavar="FILE", help="draw the masks side by side, as PNG, PDF or SVG")
+    _add_quiet(parser)
+
+
+def _replay(sessions: list[str], *, model: str, figure: str | None, quiet: bool) -> int:
+    from sam_widget.errors import StoreError
+    from sam_widget.sessions import replay_sessions
+
+    found, report = replay_sessions(sessions, model=model, progress=_bar(quiet=quiet))
+    if found.rows:
+        print(found)
+    if figure and found.rows:
+        try:
+            found.figure().savefig(figure)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"the figure cannot be written to {figure!r}: {error}") from error
+    return _tell(report, quiet=True)
 
 
 # ------------------------------------------------------------------------------------------------ models

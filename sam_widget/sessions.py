@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from sam_widget.prompt_files import ObjectPrompt, unused
 if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
     from sam_widget.model.sam import Sam
     from sam_widget.predictor import Predictor
+    from sam_widget.record.replay import Replay
     from sam_widget.session import Session
 
 # Formats that hold many images; of the others, each image gets a file or a folder of its own.
@@ -196,3 +198,48 @@ def _places(images: dict[str, AnnotatedImage], folder: Path, suffix: str) -> Ite
     stems = [str(PurePath(name).with_suffix("")) for name in images]
     for (name, item), stem in zip(images.items(), stems, strict=True):
         yield folder / f"{stem if stems.count(stem) == 1 else name}{suffix.rstrip('/')}", item
+
+
+def replay_sessions(
+    sources: str | Path | Iterable[str | Path],
+    *,
+    model: str | Path | Sam | Predictor,
+    progress: bool | None = True,
+) -> tuple[Replay, BatchReport]:
+    """Give the prompts of many session files to another model, and compare the masks, object by object.
+
+    Args:
+        sources: Session files and folders of them; those without an object are passed over.
+        model: A name or checkpoint path, a loaded model, or a predictor.
+        progress: Show a progress bar; None shows one in a terminal only.
+
+    Returns:
+        All objects in one table, and what became of the files.
+
+    Raises:
+        SessionError: There is no session file.
+        ModelError: The model cannot be loaded.
+    """
+    from sam_widget.record.format import count_objects
+    from sam_widget.record.record import Record
+    from sam_widget.record.replay import Replay, ReplayRow, replay
+    from sam_widget.session import predictor_of
+
+    files = {path: name for name, path in find_sessions(sources).items()}
+    predictor = predictor_of(model)
+    rows: list[ReplayRow] = []
+    before: dict[str, None] = {}
+    pictures: dict[str, Any] = {}
+
+    def again(path: Path, _: Path) -> bool:
+        if not count_objects(path):
+            Record.read(path).objects  # noqa: B018  one that is damaged must not pass for one without objects
+            return False
+        found = replay(path, model=predictor)
+        before[found.old_model] = None
+        rows.extend(replace(row, image=files[path]) for row in found.rows)
+        pictures[files[path]] = next(iter(found.images.values()))
+        return True
+
+    report = run(list(files), again, doing="Replaying", read=lambda path: path, progress=progress)
+    return Replay(tuple(rows), " and ".join(before), predictor.model.name, pictures), report

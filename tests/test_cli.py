@@ -18,7 +18,7 @@ from PIL import Image
 import sam_widget as sw
 from sam_widget.cli import main
 
-COMMANDS = ("embed", "segment", "export", "models")
+COMMANDS = ("embed", "segment", "export", "replay", "models")
 
 
 @pytest.fixture
@@ -145,6 +145,18 @@ def test_prompts_from_options(folder: Path, tmp_path: Path, capsys: pytest.Captu
     prompts.write_text('[{"image": "elsewhere.png", "points": [[1, 1]]}]')
     assert main(["segment", str(folder), "--prompts", str(prompts), "-o", str(tmp_path / "new")]) == 1
     assert "prompts for elsewhere.png, but no such image" in capsys.readouterr().err
+
+
+def test_replay(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    work = tmp_path / "work"
+    assert main(["segment", str(folder), "--point", "20,20", "--label", "dot", "-o", str(work), "-q"]) == 0
+    (work / "1.png.sam").write_bytes(b"damaged")
+    assert main(["replay", str(work), "--figure", str(tmp_path / "compared.png")]) == 1
+    out, err = capsys.readouterr()
+    assert "mean IoU 1.000" in out.splitlines()[0]
+    assert [line.split()[:3] for line in out.splitlines()[2:]] == [["0.png", "dot", "1.000"], ["2.png", "dot", "1.000"]]
+    assert "1.png.sam" in err
+    assert Image.open(tmp_path / "compared.png").width > 300
 
 
 def many(folder: Path, count: int) -> None:

@@ -8,7 +8,7 @@ export function createGallery({ gallery, store, ui, actions, signal, focusCanvas
   const previous = iconButton("left", "Previous image", `Previous image (${shortcutFor("Previous image")})`);
   const next = iconButton("right", "Next image", `Next image (${shortcutFor("Next image")})`);
   const position = h("span", { class: "sam-position" });
-  const name = h("span", { class: "sam-name" });
+  const name = h("span", { class: "sam-image-name" });
   const overview = h(
     "button",
     { type: "button", class: "sam-button sam-quiet sam-overview-button", "aria-controls": id("overview") },
@@ -114,9 +114,9 @@ function createItem(index: number): HTMLElement {
       "button",
       { type: "button", class: "sam-image" },
       h("span", { class: "sam-ordinal" }, String(index + 1)),
-      h("span", { class: "sam-name" }),
+      h("span", { class: "sam-image-name" }),
       h("span", { class: "sam-facts" }),
-      h("span", { class: "sam-mark" }),
+      h("span", { class: "sam-progress-mark" }),
     ),
   );
 }
