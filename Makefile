@@ -79,6 +79,7 @@ bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/reference.py
 	@$(PY) tests/benchmarks/clicks.py
 	@$(PY) tests/benchmarks/saving.py
+	@$(PY) tests/benchmarks/view.py
 
 clean:
 	rm -rf .venv js/node_modules $(STATIC) build dist tests/browser/artifacts .mypy_cache .pytest_cache .ruff_cache

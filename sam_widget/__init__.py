@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sam_widget.predictor import Prediction, Predictor
     from sam_widget.prompts import Box, BrushStroke, Point, Prompt, Stroke
     from sam_widget.record.replay import Replay, ReplayRow, replay
+    from sam_widget.rendering import Rendering
     from sam_widget.samples import sample, samples
     from sam_widget.session import Candidate, SegmentedObject, Session
     from sam_widget.widget.gallery import Gallery, GalleryRow
@@ -61,6 +62,7 @@ _HOMES = {
     "sam_widget.predictor": ("Prediction", "Predictor"),
     "sam_widget.prompts": ("Box", "BrushStroke", "Point", "Prompt", "Stroke"),
     "sam_widget.record.replay": ("Replay", "ReplayRow", "replay"),
+    "sam_widget.rendering": ("Rendering",),
     "sam_widget.samples": ("sample", "samples"),
     "sam_widget.session": ("Candidate", "SegmentedObject", "Session"),
     "sam_widget.widget.gallery": ("Gallery", "GalleryRow"),
@@ -91,6 +93,7 @@ __all__ = [
     "Prompt",
     "PromptError",
     "ProtocolError",
+    "Rendering",
     "Replay",
     "ReplayRow",
     "SamWidget",

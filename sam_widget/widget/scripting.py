@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sam_widget.cleanup import MaskSettings
+    from sam_widget.rendering import Rendering
     from sam_widget.session import Candidate, SegmentedObject, Session
     from sam_widget.tools import Vertices
 
@@ -126,6 +127,10 @@ class Scripting:
     def clear(self) -> None:
         """Drop the prompt and its candidates; see `Session.clear`."""
         self.session.clear()
+
+    def render(self, rendering: Rendering) -> tuple[Candidate, ...]:
+        """Let the model see the image differently; see `Session.render`."""
+        return self.session.render(rendering)
 
     def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
         """Add objects that were made elsewhere, in one edit; see `Session.add_objects`."""
