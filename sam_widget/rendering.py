@@ -55,7 +55,6 @@ class SourceImage:
     Attributes:
         values: (H, W, C) of integers or floats, read-only.
         rgb: (H, W, 3) uint8, read-only: what `to_rgb` gives, and what a model sees unless told otherwise.
-        name: File name of the image, where it came with one.
         reference: Where the image came from.
     """
 
@@ -68,7 +67,6 @@ class SourceImage:
         Raises:
             ImageError: There is no image to be had from it.
         """
-        self.name = file_name(source)
         self.reference = Reference.of(source)
         values = read_values(source, any_channels=True)
         if values.dtype.kind == "b":
@@ -90,6 +88,11 @@ class SourceImage:
             self.values = np.ascontiguousarray(values) if owned else np.array(values, order="C")
         self.rgb.flags.writeable = False
         self.values.flags.writeable = False
+
+    @property
+    def name(self) -> str | None:
+        """File name of the image, where it came with one."""
+        return file_name(self.reference.path or self.reference.url)
 
     @property
     def size(self) -> tuple[int, int]:

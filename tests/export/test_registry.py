@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import sam_widget as sw
 from sam_widget.export import FORMATS, export
@@ -48,6 +49,16 @@ def test_what_loses_something_is_known_again(shapes: sw.AnnotatedImage, tmp_path
 
 def test_every_format_is_tested_here() -> None:
     assert {*LOSSLESS, "yolo", "voc", "indexed_png", "npy", "supervision"} == set(FORMATS)
+
+
+def test_the_image_keeps_its_name(photo: np.ndarray, predictor: sw.Predictor, tmp_path: Path) -> None:
+    Image.fromarray(photo).save(tmp_path / "cat 1.png")
+    session = sw.Session(tmp_path / "cat 1.png", model=predictor)
+    session.add_objects(np.ones((300, 451), bool))
+    session.save(tmp_path / "cat.sam")
+    for again in (session, sw.Session.load(tmp_path / "cat.sam", model=predictor)):
+        assert again.export("coco")["images"][0]["file_name"] == "cat 1.png"
+    assert sw.Session(photo, model=predictor).image_name is None
 
 
 def test_session_and_widget_export(photo_objects: sw.Session, tmp_path: Path) -> None:
