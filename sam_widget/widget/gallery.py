@@ -329,7 +329,10 @@ class Gallery(SamWidget):
             if session is not None:
                 self._counts[self._index] = len(session.objects)
             else:  # What the traits say is of the image before.
-                self.prompt, self.candidates, self.chosen, self.score, self.objects = None, (), None, None, ()
+                for name in ("prompt", "chosen", "value", "score"):
+                    self.set_trait(name, None)
+                for name in ("candidates", "objects"):
+                    self.set_trait(name, ())
             place = protocol.PlaceData(self._index, list(self._counts), sorted(self._done), sorted(self._failed))
             self.place = protocol.to_json(place)
 
