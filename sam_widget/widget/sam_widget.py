@@ -169,8 +169,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             with contextlib.suppress(Exception):
                 self.session  # noqa: B018 - waits until it is open
         shown = self._session_if_open() or self._source
-        if isinstance(shown, str):
-            return bundle  # A URL that is not fetched yet.
+        if isinstance(shown, str | Path):
+            return bundle  # A URL or file that is not read yet.
         data, metadata = dict(bundle[0]), dict(bundle[1])
         data["image/png"], metadata["image/png"] = picture_of(shown)
         if alone:

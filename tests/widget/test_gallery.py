@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,15 @@ def test_a_bad_first_image_keeps_nobody_from_the_others(folder: Path, opened: Ca
     assert "0.png is empty" in gallery.state["message"]
     gallery.next()
     assert len(gallery.click(30, 30)) == 3
+
+
+def test_it_can_be_shown_before_its_first_image_is_open(opened: Callable[..., Opened]) -> None:
+    gallery = opened()
+    gallery._opened = Future()
+    bundle = gallery._repr_mimebundle_()
+    assert bundle is not None
+    assert "application/vnd.jupyter.widget-view+json" in bundle[0]
+    assert "image/png" not in bundle[0]
 
 
 def test_there_is_nothing_beyond_the_ends(opened: Callable[..., Opened]) -> None:
