@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from timm.models.vision_transformer_sam import Attention as TimmAttention
+from timm.models.vision_transformer_sam import window_partition, window_unpartition
 
 from sam_widget.model.image_encoder import RelativeAttention
 from sam_widget.model.mask_decoder import Attention
@@ -43,6 +44,17 @@ def test_rows_at_a_time_attend_the_same(monkeypatch: pytest.MonkeyPatch, chunk: 
     x = torch.randn(3, 7, 9, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(RelativeAttention(attention)(x), attention(x), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("chunk", [1, 3 * 4**4, 1 << 30])
+def test_windows_attend_as_windows_of_a_padded_grid(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(RelativeAttention, "_CHUNK_CPU", chunk)
+    attention = seeded(TimmAttention(32, 2, use_rel_pos=True, input_size=(4, 4)))
+    x = torch.randn(2, 7, 9, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        windows, padded = window_partition(x, 4)
+        expected = window_unpartition(attention(windows), 4, (7, 9), padded)
+        torch.testing.assert_close(RelativeAttention(attention, window_size=4)(x), expected, atol=1e-5, rtol=0)
 
 
 def test_rows_at_a_time_can_be_trained() -> None:
