@@ -164,13 +164,13 @@ def _pretrain(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from sam_widget.learn.pretrain import Pretrainer
     from sam_widget.learn.train import Trainer
-    from sam_widget.model.config import TINY
+    from sam_widget.model.config import TINY_VIT
 
     run: Pretrainer | Trainer
     if Pretrainer.wrote(options.checkpoint):
         run = Pretrainer.resume(options.checkpoint)
         if options.encoder:
-            run.export_encoder(options.out, TINY)
+            run.export_encoder(options.out, TINY_VIT)
         else:
             run.export(options.out)
     else:

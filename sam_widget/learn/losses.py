@@ -44,7 +44,7 @@ def mask_iou(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
 
 
 def promptable_loss(
-    logits: Tensor, scores: Tensor, targets: Tensor, valid: Tensor, *, balanced: bool = False
+    logits: Tensor, scores: Tensor, targets: Tensor, valid: Tensor, *, balanced: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of one round of B prompts, and the IoU (B, 4) each mask reached.
 
@@ -57,13 +57,12 @@ def promptable_loss(
         scores: (B, 4) predicted IoUs.
         targets: (B, m, m) in [0, 1].
         valid: (B, m, m), 1 inside the image.
-        balanced: Warm up with `balanced_loss` in place of focal and dice.
+        balanced: Share of `balanced_loss` in the mask loss, between 0 and 1; the rest is focal and dice loss.
     """
     targets, valid = targets[:, None].expand_as(logits), valid[:, None].expand_as(logits)
+    mask_loss = 20 * focal_loss(logits, targets, valid) + dice_loss(logits, targets, valid)  # (B, 4)
     if balanced:
-        mask_loss = balanced_loss(logits, targets, valid)  # (B, 4)
-    else:
-        mask_loss = 20 * focal_loss(logits, targets, valid) + dice_loss(logits, targets, valid)
+        mask_loss = torch.lerp(mask_loss, balanced_loss(logits, targets, valid), balanced)
     ambiguous = mask_loss[:, 1:]
     best_of_three = 0.9 * ambiguous.min(1).values + 0.1 * ambiguous.mean(1)
     with torch.no_grad():

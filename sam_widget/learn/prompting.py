@@ -14,6 +14,10 @@ from torch import Tensor
 
 from sam_widget.learn.data import Batch
 
+# Of subparts, parts and wholes among what is asked for: people mostly mean the whole, and box little else.
+CLICKED_SHARES = (0.15, 0.25, 0.6)
+BOXED_SHARES = (0.05, 0.15, 0.8)
+
 
 @dataclass
 class Prompts:
@@ -36,12 +40,13 @@ class Prompts:
 
 
 def sample_targets(
-    batch: Batch, *, per_image: int, mask_size: int, generator: torch.Generator
+    batch: Batch, *, per_image: int, mask_size: int, generator: torch.Generator, box: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Choose `per_image` regions of every image.
 
-    A region is drawn with probability proportional to the square root of its area at a level drawn uniformly: small
-    parts and large stuff both occur. Regions under 0.3% or over 70% of the image are not asked for.
+    A region is drawn with probability proportional to the square root of its area at a level drawn by the shares of
+    clicked or of boxed regions: small parts and large stuff both occur. Regions under 0.3% or over 70% of the image are
+    not asked for.
 
     Returns:
         targets: (B * per_image, m, m) float in [0, 1], the share of each mask cell that the region covers.
@@ -49,6 +54,7 @@ def sample_targets(
     """
     images, _, size, _ = batch.labels.shape
     cell = size // mask_size
+    shares = BOXED_SHARES if box else CLICKED_SHARES
     targets = []
     for image in range(images):
         area = batch.valid[image].sum()
@@ -58,7 +64,7 @@ def sample_targets(
             counts[0] = 0
             usable = (counts > 0.003 * area) & (counts < 0.7 * area)
             weights[level] = torch.where(usable, counts.sqrt(), torch.zeros(()))
-            weights[level] /= weights[level].sum().clamp(min=1)
+            weights[level] *= shares[level] / weights[level].sum().clamp(min=1)
         if weights.sum() == 0:
             weights[2] = torch.bincount(batch.labels[image, 2].flatten(), minlength=256).float()
             weights[2, 0] = 0

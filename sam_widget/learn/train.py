@@ -1,16 +1,18 @@
 """Promptable training of the embedded model (paper, section 3 and appendix A) on rendered scenes.
 
 Two phases in one run: for `affinity_steps` the image encoder alone learns which tokens belong together; then the whole
-model learns to answer prompts, over one to `max_rounds` rounds of simulated corrections an image. A run is fixed by its
-seed and goes on from its last checkpoint as if it had never stopped.
+model learns to answer prompts, over up to `rounds` rounds of simulated corrections. A run is fixed by its seed and goes
+on from its last checkpoint as if it had never stopped.
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
+from sam_widget.learn.curves import draw_curves
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
 from sam_widget.learn.losses import Affinity, promptable_loss
 from sam_widget.learn.prompting import corrections, first_prompts, sample_targets
-from sam_widget.model.config import TINY
+from sam_widget.learn.trunk import pretrained_trunk
+from sam_widget.model.config import TINY, TINY_VIT
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.mask_decoder import Attention
-from sam_widget.model.sam import Sam
+from sam_widget.model.sam import ImageFeatures, Sam
+from sam_widget.model.tiny import Tiny
 
 
 @dataclass(frozen=True)
@@ -34,36 +39,47 @@ class TrainConfig:
     """All that decides the outcome of a run; it is saved in the checkpoint and printed in the model card.
 
     Attributes:
+        network: "tiny", or "tiny_vit", a plain ViT of the same size.
         image_size: Side of the training images, in pixels.
         scene_size: Side of the rendered scenes that images are cropped from.
         scenes: Number of distinct scenes.
         steps: Optimiser steps in all.
         affinity_steps: First steps, in which only the image encoder learns.
-        balanced_steps: Steps after those in which the mask loss is balanced cross-entropy, not focal and dice.
-        batch_size: Images a step.
+        balanced_steps: Steps after those over which the mask loss goes over from balanced cross-entropy to the paper's
+            focal and dice. Learned by the latter from the start, all masks become empty.
+        batch_size: Images at a time.
+        accumulate: Times that many images a step.
         prompts: Prompts an image.
-        max_rounds: Most rounds of prompts; each step draws 1 to `max_rounds`.
+        rounds: Rounds of prompts at most; the paper has 11. Two of them bring no new click but the mask alone: one
+            somewhere between the others, and the last. They grow in number over the first half of the run.
+        learned_rounds: Consecutive rounds a step that are learned from; those before them are answered without
+            gradients, so that late rounds are learned without the cost of all. As many as `rounds`: the paper's.
         box_share: Share of steps that start from a box rather than a click.
-        mask_share: Share of correction rounds that are also given the mask so far.
+        mask_share: Share of steps whose corrections are also given the mask so far.
         learning_rate: Peak learning rate of AdamW.
+        trunk_rate: Learning rate of a pre-trained trunk, relative to that; at 0 the trunk stays as it is.
         warmup_steps: Steps of linear warm-up, before cosine decay to 2% of the peak.
         weight_decay: Of matrices; vectors are not decayed.
         ema: Decay of the averaged weights, which are the ones exported.
         seed: Fixes scenes, order, augmentation, prompts and initial weights.
     """
 
+    network: str = "tiny"
     image_size: int = 256
     scene_size: int = 256
     scenes: int = 6_000
-    steps: int = 2_550
-    affinity_steps: int = 400
-    balanced_steps: int = 150
+    steps: int = 4_000
+    affinity_steps: int = 150
+    balanced_steps: int = 600
     batch_size: int = 8
-    prompts: int = 8
-    max_rounds: int = 3
-    box_share: float = 0.5
-    mask_share: float = 0.7
-    learning_rate: float = 6e-4
+    accumulate: int = 1
+    prompts: int = 6
+    rounds: int = 11
+    learned_rounds: int = 2
+    box_share: float = 0.45
+    mask_share: float = 0.5
+    learning_rate: float = 8e-4
+    trunk_rate: float = 0.0
     warmup_steps: int = 100
     weight_decay: float = 0.05
     ema: float = 0.998
@@ -85,6 +101,19 @@ def align_attention(model: Sam) -> None:
                 module.k_proj.bias.copy_(module.q_proj.bias)
 
 
+def build(config: TrainConfig) -> Sam:
+    """Build the network of a run, with random weights.
+
+    Raises:
+        ModelError: There is no such network.
+    """
+    if config.network == "tiny":
+        return Tiny(dataclasses.replace(TINY, image_size=config.image_size))
+    if config.network == "tiny_vit":
+        return Sam(dataclasses.replace(TINY_VIT, image_size=config.image_size), name="tiny_vit")
+    raise ModelError(f"unknown network {config.network!r}; expected tiny or tiny_vit")
+
+
 class Trainer:
     """One training run: model, averaged model, optimiser, and where in the run they are."""
 
@@ -98,22 +127,31 @@ class Trainer:
         """
         torch.manual_seed(config.seed)
         self.config, self.device = config, torch.device(device)
-        self.model = Sam(dataclasses.replace(TINY, image_size=config.image_size), name="tiny")
+        self.model = build(config)
         if start is not None:
             weights = {name: value.float() for name, value in load_file(start).items()}
-            self.model.load_state_dict(resample_positions(weights, self.model.config))
+            # What batch norms count is not among weights.
+            self.model.load_state_dict(self.model.state_dict() | resample_positions(weights, self.model.config))
         else:
             align_attention(self.model)
-        self.affinity = Affinity(TINY.prompt_dim)
+            if isinstance(self.model, Tiny):
+                self.model.image_encoder.trunk.load_state_dict(pretrained_trunk(self.model.config))
+        self.affinity = Affinity(self.model.config.prompt_dim)
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.model.to(self.device)
         self.affinity.to(self.device)
         self.average = {name: value.to(self.device) for name, value in self.average.items()}
-        parameters = [*self.model.parameters(), *self.affinity.parameters()]
+        trunk = list(self.trunk.parameters()) if self.trunk is not None else []
+        for parameter in trunk:
+            parameter.requires_grad_(config.trunk_rate > 0)
+        theirs = {id(parameter) for parameter in trunk}
+        ours = [p for p in (*self.model.parameters(), *self.affinity.parameters()) if id(p) not in theirs]
+        groups = [(ours, 1.0), (trunk, config.trunk_rate)] if config.trunk_rate > 0 else [(ours, 1.0)]
         self.optimizer = torch.optim.AdamW(
             [
-                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+                {"params": [p for p in group if (p.ndim > 1) == matrices], "weight_decay": decay, "relative": relative}
+                for group, relative in groups
+                for matrices, decay in ((True, config.weight_decay), (False, 0.0))
             ],
             lr=config.learning_rate,
             betas=(0.9, 0.98),
@@ -161,22 +199,24 @@ class Trainer:
 
     def export(self, path: Path) -> None:
         """Write the averaged weights as half-precision safetensors: what the package ships."""
-        weights = {name: value.float().cpu() for name, value in self.average.items()}
-        weights = {name: value.half().contiguous() for name, value in resample_positions(weights, TINY).items()}
+        shipped = TINY if self.config.network == "tiny" else TINY_VIT
+        weights = resample_positions({name: value.cpu() for name, value in self.average.items()}, shipped)
+        weights = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+        weights = {name: value.contiguous() for name, value in weights.items()}
         save_file(weights, path, metadata={"format": "pt"})
 
     # ------------------------------------------------------------------------------------------ the run
 
     def run(self, folder: Path, cache: Path, *, workers: int = 1, save_every: int = 100) -> None:
-        """Train to the last step, writing `log.csv` and `checkpoint.pt` into `folder`."""
+        """Train to the last step, writing `log.csv`, `checkpoint.pt` and `curves.png` into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         config = self.config
         dataset = TrainingSet(
             SceneCache(cache, count=config.scenes, size=config.scene_size, seed=config.seed),
             image_size=config.image_size,
             seed=config.seed,
-            length=(config.steps - self.step) * config.batch_size,
-            start=self.step * config.batch_size,
+            length=(config.steps - self.step) * config.batch_size * config.accumulate,
+            start=self.step * config.batch_size * config.accumulate,
         )
         log = folder / "log.csv"
         rows = list(csv.reader(log.read_text(encoding="utf-8").splitlines())) if log.exists() else []
@@ -186,8 +226,9 @@ class Trainer:
             # What was logged after the checkpoint happens again.
             writer.writerows(row for row in rows[1:] if row and int(row[0]) <= self.step)
             started = time.monotonic()
-            for batch in batches(dataset, batch_size=config.batch_size, workers=workers):
-                figures = self.train_step(batch)
+            stream = iter(batches(dataset, batch_size=config.batch_size, workers=workers))
+            while step := list(itertools.islice(stream, config.accumulate)):
+                figures = self.train_step(step)
                 now = time.monotonic()
                 self.seconds, started = self.seconds + now - started, now
                 row = [self.step, self.seconds / 60, self.learning_rate(), *figures]
@@ -195,7 +236,9 @@ class Trainer:
                 if self.step % 10 == 0:
                     file.flush()
                 if self.step % save_every == 0 or self.step == config.steps:
+                    file.flush()
                     self.save(folder / "checkpoint.pt")
+                    draw_curves(log, folder / "curves.png")
 
     def learning_rate(self) -> float:
         """Return the learning rate of the present step: linear warm-up, cosine decay."""
@@ -205,67 +248,98 @@ class Trainer:
         progress = (self.step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
         return config.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
 
-    def train_step(self, batch: Batch) -> tuple[float, float, float, float, float]:
+    @property
+    def trunk(self) -> nn.Module | None:
+        """The pre-trained part of the image encoder, if it has one."""
+        return self.model.image_encoder.trunk if isinstance(self.model, Tiny) else None
+
+    def train_step(self, batches: Sequence[Batch]) -> tuple[float, float, float, float, float]:
         """Take one optimiser step; return loss, affinity loss, and mean IoU at first and last round, and oracle."""
-        config = self.config
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = self.learning_rate() * group["relative"]
         self.model.train()
-        precision = torch.bfloat16
-        with torch.autocast(self.device.type, precision):
-            embedding = self.model.encode_image(batch.pixels.to(self.device))
-            affinity = self.affinity(embedding, batch.labels.to(self.device), self.generator)
-        if self.step < config.affinity_steps:
-            loss, first, last, oracle = affinity, math.nan, math.nan, math.nan
-        else:
-            prompted, first, last, oracle = self._prompt(batch, embedding)
-            loss = prompted + 0.1 * affinity
+        if self.trunk is not None:
+            self.trunk.eval()  # What its batch norms know of photos is better than what they would learn of scenes.
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        figures = torch.tensor([self._learn(batch, 1 / len(batches)) for batch in batches]).mean(0)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
         self._average_weights()
+        loss, affinity, first, last, oracle = figures.tolist()
+        return loss, affinity, first, last, oracle
+
+    def _learn(self, batch: Batch, weight: float) -> tuple[float, float, float, float, float]:
+        """Add the gradients of one batch; return the figures of `train_step`."""
+        with torch.autocast(self.device.type, torch.bfloat16):
+            features = self.model.encode(batch.pixels.to(self.device))
+        features = ImageFeatures(features.embedding.float(), tuple(x.float() for x in features.high_resolution))
+        with torch.autocast(self.device.type, torch.bfloat16):
+            affinity = self.affinity(features.embedding, batch.labels.to(self.device), self.generator)
+        if self.step < self.config.affinity_steps:
+            loss, first, last, oracle = affinity, math.nan, math.nan, math.nan
+        else:
+            prompted, first, last, oracle = self._prompt(batch, features)
+            loss = prompted + 0.1 * affinity
+        (weight * loss).backward()
         return float(loss.detach()), float(affinity.detach()), first, last, oracle
 
-    def _prompt(self, batch: Batch, embedding: Tensor) -> tuple[Tensor, float, float, float]:
+    def _prompt(self, batch: Batch, features: ImageFeatures) -> tuple[Tensor, float, float, float]:
         """Run the rounds of prompts on an embedded batch; return their mean loss and the IoUs reached."""
         config, model = self.config, self.model
         mask_size = model.config.mask_size
-        targets, valid = sample_targets(batch, per_image=config.prompts, mask_size=mask_size, generator=self.generator)
-        draw = torch.rand(3, generator=self.generator).tolist()
-        rounds = 1 + int(draw[0] * config.max_rounds)
-        prompts = first_prompts(
-            targets, image_size=config.image_size, box=draw[1] < config.box_share, generator=self.generator
+        draw = torch.rand(4, generator=self.generator).tolist()
+        box = draw[0] < config.box_share
+        targets, valid = sample_targets(
+            batch, per_image=config.prompts, mask_size=mask_size, generator=self.generator, box=box
         )
+        prompts = first_prompts(targets, image_size=config.image_size, box=box, generator=self.generator)
+        with_masks = draw[1] < config.mask_share
+        first, last, resting = self._plan(draw[2], draw[3])
         targets_there, valid_there = targets.to(self.device), valid.to(self.device)
         losses, ious, oracles = [], [], []
         mask: Tensor | None = None
-        for turn in range(rounds):
-            with torch.autocast(self.device.type, torch.bfloat16):
+        for turn in range(last):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=False), torch.set_grad_enabled(turn >= first):
                 logits, scores = model.decode(
-                    embedding,
+                    features.embedding,
+                    high_resolution=features.high_resolution,
                     points=prompts.points.to(self.device) if prompts.points.shape[1] else None,
                     labels=prompts.labels.to(self.device) if prompts.points.shape[1] else None,
                     boxes=None if prompts.boxes is None else prompts.boxes.to(self.device),
                     masks=mask,
                 )
             logits, scores = logits.float(), scores.float()
-            balanced = self.step < config.affinity_steps + config.balanced_steps
-            loss, reached = promptable_loss(logits, scores, targets_there, valid_there, balanced=balanced)
-            losses.append(loss)
             best = 1 + scores[:, 1:].argmax(1)
             rows = torch.arange(len(best), device=best.device)
-            ious.append(float(reached[rows, best].mean()))
-            oracles.append(float(reached[:, 1:].amax(1).mean()))
-            if turn + 1 < rounds:
-                chosen = logits[rows, best].detach()
+            if turn >= first:
+                done = (self.step - config.affinity_steps) / max(config.balanced_steps, 1)
+                balanced = max(0.0, 1 - done)
+                loss, reached = promptable_loss(logits, scores, targets_there, valid_there, balanced=balanced)
+                losses.append(loss)
+                ious.append(float(reached[rows, best].mean()))
+                oracles.append(float(reached[:, 1:].amax(1).mean()))
+            chosen = logits[rows, best].detach()
+            if with_masks:
+                mask = chosen[:, None]
+            if turn + 1 < last and not (with_masks and turn + 1 in resting):
                 prompts.add(
                     *corrections(chosen.cpu(), targets, valid, image_size=config.image_size, generator=self.generator)
                 )
-                keep = torch.rand((), generator=self.generator) < config.mask_share
-                mask = chosen[:, None] if keep else None
-        return torch.stack(losses).mean(), ious[0], ious[-1], oracles[0]
+        # What a first click reaches is worth a curve of its own; steps that learn later rounds leave a gap in it.
+        return torch.stack(losses).mean(), ious[0] if first == 0 else math.nan, ious[-1], oracles[-1]
+
+    def _plan(self, start: float, rest: float) -> tuple[int, int, tuple[int, int]]:
+        """Return the first round to learn from, the number of rounds, and the two without a new click.
+
+        Early rounds are learned from more often: whatever comes later starts from them.
+        """
+        config = self.config
+        grown = min(1.0, 2 * self.step / max(config.steps, 1))
+        rounds = max(min(config.rounds, 2), round(config.rounds * grown))
+        learned = min(config.learned_rounds, rounds)
+        first = int((rounds - learned + 1) * start**2)
+        return first, first + learned, (1 + int(rest * (rounds - 1)), rounds - 1)
 
     def _average_weights(self) -> None:
         # A short memory at first, so that the average does not carry the random start along.

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
-from sam_widget.model.config import Sam2Config, SamConfig, TinyVitConfig
+from sam_widget.model.config import Sam2Config, SamConfig, TinyConfig, TinyVitConfig
 from sam_widget.model.layouts import LAYOUTS, Layout, State
 from sam_widget.model.sam import Sam
 
@@ -115,6 +115,8 @@ def signature(config: SamConfig, *, hq: bool) -> tuple[str, int, int, bool]:
         return "Hiera", config.embed_dim, sum(config.stages), hq
     if isinstance(config, TinyVitConfig):
         return "TinyViT", config.widths[0], sum(config.depths), hq
+    if isinstance(config, TinyConfig):
+        return "EfficientNet", config.prompt_dim, 2 * config.context_depth, hq
     return "ViT", config.embed_dim, config.depth, hq
 
 
@@ -124,6 +126,8 @@ def _signature_of_state(state: State) -> tuple[str, int, int, bool]:
     blocks = {key[: key.index(".", key.index(".blocks.") + 8)] for key in state if ".blocks." in key}
     if (convolution := state.get(f"{trunk}patch_embed.conv2.conv.weight")) is not None:
         return "TinyViT", convolution.shape[0], len(blocks), hq
+    if (middle := state.get("image_encoder.middle.weight")) is not None:
+        return "EfficientNet", middle.shape[0], len({key.split(".")[2] for key in state if ".context." in key}), hq
     name = "Hiera" if f"{trunk}pos_embed" in state else "ViT"
     norm = state.get(f"{trunk if name == 'Hiera' else 'image_encoder.'}blocks.0.norm1.weight")
     return name, 0 if norm is None else norm.shape[0], len(blocks), hq

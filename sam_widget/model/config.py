@@ -146,6 +146,30 @@ class EfficientSamConfig(SamConfig):
     prompt_tokens: int = 6
 
 
+@dataclass(frozen=True)
+class TinyConfig(SamConfig):
+    """The sizes of the embedded model: a convolutional trunk and a feature pyramid in place of the ViT.
+
+    `embed_dim`, `depth`, `num_heads` and what else describes a ViT say nothing here.
+
+    Attributes:
+        trunk: timm's name of the trunk.
+        context_depth: Pairs of a convolutional and an attention block on the embedding, in the neck.
+        fine_dims: Channels of the features of stride 4 and 8 that the mask decoder adds while it upscales.
+    """
+
+    image_size: int = 384
+    trunk: str = "tf_efficientnet_lite2"
+    context_depth: int = 2
+    fine_dims: tuple[int, int] = (16, 64)
+    prompt_dim: int = 128
+    decoder_heads: int = 4
+    decoder_mlp_dim: int = 512
+    iou_hidden_dim: int = 128
+    pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
+    pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
+
+
 VIT_B = SamConfig()
 VIT_L = SamConfig(embed_dim=1024, depth=24, num_heads=16, global_attention=(5, 11, 17, 23))
 VIT_H = SamConfig(embed_dim=1280, depth=32, num_heads=16, global_attention=(7, 15, 23, 31))
@@ -160,9 +184,10 @@ SAM2_LARGE = Sam2Config(
 MOBILE = TinyVitConfig()
 EFFICIENT_TI = EfficientSamConfig()
 EFFICIENT_S = EfficientSamConfig(embed_dim=384, num_heads=6)
+TINY = TinyConfig()
 # A window of 16 x 16 tokens is the whole of a 256 px image and a quarter of a 512 px one: windowed blocks learned at
 # 256 px serve a larger model unchanged.
-TINY = SamConfig(
+TINY_VIT = SamConfig(
     image_size=256,
     embed_dim=192,
     depth=8,

@@ -218,6 +218,7 @@ LAYOUTS = (
     Layout("sam_widget's SAM", ("image_encoder.blocks.0.mlp.fc1.weight",), _ours),
     Layout("sam_widget's SAM 2", (_SAM2_TRUNK, "mask_decoder.iou_token.weight"), _ours),
     Layout("sam_widget's MobileSAM", ("image_encoder.trunk.patch_embed.conv1.conv.weight",), _ours),
+    Layout("sam_widget's tiny", ("image_encoder.trunk.conv_stem.weight", "prompt_maps.0.scale"), _ours),
     Layout("Meta's SAM and HQ-SAM", ("image_encoder.blocks.0.mlp.lin1.weight",), from_meta_sam),
     Layout("Meta's SAM 2", (_SAM2_TRUNK, "sam_mask_decoder.iou_token.weight"), from_meta_sam2),
     Layout(

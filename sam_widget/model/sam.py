@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from sam_widget.model.config import TINY, VIT_B, VIT_H, VIT_L, SamConfig
+from sam_widget.model.config import VIT_B, VIT_H, VIT_L, SamConfig
 from sam_widget.model.image_encoder import image_encoder, normalise
 from sam_widget.model.mask_decoder import MaskDecoder
 from sam_widget.model.prompt_encoder import PromptEncoder
@@ -78,6 +78,19 @@ class Sam(nn.Module):
         """Return features in the type of the decoder's weights, which may be more precise than the encoder's."""
         return features.to(next(self.mask_decoder.parameters()).dtype)
 
+    def see_prompts(
+        self,
+        features: ImageFeatures,
+        sparse: Tensor,
+        dense: Tensor,
+        *,
+        points: Tensor | None,  # noqa: ARG002  for the models that derive from this one
+        labels: Tensor | None,  # noqa: ARG002
+        boxes: Tensor | None,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Return sparse and dense prompt embeddings and fine features as the mask decoder gets them."""
+        return sparse, dense, features.high_resolution
+
     def decode(
         self,
         image: Tensor,
@@ -105,16 +118,15 @@ class Sam(nn.Module):
             ambiguous one.
         """
         sparse, dense = self.prompt_encoder(points, labels, boxes, masks)
+        features = ImageFeatures(image, high_resolution)
+        sparse, dense, high_resolution = self.see_prompts(
+            features, sparse, dense, points=points, labels=labels, boxes=boxes
+        )
         positions = self.prompt_encoder.image_positions().to(image.dtype)
         decoded: tuple[Tensor, Tensor] = (mask_decoder or self.mask_decoder)(
             image, positions, sparse.to(image.dtype), dense.to(image.dtype), high_resolution
         )
         return decoded
-
-
-def tiny() -> Sam:
-    """Build the embedded model: the same architecture, small enough for two cores (5 M parameters, 256 px)."""
-    return Sam(TINY, name="tiny")
 
 
 def vit_b() -> Sam:

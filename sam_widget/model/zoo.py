@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 
 from sam_widget.errors import ModelError
-from sam_widget.model import efficient_sam, hq_sam, hub, mobile_sam, sam, sam2
+from sam_widget.model import efficient_sam, hq_sam, hub, mobile_sam, sam, sam2, tiny
 from sam_widget.model.checkpoint import SUFFIXES, builder_for, fill, read_tensors, recognise, sha256
 from sam_widget.model.config import (
     EFFICIENT_S,
@@ -22,6 +22,7 @@ from sam_widget.model.config import (
     SAM2_SMALL,
     SAM2_TINY,
     TINY,
+    TINY_VIT,
     VIT_B,
     VIT_H,
     VIT_L,
@@ -104,13 +105,15 @@ def models() -> tuple[ModelInfo, ...]:
     """Return the models that `load_model` knows by name; looks at this machine only, never at the network."""
     path = EMBEDDED
     with safe_open(path, framework="pt") as file:
-        parameters = sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+        # What batch norms have counted is no parameter.
+        keys = [key for key in file.keys() if "running_" not in key and "num_batches" not in key]  # noqa: SIM118
+        parameters = sum(math.prod(file.get_slice(key).get_shape()) for key in keys)
     embedded = ModelInfo(
         name="tiny",
         parameters=parameters,
         image_size=TINY.image_size,
         licence="Apache-2.0",
-        source="in the package; trained on scenes rendered by sam_widget.learn",
+        source="in the package; trained by sam_widget.learn on rendered scenes, from a trunk published for ImageNet",
         sha256=sha256(path),
         local=True,
     )
@@ -171,7 +174,8 @@ def load_model(
 
 # What a checkpoint file may hold.
 BUILDERS: tuple[tuple[SamConfig, Callable[[], Sam]], ...] = (
-    (TINY, sam.tiny),
+    (TINY, tiny.tiny),
+    (TINY_VIT, tiny.tiny_vit),
     *((published.config, published.build) for published in PUBLISHED.values()),
 )
 
@@ -198,7 +202,7 @@ def fast_dtype(device: torch.device, config: SamConfig) -> torch.dtype:
 def _find(name: str | Path, progress: hub.Progress | None) -> tuple[Path, Callable[[], Sam] | None]:
     """Return the file that holds the weights and, where the name says it, what builds the model."""
     if name == "tiny":
-        return EMBEDDED, sam.tiny
+        return EMBEDDED, tiny.tiny
     if isinstance(name, str) and name in PUBLISHED:
         published = PUBLISHED[name]
         return hub.fetch(published.repository, published.filename, progress=progress), published.build

@@ -147,7 +147,7 @@ def test_the_brush_adds_erases_and_refines(notebook: Open) -> None:
     assert hand.ask("bool(w.chosen.mask[180, 225])")
 
     hand.click(view.button("Refine"))
-    assert hand.ask("w.prompt.mask.shape, len(w.session.state.strokes), len(w.prompt.points)") == ((64, 64), 0, 1)
+    assert hand.ask("w.prompt.mask.shape, len(w.session.state.strokes), len(w.prompt.points)") == ((96, 96), 0, 1)
     view.press("Control+z")
     view.press("Enter")
     expect(view.objects).to_have_count(1)

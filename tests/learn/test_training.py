@@ -16,7 +16,7 @@ from sam_widget.learn.losses import balanced_loss, dice_loss, focal_loss, mask_i
 from sam_widget.learn.prompting import corrections, first_prompts, inner_distance, sample_targets
 from sam_widget.learn.train import TrainConfig, Trainer
 from sam_widget.model.config import TINY
-from sam_widget.model.sam import tiny
+from sam_widget.model.tiny import tiny
 
 SMALL = TrainConfig(
     image_size=64,
@@ -27,7 +27,7 @@ SMALL = TrainConfig(
     balanced_steps=2,
     batch_size=2,
     prompts=2,
-    max_rounds=3,
+    rounds=4,
     warmup_steps=2,
 )
 
@@ -161,7 +161,7 @@ def test_a_resumed_run_is_the_uninterrupted_run(cache: Path, tmp_path: Path) -> 
     first = Trainer(SMALL)
     dataset = TrainingSet(SceneCache(cache, count=12, size=64, seed=0), image_size=64, seed=0, length=8)
     for k, item in enumerate(batches(dataset, batch_size=2, workers=0)):
-        first.train_step(item)
+        first.train_step([item])
         if k == 2:
             break
     (tmp_path / "parts").mkdir()
@@ -209,12 +209,13 @@ def test_training_on_one_scene_learns_it(cache: Path) -> None:
         learning_rate=1e-3,
         batch_size=1,
         prompts=8,
-        max_rounds=1,
+        rounds=1,
+        learned_rounds=1,
         box_share=0.0,
         warmup_steps=5,
     )
     trainer = Trainer(config)
     dataset = TrainingSet(SceneCache(cache, count=12, size=64, seed=0), image_size=64, seed=0, length=1)
     (scene,) = list(batches(dataset, batch_size=1, workers=0))
-    oracles = [trainer.train_step(scene)[-1] for _ in range(75)]
+    oracles = [trainer.train_step([scene])[-1] for _ in range(75)]
     assert np.mean(oracles[-15:]) > np.mean(oracles[:15]) + 0.2

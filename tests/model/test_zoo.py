@@ -13,18 +13,19 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import sam_widget as sw
-from sam_widget.model import mobile_sam, sam, zoo
+from sam_widget.model import mobile_sam, sam, tiny, zoo
 from sam_widget.model.config import MOBILE, SAM2_LARGE, TINY, VIT_B
 from sam_widget.model.zoo import WEIGHTS
 
 
 def test_the_table_names_what_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    tiny, *published = sw.models()
-    assert (tiny.name, tiny.local, tiny.image_size) == ("tiny", True, TINY.image_size)
-    assert tiny.parameters == sum(p.numel() for p in sw.load_model("tiny").state_dict().values())
-    assert tiny.sha256 is not None
-    assert len(tiny.sha256) == 64
+    embedded, *published = sw.models()
+    assert (embedded.name, embedded.local, embedded.image_size) == ("tiny", True, TINY.image_size)
+    learned = sum(parameter.numel() for parameter in sw.load_model("tiny").parameters())
+    assert embedded.parameters == learned + TINY.prompt_dim  # and the fixed random features
+    assert embedded.sha256 is not None
+    assert len(embedded.sha256) == 64
     assert {"vit_b", "sam2.1_hiera_tiny", "mobile_sam", "hq_vit_h", "efficient_sam_s"} <= {
         info.name for info in published
     }
@@ -67,7 +68,7 @@ WRAPPERS: dict[str, Callable[[dict[str, Tensor]], object]] = {
 @pytest.mark.parametrize("wrapper", list(WRAPPERS))
 def test_the_usual_wrappers_are_taken_off(tmp_path: Path, wrapper: str) -> None:
     torch.manual_seed(0)
-    state = sam.tiny().state_dict()
+    state = tiny.tiny().state_dict()
     torch.save(WRAPPERS[wrapper](state), tmp_path / "tuned.pt")
     loaded = sw.load_model(tmp_path / "tuned.pt", device="cpu")
     assert loaded.name == "tuned"
@@ -122,7 +123,7 @@ def test_a_bad_checkpoint_is_a_clear_error_and_runs_no_code(tmp_path: Path, name
     if name.startswith("bomb"):
         path.write_bytes(pickle.dumps({"x": Bomb(tmp_path / "ran")}, protocol=2))
     elif name == "cut.pth":
-        torch.save(sam.tiny().state_dict(), path)
+        torch.save(tiny.tiny().state_dict(), path)
         path.write_bytes(path.read_bytes()[:1_000_000])
     elif name == "cut.safetensors":
         path.write_bytes((WEIGHTS / "tiny.safetensors").read_bytes()[:1_000_000])

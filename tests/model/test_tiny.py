@@ -1,0 +1,108 @@
+"""The embedded model: its maps of the prompt say where and what, and its answers are those of one prompt at a time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sam_widget.model.config import TINY
+from sam_widget.model.tiny import MAPS, PromptMaps, Tiny, _cells, expected_iou, sample
+
+
+@pytest.fixture(scope="module")
+def model() -> Tiny:
+    torch.manual_seed(0)
+    return Tiny(TINY).eval().requires_grad_(requires_grad=False)
+
+
+def maps_of(points: list[list[float]], labels: list[int], boxes: list[float] | None = None) -> torch.Tensor:
+    torch.manual_seed(0)
+    level = torch.randn(1, 8, 20, 30)
+    given = (
+        (torch.tensor([points]).view(1, -1, 2), torch.tensor([labels], dtype=torch.long)) if points else (None, None)
+    )
+    box = None if boxes is None else torch.tensor([boxes])
+    with torch.no_grad():
+        return PromptMaps(8)(level, *given, box, batch=1)[0]
+
+
+def test_a_click_is_nearest_and_most_alike_where_it_is() -> None:
+    maps = maps_of([[15.5 / 30, 4.5 / 20]], [1])  # the centre of a cell
+    inside, alike, near, far, *background = maps
+    for plane in (alike, near, far):
+        assert divmod(int(plane.argmax()), 30) == (4, 15)
+        assert plane.max().item() == pytest.approx(1, abs=1e-5)
+    assert near.sum() < far.sum()
+    assert not inside.any()
+    assert not torch.stack(background).any()
+
+
+def test_a_background_click_is_on_the_background_planes() -> None:
+    foreground, background = maps_of([[0.5, 0.3]], [1]), maps_of([[0.5, 0.3]], [0])
+    torch.testing.assert_close(background[4:7], foreground[1:4])
+    assert not background[:4].any()
+
+
+def test_padding_says_nothing() -> None:
+    torch.testing.assert_close(maps_of([[0.5, 0.3], [0.9, 0.9]], [1, -1]), maps_of([[0.5, 0.3]], [1]))
+
+
+def test_a_box_covers_what_is_in_it_and_is_no_click() -> None:
+    maps = maps_of([], [], [0.1, 0.25, 0.55, 0.7])
+    assert maps.shape == (MAPS, 20, 30)
+    assert maps[0].mean().item() == pytest.approx(0.45 * 0.45, abs=1e-5)
+    assert maps[1].max() > 0.5  # like its middle
+    assert not maps[2:].any()
+
+
+def test_cells_come_in_the_order_of_the_upscaled_image() -> None:
+    pixels = torch.arange(2 * 3 * 16 * 8.0).view(2, 3, 16, 8)
+    cells = _cells(pixels, 2)
+    back = cells.transpose(1, 2).reshape(2, 3, 4, 2, 2, 2, 2, 2).permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(pixels.shape)
+    torch.testing.assert_close(back, pixels)
+
+
+def test_samples_are_read_at_their_places() -> None:
+    level = torch.arange(12.0).view(1, 1, 3, 4)
+    places = torch.tensor([[[0.5 / 4, 0.5 / 3], [3.5 / 4, 2.5 / 3], [1.0 / 4, 0.5 / 3]]])
+    torch.testing.assert_close(sample(level, places)[0, :, 0], torch.tensor([0.0, 11.0, 0.5]))
+
+
+def test_the_expected_iou_of_a_sure_mask_is_one_and_of_an_unsure_one_less() -> None:
+    sure = torch.full((1, 1, 8, 8), -30.0)
+    sure[..., :4] = 30
+    assert expected_iou(sure).item() == pytest.approx(1)
+    assert expected_iou(sure / 60).item() < 0.7
+    assert expected_iou(torch.full((1, 1, 8, 8), -30.0)).item() == pytest.approx(0, abs=1e-3)
+
+
+def test_prompts_of_several_images_are_answered_one_by_one(model: Tiny) -> None:
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.randint(0, 255, (2, 3, 384, 256), generator=generator).float()
+    points = torch.rand(4, 2, 2, generator=generator) * 200
+    labels = torch.tensor([[1, 0], [1, 1], [1, -1], [1, 0]])
+    boxes = torch.tensor([[10.0, 20, 150, 200]]).repeat(4, 1) + torch.arange(4)[:, None]
+    mask = torch.randn(4, 1, TINY.mask_size, TINY.mask_size, generator=generator)
+    features = model.encode(pixels)
+    masks, scores = model.decode(
+        features.embedding,
+        high_resolution=features.high_resolution,
+        points=points,
+        labels=labels,
+        boxes=boxes,
+        masks=mask,
+    )
+    assert masks.shape == (4, 4, TINY.mask_size, TINY.mask_size)
+    assert ((scores >= 0) & (scores <= 1)).all()
+    for k in range(4):
+        alone = model.encode(pixels[k // 2][None])
+        one, score = model.decode(
+            alone.embedding,
+            high_resolution=alone.high_resolution,
+            points=points[k : k + 1],
+            labels=labels[k : k + 1],
+            boxes=boxes[k : k + 1],
+            masks=mask[k : k + 1],
+        )
+        torch.testing.assert_close(one[0], masks[k], atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(score[0], scores[k], atol=1e-4, rtol=1e-3)
