@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sam_widget import export
     from sam_widget.annotations import AnnotatedImage, Annotation
+    from sam_widget.automatic import EverythingStep, MaskRecord, iter_everything, segment_everything
     from sam_widget.batch import BatchReport, embed_folder
     from sam_widget.cleanup import MaskSettings
     from sam_widget.embeddings import Embedding, EmbeddingCache, EmbeddingStore
@@ -45,6 +46,7 @@ _HOMES = {
     "sam_widget.embeddings": ("Embedding", "EmbeddingCache", "EmbeddingStore"),
     "sam_widget.cleanup": ("MaskSettings",),
     "sam_widget.annotations": ("AnnotatedImage", "Annotation"),
+    "sam_widget.automatic": ("EverythingStep", "MaskRecord", "iter_everything", "segment_everything"),
     "sam_widget.errors": (
         "FormatError",
         "ImageError",
@@ -80,10 +82,12 @@ __all__ = [
     "Embedding",
     "EmbeddingCache",
     "EmbeddingStore",
+    "EverythingStep",
     "FormatError",
     "Gallery",
     "GalleryRow",
     "ImageError",
+    "MaskRecord",
     "MaskSettings",
     "ModelError",
     "ModelInfo",
@@ -105,6 +109,7 @@ __all__ = [
     "Stroke",
     "embed_folder",
     "export",
+    "iter_everything",
     "load_dataset",
     "load_mae",
     "load_masks",
@@ -113,6 +118,7 @@ __all__ = [
     "replay",
     "sample",
     "samples",
+    "segment_everything",
     "to_rgb",
 ]
 

@@ -149,6 +149,15 @@ class StoredMask:
         """Number of pixels."""
         return int(self.runs[:, 1].sum())
 
+    @property
+    def bounds(self) -> tuple[int, int, int, int]:
+        """x, y, width, height of the tightest box, in pixels; zeros where the mask is empty."""
+        if not len(self.runs):
+            return 0, 0, 0, 0
+        rows, columns = np.divmod(self.runs[:, 0].astype(np.int64), self.shape[1])
+        left, right = int(columns.min()), int((columns + self.runs[:, 1]).max())
+        return left, int(rows[0]), right - left, int(rows[-1] - rows[0]) + 1
+
 
 # ------------------------------------------------------------------------------------------------ foreign codecs
 

@@ -91,11 +91,12 @@ class Predictor:
         """Where the model computes."""
         return next(self.model.parameters()).device
 
-    def embed(self, image: Any) -> Embedding:
+    def embed(self, image: Any, *, keep: bool = True) -> Embedding:
         """Embed an image, or return its embedding from the cache.
 
         Args:
             image: Anything `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
+            keep: Whether to put it into the cache.
 
         Raises:
             ImageError: The image cannot be read.
@@ -107,7 +108,8 @@ class Predictor:
         with self._cache.making(digest, weights_id):
             embedding = self._cache.get(digest, weights_id, device=self.device)
             if embedding is None:
-                embedding = self._cache.put(self._encode(rgb, digest))
+                made = self._encode(rgb, digest)
+                embedding = self._cache.put(made) if keep else made
         self.warm_up(embedding)
         return embedding
 
@@ -245,6 +247,44 @@ class Predictor:
         cut: np.ndarray = torch.cat(masks, dim=1)[0].cpu().numpy()
         return cut
 
+    def masks_at(
+        self, embedding: Embedding, points: np.ndarray, *, minimum_score: float = -np.inf
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Answer many clicks at once, each on its own, with the masks of which the model expects enough.
+
+        Args:
+            embedding: From `embed`, of this predictor's model.
+            points: (B, 2) x, y, all foreground, inside the image.
+            minimum_score: Masks with a predicted IoU up to this are left out.
+
+        Returns:
+            For M of the three masks of each point: logits (M, h, w) float32 at low resolution, predicted IoUs (M,), and
+            the index of the point (M,). `upscaling` says how the logits become pixels.
+        """
+        height, width = embedding.image_size
+        fitted_height, fitted_width = self._fitted(height, width)
+        coords = points * (fitted_width / width, fitted_height / height)
+        with torch.inference_mode():
+            logits, scores = self.model.decode(
+                embedding.features.to(self.device),
+                high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
+                points=torch.from_numpy(coords.astype(np.float32)).to(self.device)[:, None],
+                labels=torch.ones(len(points), 1, dtype=torch.int64, device=self.device),
+            )
+            which, mask = (scores[:, 1:] > minimum_score).nonzero(as_tuple=True)
+            return logits[which, mask + 1].float(), scores[which, mask + 1].float(), which
+
+    def upscaling(self, embedding: Embedding) -> tuple[Tensor, Tensor]:
+        """Return what low-resolution logits have in the pixels of the image; it is linear, and alike for all masks.
+
+        Returns:
+            Weights of rows (H, h) and of columns (W, w): a mask is where `rows @ logits @ columns.T` is above the
+            threshold.
+        """
+        fitted = self._fitted(*embedding.image_size)
+        rows, columns = (self._along(side, length) for side, length in zip(fitted, embedding.image_size, strict=True))
+        return rows, columns
+
     # ----------------------------------------------------------------------------- between the user's pixels and SAM's
 
     def _fitted(self, height: int, width: int) -> tuple[int, int]:
@@ -302,6 +342,16 @@ class Predictor:
         needed = logits[..., : -(-height // ratio) + 1, : -(-width // ratio) + 1]
         padded = interpolate(needed, scale_factor=float(ratio), mode="bilinear", align_corners=False)
         return interpolate(padded[..., :height, :width], image_size, mode="bilinear", align_corners=False)
+
+    def _along(self, fitted: int, length: int) -> Tensor:
+        """Return (length, h): what `_full_size` makes, along one side, of each logit alone."""
+        lines = torch.eye(self.config.mask_size, device=self.device)[None, ..., None]  # (1, lines, h, 1)
+        if self.config.resize != "square":
+            lines = interpolate(lines, (self.config.image_size, 1), mode="bilinear", align_corners=False)[:, :, :fitted]
+            full = interpolate(lines, (length, 1), mode="bilinear", align_corners=False)
+        else:
+            full = interpolate(lines, (length, 1), mode=self.config.upsampling, align_corners=False)
+        return full[0, :, :, 0].T.contiguous()
 
 
 def _smaller_than(model: Sam) -> str:

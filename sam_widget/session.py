@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ import numpy as np
 
 from sam_widget import shaping
 from sam_widget.annotations import annotations_of
+from sam_widget.automatic import EverythingStep, iter_everything
 from sam_widget.embeddings import Embedding
 from sam_widget.errors import SessionError
+from sam_widget.everything import Harvest
 from sam_widget.geometry import Box
 from sam_widget.history import History
 from sam_widget.masks import box_from_mask
@@ -326,6 +328,52 @@ class Session(Kept, Tools):
         from sam_widget.export import export
 
         return export(self, target, format=format, **options)
+
+    def everything(
+        self,
+        *,
+        progress: Callable[[EverythingStep], object] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **options: Any,
+    ) -> tuple[SegmentedObject, ...]:
+        """Find everything in the image and add it as objects, in one edit: one undo takes all of them back.
+
+        The objects show while they are found. What is an object already is not found again.
+
+        Args:
+            progress: Called after every batch of points; see `iter_everything`.
+            cancelled: Asked after every batch; once it is true, all is as it was before.
+            **options: As for `segment_everything`, but for `output_mode`.
+
+        Returns:
+            The new objects; none where it was cancelled.
+
+        Raises:
+            PromptError: An option is unknown or out of its range.
+        """
+        with self._edit:
+            before = after = self._state
+            harvest = Harvest(before.objects)
+            pixels = self.source.render(before.rendering)
+            try:
+                for step in iter_everything(self.predictor, pixels, **options):
+                    if cancelled is not None and cancelled():
+                        after = before
+                        break
+                    after = self._state = replace(before, objects=harvest.objects(step.records))
+                    self._tell()  # To be seen, but no edit yet.
+                    if progress is not None:
+                        progress(step)
+            except BaseException:
+                after = before
+                raise
+            finally:
+                self._state = before
+                if len(after.objects) > len(before.objects):
+                    self._change(after)
+                else:
+                    self._tell()
+            return after.objects[len(before.objects) :]
 
     def rename(self, object_id: str, label: str) -> SegmentedObject:
         """Give an object another label.

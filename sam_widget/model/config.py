@@ -40,6 +40,9 @@ class SamConfig:
         takes_masks: Whether an earlier mask may be part of a prompt.
         pads_boxes: Whether a padding point follows a box, too, and not only points without one.
         logit_limit: Low-resolution logits are clamped to this on either side of zero before they are handed out.
+        pred_iou_thresh: Predicted IoU above which a mask is worth keeping when everything is segmented.
+        stability_score_thresh: Stability score above which it is.
+        stability_score_offset: How far the threshold of logits is moved, each way, to find that out.
     """
 
     image_size: int = 1024
@@ -67,6 +70,9 @@ class SamConfig:
     takes_masks: bool = True
     pads_boxes: bool = False
     logit_limit: float = math.inf
+    pred_iou_thresh: float = 0.88
+    stability_score_thresh: float = 0.95
+    stability_score_offset: float = 1.0
 
     @property
     def grid_size(self) -> int:
@@ -105,6 +111,7 @@ class Sam2Config(SamConfig):
     resize: Literal["longest side", "square"] = "square"
     pads_boxes: bool = True
     logit_limit: float = 32.0
+    pred_iou_thresh: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -200,4 +207,7 @@ TINY_VIT = SamConfig(
     decoder_heads=4,
     decoder_mlp_dim=512,
     iou_hidden_dim=128,
+    pred_iou_thresh=0.3,
+    stability_score_thresh=0.6,
+    stability_score_offset=0.2,
 )

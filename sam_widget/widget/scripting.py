@@ -57,6 +57,10 @@ class Scripting:
         """Take a scribble or lasso from the prompt; see `Session.remove_stroke`."""
         return self.session.remove_stroke(index)
 
+    def everything(self, **options: Any) -> tuple[SegmentedObject, ...]:
+        """Find everything in the image and add it as objects, shown while found; see `Session.everything`."""
+        return self.session.everything(**options)
+
     def choose(self, index: int) -> Candidate:
         """Choose one of the candidates, counted from 0; see `Session.choose`."""
         return self.session.choose(index)

@@ -1,0 +1,428 @@
+"""Segment everything: a grid of points over the image and its crops, and of all their masks the good ones.
+
+After `SamAutomaticMaskGenerator` of segment-anything (Kirillov et al., arXiv 2304.02643, appendix B), whose keyword
+names and results these are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from sam_widget.errors import PromptError
+from sam_widget.image import to_rgb
+from sam_widget.masks import Mask, StoredMask, nms, polygons_from_mask, rle_from_mask
+from sam_widget.model.sam import Sam
+from sam_widget.predictor import Predictor
+from sam_widget.proposals import Criteria, CropProposals, Frame, Proposal
+
+OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle", "polygons"]
+OUTPUT_MODES: tuple[OutputMode, ...] = ("binary_mask", "uncompressed_rle", "coco_rle", "polygons")
+
+
+@dataclass(frozen=True, eq=False)
+class MaskRecord:
+    """One of all the masks of an image; `record["area"]` works like `record.area`, as with SAM's own records.
+
+    Attributes:
+        stored: The mask, as it is kept.
+        predicted_iou: The IoU that the model expects of it.
+        stability_score: How little it changes as its threshold moves, between 0 and 1.
+        point_coords: The point that gave it, ((x, y),), in pixels of the image.
+        crop_box: x, y, width, height of the crop in which it was found.
+        output_mode: What `segmentation` is.
+    """
+
+    stored: StoredMask
+    predicted_iou: float
+    stability_score: float
+    point_coords: tuple[tuple[float, float], ...]
+    crop_box: tuple[int, int, int, int]
+    output_mode: OutputMode = "binary_mask"
+
+    @property
+    def mask(self) -> Mask:
+        """The mask, (H, W) bool, read-only."""
+        return self.stored.array
+
+    @cached_property
+    def segmentation(self) -> Any:
+        """The mask in the form asked for: (H, W) bool, an RLE of COCO's as a dict, or a list of (N, 2) rings."""
+        match self.output_mode:
+            case "coco_rle":
+                return rle_from_mask(self.mask)
+            case "uncompressed_rle":
+                return _uncompressed_rle(self.mask)
+            case "polygons":
+                return polygons_from_mask(self.mask)
+            case _:
+                return self.mask
+
+    @property
+    def area(self) -> int:
+        """Number of pixels of the mask."""
+        return self.stored.area
+
+    @cached_property
+    def bbox(self) -> tuple[int, int, int, int]:
+        """x, y, width, height of the mask as COCO counts: one pixel is 1 wide, of which SAM's own records say 0."""
+        return self.stored.bounds
+
+    def keys(self) -> tuple[str, ...]:
+        """Return what SAM's records have: `dict(record)` is one."""
+        return ("segmentation", "area", "bbox", "predicted_iou", "point_coords", "stability_score", "crop_box")
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self.keys():
+            raise KeyError(key)
+        return getattr(self, key)
+
+
+@dataclass(frozen=True, eq=False)
+class EverythingStep:
+    """How far `iter_everything` is.
+
+    Attributes:
+        done: Points asked about.
+        total: Points to be asked about.
+        records: The masks that stand by now. One that stood before and is here no more has turned out to be a double of
+            a better one; one that is still the same is the same object.
+    """
+
+    done: int
+    total: int
+    records: tuple[MaskRecord, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class EverythingOptions:
+    """What to look for; see `segment_everything`.
+
+    Raises:
+        PromptError: A value is out of its range, or there are no points.
+    """
+
+    points_per_side: int | None = 32
+    points_per_batch: int = 64
+    pred_iou_thresh: float | None = None
+    stability_score_thresh: float | None = None
+    stability_score_offset: float | None = None
+    box_nms_thresh: float = 0.7
+    crop_n_layers: int = 0
+    crop_nms_thresh: float = 0.7
+    crop_overlap_ratio: float = 512 / 1500
+    crop_n_points_downscale_factor: int = 1
+    point_grids: Sequence[np.ndarray] | None = None
+    min_mask_region_area: int = 0
+    output_mode: OutputMode = "binary_mask"
+
+    def __post_init__(self) -> None:
+        """Check."""
+        for name, least in (
+            ("points_per_batch", 1),
+            ("crop_n_layers", 0),
+            ("crop_n_points_downscale_factor", 1),
+            ("min_mask_region_area", 0),
+        ):
+            value = getattr(self, name)
+            if not _is_whole(value, least):
+                raise PromptError(f"{name} is {value!r}, expected a whole number of at least {least}")
+        for name in ("box_nms_thresh", "crop_nms_thresh", "crop_overlap_ratio"):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 <= value <= 1:
+                raise PromptError(f"{name} is {value!r}, expected a number between 0 and 1")
+        for name in ("pred_iou_thresh", "stability_score_thresh", "stability_score_offset"):
+            value = getattr(self, name)
+            if value is not None and not _is_number(value):
+                raise PromptError(f"{name} is {value!r}, expected a number")
+        if self.output_mode not in OUTPUT_MODES:
+            raise PromptError(f"output_mode is {self.output_mode!r}, expected one of {', '.join(OUTPUT_MODES)}")
+        if (self.points_per_side is None) == (self.point_grids is None):
+            raise PromptError(
+                "give either points_per_side or point_grids; with point_grids, pass points_per_side=None, as SAM does"
+            )
+        if self.points_per_side is not None and (not _is_whole(self.points_per_side, 1)):
+            raise PromptError(f"points_per_side is {self.points_per_side!r}, expected a whole number of at least 1")
+        if self.point_grids is not None and len(self.point_grids) <= self.crop_n_layers:
+            raise PromptError(
+                f"{len(self.point_grids)} point_grids for {self.crop_n_layers} layers of crops; expected "
+                f"{self.crop_n_layers + 1}: one for the whole image and one a layer"
+            )
+
+    def grid(self, layer: int) -> np.ndarray:
+        """Return the points of a layer, (N, 2) of 0 to 1; layer 0 is the whole image.
+
+        Raises:
+            PromptError: `point_grids` holds no points of 0 to 1.
+        """
+        if self.point_grids is None:
+            side = int(cast(int, self.points_per_side) / self.crop_n_points_downscale_factor**layer)
+            centres = (np.arange(side) + 0.5) / max(side, 1)
+            return np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
+        grid = np.asarray(self.point_grids[layer], dtype=np.float64)
+        if grid.ndim != 2 or grid.shape[1] != 2 or not ((grid >= 0) & (grid <= 1)).all():
+            raise PromptError(
+                f"point_grids[{layer}] has shape {grid.shape}, expected (N, 2) of x, y between 0 and 1, relative to "
+                "the crop"
+            )
+        return grid
+
+    def criteria(self, predictor: Predictor) -> Criteria:
+        """Return what makes a mask worth keeping with this model."""
+        names = ("pred_iou_thresh", "stability_score_thresh", "stability_score_offset")
+        given = {name: getattr(self, name) for name in names}
+        advised = {name: getattr(predictor.config, name) for name in names}
+        return Criteria(
+            **{name: advised[name] if given[name] is None else given[name] for name in names},
+            box_nms_thresh=self.box_nms_thresh,
+            points_per_batch=self.points_per_batch,
+        )
+
+
+def segment_everything(
+    model: Predictor | Sam | str | Path,
+    image: Any,
+    *,
+    points_per_side: int | None = 32,
+    points_per_batch: int = 64,
+    pred_iou_thresh: float | None = None,
+    stability_score_thresh: float | None = None,
+    stability_score_offset: float = 1.0,
+    box_nms_thresh: float = 0.7,
+    crop_n_layers: int = 0,
+    crop_nms_thresh: float = 0.7,
+    crop_overlap_ratio: float = 512 / 1500,
+    crop_n_points_downscale_factor: int = 1,
+    point_grids: Sequence[np.ndarray] | None = None,
+    min_mask_region_area: int = 0,
+    output_mode: OutputMode = "binary_mask",
+    progress: Callable[[EverythingStep], object] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> list[MaskRecord]:
+    """Return a mask of everything in an image: each good one once, those of smaller crops first, then by predicted IoU.
+
+    Args:
+        model: A predictor, a loaded model, or what `load_model` takes.
+        image: Anything `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
+        points_per_side: Points along a side of the grid; None where `point_grids` is given.
+        points_per_batch: Points asked about at a time; a processor takes fewer, which is faster there.
+        pred_iou_thresh: Masks of which the model expects less are dropped. None takes what the model's authors advise:
+            0.88 for SAM, 0.8 for SAM 2.
+        stability_score_thresh: Masks that are less stable are dropped; None as before, 0.95 for both.
+        stability_score_offset: How far the threshold is moved, each way, to see how stable a mask is; None as before,
+            1.0 for both.
+        box_nms_thresh: Of two masks of a crop whose boxes have a higher IoU, the one of lower predicted IoU is dropped.
+        crop_n_layers: How often to look again, at crops half, a quarter, ... of the image's size.
+        crop_nms_thresh: The same between crops, where the mask of the larger crop is dropped.
+        crop_overlap_ratio: How far the crops of the first layer overlap; those of further ones overlap less.
+        crop_n_points_downscale_factor: By how much the grid gets coarser with each layer.
+        point_grids: The points of each layer, (N, 2) of x, y between 0 and 1.
+        min_mask_region_area: Islands and holes with fewer pixels are removed at the end.
+        output_mode: What `MaskRecord.segmentation` is: "binary_mask", "uncompressed_rle", "coco_rle" or "polygons".
+        progress: Called after every batch of points, with the masks that stand by then.
+        cancelled: Asked after every batch; once it is true, what has been found by then is returned.
+
+    Raises:
+        ImageError: The image cannot be read.
+        ModelError: The model cannot be loaded.
+        PromptError: An option is out of its range.
+    """
+    records: tuple[MaskRecord, ...] = ()
+    steps = iter_everything(
+        model,
+        image,
+        stream=progress is not None,
+        points_per_side=points_per_side,
+        points_per_batch=points_per_batch,
+        pred_iou_thresh=pred_iou_thresh,
+        stability_score_thresh=stability_score_thresh,
+        stability_score_offset=stability_score_offset,
+        box_nms_thresh=box_nms_thresh,
+        crop_n_layers=crop_n_layers,
+        crop_nms_thresh=crop_nms_thresh,
+        crop_overlap_ratio=crop_overlap_ratio,
+        crop_n_points_downscale_factor=crop_n_points_downscale_factor,
+        point_grids=point_grids,
+        min_mask_region_area=min_mask_region_area,
+        output_mode=output_mode,
+    )
+    for step in steps:
+        records = step.records
+        if progress is not None:
+            progress(step)
+        if cancelled is not None and cancelled():
+            break
+    return list(records)
+
+
+def iter_everything(
+    model: Predictor | Sam | str | Path, image: Any, *, stream: bool = True, **options: Any
+) -> Iterator[EverythingStep]:
+    """Yield the masks of everything in an image as they are found; the last step has what `segment_everything` returns.
+
+    Args:
+        model: As for `segment_everything`.
+        image: As for `segment_everything`.
+        stream: Whether each step has the masks that stand by then. Without, steps say how far it is, and have masks
+            whenever a crop is done; that is a little faster.
+        **options: As for `segment_everything`.
+
+    Raises:
+        ImageError: The image cannot be read.
+        ModelError: The model cannot be loaded.
+        PromptError: An option is unknown or out of its range.
+    """
+    try:
+        wanted = EverythingOptions(**options)
+    except TypeError as error:
+        known = ", ".join(EverythingOptions.__dataclass_fields__)
+        raise PromptError(f"cannot segment everything: {error}; known options are {known}") from error
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    grids = [wanted.grid(layer) for layer in range(wanted.crop_n_layers + 1)]
+    if not any(map(len, grids)):
+        raise PromptError("there are no points to ask about; raise points_per_side, or lower the downscale factor")
+    return _steps(predictor, to_rgb(image), wanted, grids, stream=stream)
+
+
+def _steps(
+    predictor: Predictor, rgb: np.ndarray, wanted: EverythingOptions, grids: list[np.ndarray], *, stream: bool
+) -> Iterator[EverythingStep]:
+    crops = crop_frames((rgb.shape[0], rgb.shape[1]), wanted.crop_n_layers, wanted.crop_overlap_ratio)
+    total = sum(len(grids[layer]) for _, layer in crops)
+    found: list[Proposal] = []
+    done, criteria = 0, wanted.criteria(predictor)
+    recorded: dict[Proposal, MaskRecord] = {}
+
+    def step(standing: list[Proposal], done: int) -> EverythingStep:
+        several = len({proposal.frame for proposal in standing}) > 1
+        unique = _across_crops(standing, wanted.crop_nms_thresh) if several else standing
+        for proposal in unique:
+            if proposal not in recorded:
+                recorded[proposal] = _record(proposal, wanted.output_mode)
+        return EverythingStep(done, total, tuple(recorded[proposal] for proposal in unique))
+
+    for frame, layer in crops:
+        whole = (frame.height, frame.width) == frame.image_size
+        part = rgb[frame.y0 : frame.y0 + frame.height, frame.x0 : frame.x0 + frame.width]
+        # The whole image is asked about again, a crop probably not.
+        embedding = predictor.embed(part, keep=whole)
+        points = grids[layer] * (frame.width, frame.height) + (frame.x0, frame.y0)
+        crop = CropProposals(predictor, embedding, frame, points, criteria)
+        for asked in crop:
+            if stream and asked < len(points):
+                yield step(found + crop.standing(), done + asked)
+            elif asked < len(points):
+                yield EverythingStep(done + asked, total, tuple(recorded.values()))
+        found += crop.standing()
+        done += len(points)
+        if done < total:
+            yield step(found, done)
+    last = step(found, total)
+    if wanted.min_mask_region_area:
+        last = replace(last, records=_tidied(last.records, wanted))
+    yield last
+
+
+def crop_frames(image_size: tuple[int, int], layers: int, overlap_ratio: float) -> list[tuple[Frame, int]]:
+    """Return the image and its overlapping crops, each with its layer; layer n has 2**n crops a side.
+
+    From segment-anything, `utils/amg.py`, `generate_crop_boxes`.
+    """
+    height, width = image_size
+    frames = [(Frame(0, 0, width, height, image_size), 0)]
+    for layer in range(1, layers + 1):
+        count = 2**layer
+        overlap = int(overlap_ratio * min(height, width) * (2 / count))
+        w, h = (math.ceil((overlap * (count - 1) + side) / count) for side in (width, height))
+        for column, row in itertools.product(range(count), range(count)):
+            x, y = (w - overlap) * column, (h - overlap) * row
+            if x < width and y < height:
+                frames.append((Frame(x, y, min(w, width - x), min(h, height - y), image_size), layer))
+    return frames
+
+
+def _across_crops(proposals: list[Proposal], limit: float) -> list[Proposal]:
+    """Drop doubles from different crops; the smaller crop sees more of what it shows."""
+    boxes = np.array([proposal.seen.box for proposal in proposals])
+    return [proposals[i] for i in nms(boxes, [-p.frame.width * p.frame.height for p in proposals], limit)]
+
+
+def _record(proposal: Proposal, mode: OutputMode) -> MaskRecord:
+    frame = proposal.frame
+    return MaskRecord(
+        stored=proposal.seen.stored(frame.image_size),
+        predicted_iou=proposal.score,
+        stability_score=proposal.seen.stability,
+        point_coords=(proposal.point,),
+        crop_box=(frame.x0, frame.y0, frame.width, frame.height),
+        output_mode=mode,
+    )
+
+
+def _tidied(records: tuple[MaskRecord, ...], wanted: EverythingOptions) -> tuple[MaskRecord, ...]:
+    """Remove small islands and holes, and then doubles again, of which those that had none are preferred."""
+    tidied = []
+    for record in records:
+        mask, holes = without_small_regions(record.mask, wanted.min_mask_region_area, holes=True)
+        mask, islands = without_small_regions(mask, wanted.min_mask_region_area, holes=False)
+        tidied.append(replace(record, stored=StoredMask(mask)) if holes or islands else record)
+    if not tidied:
+        return ()
+    boxes = [_inclusive(record.stored) for record in tidied]
+    untouched = [float(new is old) for new, old in zip(tidied, records, strict=True)]
+    kept = nms(boxes, untouched, max(wanted.box_nms_thresh, wanted.crop_nms_thresh))
+    return tuple(tidied[i] for i in kept)
+
+
+def without_small_regions(mask: Mask, area: int, *, holes: bool) -> tuple[Mask, bool]:
+    """Fill the holes, or drop the islands, of fewer than `area` pixels; corners connect.
+
+    From segment-anything, `utils/amg.py`, `remove_small_regions`: where all islands are small, the largest stays, and
+    background that is not enclosed counts as a hole, too.
+
+    Returns:
+        The mask, and whether it has changed.
+    """
+    from scipy.ndimage import label
+
+    regions, count = label(mask != holes, structure=np.ones((3, 3), dtype=bool))
+    areas = np.bincount(regions.reshape(-1), minlength=count + 1)
+    small = areas < area
+    small[0] = False
+    if not small.any():
+        return mask, False
+    if holes:
+        return np.asarray(mask | small[regions]), True
+    kept = ~small
+    kept[0] = False
+    if not kept.any():
+        kept[1 + areas[1:].argmax()] = True
+    return np.asarray(kept[regions]), True
+
+
+def _inclusive(stored: StoredMask) -> tuple[int, int, int, int]:
+    x, y, width, height = stored.bounds
+    return x, y, x + max(width - 1, 0), y + max(height - 1, 0)
+
+
+def _uncompressed_rle(mask: Mask) -> dict[str, Any]:
+    """Return {"size": [H, W], "counts": [off, on, off, ...]}, counted column by column."""
+    flat = np.ascontiguousarray(mask.T).reshape(-1)
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    counts = np.diff(edges, prepend=0, append=flat.size).tolist()
+    return {"size": list(mask.shape), "counts": [0, *counts] if flat.size and flat[0] else counts}
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= least
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,285 @@
+"""All masks that a grid of points gives in one crop, each looked at closely only where low resolution leaves doubt.
+
+A model answers at low resolution, and most answers are bad, or show what another one shows, too. Whether they do can
+mostly be told from low resolution; only what is kept, and what is on the border of being kept, is brought to the size
+of the image, and of the image only the part where it is. So the result is that of bringing everything to full size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sam_widget.masks import StoredMask, runs_from_mask
+from sam_widget.predictor import Embedding, Predictor
+
+# Where the image is cut, a mask that comes nearer to the cut than this, in pixels, is probably cut, too.
+EDGE = 20.0
+# How far stability at low resolution may be off: a little for any mask, and much for one of few pixels.
+DOUBT = 0.1
+DOUBT_OF_A_PIXEL = 1.5
+# Prompts decoded at a time on a processor, whose caches more would overflow.
+CPU_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What makes a mask worth keeping; the names are those of `segment_everything`."""
+
+    pred_iou_thresh: float
+    stability_score_thresh: float
+    stability_score_offset: float
+    box_nms_thresh: float
+    points_per_batch: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A part of the image that is embedded as an image of its own.
+
+    Attributes:
+        x0: Its left side, in pixels of the image.
+        y0: Its upper side.
+        width: In pixels.
+        height: In pixels.
+        image_size: Height and width of the image.
+    """
+
+    x0: int
+    y0: int
+    width: int
+    height: int
+    image_size: tuple[int, int]
+
+    @property
+    def corners(self) -> np.ndarray:
+        """(4,) x0, y0, x1, y1."""
+        return np.array([self.x0, self.y0, self.x0 + self.width, self.y0 + self.height], dtype=np.float64)
+
+    def cuts(self, box: np.ndarray) -> bool:
+        """Whether a box (4,), in pixels of the image, comes close to where the frame cuts the image."""
+        height, width = self.image_size
+        cut = np.abs(box - self.corners) <= EDGE
+        outer = np.abs(box - (0, 0, width, height)) <= EDGE
+        return bool((cut & ~outer).any())
+
+
+class Axis:
+    """How low-resolution logits become pixels along one axis; the other is alike.
+
+    Attributes:
+        weights: (pixels, h) what each logit has in each pixel; logits of the padding have none.
+    """
+
+    def __init__(self, weights: Tensor) -> None:
+        used = weights.abs().amax(dim=0) > 0
+        self.weights = weights[:, : int(used.nonzero().max()) + 1]
+        reach = (self.weights != 0).cpu().numpy()  # (pixels, h)
+        pixels, logits = reach.shape
+        self.first_pixel = reach.argmax(axis=0)
+        self.last_pixel = pixels - 1 - reach[::-1].argmax(axis=0)
+        self.first_logit = reach.argmax(axis=1)
+        self.last_logit = logits - 1 - reach[:, ::-1].argmax(axis=1)
+        self._centre = self.weights.argmax(dim=0).cpu().numpy()  # The pixel that is most of a logit's.
+
+    def least(self, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pixels that a mask surely reaches to whose outermost logits are these."""
+        return self._centre[first], self._centre[last]
+
+    def most(self, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pixels beyond which such a mask does not reach: where the next logits are, which are not in it."""
+        ends = np.concatenate(([-1], self._centre, [len(self.weights)]))
+        return ends[first] + 1, ends[last + 2] - 1
+
+    def pixels(self, first: int, last: int) -> tuple[int, int]:
+        """Return the range of pixels, end exclusive, that logits `first` to `last` have a part in."""
+        return int(self.first_pixel[first]), int(self.last_pixel[last]) + 1
+
+    def logits(self, start: int, end: int) -> tuple[int, int]:
+        """Return the range of logits, end exclusive, that have a part in pixels `start` to `end`, end exclusive."""
+        return int(self.first_logit[start]), int(self.last_logit[end - 1]) + 1
+
+
+@dataclass
+class Closeup:
+    """A mask at full size, of which only the part is kept where it is.
+
+    Attributes:
+        box: (4,) x0, y0, x1, y1 of its outermost pixels, in pixels of the image; x1 and y1 are inclusive here.
+        stability: Its stability score.
+        pixels: (h, w) bool, what the box encloses.
+    """
+
+    box: np.ndarray
+    stability: float
+    pixels: np.ndarray
+
+    def stored(self, image_size: tuple[int, int]) -> StoredMask:
+        """Return the mask in an image of this height and width."""
+        x0, y0 = (int(side) for side in self.box[:2])
+        runs = runs_from_mask(self.pixels).astype(np.int64)
+        row, column = np.divmod(runs[:, 0], self.pixels.shape[1])
+        runs[:, 0] = (row + y0) * image_size[1] + column + x0
+        return StoredMask.from_runs(runs, *image_size)
+
+
+class Proposal:
+    """A mask that a point gave: its low-resolution logits, and a closeup once somebody has looked.
+
+    Attributes:
+        point: x, y in pixels of the image.
+        score: The IoU that the model expects.
+        frame: Where it was found.
+    """
+
+    def __init__(
+        self, crop: CropProposals, logits: Tensor, bounds: np.ndarray, point: np.ndarray, score: float
+    ) -> None:
+        """Take logits (h, w) and their bounds (4,): first and last column and row above the lower threshold."""
+        self._crop = crop
+        self.frame = crop.frame
+        self.point = (float(point[0]), float(point[1]))
+        self.score = score
+        left, top, right, bottom = (int(side) for side in bounds)
+        self._rows, self._columns = crop.rows.pixels(top, bottom), crop.columns.pixels(left, right)
+        # All logits that have a part in these pixels; a copy, so that the others are not kept.
+        (top, bottom), (left, right) = crop.rows.logits(*self._rows), crop.columns.logits(*self._columns)
+        self._corner = (top, left)
+        self._logits = logits[top:bottom, left:right].clone()
+
+    @cached_property
+    def closeup(self) -> Closeup | None:
+        """The mask at full size; None for one that is empty, unstable or cut."""
+        crop, criteria = self._crop, self._crop.criteria
+        (top, left), (height, width) = self._corner, self._logits.shape
+        (r0, r1), (c0, c1) = self._rows, self._columns
+        across = crop.columns.weights[c0:c1, left : left + width]
+        down = crop.rows.weights[r0:r1, top : top + height]
+        logits = down @ self._logits @ across.T  # (r1 - r0, c1 - c0)
+        threshold, offset = crop.threshold, criteria.stability_score_offset
+        inner, outer = (int((logits > threshold + way).sum()) for way in (offset, -offset))
+        stability = float(np.float32(inner) / np.float32(outer)) if outer else 0.0
+        if stability < criteria.stability_score_thresh:
+            return None
+        mask = (logits > threshold).cpu().numpy()
+        rows = np.flatnonzero(mask.any(axis=1))
+        if not len(rows):
+            return None
+        columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+        x, y = crop.frame.x0 + c0, crop.frame.y0 + r0
+        box = np.array([columns[0] + x, rows[0] + y, columns[-1] + x, rows[-1] + y], dtype=np.float64)
+        if crop.frame.cuts(box):
+            return None
+        pixels = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return Closeup(box, stability, np.ascontiguousarray(pixels))
+
+    @property
+    def seen(self) -> Closeup:
+        """The closeup of a mask that was kept."""
+        if self.closeup is None:
+            raise AssertionError("only masks that have a closeup are kept")
+        return self.closeup
+
+
+class CropProposals:
+    """The masks of one crop, as they are found."""
+
+    def __init__(
+        self, predictor: Predictor, embedding: Embedding, frame: Frame, points: np.ndarray, criteria: Criteria
+    ) -> None:
+        """Prepare to ask about points (N, 2), in pixels of the image, of an embedded crop."""
+        self.frame = frame
+        self.criteria = criteria
+        self.threshold = predictor.config.mask_threshold
+        self._predictor, self._embedding = predictor, embedding
+        self._points = points
+        rows, columns = predictor.upscaling(embedding)
+        self.rows, self.columns = Axis(rows), Axis(columns)
+        self._found: list[Proposal] = []
+        self._outer: list[np.ndarray] = []
+        self._inner: list[np.ndarray] = []
+
+    def __iter__(self) -> Iterator[int]:
+        """Ask about a batch of points at a time; yields how many have been asked about."""
+        size = self.criteria.points_per_batch
+        if self._predictor.device.type == "cpu":
+            size = min(size, CPU_BATCH)
+        for start in range(0, len(self._points), size):
+            with torch.inference_mode():
+                self._ask(self._points[start : start + size])
+            yield min(start + size, len(self._points))
+
+    def _ask(self, points: np.ndarray) -> None:
+        origin = self.frame.corners[:2]
+        minimum = self.criteria.pred_iou_thresh if self.criteria.pred_iou_thresh > 0 else -np.inf
+        logits, scores, which = self._predictor.masks_at(self._embedding, points - origin, minimum_score=minimum)
+        # Padding is no part of the image.
+        logits = logits[:, : self.rows.weights.shape[1], : self.columns.weights.shape[1]]
+        offset = self.criteria.stability_score_offset
+        outer = logits > self.threshold - offset  # (S, h, w)
+        inner_area = (logits > self.threshold + offset).sum(dim=(1, 2))
+        outer_area = outer.sum(dim=(1, 2))
+        doubt = DOUBT + DOUBT_OF_A_PIXEL / outer_area.clamp(min=1).sqrt()
+        stable = inner_area >= (self.criteria.stability_score_thresh - doubt) * outer_area
+        keep = ((outer_area > 0) & stable).nonzero()[:, 0]
+        if not len(keep):
+            return
+        logits, outer = logits[keep], outer[keep]
+        bounds = _bounds(outer)
+        tight = _bounds(logits > self.threshold)
+        sources = points[which[keep].cpu().numpy()]
+        for item in zip(logits, bounds, sources, scores[keep].tolist(), strict=True):
+            self._found.append(Proposal(self, *item))
+        left, top, right, bottom = tight.T
+        for boxes, (x0, x1), (y0, y1) in (
+            (self._inner, self.columns.least(left, right), self.rows.least(top, bottom)),
+            (self._outer, self.columns.most(left, right), self.rows.most(top, bottom)),
+        ):
+            boxes += list(np.stack([x0, y0, x1, y1], axis=1) + self.frame.corners[[0, 1, 0, 1]])
+
+    def standing(self) -> list[Proposal]:
+        """Return the masks found so far that are no worse doubles of others, best first."""
+        order = sorted(range(len(self._found)), key=lambda i: -self._found[i].score)
+        kept: list[Proposal] = []
+        boxes = np.empty((len(order), 4))
+        limit = self.criteria.box_nms_thresh
+        for i in order:
+            rivals = boxes[: len(kept)]
+            if kept and (_least_iou(self._inner[i], self._outer[i], rivals) > limit).any():
+                continue
+            proposal = self._found[i]
+            closeup = proposal.closeup
+            if closeup is None or (kept and (_least_iou(closeup.box, closeup.box, rivals) > limit).any()):
+                continue
+            boxes[len(kept)] = closeup.box
+            kept.append(proposal)
+        return kept
+
+
+def _bounds(masks: Tensor) -> np.ndarray:
+    """Return first column, first row, last column, last row of masks (S, h, w): (S, 4); of an empty one, zeros."""
+    rows, columns = masks.any(dim=2), masks.any(dim=1)  # (S, h), (S, w)
+    sides = []
+    for taken in (columns, rows):
+        count = taken.shape[1]
+        numbers = torch.arange(count, device=masks.device)
+        sides.append((torch.where(taken, numbers, count).amin(dim=1) % count, (numbers * taken).amax(dim=1)))
+    (x0, x1), (y0, y1) = sides
+    return torch.stack([x0, y0, x1, y1], dim=1).cpu().numpy()
+
+
+def _least_iou(inner: np.ndarray, outer: np.ndarray, rivals: np.ndarray) -> np.ndarray:
+    """Return the least IoU with boxes (N, 4) of a box that is known to lie between two (4,) boxes: (N,)."""
+    width = np.minimum(inner[2], rivals[:, 2]) - np.maximum(inner[0], rivals[:, 0])
+    height = np.minimum(inner[3], rivals[:, 3]) - np.maximum(inner[1], rivals[:, 1])
+    shared = width.clip(min=0) * height.clip(min=0)
+    most = (outer[2] - outer[0]) * (outer[3] - outer[1])
+    areas = (rivals[:, 2] - rivals[:, 0]) * (rivals[:, 3] - rivals[:, 1])
+    union = most + areas - shared
+    least: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return least

@@ -1,0 +1,292 @@
+"""Segment everything: the same masks as Meta's generator on the same weights, and what it adds to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import segment_anything
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+import sam_widget as sw
+from sam_widget.automatic import OUTPUT_MODES, without_small_regions
+from sam_widget.masks import mask_from_rle
+from sam_widget.model.checkpoint import recognise
+from sam_widget.model.efficient_sam import EfficientSam
+from sam_widget.model.hq_sam import HqSam
+from sam_widget.model.mobile_sam import MobileSam
+from sam_widget.model.sam import Sam
+from sam_widget.model.sam2 import Sam2
+from sam_widget.predictor import EmbeddingCache, Predictor
+from tests.model.references import (
+    SMALL,
+    SMALL_EFFICIENT,
+    SMALL_MOBILE,
+    SMALL_SAM2,
+    meta_sam,
+    seeded,
+)
+
+# Of a decoder made by hand.
+LOOSE = {"pred_iou_thresh": 0.55, "stability_score_thresh": 0.7, "stability_score_offset": 0.5}
+
+
+class Bumps(nn.Module):
+    """A decoder whose masks are worth comparing, which those of random weights are not: all of them look alike.
+
+    A mask is a hill around the point, narrow, wide or wider, with dents where the image's features say so; the steeper
+    its sides, the better its score. Both models get this one, so what is compared is everything else.
+    """
+
+    def __init__(self, model: Sam) -> None:
+        super().__init__()
+        self.foreground = model.prompt_encoder.point_embeddings[1].weight
+
+    def forward(self, image: Tensor, image_pe: Tensor, sparse: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Answer B points on an image: (B, 4, 4g, 4g) and (B, 4)."""
+        place = sparse[:, 0] - self.foreground  # (B, dim)
+        # The product of two positions falls with their distance; of few frequencies, it also rises elsewhere.
+        near = torch.einsum("bc,chw->bhw", place, image_pe[0]) * 2 / place.shape[1]
+        dents = 0.15 * image[0, :3].tanh()  # (3, g, g)
+        heights = torch.tensor([0.5, 0.75, 0.5, 0.3])[:, None, None]
+        hills = 12 * (near[:, None] + dents[[0, 0, 1, 2]] - heights)  # (B, 4, g, g)
+        logits = interpolate(hills, scale_factor=4, mode="bicubic")
+        return logits, (logits / 6).tanh().abs().mean(dim=(2, 3))
+
+
+class Reference(nn.Module):
+    """`Bumps` as Meta's code calls a decoder."""
+
+    def __init__(self, decoder: Bumps) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, *, image_embeddings: Tensor, image_pe: Tensor, **prompt: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the three masks for an ambiguous prompt."""
+        masks, scores = self.decoder(image_embeddings, image_pe, prompt["sparse_prompt_embeddings"])
+        return masks[:, 1:], scores[:, 1:]
+
+
+class Both(NamedTuple):
+    ours: Predictor
+    reference: Any
+
+
+@pytest.fixture(scope="module")
+def both() -> Both:
+    """Our model and Meta's, with the same weights."""
+    reference, model = meta_sam(), Sam(SMALL)
+    model.load_state_dict(recognise(reference.state_dict(), Path("published.pth")))
+    model.mask_decoder = Bumps(model)  # type: ignore[assignment]
+    reference.mask_decoder = Reference(model.mask_decoder)
+    return Both(Predictor(model.eval(), cache=EmbeddingCache()), reference)
+
+
+@pytest.fixture(scope="module")
+def predictor(both: Both) -> Predictor:
+    return both.ours
+
+
+@pytest.fixture(scope="module")
+def reference(both: Both) -> Any:
+    return both.reference
+
+
+@pytest.fixture(scope="module")
+def picture(photo: np.ndarray) -> np.ndarray:
+    """(180, 250, 3) uint8."""
+    return np.ascontiguousarray(photo[40:220, 60:310])
+
+
+def ious(a: list[np.ndarray], b: list[np.ndarray]) -> np.ndarray:
+    """IoUs of all pairs."""
+    first, second = (np.array(masks, dtype=np.float32).reshape(len(masks), -1) for masks in (a, b))
+    shared = first @ second.T
+    return shared / (first.sum(1)[:, None] + second.sum(1) - shared)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"points_per_side": 9},
+        {"points_per_side": 9, "points_per_batch": 7, "box_nms_thresh": 0.5, "pred_iou_thresh": 0.6},
+        {"points_per_side": 8, "crop_n_layers": 1},
+        {"points_per_side": 8, "crop_n_layers": 2, "crop_n_points_downscale_factor": 2, "crop_overlap_ratio": 0.5},
+        {"points_per_side": 8, "crop_n_layers": 1, "min_mask_region_area": 40, "crop_nms_thresh": 0.5},
+    ],
+    ids=["grid", "batches", "crops", "crops of crops", "tidied"],
+)
+def test_the_same_masks_as_the_reference(
+    predictor: Predictor, reference: Any, picture: np.ndarray, options: dict[str, Any]
+) -> None:
+    options = {**LOOSE, **options}
+    theirs = segment_anything.SamAutomaticMaskGenerator(reference, **options).generate(picture)
+    ours = sw.segment_everything(predictor, picture, **options)
+    overlap = ious([record["segmentation"] for record in theirs], [record.segmentation for record in ours])
+    assert len(theirs) > 12, "masks worth comparing"
+    areas = np.array([record["area"] for record in theirs])
+    assert areas.max() > 3 * areas.min()
+    assert (overlap.max(axis=1) >= 0.99).mean() >= 0.98
+    assert (overlap.max(axis=0) >= 0.99).mean() >= 0.98
+    for record, row in zip(theirs, overlap, strict=True):
+        same = ours[int(row.argmax())]
+        if row.max() < 0.99:
+            continue
+        assert same.predicted_iou == pytest.approx(record["predicted_iou"], abs=1e-3)
+        assert same.area == pytest.approx(record["area"], rel=0.01, abs=2)
+        assert same.bbox == pytest.approx(np.add(record["bbox"], [0, 0, 1, 1]), abs=2)
+        assert list(same.crop_box) == record["crop_box"]
+        assert np.allclose(same.point_coords, record["point_coords"], atol=1e-6)
+        assert same.stability_score == pytest.approx(record["stability_score"], abs=0.01)
+
+
+@pytest.mark.parametrize("mode", OUTPUT_MODES)
+def test_forms_of_a_mask(predictor: Predictor, picture: np.ndarray, mode: Any) -> None:
+    (record, *_) = sw.segment_everything(predictor, picture, **LOOSE, points_per_side=6, output_mode=mode)
+    mask, form = record.mask, record["segmentation"]
+    assert mask.shape == picture.shape[:2]
+    assert record.area == mask.sum() > 0
+    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    assert record.bbox == (columns[0], rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1)
+    if mode == "binary_mask":
+        assert (form == mask).all()
+    elif mode == "polygons":
+        assert all(ring.shape[1] == 2 for ring in form)
+        assert min(ring.min() for ring in form) >= 0
+    else:
+        assert isinstance(form["counts"], str if mode == "coco_rle" else list)
+        assert (mask_from_rle(form) == mask).all()
+    assert set(dict(record)) == {  # type: ignore[call-overload]
+        *("segmentation", "area", "bbox", "predicted_iou", "point_coords", "stability_score", "crop_box")
+    }
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(lambda: seeded(Sam(SMALL)), lambda: seeded(HqSam(SMALL)), lambda: seeded(MobileSam(SMALL_MOBILE))),
+        *(
+            lambda: seeded(EfficientSam(SMALL_EFFICIENT)),
+            lambda: seeded(Sam2(SMALL_SAM2)),
+            lambda: sw.load_model("tiny"),
+        ),
+    ],
+    ids=["sam", "hq_sam", "mobile_sam", "efficient_sam", "sam2", "tiny"],
+)
+def test_every_family_and_what_a_click_there_gives(model: Any, photo: np.ndarray) -> None:
+    """A record is the mask that a click on its point gives, and where they agree, of each kind of upscaling."""
+    predictor = Predictor(model(), cache=EmbeddingCache())
+    loose = {"pred_iou_thresh": -9.0, "stability_score_thresh": 0.0, "stability_score_offset": 0.01}
+    records = sw.segment_everything(predictor, photo, points_per_side=3, **loose)
+    assert records
+    embedding = predictor.embed(photo)
+    for record in records:
+        answer = predictor.predict(embedding, points=record.point_coords)
+        index = int(np.abs(answer.scores - record.predicted_iou).argmin())
+        assert answer.scores[index] == pytest.approx(record.predicted_iou, abs=1e-3)
+        assert ious([record.mask], [answer.masks[index]])[0, 0] > 0.995
+        assert record.crop_box == (0, 0, 451, 300)
+
+
+def test_masks_stream_in_and_may_be_cancelled(predictor: Predictor, picture: np.ndarray) -> None:
+    options = {**LOOSE, "points_per_side": 8, "crop_n_layers": 1}
+    steps = list(sw.iter_everything(predictor, picture, **options))
+    assert [step.done for step in steps] == sorted({step.done for step in steps})
+    assert steps[-1].done == steps[-1].total == 5 * 64
+    assert steps[2].records
+    final = sw.segment_everything(predictor, picture, **options)
+    assert [r.area for r in steps[-1].records] == [r.area for r in final]
+    early, later = steps[3].records, steps[4].records
+    assert {id(r) for r in early} & {id(r) for r in later}, "what stands stays the same object"
+
+    seen: list[sw.EverythingStep] = []
+    partial = sw.segment_everything(
+        predictor, picture, **options, progress=seen.append, cancelled=lambda: len(seen) == 3
+    )
+    assert len(seen) == 3
+    assert partial == list(seen[-1].records)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"points_per_side": 0},
+        {"points_per_side": None},
+        {"point_grids": [np.zeros((1, 2))]},
+        {"points_per_side": None, "point_grids": [np.full((1, 2), 7.0)]},
+        {"points_per_side": None, "point_grids": [np.zeros((1, 2))], "crop_n_layers": 1},
+        {"box_nms_thresh": 1.5},
+        {"pred_iou_thresh": float("nan")},
+        {"output_mode": "png"},
+        {"crop_n_layers": -1},
+        {"points_per_batch": True},
+    ],
+    ids=str,
+)
+def test_wrong_options_are_refused(predictor: Predictor, picture: np.ndarray, wrong: dict[str, Any]) -> None:
+    with pytest.raises(sw.PromptError, match="expected|give"):
+        sw.segment_everything(predictor, picture, **wrong)
+    with pytest.raises(sw.PromptError, match="known options"):
+        sw.iter_everything(predictor, picture, points_per_line=3)
+
+
+def test_points_of_ones_own(predictor: Predictor, picture: np.ndarray) -> None:
+    grid = np.array([[0.5, 0.5]])
+    records = sw.segment_everything(
+        predictor, picture, points_per_side=None, point_grids=[grid], pred_iou_thresh=0.0, stability_score_thresh=0.0
+    )
+    assert {record.point_coords for record in records} == {((125.0, 90.0),)}
+
+
+def test_small_regions() -> None:
+    mask = np.zeros((20, 20), bool)
+    mask[2:12, 2:12] = True
+    mask[5, 5] = False
+    mask[15, 15:18] = True
+    filled, changed = without_small_regions(mask, 4, holes=True)
+    assert changed
+    assert filled[5, 5]
+    cleaned, changed = without_small_regions(filled, 4, holes=False)
+    assert changed
+    assert cleaned.sum() == 100
+    assert without_small_regions(cleaned, 4, holes=False) == (cleaned, False)
+    tiny = np.zeros((9, 9), bool)
+    tiny[1, 1] = tiny[4, 4:6] = True
+    largest, _ = without_small_regions(tiny, 4, holes=False)
+    assert largest.sum() == 2
+
+
+def test_in_a_session_one_undo_takes_it_all_back(predictor: Predictor, picture: np.ndarray) -> None:
+    session = sw.Session(picture, model=predictor)
+    session.click(60, 60)
+    session.choose(0)
+    mine = session.accept("mine")
+    options = {**LOOSE, "points_per_side": 8}
+    counts: list[int] = []
+    session.on_change(lambda: counts.append(len(session.objects)))
+    found = session.everything(**options)
+    assert len(found) > 5
+    assert session.objects == (mine, *found)
+    assert max(counts[:-1]) > 1, "they show while they are found"
+    assert len({item.label for item in session.objects}) == len(session.objects)
+    assert len({item.color for item in session.objects}) == len(session.objects)
+    assert all(ious([mine.mask], [item.mask])[0, 0] < 0.7 for item in found), "what is there is not found again"
+    assert all(item.mask.any() and item.prompt.points for item in found)
+    session.undo()
+    assert session.objects == (mine,)
+    session.redo()
+    assert session.objects == (mine, *found)
+
+    before = session.state
+    assert session.everything(**options, cancelled=lambda: True) == ()
+    assert session.state is before
+    with pytest.raises(sw.PromptError):
+        session.everything(points_per_side=-1)
+    assert session.state is before
+    with pytest.raises(ZeroDivisionError):
+        session.everything(**options, progress=lambda _: 1 / 0)
+    assert session.state is before
