@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "sam_widget"
+# Bytes, of the bundle after gzip.
+BUDGET = 60_000
 BUNDLE = {"sam_widget/widget/static/widget.js", "sam_widget/widget/static/widget.css"}
 
 
@@ -34,6 +37,12 @@ def data_files() -> set[str]:
         path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix in (".safetensors", ".md", ".png", ".jpg")
     }
     return {path.relative_to(REPOSITORY).as_posix() for path in found} | BUNDLE | {"sam_widget/py.typed"}
+
+
+def test_the_bundle_stays_small() -> None:
+    """What every notebook loads: script and style, compressed as a server sends them."""
+    size = sum(len(gzip.compress((REPOSITORY / name).read_bytes())) for name in BUNDLE)
+    assert size <= BUDGET, f"{size} bytes"
 
 
 def test_the_wheel_brings_everything_and_nothing_else(distributions: Path) -> None:

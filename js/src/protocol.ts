@@ -336,6 +336,21 @@ export interface PlaceData {
   failed: number[];
 }
 
+/** A mask in a page without a kernel; `runs` are packed row runs in base64. */
+export interface SavedMask {
+  id: string;
+  width: number;
+  height: number;
+  runs: string;
+}
+
+/** What a page without a kernel shows beside the state: the whole photo, encoded and in base64, and the masks. */
+export interface Saved {
+  mime: string;
+  picture: string;
+  masks: SavedMask[];
+}
+
 export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear | Render | Tile | Show | Mark;
 
 export type Reply = Answer | Masks | PreviewMask | TilePicture;

@@ -8,6 +8,7 @@ import type {
   PreviewMask,
   PromptData,
   RenderingData,
+  Saved,
   SettingsData,
   State,
   TilePicture,
@@ -18,7 +19,7 @@ import { type Body, type Channel, Transport } from "./transport";
 
 /** What the store needs of an anywidget model. */
 export interface Model extends Channel {
-  get(key: "state"): unknown;
+  get(key: "state" | "saved"): unknown;
 }
 
 /** A mask that the kernel would choose for a prompt, and the score it expects of it. */
@@ -55,6 +56,8 @@ const MOST_UNNAMED = 32;
 
 /** Milliseconds after which a view that hears nothing says so. */
 const PATIENCE = 10_000;
+/** Milliseconds, beside ten times what a decode takes, after which the kernel must be busy with something else. */
+const BUSY = 2000;
 
 export interface StoreOptions<Bitmap> {
   model: Model;
@@ -76,6 +79,10 @@ export class Store<Bitmap = ImageBitmap> {
   lost = false;
   /** The kernel has left this view's first words unanswered for long: it is busy, or not there. */
   unanswered = false;
+  /** The kernel has left an edit of this view unanswered for a while: it runs a cell, and the edit waits for it. */
+  busy = false;
+  /** This is a page that was saved: there is no kernel, and nothing to ask. */
+  readonly saved: boolean = false;
   /** The number of the last own request whose answer, and the state it led to, have arrived. */
   answered = 0;
 
@@ -89,6 +96,9 @@ export class Store<Bitmap = ImageBitmap> {
   /** The image of a gallery that we are on the way to. */
   #going: { seq: number; index: number } | null = null;
   #open = 0;
+  /** Requests under way that change something. */
+  #edits = 0;
+  #watching: ReturnType<typeof setTimeout> | undefined;
   #settings: { seq: number; settings: SettingsData } | null = null;
   /** Undo, redo and the like under way: what the prompt will be is the kernel's to say. */
   #unknownPrompt: Promise<unknown> | null = null;
@@ -97,6 +107,8 @@ export class Store<Bitmap = ImageBitmap> {
   readonly #previews = new Map<number, (preview: Preview | null) => void>();
   /** Tiles asked for, by number. */
   readonly #pictures = new Map<number, (bytes: Uint8Array, mime: string) => void>();
+  /** The whole photo, in a saved page. */
+  readonly #picture: { bytes: Uint8Array; mime: string } | null = null;
   /** Answers that came before the state they led to. */
   #early: { revision: number; arrive: () => void }[] = [];
 
@@ -117,8 +129,17 @@ export class Store<Bitmap = ImageBitmap> {
     this.#transport = new Transport(model, handlers, signal);
     this.tiles = new Tiles({ ask: (place, rendering) => this.#tile(place, rendering), close, changed });
     signal.addEventListener("abort", () => this.tiles.close(), { once: true });
+    signal.addEventListener("abort", () => clearTimeout(this.#watching), { once: true });
+    const saved = model.get("saved") as Partial<Saved> | null | undefined;
+    if (saved?.picture) {
+      this.saved = true;
+      this.#picture = { bytes: fromBase64(saved.picture), mime: saved.mime ?? "" };
+      this.state = { ...this.state, can_undo: false, can_redo: false, refines: false };
+      for (const { id, width, height, runs } of saved.masks ?? [])
+        this.masks.set(id, unpackMask(fromBase64(runs), width, height));
+    }
     this.tiles.show(this.state.image);
-    void this.#sayHello();
+    if (!this.saved) void this.#sayHello();
   }
 
   /** The prompt to draw and to build on: the one last asked for, else the kernel's. */
@@ -142,16 +163,18 @@ export class Store<Bitmap = ImageBitmap> {
   }
 
   get canAccept(): boolean {
-    return this.chosen !== null || this.predicting;
+    return !this.saved && (this.chosen !== null || this.predicting);
   }
 
   get canClear(): boolean {
+    if (this.saved) return false;
     return !isEmpty(this.prompt) || this.state.candidates.length > 0 || this.state.editing !== null;
   }
 
   /** What the view is busy with, for people and for tests. */
   get status(): State["status"] {
     if (this.lost) return "error";
+    if (this.saved) return this.tiles.ready ? "ready" : this.failure ? "error" : "loading";
     if (this.state.status !== "ready") return this.state.status;
     if (this.state.image && !this.tiles.ready) return this.failure ? "error" : "loading";
     return this.#open ? "predicting" : "ready";
@@ -172,7 +195,7 @@ export class Store<Bitmap = ImageBitmap> {
 
   /** What a prompt would give; null when that cannot be known now. It shows nowhere, neither as an edit nor as work. */
   async preview(prompt: PromptData): Promise<Preview | null> {
-    if (this.lost || this.#going) return null;
+    if (this.lost || this.saved || this.#going) return null;
     const { seq, answer } = this.#transport.send({ type: "preview", prompt });
     const none = answer.then(() => null);
     const found = new Promise<Preview | null>((resolve) => this.#previews.set(seq, resolve));
@@ -279,6 +302,19 @@ export class Store<Bitmap = ImageBitmap> {
     return this.#going?.index ?? there;
   }
 
+  /** Wait for an answer to the edits under way; the kernel must be busy if for long none comes. */
+  #watch(): void {
+    clearTimeout(this.#watching);
+    this.busy = false;
+    if (this.#edits === 0 || this.#signal.aborted) return;
+    const tire = (): void => {
+      // What the kernel does for this widget, such as embedding, it says.
+      this.busy = this.state.status === "ready";
+      this.#changed();
+    };
+    this.#watching = setTimeout(tire, BUSY + 10 * (this.state.decode_ms ?? 0));
+  }
+
   #tire(): void {
     this.unanswered = true;
     this.#changed();
@@ -310,12 +346,17 @@ export class Store<Bitmap = ImageBitmap> {
 
   /** Send a request; returns once its answer and the state it led to have arrived. */
   async #request(body: Body, sent?: (seq: number) => void): Promise<void> {
-    if (this.lost || (this.#going && body.type !== "show" && body.type !== "hello")) return;
+    if (this.lost || this.saved || (this.#going && body.type !== "show" && body.type !== "hello")) return;
     const { seq, answer } = this.#transport.send(body);
     sent?.(seq);
     this.#open++;
     this.#changed();
+    const edit = body.type === "hello" ? 0 : 1;
+    this.#edits += edit;
+    this.#watch();
     const heard = await answer;
+    this.#edits -= edit;
+    this.#watch();
     if (heard.revision > this.state.revision && !this.lost)
       await new Promise<void>((arrive) => this.#early.push({ revision: heard.revision, arrive }));
     this.#open--;
@@ -384,6 +425,10 @@ export class Store<Bitmap = ImageBitmap> {
   }
 
   async #tile(place: Place, rendering: RenderingData): Promise<Bitmap | null> {
+    if (this.#picture) {
+      const whole = place.level === (this.state.image?.levels ?? 0) - 1;
+      return whole ? await this.#decodeTile(this.#picture.bytes, this.#picture.mime) : null;
+    }
     if (this.lost) return null;
     const { seq, answer } = this.#transport.send({ type: "tile", ...place, rendering });
     const picture = new Promise<Bitmap | null>((resolve) => {
@@ -447,6 +492,10 @@ function namedMasks(state: State): Set<string> {
 function readState(model: Model): State {
   const state = model.get("state") as State | null | undefined;
   return typeof state?.revision === "number" ? state : NO_STATE;
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
 function reason(error: unknown): string {

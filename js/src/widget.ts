@@ -102,7 +102,7 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
       part.update();
     const { image } = store.state;
     root.style.setProperty("--sam-aspect", String(image ? image.width / image.height : 1.5));
-    setAttributes(root, { "data-state": store.status, "data-seq": store.answered });
+    setAttributes(root, { "data-state": store.status, "data-seq": store.answered, "data-saved": store.saved });
     hover.follow({
       prompt: store.prompt,
       active:

@@ -37,6 +37,8 @@ export function imageOf(width: number, height: number, levels = 1, hash = "cat")
 export class FakeModel implements Model {
   readonly sent: Sent[] = [];
   state: unknown;
+  /** As `_get_embed_state` fills it. */
+  saved: unknown = {};
   /** Thrown by `send`, as a host does whose kernel is dead. */
   broken: Error | null = null;
   readonly #listeners = new Map<string, Set<Callback>>();
@@ -45,8 +47,8 @@ export class FakeModel implements Model {
     this.state = state;
   }
 
-  get(): unknown {
-    return this.state;
+  get(key: "state" | "saved"): unknown {
+    return key === "state" ? this.state : this.saved;
   }
 
   send(content: unknown): void {

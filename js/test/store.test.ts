@@ -3,6 +3,8 @@ import type { PointData, PromptData, State } from "../src/protocol";
 import { NO_PROMPT, Store } from "../src/store";
 import { bytes, FakeModel, imageOf, packedMask, STATE, settled } from "./fake";
 
+const bytesOf = (view: DataView): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+
 const closing: AbortController[] = [];
 afterEach(() => {
   for (const controller of closing.splice(0)) controller.abort();
@@ -406,6 +408,72 @@ describe("a kernel that goes away", () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe("a kernel busy with a cell", () => {
+  it("is told after a while, and until it answers", async () => {
+    const { model, store } = await open();
+    vi.useFakeTimers();
+    try {
+      void store.edit(add(point(1)));
+      vi.advanceTimersByTime(2000);
+      expect(store.busy).toBe(false);
+      vi.advanceTimersByTime(200);
+      expect(store.busy).toBe(true);
+      void store.edit(add(point(2)));
+      expect(store.prompt.points).toEqual([point(1), point(2)]);
+      vi.useRealTimers();
+      await model.answer(model.sent[1], { outcome: "superseded" });
+      expect([store.busy, store.status]).toEqual([false, "predicting"]);
+      await model.answer(model.sent[2]);
+      expect(store.status).toBe("ready");
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("is no such thing while it embeds, or without a request", async () => {
+    const { model, store } = await open();
+    vi.useFakeTimers();
+    try {
+      vi.advanceTimersByTime(60_000);
+      expect(store.busy).toBe(false);
+      void store.edit(add(point(1)));
+      model.set({ revision: 2, status: "embedding" });
+      vi.advanceTimersByTime(60_000);
+      expect(store.busy).toBe(false);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe("a saved page", () => {
+  const saved = {
+    mime: "image/png",
+    picture: btoa("photo"),
+    masks: [{ id: "a", width: 4, height: 4, runs: btoa(String.fromCharCode(...bytesOf(packedMask()))) }],
+  };
+
+  it("shows photo and masks, and asks nobody", async () => {
+    const state = { ...STATE, image: imageOf(4, 4), candidates: [candidate("a")], chosen: 0, can_undo: true };
+    const model = new FakeModel({ ...state, status: "embedding" });
+    model.saved = saved;
+    const controller = new AbortController();
+    closing.push(controller);
+    const decode = vi.fn(async (bytes: Uint8Array) => `${bytes.length} bytes`);
+    const options = { decode, close: vi.fn(), changed: vi.fn(), signal: controller.signal };
+    const store = new Store({ model, ...options });
+    await settled();
+    expect([store.saved, store.status, store.tiles.whole?.bitmap]).toEqual([true, "ready", "5 bytes"]);
+    expect([...(store.mask("a")?.runs ?? [])]).toEqual([0, 2]);
+    expect([store.canAccept, store.canClear, store.state.can_undo]).toEqual([false, false, false]);
+    await store.edit(add(point(1)));
+    await store.undo();
+    expect(await store.preview(NO_PROMPT)).toBeNull();
+    expect(store.prompt.points).toEqual([]);
+    expect(model.sent).toEqual([]);
   });
 });
 

@@ -475,6 +475,25 @@ class PlaceData:
     failed: list[int]
 
 
+@dataclass(frozen=True)
+class SavedMask:
+    """A mask in a page without a kernel; `runs` are packed row runs in base64."""
+
+    id: str
+    width: int
+    height: int
+    runs: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a page without a kernel shows beside the state: the whole photo, encoded and in base64, and the masks."""
+
+    mime: str
+    picture: str
+    masks: list[SavedMask]
+
+
 Request = (
     Hello
     | Predict

@@ -29,7 +29,7 @@ from sam_widget.widget.picture import nobody_is_there, picture_of
 from sam_widget.widget.prompt_wire import prompt_from, vertices_from
 from sam_widget.widget.scripting import Scripting
 from sam_widget.widget.sharing import one_core_left
-from sam_widget.widget.wire import MaskNames, Status, image_data, mask_message, rendering_from, state_of
+from sam_widget.widget.wire import MaskNames, Status, image_data, mask_message, rendering_from, saved_view, state_of
 from sam_widget.widget.worker import Worker
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     _css = _bundled("widget.css")
 
     state = traitlets.Dict(help="All that a view draws: `protocol.State`; only the kernel writes it.").tag(sync=True)
+    saved = traitlets.Dict(help="`protocol.Saved` in a page without a kernel, else empty.").tag(sync=True)
     candidates = traitlets.Tuple(
         read_only=True, help="The masks offered for the prompt: `Candidate`, in the model's own order."
     )
@@ -139,6 +140,15 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self.on_msg(self._receive)
         self._publish()
         self._worker.put(Open())
+
+    def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  ipywidgets' own
+        """What ipywidgets writes into a page. Nobody can be asked for photo and masks there, so they go along."""
+        with self._wire:
+            embedded: dict[str, Any] = super()._get_embed_state(drop_defaults=drop_defaults)
+            if self._pyramid is not None:
+                saved = saved_view(self._pyramid, self._names.all(), self._session_if_open())
+                embedded["state"]["saved"] = protocol.to_json(saved)
+        return embedded
 
     # ------------------------------------------------------------------------------------------------ for scripts
 

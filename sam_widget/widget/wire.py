@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Literal
 
 from sam_widget.cleanup import MaskSettings
@@ -17,6 +18,8 @@ from sam_widget.widget.protocol import (
     ObjectData,
     PromptData,
     RenderingData,
+    Saved,
+    SavedMask,
     State,
     ValuesData,
 )
@@ -136,6 +139,15 @@ def mask_message(name: str, mask: StoredMask) -> tuple[MaskData, bytes]:
     """Return a mask as it travels: packed row runs."""
     height, width = mask.shape
     return MaskData(name, width, height), pack_runs(mask.runs, width)
+
+
+def saved_view(pyramid: Pyramid, masks: list[tuple[str, StoredMask]], session: Session | None) -> Saved:
+    """Return what a page without a kernel needs beside the state."""
+    rendering = USUAL if session is None else session.state.rendering
+    mime, picture = pyramid.encoded(pyramid.levels - 1, 0, 0, rendering)
+    parts = [mask_message(name, mask) for name, mask in masks]
+    saved = [SavedMask(data.id, data.width, data.height, b64encode(runs).decode()) for data, runs in parts]
+    return Saved(mime, b64encode(picture).decode(), saved)
 
 
 def image_data(pyramid: Pyramid) -> ImageData:

@@ -178,6 +178,20 @@ class Notebook:
         _raise_error(outputs)
         return _text(outputs)
 
+    def start_cell(self, code: str) -> None:
+        """Run code in a new last cell, and return as soon as the kernel is busy with it."""
+        self.page.evaluate(
+            """async code => {
+                const notebook = window.jupyterapp.shell.currentWidget.content
+                notebook.activeCellIndex = notebook.widgets.length - 1
+                await window.jupyterapp.commands.execute('notebook:insert-cell-below')
+                notebook.activeCell.model.sharedModel.setSource(code)
+                window.jupyterapp.commands.execute('notebook:run-cell')
+            }""",
+            code,
+        )
+        self._wait("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
+
     def outputs(self) -> list[str]:
         """The output of every code cell as text: what it printed, then its result."""
         return [_text(outputs) for outputs in self._raw_outputs()]

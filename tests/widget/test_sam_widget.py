@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ipywidgets.embed import embed_data
 from PIL import Image
 
 import sam_widget as sw
@@ -396,3 +398,17 @@ def test_opening_a_widget_does_not_wait_for_torch() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+def test_a_page_without_a_kernel_has_the_photo_and_the_masks(widget: SamWidget) -> None:
+    widget.click(150, 120)
+    widget.accept("cat")
+    widget.click(300, 200)
+    assert widget.saved == {}
+    state = embed_data(views=[widget])["manager_state"]["state"][widget.model_id]["state"]
+    assert base64.b64decode(state["saved"]["picture"]).startswith(b"\x89PNG")
+    masks = {m["id"]: unpacked(base64.b64decode(m["runs"]), m) for m in state["saved"]["masks"]}
+    np.testing.assert_array_equal(masks[state["state"]["objects"][0]["mask"]], widget.objects[0].mask)
+    for shown, candidate in zip(state["state"]["candidates"], widget.candidates, strict=True):
+        np.testing.assert_array_equal(masks[shown["mask"]], candidate.mask)
+    assert widget.saved == {}, "a view beside a kernel asks for what it needs"

@@ -29,6 +29,8 @@ export function isError(store: Store): boolean {
 export function statusText(store: Store): string {
   const { message, status, candidates, objects, editing } = store.state;
   if (store.failure !== null) return store.failure;
+  if (store.saved) return `Saved without a kernel, only to look at. ${count(objects.length)}`;
+  if (store.busy) return "Kernel busy: what you do here waits for it, and nothing is lost.";
   if (store.unanswered) return "The kernel has not answered yet. If it was restarted, run this cell again.";
   if (status === "loading") return message || "Loading…";
   if (status === "embedding") return message || "Embedding the photo…";
@@ -45,7 +47,9 @@ export function statusText(store: Store): string {
   }
   if (message) return message;
   if (status === "predicting") return "Predicting…";
-  return objects.length === 1
-    ? "Ready. 1 object."
-    : `Ready. ${objects.length || "No"} objects${objects.length ? "" : " yet"}.`;
+  return `Ready. ${count(objects.length)}`;
+}
+
+function count(objects: number): string {
+  return objects === 1 ? "1 object." : objects ? `${objects} objects.` : "No objects yet.";
 }

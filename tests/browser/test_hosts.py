@@ -1,0 +1,147 @@
+"""Where else a notebook lives: Jupyter Notebook 7, marimo, and a plain page without a kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from ipywidgets.embed import embed_data
+from playwright.sync_api import Page, expect
+
+import sam_widget as sw
+from sam_widget.widget import sam_widget
+from tests.browser.lab import TIMEOUT_MS, Lab
+from tests.browser.test_widget import FACE, SHOW_CAT, View
+
+
+def try_out(page: Page) -> View:
+    """Click, choose, accept, and take it back."""
+    root = page.locator(".sam-widget")
+    expect(root).to_have_attribute("data-state", "ready", timeout=TIMEOUT_MS)
+    view = View(page, root)
+    view.click(*FACE)
+    expect(view.candidates).to_have_count(3)
+    assert view.painted() > 500
+    view.button("Accept").click()
+    expect(view.objects).to_have_count(1)
+    view.press("Control+z")
+    expect(view.objects).to_have_count(0)
+    return view
+
+
+def test_jupyter_notebook(lab: Lab, page: Page) -> None:
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [nbformat.v4.new_code_cell(SHOW_CAT)]
+    document = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(document, lab.root / "notebook7.ipynb")
+    page.goto(f"{lab.url}/notebooks/notebook7.ipynb")
+    page.locator(".jp-CodeCell").first.click()
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached", timeout=TIMEOUT_MS)
+    page.keyboard.press("Shift+Enter")
+    try_out(page)
+    lab.shut_down_kernels()
+
+
+MARIMO = """import marimo
+app = marimo.App()
+
+
+@app.cell
+def _():
+    import marimo as mo
+    import sam_widget as sw
+
+    w = mo.ui.anywidget(sw.SamWidget(sw.sample("cat")))
+    w
+    return
+
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+@pytest.fixture
+def marimo(tmp_path: Path) -> Iterator[str]:
+    """The address of a marimo app that shows the widget."""
+    app = tmp_path / "app.py"
+    app.write_text(MARIMO, encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "marimo", "--quiet", "run", str(app), "--headless", "--no-token"]
+    log = (tmp_path / "marimo.log").open("wb")
+    server = subprocess.Popen(
+        [*command, "--host=127.0.0.1", f"--port={port}"], cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT
+    )
+    url = f"http://127.0.0.1:{port}"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while True:
+        with contextlib.suppress(OSError):
+            opener.open(url, timeout=30).close()
+            break
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=0.1)
+            pytest.fail((tmp_path / "marimo.log").read_text())
+    yield url
+    server.terminate()
+    server.wait()
+    log.close()
+
+
+def test_marimo(marimo: str, page: Page) -> None:
+    page.goto(marimo)
+    try_out(page)
+
+
+# What a host does with an anywidget, and nothing else: there is no kernel behind it.
+HOST = """<!doctype html><meta charset="utf-8"><title>Saved</title><div id="here"></div>
+<script type="application/json" id="state">{state}</script>
+<script type="module">
+    const state = JSON.parse(document.getElementById('state').textContent)
+    const style = document.createElement('style')
+    style.textContent = state._css
+    document.head.append(style)
+    const {{default: widget}} = await import(URL.createObjectURL(new Blob([state._esm], {{type: 'text/javascript'}})))
+    const model = {{get: key => state[key], on() {{}}, off() {{}}, send() {{}}, set() {{}}, save_changes() {{}}}}
+    widget.render({{model, el: document.getElementById('here')}})
+</script>"""
+
+
+def test_a_page_without_a_kernel(page: Page, tmp_path: Path) -> None:
+    widget = sw.SamWidget(sw.sample("cat"))
+    widget.click(*FACE)
+    widget.accept("cat </script><b>")
+    widget.click(300, 200)
+    state = embed_data(views=[widget])["manager_state"]["state"][widget.model_id]["state"]
+    widget.close()
+    state |= {name: (sam_widget.STATIC / f"widget.{end}").read_text("utf-8") for name, end in SOURCES}
+    file = tmp_path / "saved.html"
+    file.write_text(HOST.format(state=json.dumps(state).replace("</", "<\\/")), encoding="utf-8")
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(file.as_uri())
+    root = page.locator(".sam-widget")
+    expect(root).to_have_attribute("data-state", "ready")
+    view = View(page, root)
+    expect(view.status).to_contain_text("Saved without a kernel")
+    expect(view.objects.first).to_contain_text("cat </script><b>")
+    expect(view.candidates).to_have_count(3)
+    assert view.painted() > 500
+    expect(view.root.get_by_role("button", name="Accept")).to_be_hidden()
+    expect(view.root.get_by_role("button", name="Remove")).to_be_hidden()
+    view.canvas.click(position=view.position(*FACE))
+    view.canvas.press("Control+z")
+    expect(view.candidates).to_have_count(3)
+    assert errors == []
+
+
+SOURCES = (("_esm", "js"), ("_css", "css"))
