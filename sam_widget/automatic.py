@@ -194,7 +194,7 @@ def segment_everything(
     points_per_batch: int = 64,
     pred_iou_thresh: float | None = None,
     stability_score_thresh: float | None = None,
-    stability_score_offset: float = 1.0,
+    stability_score_offset: float | None = None,
     box_nms_thresh: float = 0.7,
     crop_n_layers: int = 0,
     crop_nms_thresh: float = 0.7,

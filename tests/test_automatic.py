@@ -192,6 +192,11 @@ def test_every_family_and_what_a_click_there_gives(model: Any, photo: np.ndarray
         assert record.crop_box == (0, 0, 451, 300)
 
 
+def test_the_embedded_model_finds_things_as_it_is(photo: np.ndarray) -> None:
+    records = sw.segment_everything("tiny", photo, points_per_side=8)
+    assert len(records) >= 3
+
+
 def test_masks_stream_in_and_may_be_cancelled(predictor: Predictor, picture: np.ndarray) -> None:
     options = {**LOOSE, "points_per_side": 8, "crop_n_layers": 1}
     steps = list(sw.iter_everything(predictor, picture, **options))

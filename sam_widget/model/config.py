@@ -175,6 +175,10 @@ class TinyConfig(SamConfig):
     iou_hidden_dim: int = 128
     pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
     pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
+    # Its scores are lower than SAM's, and its logits nearer to zero.
+    pred_iou_thresh: float = 0.4
+    stability_score_thresh: float = 0.7
+    stability_score_offset: float = 0.1
 
 
 VIT_B = SamConfig()
@@ -207,7 +211,4 @@ TINY_VIT = SamConfig(
     decoder_heads=4,
     decoder_mlp_dim=512,
     iou_hidden_dim=128,
-    pred_iou_thresh=0.3,
-    stability_score_thresh=0.6,
-    stability_score_offset=0.2,
 )
