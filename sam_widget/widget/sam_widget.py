@@ -141,6 +141,13 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._publish()
         self._worker.put(Open())
 
+    def _send(self, msg: dict[str, Any], buffers: Any = None) -> None:
+        """Send a message of any kind: all of ipywidgets' own pass here."""
+        super()._send(msg, buffers)
+        # From 7.4 on ipykernel takes a view's next message for a reply, due in the shell that this one was sent from,
+        # and that may run a cell for long. Here nothing waits for replies: a message's own subshell is right.
+        getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)
+
     def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  ipywidgets' own
         """What ipywidgets writes into a page. Nobody can be asked for photo and masks there, so they go along."""
         with self._wire:

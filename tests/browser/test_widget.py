@@ -255,29 +255,6 @@ def test_objects_are_renamed_and_removed(notebook: Open) -> None:
     expect(view.objects).to_have_count(0)
 
 
-def test_clicks_go_on_while_a_cell_runs(notebook: Open) -> None:
-    """JupyterLab hands widget messages to a kernel subshell; the model has a thread of its own."""
-    release = "import threading\nrelease = threading.Event()\nw.observe(lambda _: release.set(), 'score')"
-    opened = notebook(SHOW_CAT, release)
-    opened.run_all()
-    view = View.of(opened)
-    opened.page.evaluate(
-        """async () => {
-            const notebook = window.jupyterapp.shell.currentWidget.content
-            notebook.activeCellIndex = notebook.widgets.length - 1
-            await window.jupyterapp.commands.execute('notebook:insert-cell-below')
-            notebook.activeCell.model.sharedModel.setSource('print("released", release.wait(100))')
-            window.jupyterapp.commands.execute('notebook:run-cell')
-        }"""
-    )
-    opened.page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
-    )
-    view.click(*FACE)
-    expect(view.candidates).to_have_count(3)
-    expect(opened.page.locator(".jp-OutputArea-output").last).to_contain_text("released True")
-
-
 @pytest.mark.parametrize(
     ("width", "theme"), [(520, "JupyterLab Light"), (520, "JupyterLab Dark"), (1280, "JupyterLab Dark")]
 )
