@@ -94,6 +94,7 @@ def test_a_folder_is_labelled_by_hand(notebook: Open) -> None:
     opened.run_cell("g.go('2 rocket.png')")
     at("2 rocket.png", 4)
 
+    opened.save()
     opened.reload()
     view = View.of(opened)
     at("2 rocket.png", 4)
