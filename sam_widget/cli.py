@@ -30,6 +30,7 @@ _EXAMPLES = """\
 examples:
   sam-widget embed photos                                  every widget then opens these photos at once
   sam-widget segment photos --prompts boxes.csv -o work    one session file a photo, with an object a prompt
+  sam-widget everything photos -o work                     a mask of everything in every photo
   sam-widget export work -o annotations.json               all of it as COCO
   sam-widget replay work --model vit_b                     what another model makes of the same prompts
 
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("sam-widget", description=_ABOUT, epilog=_EXAMPLES, formatter_class=_Plain)
     parser.add_argument("--version", action="version", version=f"sam-widget {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for add in (_add_embed, _add_segment, _add_export, _add_replay, _add_models):
+    for add in (_add_embed, _add_segment, _add_everything, _add_export, _add_replay, _add_models):
         add(commands)
     return parser
 
@@ -202,6 +203,63 @@ def _segment(
     return _tell(report, quiet=quiet)
 
 
+# ------------------------------------------------------------------------------------------------ everything
+
+
+def _add_everything(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "everything",
+        _everything,
+        short="segment everything",
+        long="""
+        Find a mask of everything in photos, as SAM's automatic mask generator does, and keep each photo's objects in a
+        session file, FOLDER/<photo>.sam. A photo that has one is done.
+        """,
+        examples="""
+        examples:
+          sam-widget everything photos -o work
+          sam-widget everything photos -o work --model vit_b --points-per-side 16 --min-mask-region-area 50
+        """,
+    )
+    _add_images(parser)
+    _add_sessions(parser)
+    _add_model(parser)
+    for option, kind, text in (
+        ("--points-per-side", int, "points along a side of the grid (default: 32)"),
+        ("--pred-iou-thresh", float, "drop masks that the model expects less of (default: as its authors advise)"),
+        ("--stability-score-thresh", float, "drop masks that are less stable (default: as the model's authors advise)"),
+        ("--crop-n-layers", int, "look again at crops half, a quarter, ... of the photo's size (default: 0)"),
+        ("--min-mask-region-area", int, "remove islands and holes of fewer pixels (default: 0)"),
+    ):
+        parser.add_argument(option, metavar="N", type=kind, help=text)
+    _add_quiet(parser)
+
+
+def _everything(
+    images: list[str],
+    *,
+    out: str,
+    recursive: bool,
+    overwrite: bool,
+    model: str,
+    quiet: bool,
+    **options: float | None,
+) -> int:
+    from sam_widget.sessions import everything_folder
+
+    report = everything_folder(
+        images,
+        sessions=out,
+        model=model,
+        recursive=recursive,
+        overwrite=overwrite,
+        progress=_bar(quiet=quiet),
+        **{name: value for name, value in options.items() if value is not None},
+    )
+    return _tell(report, quiet=quiet)
+
+
 # ------------------------------------------------------------------------------------------------ export
 
 
@@ -324,6 +382,12 @@ class _Plain(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28, width=100)
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if action.nargs == argparse.PARSER:
+            # argparse forgets that commands are indented below their heading.
+            self._action_max_length += self._indent_increment
 
 
 def _command(commands: Any, name: str, run: Callable[..., int], *, short: str, long: str, examples: str) -> Any:

@@ -71,6 +71,44 @@ def segment_folder(
     return _make(album, wanted, answer, model, doing="Segmenting", overwrite=overwrite, progress=progress)
 
 
+def everything_folder(
+    images: str | Path | Iterable[str | Path],
+    *,
+    sessions: str | Path,
+    model: str | Path | Sam | Predictor = "tiny",
+    recursive: bool = False,
+    overwrite: bool = False,
+    progress: bool | None = True,
+    **options: Any,
+) -> BatchReport:
+    """Find everything in every image of a folder, and keep each image's objects in a session file.
+
+    Args:
+        images: As for `segment_folder`, and so is the rest.
+        sessions: The folder of the session files.
+        model: What finds.
+        recursive: Look into the folders of a folder, too.
+        overwrite: Do images anew that have a session file.
+        progress: Show a progress bar; None shows one in a terminal only.
+        **options: As for `segment_everything`.
+
+    Raises:
+        ImageError: There is no such folder, or no image in it.
+        ModelError: The model cannot be loaded.
+        PromptError: An option is out of its range.
+    """
+    from sam_widget.automatic import EverythingOptions
+
+    EverythingOptions(**options)  # A mistake in them is not one of the first image.
+    album = Album(images, sessions=sessions, recursive=recursive)
+
+    def find(session: Session, _name: str) -> None:
+        session.everything(**options)
+
+    every = range(len(album.images))
+    return _make(album, every, find, model, doing="Segmenting", overwrite=overwrite, progress=progress)
+
+
 def _make(
     album: Album,
     wanted: Sequence[int],

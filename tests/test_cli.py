@@ -18,7 +18,7 @@ from PIL import Image
 import sam_widget as sw
 from sam_widget.cli import main
 
-COMMANDS = ("embed", "segment", "export", "replay", "models")
+COMMANDS = ("embed", "segment", "everything", "export", "models")
 
 
 @pytest.fixture
@@ -157,6 +157,22 @@ def test_replay(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert [line.split()[:3] for line in out.splitlines()[2:]] == [["0.png", "dot", "1.000"], ["2.png", "dot", "1.000"]]
     assert "1.png.sam" in err
     assert Image.open(tmp_path / "compared.png").width > 300
+
+
+def test_everything(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    work = tmp_path / "work"
+    options = ["--points-per-side", "2", "--pred-iou-thresh", "0", "--stability-score-thresh", "0", "-o", str(work)]
+    assert main(["everything", str(folder), *options]) == 0
+    assert "3 done" in capsys.readouterr().out
+    expected = sw.segment_everything(
+        sw.Predictor("tiny"), folder / "1.png", points_per_side=2, pred_iou_thresh=0, stability_score_thresh=0
+    )
+    found = sw.Session.load(work / "1.png.sam").objects
+    assert [item.area for item in found] == [item.area for item in expected]
+    assert main(["everything", str(folder), *options]) == 0
+    assert "0 done, 3 done before" in capsys.readouterr().out
+    assert main(["everything", str(folder), "--points-per-side", "0", "-o", str(tmp_path / "new")]) == 1
+    assert "points_per_side is 0" in capsys.readouterr().err
 
 
 def many(folder: Path, count: int) -> None:
