@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.model.sam import Sam, tiny
+from sam_widget.model.sam import Sam
+from sam_widget.model.tiny import tiny
 
 LABEL = '<img src=x onerror=alert(1)> & "x"'
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
-from sam_widget.widget.sam_widget import SamWidget, _decode_ms
+from sam_widget.widget.sam_widget import SamWidget, decode_ms
 from tests.widget.test_sam_widget import View, prompt, wait_for
 
 
@@ -183,7 +183,7 @@ def test_the_state_says_how_long_an_answer_takes(widget: SamWidget, monkeypatch:
     assert widget.state["decode_ms"] > 0
     clock = iter([0.0, 9.0, 10.0, 10.02, 11.0, 11.03])
     monkeypatch.setattr("sam_widget.widget.sam_widget.time.perf_counter", lambda: next(clock))
-    assert _decode_ms(widget.session) == 30.0
+    assert decode_ms(widget.session) == 30.0
 
 
 def test_previews_and_edits_from_many_threads_end_in_one_right_state(widget: SamWidget) -> None:
