@@ -27,6 +27,7 @@ from sam_widget.model.config import (
     VIT_H,
     VIT_L,
     SamConfig,
+    TinyConfig,
 )
 from sam_widget.model.sam import Sam
 
@@ -188,10 +189,13 @@ def best_device() -> torch.device:
 
 
 def fast_dtype(device: torch.device, config: SamConfig) -> torch.dtype:
-    """Return bfloat16 where the image encoder is faster in it, else float32.
+    """Return bfloat16 where the image encoder is faster in it and masks stay what they are, else float32.
 
-    On cuda, that is always. On a processor with instructions for it (AVX512-BF16), it is the large plain ViTs.
+    The embedded model is fast anyway, and its convolutions lose too much to bfloat16. Of the others, on cuda it is all.
+    On a processor with instructions for it (AVX512-BF16), it is the large plain ViTs.
     """
+    if isinstance(config, TinyConfig):
+        return torch.float32
     if device.type == "cuda":
         return torch.bfloat16
     has_instructions: bool = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()

@@ -146,5 +146,7 @@ def test_a_size_that_nobody_published_is_named() -> None:
     path = Path("wide.pth")
     state = state_without_memory(lambda: hugging_face_sam("vit_b"))
     state = {key: value.repeat(2) if key.endswith("layer_norm1.weight") else value for key, value in state.items()}
-    with pytest.raises(sw.ModelError, match=r"wide\.pth fits none of tiny, vit_b, .* 1536 channels and 12 blocks"):
+    with pytest.raises(
+        sw.ModelError, match=r"wide\.pth fits none of tiny, tiny_vit, vit_b, .* 1536 channels and 12 blocks"
+    ):
         builder_for(recognise(state, path), path, BUILDERS)

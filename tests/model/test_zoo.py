@@ -92,7 +92,8 @@ def test_the_default_type_is_what_the_processor_is_fast_in(
     assert zoo.fast_dtype(cpu, VIT_B) == (half if has_instructions else torch.float32)
     assert {zoo.fast_dtype(cpu, config) for config in (TINY, MOBILE, SAM2_LARGE)} == {torch.float32}
     assert zoo.fast_dtype(torch.device("mps"), VIT_B) == torch.float32
-    assert zoo.fast_dtype(torch.device("cuda"), TINY) == half
+    assert zoo.fast_dtype(torch.device("cuda"), MOBILE) == half
+    assert zoo.fast_dtype(torch.device("cuda"), TINY) == torch.float32
 
 
 class Bomb:

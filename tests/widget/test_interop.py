@@ -45,7 +45,7 @@ def test_observers_hear_of_every_change_and_find_the_rest_up_to_date(widget: Sam
     widget.click(150, 120)
     assert {name for name, _ in heard} == {"prompt", "candidates", "chosen", "score"}
     heard.clear()
-    widget.choose((widget.session.state.chosen_index or 0) - 1)
+    widget.choose(((widget.session.state.chosen_index or 0) + 1) % 3)
     assert dict(heard) == {"chosen": widget.chosen, "score": widget.score}
     heard.clear()
     cat = widget.accept("cat")
@@ -73,7 +73,7 @@ def test_links(widget: SamWidget) -> None:
     widget.click(150, 120)
     ipywidgets.link((widget, "score"), (scores, "value"))
     assert scores.value == widget.score
-    widget.choose((widget.session.state.chosen_index or 0) - 1)
+    widget.choose(((widget.session.state.chosen_index or 0) + 1) % 3)
     assert scores.value == widget.score
     other = SamWidget(widget.session.image, model=widget.session.predictor)
     ipywidgets.dlink((other, "score"), (label, "description"), lambda score: "" if score is None else f"{score:.2f}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ipywidgets.embed import embed_data
+from ipywidgets.embed import dependency_state, embed_data
 from PIL import Image
 
 import sam_widget as sw
@@ -405,7 +405,8 @@ def test_a_page_without_a_kernel_has_the_photo_and_the_masks(widget: SamWidget) 
     widget.accept("cat")
     widget.click(300, 200)
     assert widget.saved == {}
-    state = embed_data(views=[widget])["manager_state"]["state"][widget.model_id]["state"]
+    embedded = embed_data(views=[widget], state=dependency_state([widget]))
+    state = embedded["manager_state"]["state"][widget.model_id]["state"]
     assert base64.b64decode(state["saved"]["picture"]).startswith(b"\x89PNG")
     masks = {m["id"]: unpacked(base64.b64decode(m["runs"]), m) for m in state["saved"]["masks"]}
     np.testing.assert_array_equal(masks[state["state"]["objects"][0]["mask"]], widget.objects[0].mask)
