@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from sam_widget.image import to_rgb
     from sam_widget.model.mae_zoo import load_mae
     from sam_widget.model.zoo import ModelInfo, load_model, models
+    from sam_widget.photos import sample, samples
     from sam_widget.predictor import Prediction, Predictor
     from sam_widget.prompts import Box, BrushStroke, Point, Prompt, Stroke
     from sam_widget.record.replay import Replay, ReplayRow, replay
     from sam_widget.rendering import Rendering
-    from sam_widget.samples import sample, samples
     from sam_widget.session import Candidate, SegmentedObject, Session
     from sam_widget.widget.gallery import Gallery, GalleryRow
     from sam_widget.widget.sam_widget import SamWidget
@@ -65,7 +65,7 @@ _HOMES = {
     "sam_widget.prompts": ("Box", "BrushStroke", "Point", "Prompt", "Stroke"),
     "sam_widget.record.replay": ("Replay", "ReplayRow", "replay"),
     "sam_widget.rendering": ("Rendering",),
-    "sam_widget.samples": ("sample", "samples"),
+    "sam_widget.photos": ("sample", "samples"),
     "sam_widget.session": ("Candidate", "SegmentedObject", "Session"),
     "sam_widget.widget.gallery": ("Gallery", "GalleryRow"),
     "sam_widget.widget.sam_widget": ("SamWidget",),

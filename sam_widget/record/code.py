@@ -13,11 +13,11 @@ import numpy as np
 from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SessionError
 from sam_widget.image import image_hash
+from sam_widget.photos import sample, samples
 from sam_widget.prompts import Prompt
 from sam_widget.record.origin import Origin, origin_of, origin_of_chosen
 from sam_widget.record.record import image_blobs, without_precision
 from sam_widget.rendering import USUAL, Rendering
-from sam_widget.samples import sample, samples
 from sam_widget.state import SegmentedObject
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from PIL import Image
 from sam_widget.image import image_hash, to_rgb
 from sam_widget.masks import mask_from_runs, runs_from_mask
 from sam_widget.model.zoo import load_model
+from sam_widget.photos import sample
 from sam_widget.predictor import EmbeddingCache, Predictor
-from sam_widget.samples import sample
 
 
 def measure(step: str, function: Callable[[], object], *, repeats: int) -> None:

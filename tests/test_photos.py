@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import sam_widget.samples
+import sam_widget.photos
 from sam_widget.errors import ImageError
-from sam_widget.samples import sample, samples
+from sam_widget.photos import sample, samples
 
 SOURCES = {"cat": "chelsea", "coffee": "coffee", "astronaut": "astronaut", "rocket": "rocket"}
 
@@ -37,14 +37,14 @@ def test_an_unknown_name_lists_the_known(name: str) -> None:
 
 
 def test_every_photo_has_its_licence_stated() -> None:
-    folder = Path(sam_widget.samples.__file__).parent
+    folder = Path(sam_widget.photos.__file__).parent
     licences = (folder / "LICENSES.md").read_text(encoding="utf-8")
     photos = [path.name for path in folder.iterdir() if path.suffix in (".png", ".jpg")]
     assert len(photos) == len(SOURCES)
     assert [name for name in photos if f"`{name}`" not in licences] == []
 
 
-@pytest.mark.parametrize("module", ["image", "prompts", "masks", "samples"])
+@pytest.mark.parametrize("module", ["image", "prompts", "masks", "photos"])
 def test_the_bottom_layer_does_without_torch(module: str) -> None:
     code = f"import sys, sam_widget.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
