@@ -7,14 +7,9 @@ image, and torch is never imported: tensors are recognised by their methods.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import io
 import os
 import re
-import urllib.error
-import urllib.parse
-import urllib.request
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,15 +18,14 @@ from PIL import Image, ImageOps
 
 from sam_widget.errors import ImageError
 from sam_widget.lazy import in_order, is_lazy, read_blocks, stand_in
+from sam_widget.sources import describe, download, is_tensor, is_url, read_file, read_stream
 
 RGB = NDArray[np.uint8]
 
 # Where Pillow starts to warn of decompression bombs: a file of a few kB may unpack to this many pixels.
 MAX_PIXELS = 89_478_485
-MAX_BYTES = 200 * 2**20
 # Rows at a time, where all at once would take several times the memory of the image.
 STRIP = 256
-TIMEOUT_SECONDS = 20
 
 _EXPECTED = (
     "Expected a path, an http(s) or data URL, encoded bytes, an open binary file, a Pillow image, or an array or "
@@ -89,13 +83,13 @@ def read_values(source: Any, *, max_pixels: int = MAX_PIXELS, any_channels: bool
     if isinstance(source, Image.Image):
         return _checked(_from_pillow(source, describe(source)))
     if is_url(source):
-        return _checked(_decode(_download(source), describe(source), max_pixels))
+        return _checked(_decode(download(source), describe(source), max_pixels))
     if isinstance(source, str | os.PathLike):
-        return _checked(_decode(_read_file(source), describe(source), max_pixels))
+        return _checked(_decode(read_file(source), describe(source), max_pixels))
     if isinstance(source, bytes | bytearray | memoryview):
         return _checked(_decode(bytes(source), describe(source), max_pixels))
     if callable(getattr(source, "read", None)) and not hasattr(source, "__array__"):
-        return _checked(_decode(_read_stream(source), describe(source), max_pixels))
+        return _checked(_decode(read_stream(source), describe(source), max_pixels))
     return _checked(_as_array(source, any_channels=any_channels), any_channels=any_channels)
 
 
@@ -112,143 +106,6 @@ def image_hash(rgb: RGB) -> str:
     digest = hashlib.blake2b(repr(rgb.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(rgb).data)
     return digest.hexdigest()
-
-
-def is_url(source: object) -> bool:
-    """Whether `source` is a string that names an http, https or data URL."""
-    return isinstance(source, str) and source.lstrip()[:8].lower().startswith(("http://", "https://", "data:"))
-
-
-def file_name(source: object) -> str | None:
-    """Return the file name of a source that has one: a path, an open file, a URL's last part; else None."""
-    if isinstance(source, Image.Image):
-        path = getattr(source, "filename", None)
-    elif is_url(source):
-        address = urllib.parse.urlsplit(str(source).strip())
-        path = urllib.parse.unquote(address.path) if address.scheme.lower() != "data" else None
-    elif isinstance(source, str | os.PathLike):
-        path = os.fsdecode(source)
-    else:
-        path = getattr(source, "name", None) if callable(getattr(source, "read", None)) else None
-    return (Path(path).name or None) if isinstance(path, str) else None
-
-
-def describe(source: object) -> str:
-    """Name a source in a few words, for status lines and error messages."""
-    name = _name(source)
-    return name if len(name) <= 80 else f"{name[:77]}..."
-
-
-def _name(source: object) -> str:
-    if isinstance(source, Image.Image):
-        name = Path(str(getattr(source, "filename", "") or "")).name
-        return name or f"Pillow image {source.width}x{source.height}"
-    if isinstance(source, str) and is_url(source):
-        scheme, _, rest = source.strip().partition(":")
-        if scheme.lower() == "data":
-            return f"data URL ({re.split('[;,]', rest)[0] or 'text/plain'})"
-        address = re.split("[?#]", rest.lstrip("/"))[0].split("/")
-        return "/".join((address[0].rpartition("@")[2], *address[1:][-1:])).rstrip("/")
-    if isinstance(source, str | os.PathLike):
-        return Path(os.fsdecode(source)).name or os.fsdecode(source)
-    if isinstance(source, bytes | bytearray | memoryview):
-        return f"{len(source)} bytes"
-    shape = getattr(source, "shape", None)
-    if isinstance(shape, tuple) and shape:
-        kind = "tensor" if _is_tensor(source) else "array"
-        return f"{kind} {'x'.join(str(side) for side in shape)}"
-    if callable(getattr(source, "read", None)):
-        return Path(str(getattr(source, "name", "") or "")).name or "file"
-    return type(source).__name__
-
-
-# ------------------------------------------------------------------------------------------------ bytes
-
-
-def _read_file(source: str | os.PathLike[Any]) -> bytes:
-    text = os.fsdecode(source)
-    if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
-        msg = f"cannot read {text!r}: only http, https and data URLs are read. For a file, give its path."
-        raise ImageError(msg)
-    try:
-        path = Path(text).expanduser()
-        if path.is_dir():
-            msg = f"{text!r} is a folder, expected an image file. Name one file in it."
-            raise ImageError(msg)
-        if path.exists() and not path.is_file():
-            msg = f"{text!r} is not a regular file, expected an image file."
-            raise ImageError(msg)
-        with path.open("rb") as file:
-            return _limited(file.read(MAX_BYTES + 1), text)
-    except FileNotFoundError as error:
-        msg = f"no such file: {text!r}, looked for at {str(path.absolute())!r}. Check the path and the working folder."
-        raise ImageError(msg) from error
-    except (OSError, ValueError, RuntimeError) as error:  # no permission; a NUL in the name; no home for ~
-        if isinstance(error, ImageError):
-            raise
-        shown = text if len(text) <= 200 else f"{text[:200]}..."
-        msg = f"cannot open {shown!r}: {error}. Give the path of an image file that you may read."
-        raise ImageError(msg) from error
-
-
-def _read_stream(source: Any) -> bytes:
-    try:
-        data = source.read(MAX_BYTES + 1)
-    except Exception as error:  # of any type: the object is the caller's
-        msg = f"cannot read from {describe(source)}: {error}. Give a file that is open for reading in binary mode."
-        raise ImageError(msg) from error
-    if not isinstance(data, bytes | bytearray):
-        msg = f'{describe(source)} gives {type(data).__name__}, expected bytes. Open the file in binary mode, "rb".'
-        raise ImageError(msg)
-    return _limited(bytes(data), describe(source))
-
-
-def _download(url: str) -> bytes:
-    # http.client refuses spaces and non-ASCII letters, which browsers show in their address bars.
-    quoted = urllib.parse.quote(url.strip(), safe="%/:?#[]@!$&'()*+,;=~")
-    name = describe(url)
-    # Servers such as Wikimedia's turn away requests that do not say who asks.
-    headers = {"User-Agent": "sam-widget (Python urllib)"}
-    try:
-        request = urllib.request.Request(quoted, headers=headers)  # noqa: S310 - the opener knows no other scheme
-        with _opener().open(request, timeout=TIMEOUT_SECONDS) as response:
-            return _limited(response.read(MAX_BYTES + 1), name)
-    except ImageError:
-        raise
-    except urllib.error.HTTPError as error:
-        msg = f"{name} answered {error.code} {error.reason}; expected an image. Check the address in a browser."
-        raise ImageError(msg) from error
-    except TimeoutError as error:
-        msg = f"{name} did not answer within {TIMEOUT_SECONDS} s. Try again, or download the image and give its path."
-        raise ImageError(msg) from error
-    except (OSError, ValueError, http.client.HTTPException) as error:  # no such host, no route; a malformed URL
-        reason = getattr(error, "reason", None) or error
-        msg = f"cannot download {name}: {reason}. Check the address and the network, or give a path."
-        raise ImageError(msg) from error
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    # urllib's own opener also reads file: and ftp: URLs, and follows redirects to the latter.
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.UnknownHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.DataHandler,
-    ):
-        opener.add_handler(handler())
-    return opener
-
-
-def _limited(data: bytes, name: str) -> bytes:
-    if len(data) > MAX_BYTES:
-        msg = f"{name} is larger than {MAX_BYTES // 2**20} MB. Open it yourself and give the pixels as an array."
-        raise ImageError(msg)
-    return data
 
 
 # ------------------------------------------------------------------------------------------------ encoded images
@@ -307,16 +164,12 @@ def _from_pillow(image: Image.Image, name: str) -> NDArray[Any]:
 # ------------------------------------------------------------------------------------------------ arrays
 
 
-def _is_tensor(source: object) -> bool:
-    return all(callable(getattr(source, name, None)) for name in ("detach", "cpu", "numpy"))
-
-
 def _as_array(source: Any, *, any_channels: bool) -> NDArray[Any]:
     if source is None or isinstance(source, list | tuple | dict | set | bool | int | float | complex):
         msg = f"cannot read an image from {describe(source)}: {source!r:.80}. {_EXPECTED} One image at a time."
         raise ImageError(msg)
     try:
-        if _is_tensor(source):
+        if is_tensor(source):
             tensor = source.detach().cpu()
             # NumPy has no bfloat16.
             return np.asarray((tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy())

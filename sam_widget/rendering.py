@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_widget.errors import ImageError
-from sam_widget.image import RGB, STRIP, file_name, image_hash, read_values, rgb_from_values, window
+from sam_widget.image import RGB, STRIP, image_hash, read_values, rgb_from_values, window
 from sam_widget.lazy import is_lazy
 from sam_widget.reference import Reference
+from sam_widget.sources import file_name
 
 Values = NDArray[Any]
 

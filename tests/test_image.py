@@ -17,10 +17,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from sam_widget import image as module
+from sam_widget import sources
 from sam_widget.errors import ImageError
-from sam_widget.image import describe, file_name, image_hash, is_url, to_rgb
+from sam_widget.image import image_hash, to_rgb
 from sam_widget.rendering import SourceImage
+from sam_widget.sources import describe, file_name, is_url
 
 Array = NDArray[Any]
 
@@ -129,7 +130,7 @@ class TestFiles:
             to_rgb(file)
 
     def test_too_many_bytes(self, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-        monkeypatch.setattr(module, "MAX_BYTES", len(PNG) - 1)
+        monkeypatch.setattr(sources, "MAX_BYTES", len(PNG) - 1)
         for source in (path, io.BytesIO(PNG)):
             with pytest.raises(ImageError, match="larger than"):
                 to_rgb(source)
@@ -524,12 +525,12 @@ class TestUrls:
             to_rgb("http://no-such-host.invalid/x.png")
 
     def test_timeout(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.05)
+        monkeypatch.setattr(sources, "TIMEOUT_SECONDS", 0.05)
         with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ImageError, match="did not answer within"):
             to_rgb(f"http://127.0.0.1:{silent.getsockname()[1]}/x.png")
 
     def test_too_many_bytes(self, web: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "MAX_BYTES", len(PNG) - 1)
+        monkeypatch.setattr(sources, "MAX_BYTES", len(PNG) - 1)
         with pytest.raises(ImageError, match="larger than"):
             to_rgb(f"{web}/photo.png")
 

@@ -19,11 +19,11 @@ import numpy as np
 import traitlets
 
 from sam_widget.errors import ImageError, SamWidgetError, SessionError
-from sam_widget.image import describe, is_url
 from sam_widget.pyramid import Pyramid
 from sam_widget.record.kept import claim_record, open_record
 from sam_widget.record.record import Record
 from sam_widget.rendering import SourceImage
+from sam_widget.sources import describe, is_url
 from sam_widget.widget import protocol
 from sam_widget.widget.picture import nobody_is_there, picture_of
 from sam_widget.widget.prompt_wire import prompt_from, vertices_from
