@@ -7,18 +7,26 @@ to do, so that help comes at once.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-import textwrap
 import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from sam_widget import __version__
 from sam_widget.errors import SamWidgetError
-
-if TYPE_CHECKING:
-    from sam_widget.batch import BatchReport
+from sam_widget.terminal import (
+    Plain,
+    add_command,
+    add_images,
+    add_model,
+    add_quiet,
+    add_sessions,
+    bar,
+    numbers,
+    show_warning,
+    size,
+    tell,
+)
 
 _ABOUT = """\
 Segment Anything from the command line.
@@ -36,7 +44,6 @@ examples:
 
 `sam-widget COMMAND --help` says more of each.
 """
-_IMAGES = "a folder of photos, or a photo; any number of them"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run, _ = parsed.pop("run"), parsed.pop("command")
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = show_warning
             status: int = run(**parsed)
     except SamWidgetError as error:
         print(f"sam-widget: {error}", file=sys.stderr)
@@ -64,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("sam-widget", description=_ABOUT, epilog=_EXAMPLES, formatter_class=_Plain)
+    parser = argparse.ArgumentParser("sam-widget", description=_ABOUT, epilog=_EXAMPLES, formatter_class=Plain)
     parser.add_argument("--version", action="version", version=f"sam-widget {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for add in (_add_embed, _add_segment, _add_everything, _add_export, _add_replay, _add_models):
@@ -76,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_embed(commands: Any) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "embed",
         _embed,
@@ -92,37 +99,37 @@ def _add_embed(commands: Any) -> None:
           sam-widget embed photos --store /data/embeddings --max-size 200GB
         """,
     )
-    _add_images(parser)
-    _add_model(parser)
+    add_images(parser)
+    add_model(parser)
     parser.add_argument(
         "--store", metavar="FOLDER", help="where to keep them (default: where widgets look, $SAM_WIDGET_CACHE)"
     )
     parser.add_argument(
         "--max-size",
         metavar="SIZE",
-        type=_size,
+        type=size,
         default="10GB",
         help="the most to keep, such as 500MB or 2TB; what was unused for longest makes room (default: %(default)s)",
     )
-    _add_quiet(parser)
+    add_quiet(parser)
 
 
-def _embed(images: list[str], *, recursive: bool, model: str, store: str | None, max_size: int, quiet: bool) -> int:
+def _embed(images: list[str], *, store: str | None, max_size: int, quiet: bool, **options: Any) -> int:
     from sam_widget.batch import embed_folder
     from sam_widget.embeddings import EmbeddingStore
 
     kept = EmbeddingStore(store, max_bytes=max_size)
-    report = embed_folder(images, model=model, store=kept, recursive=recursive, progress=_bar(quiet=quiet))
+    report = embed_folder(images, store=kept, progress=bar(quiet=quiet), **options)
     if not quiet:
         print(f"embeddings: {kept.folder} ({kept.nbytes / 1e6:.1f} MB)")
-    return _tell(report, quiet=quiet)
+    return tell(report, quiet=quiet)
 
 
 # ------------------------------------------------------------------------------------------------ segment
 
 
 def _add_segment(commands: Any) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "segment",
         _segment,
@@ -149,21 +156,21 @@ def _add_segment(commands: Any) -> None:
            {"image": "dog.jpg", "label": "dog", "box": [100, 80, 500, 400]}]
         """,
     )
-    _add_images(parser)
+    add_images(parser)
     parser.add_argument("--prompts", metavar="FILE", help="a JSON or CSV file of prompts, such as those below")
     parser.add_argument(
         "--point",
         metavar="X,Y[,0]",
         action="append",
         default=[],
-        type=_numbers(2, 3),
+        type=numbers(2, 3),
         help="a point on the object, or with ,0 one beside it; in pixels from the top left",
     )
-    parser.add_argument("--box", metavar="X0,Y0,X1,Y1", type=_numbers(4), help="a box around the object")
+    parser.add_argument("--box", metavar="X0,Y0,X1,Y1", type=numbers(4), help="a box around the object")
     parser.add_argument("--label", metavar="NAME", help="what the object of --point and --box is called")
-    _add_sessions(parser)
-    _add_model(parser)
-    _add_quiet(parser)
+    add_sessions(parser)
+    add_model(parser)
+    add_quiet(parser)
 
 
 def _segment(
@@ -173,11 +180,8 @@ def _segment(
     point: list[list[float]],
     box: list[float] | None,
     label: str | None,
-    out: str,
-    recursive: bool,
-    overwrite: bool,
-    model: str,
     quiet: bool,
+    **options: Any,
 ) -> int:
     from sam_widget.errors import PromptError
     from sam_widget.prompt_files import ObjectPrompt, read_prompts
@@ -191,23 +195,14 @@ def _segment(
         wanted.append(ObjectPrompt(prompt, label))
     if not wanted:
         raise PromptError("there is nothing to segment; give --prompts FILE, --point X,Y or --box X0,Y0,X1,Y1")
-    report = segment_folder(
-        images,
-        wanted,
-        sessions=out,
-        model=model,
-        recursive=recursive,
-        overwrite=overwrite,
-        progress=_bar(quiet=quiet),
-    )
-    return _tell(report, quiet=quiet)
+    return tell(segment_folder(images, wanted, progress=bar(quiet=quiet), **options), quiet=quiet)
 
 
 # ------------------------------------------------------------------------------------------------ everything
 
 
 def _add_everything(commands: Any) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "everything",
         _everything,
@@ -222,9 +217,9 @@ def _add_everything(commands: Any) -> None:
           sam-widget everything photos -o work --model vit_b --points-per-side 16 --min-mask-region-area 50
         """,
     )
-    _add_images(parser)
-    _add_sessions(parser)
-    _add_model(parser)
+    add_images(parser)
+    add_sessions(parser)
+    add_model(parser)
     for option, kind, text in (
         ("--points-per-side", int, "points along a side of the grid (default: 32)"),
         ("--pred-iou-thresh", float, "drop masks that the model expects less of (default: as its authors advise)"),
@@ -233,38 +228,21 @@ def _add_everything(commands: Any) -> None:
         ("--min-mask-region-area", int, "remove islands and holes of fewer pixels (default: 0)"),
     ):
         parser.add_argument(option, metavar="N", type=kind, help=text)
-    _add_quiet(parser)
+    add_quiet(parser)
 
 
-def _everything(
-    images: list[str],
-    *,
-    out: str,
-    recursive: bool,
-    overwrite: bool,
-    model: str,
-    quiet: bool,
-    **options: float | None,
-) -> int:
+def _everything(images: list[str], *, quiet: bool, **options: Any) -> int:
     from sam_widget.sessions import everything_folder
 
-    report = everything_folder(
-        images,
-        sessions=out,
-        model=model,
-        recursive=recursive,
-        overwrite=overwrite,
-        progress=_bar(quiet=quiet),
-        **{name: value for name, value in options.items() if value is not None},
-    )
-    return _tell(report, quiet=quiet)
+    given = {name: value for name, value in options.items() if value is not None}
+    return tell(everything_folder(images, progress=bar(quiet=quiet), **given), quiet=quiet)
 
 
 # ------------------------------------------------------------------------------------------------ export
 
 
 def _add_export(commands: Any) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "export",
         _export,
@@ -286,20 +264,20 @@ def _add_export(commands: Any) -> None:
     parser.add_argument("sessions", nargs="+", metavar="SESSION", help="a session file, or a folder of them")
     parser.add_argument("-o", "--out", metavar="FILE", required=True, help="the file or folder to write")
     parser.add_argument("--format", metavar="NAME", help="the format, where the name of the file does not say")
-    _add_quiet(parser)
+    add_quiet(parser)
 
 
 def _export(sessions: list[str], *, out: str, format: str | None, quiet: bool) -> int:  # noqa: A002
     from sam_widget.sessions import export_sessions
 
-    return _tell(export_sessions(sessions, out, format=format), quiet=quiet)
+    return tell(export_sessions(sessions, out, format=format), quiet=quiet)
 
 
 # ------------------------------------------------------------------------------------------------ replay
 
 
 def _add_replay(commands: Any) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "replay",
         _replay,
@@ -315,16 +293,16 @@ def _add_replay(commands: Any) -> None:
         """,
     )
     parser.add_argument("sessions", nargs="+", metavar="SESSION", help="a session file, or a folder of them")
-    _add_model(parser)
+    add_model(parser)
     parser.add_argument("--figure", metavar="FILE", help="draw the masks side by side, as PNG, PDF or SVG")
-    _add_quiet(parser)
+    add_quiet(parser)
 
 
 def _replay(sessions: list[str], *, model: str, figure: str | None, quiet: bool) -> int:
     from sam_widget.errors import StoreError
     from sam_widget.sessions import replay_sessions
 
-    found, report = replay_sessions(sessions, model=model, progress=_bar(quiet=quiet))
+    found, report = replay_sessions(sessions, model=model, progress=bar(quiet=quiet))
     if found.rows:
         print(found)
     if figure and found.rows:
@@ -332,14 +310,14 @@ def _replay(sessions: list[str], *, model: str, figure: str | None, quiet: bool)
             found.figure().savefig(figure)
         except (OSError, ValueError) as error:
             raise StoreError(f"the figure cannot be written to {figure!r}: {error}") from error
-    return _tell(report, quiet=True)
+    return tell(report, quiet=True)
 
 
 # ------------------------------------------------------------------------------------------------ models
 
 
 def _add_models(commands: Any) -> None:
-    parser = _command(
+    parser = add_command(
         commands,
         "models",
         _models,
@@ -372,101 +350,6 @@ def _models(*, json: bool) -> int:
             f"{row.name:<{width}}  {row.parameters / 1e6:>8.1f} M {size:>8}  {here:<4}  {row.licence:<10}  {row.source}"
         )
     return 0
-
-
-# ------------------------------------------------------------------------------------------------ what commands share
-
-
-class _Plain(argparse.RawDescriptionHelpFormatter):
-    """Lines as they are written, and a column wide enough for most options."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28, width=100)
-
-    def add_argument(self, action: argparse.Action) -> None:
-        super().add_argument(action)
-        if action.nargs == argparse.PARSER:
-            # argparse forgets that commands are indented below their heading.
-            self._action_max_length += self._indent_increment
-
-
-def _command(commands: Any, name: str, run: Callable[..., int], *, short: str, long: str, examples: str) -> Any:
-    description = textwrap.fill(textwrap.dedent(long).strip().replace("\n", " "), 100)
-    parser = commands.add_parser(
-        name, help=short, description=description, epilog=textwrap.dedent(examples).strip(), formatter_class=_Plain
-    )
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _add_images(parser: Any) -> None:
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help=_IMAGES)
-    parser.add_argument("-r", "--recursive", action="store_true", help="look into the folders of a folder, too")
-
-
-def _add_sessions(parser: Any) -> None:
-    parser.add_argument(
-        "-o",
-        "--out",
-        metavar="FOLDER",
-        required=True,
-        help="where the session files go; it may be the folder of photos",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="do photos anew that have a session file")
-
-
-def _add_model(parser: Any) -> None:
-    parser.add_argument(
-        "-m", "--model", default="tiny", help="a name that `sam-widget models` lists, or a checkpoint (default: tiny)"
-    )
-
-
-def _add_quiet(parser: Any) -> None:
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
-
-
-def _bar(*, quiet: bool) -> bool | None:
-    """A progress bar in a terminal; in a log it would be a mess."""
-    return False if quiet else None
-
-
-def _tell(report: BatchReport, *, quiet: bool) -> int:
-    """Print what became of the files; failures go to standard error. Returns the exit status."""
-    if not quiet:
-        print(str(report).partition("\n")[0])
-    for failure in report.failed:
-        print(f"{failure.path}: {failure.reason}", file=sys.stderr)
-    return 1 if report.failed else 0
-
-
-def _numbers(*counts: int) -> Callable[[str], list[float]]:
-    def read(text: str) -> list[float]:
-        try:
-            found = [float(part) for part in text.split(",")]
-        except ValueError:
-            found = []
-        if len(found) not in counts:
-            wanted = " or ".join(map(str, counts))
-            raise argparse.ArgumentTypeError(f"{text!r} is not made of {wanted} numbers with commas between them")
-        return found
-
-    return read
-
-
-def _size(text: str) -> int:
-    found = re.fullmatch(r"([0-9.]+)\s*([kMGT]?)i?B?", text.strip(), re.IGNORECASE)
-    try:
-        number = float(found[1]) if found else -1.0
-    except ValueError:
-        number = -1.0
-    if found is None or number <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; expected one such as 500MB or 20GB")
-    return int(number * 1000 ** " kmgt".index(found[2].lower() or " "))
-
-
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """Print a warning as people read it, without the line of code that gave it."""
-    print(f"sam-widget: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":
