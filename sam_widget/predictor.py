@@ -185,6 +185,11 @@ class Predictor:
             )
         if prompt.is_empty:
             raise PromptError("the prompt is empty; give points, a box or a mask")
+        if prompt.mask_crop is not None:
+            raise PromptError(
+                f"the prompt's mask is of the part {prompt.mask_crop.corners} of an image; give the prompt to the "
+                "session that made it"
+            )
         height, width = embedding.image_size
         prompt = prompt.check_inside(width, height)
         chosen = slice(1, None) if multimask else slice(0, 1)

@@ -31,12 +31,14 @@ class Prompt:
         strokes: Scribbles and lassos.
         mask: (h, w) float32 logits at the decoder's low resolution, as an earlier prediction returned them
             (`logits[best]`). Stored as a read-only copy.
+        mask_crop: The part of the image that the mask's logits are of, after `Session.sharpen`; None for all of it.
     """
 
     points: tuple[Point, ...]
     boxes: tuple[Box, ...]
     strokes: tuple[Stroke, ...]
     mask: NDArray[np.float32] | None
+    mask_crop: Box | None
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Prompt:
         *,
         boxes: Iterable[Box] = (),
         strokes: Iterable[Stroke] = (),
+        mask_crop: Box | None = None,
     ) -> None:
         """Check the parts, and own the mask.
 
@@ -55,6 +58,7 @@ class Prompt:
             mask: Low-resolution logits.
             boxes: The boxes; together with `box`, which then comes first.
             strokes: Scribbles and lassos.
+            mask_crop: The part of the image that the mask is of.
 
         Raises:
             PromptError: A part is not of its type, or the mask is not a finite two-dimensional array.
@@ -64,12 +68,13 @@ class Prompt:
         object.__setattr__(self, "boxes", (*one, *_parts(boxes, Box, "boxes")))
         object.__setattr__(self, "strokes", _parts(strokes, Stroke, "strokes"))
         object.__setattr__(self, "mask", _mask_logits(mask))
+        object.__setattr__(self, "mask_crop", None if mask is None else mask_crop)
 
     def __eq__(self, other: object) -> bool:
         """Equal points, boxes, strokes and mask contents."""
         if not isinstance(other, Prompt):
             return NotImplemented
-        if self._drawn != other._drawn:
+        if self._drawn != other._drawn or self.mask_crop != other.mask_crop:
             return False
         if self.mask is None or other.mask is None:
             return self.mask is other.mask
@@ -154,9 +159,9 @@ class Prompt:
         """This prompt and one more scribble or lasso."""
         return replace(self, strokes=(*self.strokes, stroke))
 
-    def with_mask(self, mask: NDArray[np.float32] | None) -> Prompt:
-        """This prompt with these low-resolution logits in place of its own; None takes them away."""
-        return replace(self, mask=mask)
+    def with_mask(self, mask: NDArray[np.float32] | None, crop: Box | None = None) -> Prompt:
+        """This prompt with these low-resolution logits, of all or a crop, in place of its own; None takes them away."""
+        return replace(self, mask=mask, mask_crop=crop)
 
     def check_inside(self, width: int, height: int) -> Prompt:
         """This prompt with its boxes and strokes clipped to an image of this size.

@@ -179,6 +179,26 @@ class SourceImage:
             result[top : top + STRIP] = self.paint(self.values[top : top + STRIP], rendering)
         return result
 
+    def crop(self, rendering: Rendering, box: tuple[int, int, int, int]) -> RGB:
+        """Return a part of the image as RGB, as a model sees it; no more than that part is rendered.
+
+        Args:
+            rendering: How to look at it.
+            box: x0, y0, x1, y1 of whole pixels, inside the image.
+
+        Returns:
+            (y1 - y0, x1 - x0, 3) uint8.
+
+        Raises:
+            ImageError: The rendering is not possible for this image.
+        """
+        rendering = self.check(rendering)
+        part = np.s_[box[1] : box[3], box[0] : box[2]]
+        if rendering == USUAL:
+            return np.ascontiguousarray(self.rgb[part])
+        painted = self.paint(self.values[part], rendering)
+        return np.ascontiguousarray(np.broadcast_to(painted, (*painted.shape[:2], 3)))
+
     def paint(self, values: Values, rendering: Rendering) -> RGB:
         """Render some of the image's values: a crop, or a smaller version.
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget import shaping
+from sam_widget import crops
 from sam_widget.annotations import annotations_of
+from sam_widget.answering import Answering
 from sam_widget.automatic import EverythingStep, iter_everything
 from sam_widget.embeddings import Embedding
-from sam_widget.errors import SessionError
+from sam_widget.errors import PromptError, SessionError
 from sam_widget.everything import Harvest
 from sam_widget.geometry import Box
 from sam_widget.history import History
@@ -95,7 +96,7 @@ class Session(Kept, Tools):
         self.image_name = self.source.name
         self._model_given = str(model) if isinstance(model, str | Path) else None
         self.predictor = predictor_of(model, progress=progress)
-        self._embedding: tuple[Rendering, Embedding] | None = None
+        self._answering = Answering(self.source, self.predictor)
         self._answered: SessionState | None = None
         if autosave is not None:
             self._begin(autosave, keep_image=keep_image)
@@ -131,10 +132,7 @@ class Session(Kept, Tools):
     def embedding(self) -> Embedding:
         """The embedded image, as the model is to see it; the first use embeds it."""
         with self._edit:
-            rendering = self._state.rendering
-            if self._embedding is None or self._embedding[0] != rendering:
-                self._embedding = rendering, self.predictor.embed(self.source.render(rendering))
-            return self._embedding[1]
+            return self._answering.whole(self._state.rendering)
 
     # ------------------------------------------------------------------------------------------------ prompting
 
@@ -194,10 +192,10 @@ class Session(Kept, Tools):
                 and known.strokes == now.strokes
                 and known.settings == now.settings
                 and known.rendering == now.rendering
+                and known.crop == now.crop
             ):
-                prediction = self.predictor.answer(self.embedding, prompt)
-                candidates = shaping.candidates_of(prediction, self.predictor, now.settings, now.strokes)
-                known = replace(now, prompt=prompt, candidates=candidates, chosen_index=prediction.best)
+                candidates, best = self._answering.answer(prompt, now)
+                known = replace(now, prompt=prompt, candidates=candidates, chosen_index=best)
                 self._answered = known
             return replace(known, objects=now.objects, editing=now.editing)
 
@@ -242,6 +240,58 @@ class Session(Kept, Tools):
                     self._state = before
                 self._change(after)
             return self.candidates
+
+    def sharpen(
+        self, region: Box | Sequence[float] | None, *, margin: float = crops.MARGIN, later: bool = False
+    ) -> tuple[Candidate, ...]:
+        """Embed a part of the image on its own, at its full resolution, to answer the prompts that lie in it.
+
+        A small thing in a large photo is seen finer so: its mask has the photo's own edges. Prompts that lie partly
+        outside are answered by the image as a whole; `answering` says how masks go on beyond the part. The prompt that
+        stands is answered anew, if it lies in the part.
+
+        Args:
+            region: x0, y0, x1, y1, in pixels of the image; None for the image as a whole.
+            margin: How much more is embedded on each side, as a part of the region's longer side. With any, what is
+                embedded is square where there is room, and not too small for the model to make sense of; with 0 it is
+                the region, out to whole pixels.
+            later: Only for prompts to come: the mask that stands stays, and there is nothing to undo.
+
+        Returns:
+            The prompt's candidates.
+
+        Raises:
+            PromptError: The region is malformed, outside the image, too small, or as large as the image.
+        """
+        crop = None
+        if region is not None:
+            side = self.predictor.config.image_size
+            crop = crops.around(_box(region), self.size, margin=margin, model_side=side)
+            # Before anybody else has to wait.
+            self._answering.crop(self._state.rendering, crop)
+        with self._edit:
+            before, moved = self._state, replace(self._state, crop=crop)
+            answered = None if before.chosen is None else before.chosen.crop
+            holds = crop is None or crops.holds(crop, before.prompt)
+            if not later and holds and answered != crop and not before.prompt.is_empty:
+                self._change(self._answered_anew(moved))
+            elif crop != before.crop and not later:
+                self._change(moved)
+            elif crop != before.crop:
+                self._state = moved
+                self._tell()
+            return self.candidates
+
+    def _answered_anew(self, state: SessionState) -> SessionState:
+        """Return a state with its prompt answered again; a candidate that was chosen by hand is, again."""
+        before, scores = self._state, [candidate.score for candidate in state.candidates]
+        by_hand = state.chosen_index if len(scores) > 1 and state.chosen_index != np.argmax(scores) else None
+        self._state = state
+        try:
+            after = self.preview(state.prompt)
+        finally:
+            self._state = before
+        return after if by_hand is None else replace(after, chosen_index=by_hand)
 
     # ------------------------------------------------------------------------------------------------ objects
 
@@ -401,7 +451,8 @@ class Session(Kept, Tools):
             self._change(replace(self._state, objects=rest, editing=self._unless_gone([old])))
 
     def _without_prompt(self, objects: tuple[SegmentedObject, ...]) -> SessionState:
-        return SessionState(objects=objects, settings=self._state.settings, rendering=self._state.rendering)
+        now = self._state
+        return SessionState(objects=objects, settings=now.settings, rendering=now.rendering, crop=now.crop)
 
     def _free_color(self) -> int:
         return min(set(range(len(self.objects) + 1)) - {item.color for item in self.objects})
@@ -409,3 +460,12 @@ class Session(Kept, Tools):
     def _free_label(self) -> str:
         taken = {item.label for item in self.objects}
         return next(name for n in range(1, len(taken) + 2) if (name := f"object {n}") not in taken)
+
+
+def _box(region: Box | Sequence[float]) -> Box:
+    if isinstance(region, Box):
+        return region
+    box = Prompt.from_arrays(box=region).boxes
+    if len(box) != 1:
+        raise PromptError(f"the region is {region!r}, expected four numbers: x0, y0, x1, y1")
+    return box[0]

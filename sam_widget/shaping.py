@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sam_widget import crops
 from sam_widget.cleanup import MaskSettings, clean
-from sam_widget.geometry import BrushStroke
+from sam_widget.geometry import Box, BrushStroke
 from sam_widget.masks import StoredMask, box_from_mask, stability_score
 from sam_widget.painting import Layer, paint
 from sam_widget.prompts import Prompt
@@ -19,20 +20,51 @@ if TYPE_CHECKING:
     from sam_widget.predictor import Prediction, Predictor
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the masks of a crop belong.
+
+    Attributes:
+        crop: The part of the image that they are of.
+        size: Height and width of the image, in pixels.
+        outside: For each of them what goes on outside the crop, (H, W) bool; None where nothing does.
+    """
+
+    crop: Box
+    size: tuple[int, int]
+    outside: tuple[np.ndarray | None, ...]
+
+    def put(self, index: int, mask: np.ndarray) -> StoredMask:
+        """Return the mask of the image that one of the crop's masks, (h, w) bool, becomes."""
+        around = self.outside[index]
+        if around is None:
+            return crops.placed(StoredMask(mask), self.crop, self.size)
+        whole = around.copy()
+        whole[crops.part(self.crop)] = mask
+        return StoredMask(whole)
+
+
 def candidates_of(
-    prediction: Prediction, predictor: Predictor, settings: MaskSettings, strokes: tuple[BrushStroke, ...]
+    prediction: Prediction,
+    predictor: Predictor,
+    settings: MaskSettings,
+    strokes: tuple[BrushStroke, ...],
+    place: Place | None = None,
 ) -> tuple[Candidate, ...]:
-    """Return the candidates of a prediction."""
+    """Return the candidates of a prediction, which is of a crop where a place is given."""
     masks, level = prediction.masks, settings.threshold
     size = (masks.shape[1], masks.shape[2])
     if level:
         masks = predictor.cut(prediction.logits, size, threshold=level)
     stabilities = _stability(prediction.logits, predictor, size, level)
     found = []
-    for mask, score, logits, stability in zip(masks, prediction.scores, prediction.logits, stabilities, strict=True):
-        source = StoredMask(mask)
+    every = zip(masks, prediction.scores, prediction.logits, stabilities, strict=True)
+    for index, (mask, score, logits, stability) in enumerate(every):
+        source = StoredMask(mask) if place is None else place.put(index, mask)
         stored = _shaped(source, settings, strokes)
-        found.append(Candidate(stored, min(max(float(score), 0.0), 1.0), _frozen(logits), float(stability), source))
+        crop = None if place is None else place.crop
+        sure = min(max(float(score), 0.0), 1.0)
+        found.append(Candidate(stored, sure, _frozen(logits), float(stability), source, crop))
     return tuple(found)
 
 
@@ -46,8 +78,14 @@ def reshaped(
     """Return a candidate with other settings than before; without logits, its threshold cannot move."""
     source, stability = candidate.base, candidate.stability
     if candidate.logits is not None and settings.threshold != before.threshold:
-        logits, size = candidate.logits[None], source.shape
-        source = StoredMask(predictor.cut(logits, size, threshold=settings.threshold)[0])
+        logits, crop = candidate.logits[None], candidate.crop
+        size = source.shape if crop is None else crops.shape(crop)
+        mask = predictor.cut(logits, size, threshold=settings.threshold)[0]
+        if crop is None:
+            source = StoredMask(mask)
+        else:  # What is outside the crop is not the crop's to change.
+            outside = None if _within(source, crop) else source.array
+            source = Place(crop, source.shape, (outside,)).put(0, mask)
         stability = float(_stability(logits, predictor, size, settings.threshold)[0])
     stored = _shaped(source, settings, strokes)
     return replace(candidate, stored=stored, source=source, stability=stability)
@@ -58,16 +96,27 @@ def painted(candidate: Candidate, stroke: BrushStroke) -> Candidate:
     return replace(candidate, stored=StoredMask(paint(candidate.mask, [stroke])), source=candidate.base)
 
 
-def as_mask_prompt(candidate: Candidate, predictor: Predictor, settings: MaskSettings) -> np.ndarray:
-    """Return low-resolution logits that say what the candidate's mask says, its own wherever they agree with it."""
-    if candidate.logits is not None and candidate.stored is candidate.base and not settings.threshold:
-        return candidate.logits
-    drawn = predictor.mask_prompt(candidate.mask)
-    if candidate.logits is None:
-        return drawn
-    level = predictor.config.mask_threshold
-    agree = (candidate.logits > level) == (drawn > 0)
-    return np.where(agree, candidate.logits, drawn).astype(np.float32)
+def as_mask_prompt(candidate: Candidate, predictor: Predictor, settings: MaskSettings) -> tuple[np.ndarray, Box | None]:
+    """Return low-resolution logits that say what the candidate's mask says, its own wherever they agree with it.
+
+    Returns:
+        The logits, and the crop that they are of: the candidate's, unless its mask goes on outside.
+    """
+    logits, crop = candidate.logits, candidate.crop
+    if crop is not None and not _within(candidate.stored, crop):
+        logits, crop = None, None
+    if logits is not None and candidate.stored is candidate.base and not settings.threshold:
+        return logits, crop
+    drawn = predictor.mask_prompt(candidate.mask if crop is None else candidate.mask[crops.part(crop)])
+    if logits is None:
+        return drawn, crop
+    agree = (logits > predictor.config.mask_threshold) == (drawn > 0)
+    return np.where(agree, logits, drawn).astype(np.float32), crop
+
+
+def _within(mask: StoredMask, crop: Box) -> bool:
+    x, y, width, height = mask.bounds
+    return x >= crop.x0 and y >= crop.y0 and x + width <= crop.x1 and y + height <= crop.y1
 
 
 def united(objects: Sequence[SegmentedObject]) -> SegmentedObject:

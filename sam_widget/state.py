@@ -26,6 +26,7 @@ class Candidate:
         stability: How little the mask changes as its threshold moves, between 0 and 1 (`masks.stability_score`); None
             where there are no logits.
         source: The mask as the logits give it, before anything is done to it; `stored` itself where nothing is.
+        crop: The part of the image that answered, and that the logits are of; None for the image as a whole.
     """
 
     stored: StoredMask
@@ -33,6 +34,7 @@ class Candidate:
     logits: np.ndarray | None
     stability: float | None = None
     source: StoredMask | None = None
+    crop: Box | None = None
 
     @property
     def mask(self) -> np.ndarray:
@@ -103,6 +105,7 @@ class SessionState:
         settings: How the candidates' masks are made of their logits; stays when an object is accepted.
         editing: The id of the accepted object that is being edited; `accept` replaces it.
         rendering: How the model sees the image.
+        crop: The part of the image that answers the prompts that lie in it; see `Session.sharpen`.
     """
 
     prompt: Prompt = field(default_factory=Prompt)
@@ -113,6 +116,7 @@ class SessionState:
     settings: MaskSettings = field(default_factory=MaskSettings)
     editing: str | None = None
     rendering: Rendering = USUAL
+    crop: Box | None = None
 
     @property
     def chosen(self) -> Candidate | None:

@@ -148,12 +148,12 @@ class Tools(ABC):
         """
         with self._edit:
             chosen = self._need_chosen("refine")
-            logits = shaping.as_mask_prompt(chosen, self.predictor, self._state.settings)
+            logits, crop = shaping.as_mask_prompt(chosen, self.predictor, self._state.settings)
             before = self._state
             # The paint is in the mask prompt now; what the model makes of it is to be seen.
             self._state = replace(before, strokes=())
             try:
-                state = self.preview(self._state.prompt.with_mask(logits))
+                state = self.preview(self._state.prompt.with_mask(logits, crop))
             finally:
                 self._state = before
             self._change(state)
@@ -216,6 +216,8 @@ class Tools(ABC):
                     settings=old.settings,
                     editing=old.id,
                     rendering=self._state.rendering,
+                    # What answered it goes on answering.
+                    crop=candidate.crop or self._state.crop,
                 )
             )
             return old

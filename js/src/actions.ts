@@ -14,6 +14,7 @@ import {
   pinch,
   reveal,
   type Size,
+  seenOf,
   toFrame,
   toImage,
   type Vec,
@@ -23,6 +24,7 @@ import {
 import { allHandles, type Handle, handleName, hasHandle, moved, placeOf, removed, sameHandle } from "./handles";
 import { type Hover, onByDefault } from "./hover";
 import type { BoxData, PromptData, RenderingData, SettingsData } from "./protocol";
+import { gain } from "./sharpen";
 import type { Store } from "./store";
 import { flat, simplify } from "./strokes";
 import type { Tool, Ui } from "./ui";
@@ -417,6 +419,33 @@ export class Actions {
     void this.#store.render(this.rendering);
     // What the model sees is what is shown from now on, until somebody says otherwise here.
     this.#display.set({ rendering: null });
+  }
+
+  /** The part of the photo that is to be seen; null before anything is. */
+  get seen(): BoxData | null {
+    const { image } = this.#store.state;
+    const { view, frame } = this.#ui;
+    return image && frame ? seenOf(view, image, frame) : null;
+  }
+
+  /** Whether an embedding of what is seen would be finer than that of the photo. */
+  get finer(): boolean {
+    const { image } = this.#store.state;
+    return image !== null && this.seen !== null && gain(this.seen, image) > 1;
+  }
+
+  /** Whether what is seen can be sharpened; or, where it is all of the photo, what was is given up. */
+  get canSharpen(): boolean {
+    return !this.#store.saved && this.#store.tiles.ready && (this.finer || this.#store.state.crop !== null);
+  }
+
+  /** Let what is seen answer the prompts in it; with all of the photo in view, let the photo answer again. */
+  sharpen(): void {
+    if (this.canSharpen) void this.#store.sharpen(this.finer ? this.seen : null);
+  }
+
+  toggleSharpens(): void {
+    this.#ui.set({ sharpens: !this.#ui.sharpens });
   }
 
   nextMaskStyle(): void {

@@ -18,6 +18,8 @@ export interface Situation {
   readonly ready: boolean;
   /** Whether the masks of the prompt are still to come. */
   readonly pending: boolean;
+  /** What answers, in words: answers of another are of no use any more. */
+  readonly source: string;
 }
 
 /** Hovering is on by default where an answer takes no longer than this, in milliseconds. */
@@ -48,6 +50,7 @@ export class Hover {
   readonly #ask: (prompt: PromptData) => Promise<Preview | null>;
   readonly #changed: () => void;
   #prompt = NO_PROMPT;
+  #source = "";
   #active = false;
   #ready = false;
   /** CSS pixels to an image pixel. */
@@ -69,11 +72,12 @@ export class Hover {
   }
 
   /** Take note of what has changed around; ask, if that makes it possible. */
-  follow({ prompt, active, ready, pending }: Situation): void {
+  follow({ prompt, active, ready, pending, source }: Situation): void {
     this.#active = active;
     this.#ready = ready;
-    if (!samePrompt(prompt, this.#prompt)) {
+    if (!samePrompt(prompt, this.#prompt) || source !== this.#source) {
       this.#prompt = prompt;
+      this.#source = source;
       this.#known = [];
       if (!this.#held) this.#show(null);
     }
@@ -168,11 +172,11 @@ export class Hover {
   }
 
   async #request(point: PointData): Promise<void> {
-    const prompt = this.#prompt;
+    const [prompt, source] = [this.#prompt, this.#source];
     this.#asking = true;
     const preview = await this.#ask({ ...prompt, points: [...prompt.points, point] });
     this.#asking = false;
-    if (prompt === this.#prompt) this.#learn(point, preview);
+    if (prompt === this.#prompt && source === this.#source) this.#learn(point, preview);
     this.#pump();
   }
 

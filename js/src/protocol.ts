@@ -191,6 +191,15 @@ export interface Render {
   rendering: RenderingData;
 }
 
+/** Embed a part of the image on its own, to answer the prompts in it; null for the image as a whole. */
+export interface Sharpen {
+  type: "sharpen";
+  client: string;
+  seq: number;
+  region: BoxData | null;
+  later: boolean;
+}
+
 /** Ask for a tile of the image at a level: 0 is full size, each further one half of the one before. */
 export interface Tile {
   type: "tile";
@@ -288,6 +297,7 @@ export interface CandidateData {
   score: number;
   stability: number | null;
   area: number;
+  crop: BoxData | null;
 }
 
 /** An accepted mask. `color` indexes the palette. */
@@ -320,6 +330,7 @@ export interface State {
   can_redo: boolean;
   decode_ms: number | null;
   rendering: RenderingData;
+  crop: BoxData | null;
   autosave: string | null;
 }
 
@@ -351,6 +362,6 @@ export interface Saved {
   masks: SavedMask[];
 }
 
-export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear | Render | Tile | Show | Mark;
+export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear | Render | Sharpen | Tile | Show | Mark;
 
 export type Reply = Answer | Masks | PreviewMask | TilePicture;

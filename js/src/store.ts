@@ -3,6 +3,7 @@
 import { unpackMask } from "./packed";
 import type {
   Answer,
+  BoxData,
   MaskData,
   Masks,
   PreviewMask,
@@ -48,6 +49,7 @@ const NO_STATE: State = {
   can_redo: false,
   decode_ms: null,
   rendering: USUAL,
+  crop: null,
   autosave: null,
 };
 
@@ -207,6 +209,20 @@ export class Store<Bitmap = ImageBitmap> {
   /** Let the model see the photo like this. */
   async render(rendering: RenderingData): Promise<void> {
     await this.#request({ type: "render", rendering });
+  }
+
+  /** Let a part of the photo answer the prompts in it, null for all of the photo. */
+  async sharpen(region: BoxData | null): Promise<void> {
+    await this.#request({ type: "sharpen", region, later: false });
+  }
+
+  /** The same, for prompts to come: nobody waits for it, and nothing is undone. */
+  async sharpenLater(region: BoxData): Promise<void> {
+    if (this.lost || this.saved || this.#going) return;
+    const { outcome, error } = await this.#transport.send({ type: "sharpen", region, later: true }).answer;
+    if (outcome !== "error" || this.lost) return;
+    this.failure = error;
+    this.#changed();
   }
 
   async choose(index: number): Promise<void> {

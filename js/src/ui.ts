@@ -57,6 +57,8 @@ export class Ui {
   overviewOpen = false;
   /** Whether the mask under the pointer is shown; null until a person says, and then the kernel's speed decides. */
   hover: boolean | null = null;
+  /** Whether what is seen is embedded by itself once the view rests. */
+  sharpens = false;
   label = "";
   #image: Size | null = null;
   readonly #changed: () => void;

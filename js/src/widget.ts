@@ -7,6 +7,7 @@ import { Gallery, type GalleryModel } from "./gallery";
 import { Hover } from "./hover";
 import { bindKeyboard } from "./input/keyboard";
 import type { State } from "./protocol";
+import { Sharpener } from "./sharpen";
 import { type Model, Store } from "./store";
 import { Ui } from "./ui";
 import { createCandidates } from "./view/candidates";
@@ -61,6 +62,7 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
     (prompt) => store.preview(prompt),
     () => draw(false),
   );
+  const sharpener = new Sharpener((region) => store.sharpenLater(region), signal);
   const gallery = new Gallery(model as unknown as GalleryModel, changed, signal);
   const actions = new Actions(store, ui, hover, display, gallery);
   const base = { store, ui, display, actions, hover, gallery, signal, id: (name: string) => `${prefix}-${name}` };
@@ -114,7 +116,10 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
         !ui.helpOpen,
       ready: store.status === "ready",
       pending: store.pending,
+      source: JSON.stringify(store.state.crop),
     });
+    const ready = store.state.status === "ready" && store.tiles.ready;
+    sharpener.follow({ on: ui.sharpens, ready, image, seen: actions.seen, crop: store.state.crop });
     draw(true);
   };
   el.append(root);

@@ -25,6 +25,7 @@ export const STATE: State = {
   can_redo: false,
   decode_ms: 12,
   rendering: { channels: [], black: null, white: null, gamma: 1 },
+  crop: null,
   autosave: null,
 };
 

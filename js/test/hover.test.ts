@@ -6,7 +6,7 @@ import { settled } from "./fake";
 
 const at = (x: number, label: 0 | 1 = 1): PointData => ({ x, y: 10, label });
 const preview = (score: number): Preview => ({ mask: { width: 4, height: 4, runs: Uint32Array.of(0, 2) }, score });
-const OPEN: Situation = { prompt: NO_PROMPT, active: true, ready: true, pending: false };
+const OPEN: Situation = { prompt: NO_PROMPT, active: true, ready: true, pending: false, source: "" };
 const clicked: PromptData = { ...NO_PROMPT, points: [at(50)] };
 
 /** A hover whose kernel is the test: `asked` are the requests, `answer` answers the oldest that is open. */
@@ -85,6 +85,22 @@ describe("asking", () => {
     expect(asked).toHaveLength(2);
     hover.move(at(10.8), 1);
     expect(asked).toHaveLength(3);
+  });
+
+  it("forgets what another part of the photo has answered, and asks again where the pointer is", async () => {
+    const { hover, asked, follow, answer } = open();
+    hover.move(at(10), 1);
+    await answer(0.1);
+    hover.move(at(30), 1);
+    follow({ source: "a crop" });
+    expect(hover.shown).toBeNull();
+    // Asked of the photo as a whole, and of no use any more.
+    await answer(0.2);
+    expect(hover.shown).toBeNull();
+    await answer(0.3);
+    expect(hover.shown?.score).toBe(0.3);
+    hover.move(at(10), 1);
+    expect(asked.map(({ points }) => points[0].x)).toEqual([10, 30, 30, 10]);
   });
 
   it("measures what is near on the screen, not in the photo", async () => {

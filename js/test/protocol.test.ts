@@ -25,8 +25,8 @@ describe("the protocol", () => {
     const model = new FakeModel({
       ...STATE,
       candidates: [
-        { mask: "a", score: 0.9, stability: 0.8, area: 1 },
-        { mask: "b", score: 0.8, stability: null, area: 2 },
+        { mask: "a", score: 0.9, stability: 0.8, area: 1, crop: null },
+        { mask: "b", score: 0.8, stability: null, area: 2, crop: null },
       ],
       chosen: 0,
       can_undo: true,
@@ -48,6 +48,7 @@ describe("the protocol", () => {
     void store.remove("object");
     void store.rename("object", "dog");
     void store.render({ channels: [2], black: 1, white: 2, gamma: 0.5 });
+    void store.sharpen({ x0: 1, y0: 2, x1: 3, y1: 4 });
     void store.clear();
     void store.undo();
     await model.answer(model.last("undo"));

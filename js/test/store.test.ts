@@ -28,7 +28,7 @@ async function open(state: unknown = STATE, { greeted = true } = {}) {
 
 const point = (x: number, label: 0 | 1 = 1): PointData => ({ x, y: 1, label });
 const add = (p: PointData) => (prompt: PromptData) => ({ ...prompt, points: [...prompt.points, p] });
-const candidate = (mask: string) => ({ mask, score: 0.9, stability: 0.8, area: 2 });
+const candidate = (mask: string) => ({ mask, score: 0.9, stability: 0.8, area: 2, crop: null });
 
 describe("answers and states", () => {
   it("counts an answer as arrived only with the state it led to", async () => {

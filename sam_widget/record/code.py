@@ -12,6 +12,7 @@ import numpy as np
 
 from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SessionError
+from sam_widget.geometry import Box
 from sam_widget.image import image_hash
 from sam_widget.photos import sample, samples
 from sam_widget.prompts import Prompt
@@ -52,6 +53,7 @@ class _Writer:
         self._session = session
         self._state, self._timeline = session.state, session.timeline
         self._settings, self._rendering = MaskSettings(), USUAL
+        self._crop: Box | None = None
         self._colors: list[int] = []
 
     def lines(self) -> Iterator[str]:
@@ -80,10 +82,12 @@ class _Writer:
             item = state.objects[editing]
             yield f"s.edit(s.objects[{editing}].id)"
             self._settings = item.settings
+            self._crop = item.candidate.crop or self._crop if item.candidate else self._crop
             painted = state.strokes[: len(item.strokes)] == item.strokes
             if len(state.candidates) == 1 and state.prompt == item.prompt and painted:
                 yield from self._adjusted(state.settings)
                 yield from self._brushed(state.strokes[len(item.strokes) :])
+                yield from self._sharpened(state.crop, later=True)
                 return
             yield "s.set_prompt(sw.Prompt())"
         origin = origin_of_chosen(state, self._timeline)
@@ -91,10 +95,12 @@ class _Writer:
             yield from self._answer(origin)
         yield from self._adjusted(state.settings)
         yield from self._rendered(state.rendering)
+        yield from self._sharpened(state.crop, later=True)
 
     def _answer(self, origin: Origin) -> Iterator[str]:
         yield from self._adjusted(origin.settings)
         yield from self._rendered(origin.rendering)
+        yield from self._sharpened(origin.crop)
         yield from self._prompted(origin.prompt)
         if not origin.best:
             yield f"s.choose({origin.index})"
@@ -126,6 +132,8 @@ class _Writer:
             parts.append(f"strokes=[{', '.join(strokes)}]")
         if prompt.mask is not None:
             parts.append(f"mask={self._packed(prompt.mask, '<f4', *prompt.mask.shape)}")
+        if prompt.mask_crop is not None:
+            parts.append(f"mask_crop=sw.Box({', '.join(map(_n, prompt.mask_crop.corners))})")
         return f"sw.Prompt({', '.join(parts)})"
 
     def _raw(self, item: SegmentedObject) -> str:
@@ -154,6 +162,12 @@ class _Writer:
             self.imports |= {("sam_widget.rendering", "Rendering")}
             self._rendering = rendering
             yield f"s.render({rendering!r})"
+
+    def _sharpened(self, crop: Box | None, *, later: bool = False) -> Iterator[str]:
+        if crop != self._crop:
+            self._crop = crop
+            what = "None" if crop is None else f"({', '.join(map(_n, crop.corners))}), margin=0"
+            yield f"s.sharpen({what}{', later=True' if later else ''})"
 
     def _brushed(self, strokes: Sequence[Any]) -> Iterator[str]:
         for stroke in strokes:

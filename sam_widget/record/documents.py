@@ -3,15 +3,17 @@
 Every document is a JSON object; `hash` below is the name of a blob or of another document.
 
 - `state`: `prompt`, `candidates` (hashes), `chosen` (index or null), `objects` (hashes, oldest first), `strokes`,
-  `settings`, `editing` (id of an object, or null), `rendering`.
+  `settings`, `editing` (id of an object, or null), `rendering`, `crop` (x0, y0, x1, y1, or null).
 - `candidate`: `mask` (hash), `source` (hash of the mask before it was cleaned up and painted on, or null where that is
-  `mask`), `score`, `logits` (hash or null), `stability` (or null), `model` (a key of the meta row `models`, or null).
+  `mask`), `score`, `logits` (hash or null), `stability` (or null), `model` (a key of the meta row `models`, or null),
+  `crop` (x0, y0, x1, y1 of the part of the image that answered and that the logits are of, or null).
 - `object`: `id`, `label`, `mask` (hash), `area`, `box` (x0, y0, x1, y1), `score`, `color`, `prompt`, `candidate` (hash
   or null), `strokes`, `settings`, `model`.
 
-A prompt is `points` (x, y, label), `boxes` (x0, y0, x1, y1), `strokes` (vertices, label, closed) and `mask` (hash of
-logits, or null); `strokes` are those of the brush (vertices, radius, label); `settings` as in
-`MaskSettings`; `rendering` as in `Rendering`. Coordinates are pixels of the image.
+A prompt is `points` (x, y, label), `boxes` (x0, y0, x1, y1), `strokes` (vertices, label, closed), `mask` (hash of
+logits, or null) and `mask_crop` (their crop, or null); `strokes` are those of the brush (vertices, radius, label);
+`settings` as in `MaskSettings`; `rendering` as in `Rendering`. Coordinates are pixels of the image. Older files lack
+`crop` and `mask_crop`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from sam_widget import crops
 from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SamWidgetError
 from sam_widget.geometry import Box, BrushStroke
@@ -82,6 +85,7 @@ class Encoder:
             "settings": dataclasses.asdict(state.settings),
             "editing": state.editing,
             "rendering": dataclasses.asdict(state.rendering),
+            "crop": _corners(state.crop),
         }
         return self._document("state", body, state)
 
@@ -96,6 +100,7 @@ class Encoder:
             "logits": self._logits(item.logits),
             "stability": item.stability,
             "model": made_by,
+            "crop": _corners(item.crop),
         }
         return self._document("candidate", body, item)
 
@@ -120,7 +125,7 @@ class Encoder:
         return self._document("object", body, item)
 
     def _prompt(self, prompt: Prompt) -> dict[str, Any]:
-        return {**prompt.to_dict(), "mask": self._logits(prompt.mask)}
+        return {**prompt.to_dict(), "mask": self._logits(prompt.mask), "mask_crop": _corners(prompt.mask_crop)}
 
     def _mask(self, mask: StoredMask) -> str:
         if mask not in self._hashes:
@@ -139,6 +144,10 @@ class Encoder:
         self.documents[key] = document
         self._hashes[source] = key
         return key
+
+
+def _corners(crop: Box | None) -> list[float] | None:
+    return None if crop is None else list(crop.corners)
 
 
 def _plain(strokes: Sequence[BrushStroke]) -> list[dict[str, Any]]:
@@ -207,6 +216,7 @@ class Decoder:
             settings=MaskSettings(**body["settings"]),
             editing=editing,
             rendering=_rendering(**body["rendering"]),
+            crop=self._crop(body.get("crop")),
         )
 
     def _candidate(self, document: Document) -> Candidate:
@@ -217,7 +227,8 @@ class Decoder:
         if body["model"] is not None:
             self.made_by[source] = str(body["model"])
         stability = body["stability"]
-        return Candidate(stored, float(body["score"]), logits, None if stability is None else float(stability), source)
+        stability = None if stability is None else float(stability)
+        return Candidate(stored, float(body["score"]), logits, stability, source, self._crop(body.get("crop")))
 
     def _object(self, document: Document) -> SegmentedObject:
         body = json.loads(document.json)
@@ -238,9 +249,17 @@ class Decoder:
         )
 
     def _prompt(self, body: Mapping[str, Any]) -> Prompt:
-        drawn = {key: value for key, value in body.items() if key != "mask"}
-        prompt = Prompt.from_dict(drawn)
-        return prompt if body["mask"] is None else prompt.with_mask(self._once(body["mask"], "logits"))
+        drawn = {key: value for key, value in body.items() if key not in ("mask", "mask_crop")}
+        prompt, crop = Prompt.from_dict(drawn), self._crop(body.get("mask_crop"))
+        return prompt if body["mask"] is None else prompt.with_mask(self._once(body["mask"], "logits"), crop)
+
+    def _crop(self, corners: Sequence[float] | None) -> Box | None:
+        if corners is None:
+            return None
+        crop = Box(*corners)
+        if not crops.fits(crop, (self._shape[1], self._shape[0])):
+            raise ValueError(f"{crop.corners} is no part of the image in whole pixels")
+        return crop
 
     def _mask(self, blob: Blob) -> StoredMask:
         if (blob.height, blob.width) != self._shape:

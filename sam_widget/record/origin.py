@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sam_widget.cleanup import MaskSettings
-from sam_widget.geometry import BrushStroke
+from sam_widget.geometry import Box, BrushStroke
 from sam_widget.prompts import Prompt
 from sam_widget.rendering import USUAL, Rendering
 from sam_widget.state import Candidate, SegmentedObject, SessionState
@@ -23,6 +23,7 @@ class Origin:
         settings: How its mask was made of its logits.
         strokes: What was painted on it.
         rendering: How the model saw the image.
+        crop: The part of the image that answered; None for the image as a whole.
     """
 
     prompt: Prompt
@@ -31,6 +32,7 @@ class Origin:
     settings: MaskSettings
     strokes: tuple[BrushStroke, ...]
     rendering: Rendering = USUAL
+    crop: Box | None = None
 
 
 def origin_of(item: SegmentedObject, timeline: Sequence[SessionState]) -> Origin | None:
@@ -64,4 +66,4 @@ def _origin(
     index = next(k for k, other in enumerate(first.candidates) if other.logits is candidate.logits)
     scores = [other.score for other in first.candidates]
     best = scores[index] == max(scores) and scores.count(scores[index]) == 1
-    return Origin(prompt, index, best, settings, strokes, first.rendering)
+    return Origin(prompt, index, best, settings, strokes, first.rendering, candidate.crop)

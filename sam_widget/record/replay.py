@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -169,10 +170,10 @@ def replay(
 ) -> Replay:
     """Give the recorded prompts to a model again, and compare the masks, object by object.
 
-    Each object's prompt, its brush strokes and its settings are repeated; where a person chose another candidate than
-    the one with the highest score, the same one of the three is taken, and the one with the highest score otherwise.
-    An earlier mask in a prompt counts for the model that made it; another model refines a mask of its own instead. On
-    an image of another size, all of it is scaled.
+    Each object's prompt, its brush strokes and its settings are repeated, and answered by the same part of the image;
+    where a person chose another candidate than the one with the highest score, the same one of the three is taken, and
+    the one with the highest score otherwise. An earlier mask in a prompt counts for the model that made it; another
+    model refines a mask of its own instead. On an image of another size, all of it is scaled.
 
     Args:
         source: A session file, a session or a widget.
@@ -274,6 +275,7 @@ def _repeat(
     """Do in a session what led to an object; returns what could not be done."""
     notes = []
     session.clear()
+    session.sharpen(None)
     if origin is None:
         session.adjust(threshold=0, holes=0, islands=0, smoothing=0)
         session.set_prompt(_scaled(item.prompt.with_mask(None), scale, session.size))
@@ -290,10 +292,13 @@ def _repeat(
         session.render(origin.rendering)
     except ImageError:
         notes.append("seen as usual: this image cannot be rendered as that one was")
+    if origin.crop is not None:
+        session.sharpen(_cropped(origin.crop, scale, session.size), margin=0)
     prompt = _scaled(origin.prompt.with_mask(None), scale, session.size)
     takes_masks = session.predictor.config.takes_masks
     if origin.prompt.mask is not None and same:
-        session.set_prompt(prompt.with_mask(origin.prompt.mask))
+        crop = origin.prompt.mask_crop
+        session.set_prompt(prompt.with_mask(origin.prompt.mask, crop and _cropped(crop, scale, session.size)))
     else:
         session.set_prompt(prompt)
         if origin.prompt.mask is not None and takes_masks:
@@ -319,6 +324,17 @@ def _scaled(prompt: Prompt, scale: tuple[float, float], size: tuple[int, int]) -
         [Point(min(point.x * x, width), min(point.y * y, height), point.label) for point in prompt.points],
         boxes=[Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y) for box in prompt.boxes],
         strokes=[Stroke(_moved(stroke.vertices, scale), stroke.label, stroke.closed) for stroke in prompt.strokes],
+    )
+
+
+def _cropped(crop: Box, scale: tuple[float, float], size: tuple[int, int]) -> Box:
+    """Bring a crop to an image of another size: whole pixels that hold what it held."""
+    (x, y), (width, height) = scale, size
+    return Box(
+        math.floor(crop.x0 * x),
+        math.floor(crop.y0 * y),
+        min(math.ceil(crop.x1 * x), width),
+        min(math.ceil(crop.y1 * y), height),
     )
 
 

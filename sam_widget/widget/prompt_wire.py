@@ -24,29 +24,30 @@ class MaskPrompts:
     """The mask prompts that views may name: those of the states shown last, known by their content."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._known: OrderedDict[str, tuple[np.ndarray, Box | None]] = OrderedDict()
 
-    def name(self, logits: np.ndarray) -> str:
-        """Return a mask prompt's name, the same one for the same content."""
-        name = next((name for name, known in self._known.items() if known is logits), None)
+    def name(self, logits: np.ndarray, crop: Box | None = None) -> str:
+        """Return the name of a mask prompt of the image or of a crop, the same one for the same content."""
+        name = next((name for name, known in self._known.items() if known[0] is logits and known[1] == crop), None)
         if name is None:
-            name = hashlib.sha256(logits.tobytes()).hexdigest()[:16]
-        self._known[name] = logits
+            where = b"" if crop is None else repr(crop.corners).encode()
+            name = hashlib.sha256(logits.tobytes() + where).hexdigest()[:16]
+        self._known[name] = logits, crop
         self._known.move_to_end(name)
         while len(self._known) > MOST_MASKS:
             self._known.popitem(last=False)
         return name
 
-    def get(self, name: str) -> np.ndarray:
-        """Return a mask prompt.
+    def get(self, name: str) -> tuple[np.ndarray, Box | None]:
+        """Return a mask prompt, and the crop that it is of.
 
         Raises:
             PromptError: It is not known here.
         """
-        logits = self._known.get(name)
-        if logits is None:
+        known = self._known.get(name)
+        if known is None:
             raise PromptError(f"mask prompt {name[:40]!r} is not known to the kernel; refine the mask again")
-        return logits
+        return known
 
 
 def prompt_data(prompt: Prompt, masks: MaskPrompts) -> PromptData:
@@ -58,7 +59,7 @@ def prompt_data(prompt: Prompt, masks: MaskPrompts) -> PromptData:
             StrokeData([value for vertex in s.vertices for value in vertex], 1 if s.label else 0, s.closed)
             for s in prompt.strokes
         ],
-        mask=None if prompt.mask is None else masks.name(prompt.mask),
+        mask=None if prompt.mask is None else masks.name(prompt.mask, prompt.mask_crop),
     )
 
 
@@ -70,11 +71,13 @@ def prompt_from(data: PromptData, masks: MaskPrompts) -> Prompt:
     """
     if len(data.boxes) > MOST_BOXES:
         raise PromptError(f"{len(data.boxes)} boxes in one prompt; expected at most {MOST_BOXES}")
+    mask, crop = (None, None) if data.mask is None else masks.get(data.mask)
     return Prompt(
         points=tuple(Point(p.x, p.y, p.label) for p in data.points),
         boxes=tuple(Box.from_corners(b.x0, b.y0, b.x1, b.y1) for b in data.boxes),
         strokes=tuple(Stroke(vertices_from(s.vertices), s.label, s.closed) for s in data.strokes),
-        mask=None if data.mask is None else masks.get(data.mask),
+        mask=mask,
+        mask_crop=crop,
     )
 
 

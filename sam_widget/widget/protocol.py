@@ -274,6 +274,20 @@ class Render:
 
 
 @dataclass(frozen=True)
+class Sharpen:
+    """Embed a part of the image on its own, to answer the prompts in it; null for the image as a whole.
+
+    With `later` only prompts to come are meant: it is no edit, is done beside the others, and supersedes what waits.
+    """
+
+    type: ClassVar[str] = "sharpen"
+    client: str
+    seq: int
+    region: BoxData | None
+    later: bool
+
+
+@dataclass(frozen=True)
 class Tile:
     """Ask for a tile of the image at a level: 0 is full size, each further one half of the one before.
 
@@ -404,12 +418,16 @@ class ImageData:
 
 @dataclass(frozen=True)
 class CandidateData:
-    """One of the masks that the model offers for the prompt; `stability` is null where there are no logits."""
+    """One of the masks that the model offers for the prompt; `stability` is null where there are no logits.
+
+    `crop` is the part of the image that answered, null for the image as a whole.
+    """
 
     mask: str
     score: float
     stability: float | None
     area: int
+    crop: BoxData | None
 
 
 @dataclass(frozen=True)
@@ -432,7 +450,8 @@ class State:
     `decode_ms` is how long an answer takes here, measured once the image is embedded; null before. `painted` says that
     a brush has been on the candidates, `editing` names the object that `accept` would replace, and `refines` says
     whether the model takes a mask as a prompt.
-    `rendering` is how the model sees the image. `autosave` names the file that every edit is saved to, if there is one.
+    `rendering` is how the model sees the image, and `crop` the part of it that answers the prompts in it. `autosave`
+    names the file that every edit is saved to, if there is one.
     """
 
     revision: int
@@ -452,6 +471,7 @@ class State:
     can_redo: bool
     decode_ms: float | None
     rendering: RenderingData
+    crop: BoxData | None
     autosave: str | None
 
 
@@ -513,6 +533,7 @@ Request = (
     | Redo
     | Clear
     | Render
+    | Sharpen
     | Tile
     | Show
     | Mark

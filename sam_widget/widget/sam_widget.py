@@ -19,6 +19,7 @@ import numpy as np
 import traitlets
 
 from sam_widget.errors import ImageError, SamWidgetError, SessionError
+from sam_widget.geometry import Box
 from sam_widget.pyramid import Pyramid
 from sam_widget.record.kept import claim_record, open_record
 from sam_widget.record.record import Record
@@ -117,6 +118,10 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         # Pictures need no model, and must not wait for one.
         self._painter: Worker[protocol.Tile] = Worker(
             self._paint, supersedes=lambda _new, _waiting: False, superseded=self._superseded, name="sam_widget tiles"
+        )
+        # Nor must whoever hovers and clicks wait for a part that is to be seen sharply later.
+        self._sharpener: Worker[protocol.Sharpen] = Worker(
+            self._run, supersedes=lambda _new, _waiting: True, superseded=self._superseded, name="sam_widget sharpening"
         )
         self._source = self._read(image)
         self._title = _title(image)
@@ -223,6 +228,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         if "_worker" in vars(self):  # ipywidgets closes what is deleted, even if its __init__ refused the arguments.
             self._worker.close()
             self._painter.close()
+            self._sharpener.close()
         record: Record | None = vars(self).get("_record")
         if record is not None:
             record.close()
@@ -246,6 +252,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             self._answer(request.client, request.seq)
         elif isinstance(request, protocol.Tile):
             self._painter.put(request)
+        elif isinstance(request, protocol.Sharpen) and request.later:
+            self._sharpener.put(request)
         else:
             self._worker.put(request)
 
@@ -373,6 +381,16 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
                 try:
                     session.render(rendering_from(request.rendering))
                     self._decode_ms = decode_ms(session)
+                finally:
+                    self._say("ready", "")
+            case protocol.Sharpen(region=region, later=later):
+                box = None if region is None else Box.from_corners(region.x0, region.y0, region.x1, region.y1)
+                if later:
+                    session.sharpen(box, later=True)
+                    return
+                self._say("embedding", "Sharpening what you look at…")
+                try:
+                    session.sharpen(box)
                 finally:
                     self._say("ready", "")
             case protocol.Show() | protocol.Mark():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sam_widget.cleanup import MaskSettings
+    from sam_widget.geometry import Box
     from sam_widget.rendering import Rendering
     from sam_widget.session import Candidate, SegmentedObject, Session
     from sam_widget.tools import Vertices
@@ -135,6 +136,12 @@ class Scripting:
     def render(self, rendering: Rendering) -> tuple[Candidate, ...]:
         """Let the model see the image differently; see `Session.render`."""
         return self.session.render(rendering)
+
+    def sharpen(
+        self, region: Box | Sequence[float] | None, *, margin: float = 0.25, later: bool = False
+    ) -> tuple[Candidate, ...]:
+        """Embed a part of the image on its own, to answer the prompts in it; see `Session.sharpen`."""
+        return self.session.sharpen(region, margin=margin, later=later)
 
     def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
         """Add objects that were made elsewhere, in one edit; see `Session.add_objects`."""

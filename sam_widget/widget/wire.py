@@ -97,6 +97,7 @@ def state_of(
             can_redo=False,
             decode_ms=None,
             rendering=rendering_data(USUAL),
+            crop=None,
             autosave=None,
         )
     now = session.state
@@ -113,6 +114,7 @@ def state_of(
                 round(c.score, 4),
                 None if c.stability is None else round(c.stability, 4),
                 c.stored.area,
+                None if c.crop is None else box_data(c.crop),
             )
             for c in now.candidates
         ],
@@ -129,6 +131,7 @@ def state_of(
         can_redo=session.can_redo,
         decode_ms=decode_ms,
         rendering=rendering_data(now.rendering),
+        crop=None if now.crop is None else box_data(now.crop),
         autosave=None if session.autosave is None else session.autosave.name,
     )
     names.prune({c.mask for c in state.candidates} | {o.mask for o in state.objects})

@@ -12,7 +12,7 @@ import { bindRadios, setChosen } from "./radiogroup";
 const STYLE_NAMES: Record<MaskStyle, string> = { filled: "Filled", outline: "Outline", cutout: "Cut-out" };
 
 export function createOptions(context: Context): Part {
-  const { store, display, actions, signal, id, focusCanvas } = context;
+  const { store, ui, display, actions, signal, id, focusCanvas } = context;
   const styles = h(
     "div",
     { class: "sam-segments", role: "radiogroup", "aria-label": "Masks" },
@@ -41,6 +41,14 @@ export function createOptions(context: Context): Part {
     "Photo",
   );
   photo.addEventListener("click", () => display.set({ photo: !display.photo }), { signal });
+
+  const sharpens = h(
+    "button",
+    { type: "button", role: "switch", class: "sam-button sam-switch", title: shortcutTitle("Sharpen automatically") },
+    h("span", { class: "sam-knob" }),
+    "Sharpen automatically",
+  );
+  sharpens.addEventListener("click", () => actions.toggleSharpens(), { signal });
 
   const channels = createChannels(context, (picked) =>
     change((image, now) => spelled(image, { ...now, channels: picked })),
@@ -81,6 +89,7 @@ export function createOptions(context: Context): Part {
     h("div", { class: "sam-group" }, auto, reset),
     share,
     shared,
+    sharpens,
     close,
   );
   const keydown = (event: KeyboardEvent): void => {
@@ -101,6 +110,7 @@ export function createOptions(context: Context): Part {
       opacity.show(display.opacity, { low: 0, high: 1, step: 0.05 }, `${Math.round(100 * display.opacity)} %`);
       opacity.disable(display.masks !== "filled");
       setAttributes(photo, { "aria-checked": String(display.photo) });
+      setAttributes(sharpens, { "aria-checked": String(ui.sharpens) });
       const scale = scaleOf(image.values);
       const shown = windowOf(image, now);
       black.show(shown.black, scale, written(shown.black, scale.step));

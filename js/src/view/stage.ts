@@ -1,4 +1,4 @@
-/** The photo with what lies over it, on five canvases that are drawn at most once a frame and only when they change. */
+/** The photo with what lies over it, on six canvases that are drawn at most once a frame and only when they change. */
 
 import { shortcutFor } from "../input/keyboard";
 import { bindPointer } from "../input/pointer";
@@ -11,6 +11,7 @@ import { drawOutlines, looks, Painter } from "./masks";
 import { createMinimap } from "./minimap";
 import { drawOverlay } from "./overlay";
 import { drawPicture } from "./picture";
+import { createSharpen, drawCrops } from "./sharpen";
 import { isError, statusText } from "./status";
 
 /** The canvas area is as wide as the cell allows, and no higher or lower than this in CSS pixels. */
@@ -34,7 +35,8 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   const masks = createLayer("masks");
   const outlines = createLayer("outlines");
   const prompts = createLayer("prompts");
-  const layers = [photo, masks, outlines, prompts];
+  const crop = createLayer("crop");
+  const layers = [photo, masks, outlines, crop, prompts];
   const hovered = new HoverLayer();
   const painter = new Painter();
   const brush = new BrushCursor();
@@ -46,6 +48,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
     "Enter again accepts, Escape clears. Press question mark for all keys.",
   );
   const place = h("p", { class: "sam-hidden", "aria-live": "polite" });
+  const automatic = h("p", { class: "sam-hidden", "aria-live": "polite" });
   const canvas = h(
     "div",
     {
@@ -58,6 +61,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
     photo.element,
     masks.element,
     outlines.element,
+    crop.element,
     hovered.element,
     prompts.element,
     hovered.tag,
@@ -75,9 +79,21 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   const full = iconButton("full", "Full screen", `Full screen (${shortcutFor("Full screen")})`);
   actual.addEventListener("click", () => actions.actualSize(), { signal });
   full.addEventListener("click", () => actions.toggleFull(), { signal });
-  const zooms = h("div", { class: "sam-zooms" }, zoomOut, actual, zoomIn, fitAll, full);
+  const sharpen = createSharpen(context, () => canvas.focus({ preventScroll: true }));
+  const zooms = h("div", { class: "sam-zooms" }, sharpen.element, zoomOut, actual, zoomIn, fitAll, full);
   const minimap = createMinimap(context);
-  const element = h("div", { class: "sam-stage" }, canvas, veil, notice, minimap.element, zooms, keys, place);
+  const element = h(
+    "div",
+    { class: "sam-stage" },
+    canvas,
+    veil,
+    notice,
+    minimap.element,
+    zooms,
+    keys,
+    place,
+    automatic,
+  );
 
   brush.follow(canvas, signal);
   bindPointer({ canvas, store, ui, actions, hover, signal });
@@ -116,6 +132,11 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       setText(veil, embedding ? "Embedding…" : "");
       setAttributes(veil, { hidden: !embedding });
       setAttributes(zooms, { hidden: !store.tiles.ready });
+      sharpen.update();
+      // Nothing to hear before somebody has switched it.
+      if (ui.sharpens || automatic.textContent)
+        setText(automatic, ui.sharpens ? "Sharpens automatically" : "Sharpens on request");
+      setAttributes(sharpen.element, { "data-automatic": ui.sharpens });
       const percent = 100 * ui.view.scale;
       const shown = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
       setText(actual, shown);
@@ -164,6 +185,10 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
         drawOutlines(start(outlines, ratio), lined, view, frame, ratio);
       }
       minimap.draw(all);
+
+      const answered = store.chosen === null ? null : store.state.candidates[store.chosen].crop;
+      const edges = JSON.stringify([store.state.crop, answered]);
+      if (hasChanged(crop, [edges, ...place])) drawCrops(start(crop, ratio), store.state.crop, answered, view);
 
       const { anchor, opposite, cursor, line, painting, selected, tool } = ui;
       const focused = canvas.matches(":focus");

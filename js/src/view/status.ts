@@ -1,5 +1,6 @@
 /** One line that says what is going on, for eyes and for screen readers. */
 
+import type { BoxData } from "../protocol";
 import type { Store } from "../store";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
@@ -27,7 +28,7 @@ export function isError(store: Store): boolean {
 }
 
 export function statusText(store: Store): string {
-  const { message, status, candidates, objects, editing } = store.state;
+  const { message, status, candidates, objects, editing, crop } = store.state;
   if (store.failure !== null) return store.failure;
   if (store.saved) return `Saved without a kernel, only to look at. ${count(objects.length)}`;
   if (store.busy) return "Kernel busy: what you do here waits for it, and nothing is lost.";
@@ -38,16 +39,21 @@ export function statusText(store: Store): string {
   if (store.status === "loading") return "Loading the photo…";
   const { chosen } = store;
   if (chosen !== null) {
-    const { score, stability, area } = candidates[chosen];
+    const { score, stability, area, crop: answered } = candidates[chosen];
     const edited = objects.find((object) => object.id === editing);
     const of = candidates.length > 1 ? `Mask ${chosen + 1} of ${candidates.length}` : "One mask";
     const steady = stability === null ? "" : `, stability ${stability.toFixed(2)}`;
     const before = edited ? `Editing ${edited.label}: Accept replaces it. ` : "";
-    return `${before}${of}, score ${score.toFixed(2)}${steady}, ${area.toLocaleString("en")} px`;
+    return `${before}${of}, score ${score.toFixed(2)}${steady}, ${area.toLocaleString("en")} px${answered ? `, seen sharply in ${extent(answered)}` : ""}`;
   }
   if (message) return message;
   if (status === "predicting") return "Predicting…";
-  return `Ready. ${count(objects.length)}`;
+  const sharp = crop ? ` Sharp in ${extent(crop)}.` : "";
+  return `Ready.${sharp} ${count(objects.length)}`;
+}
+
+function extent({ x0, y0, x1, y1 }: BoxData): string {
+  return `${x1 - x0} × ${y1 - y0} px at ${x0}, ${y0}`;
 }
 
 function count(objects: number): string {

@@ -1,0 +1,131 @@
+"""What answers a session's prompts: the embedding of the image, or that of the part of it which is seen sharply.
+
+Inside the crop, its answer counts. A mask that the crop's edge cuts off goes on outside with what the image as a whole
+says, if that agrees with it where both can tell: the mask among the whole's that has the greatest IoU with it inside
+the crop, and at least `AGREES`. Else nothing is outside. Neither is blended into the other: at the edge, one pixel is
+the crop's and the next the image's.
+
+Measured with `tiny` on 26 things in rendered scenes, a fifth of a 1600-pixel image each, of which the crop showed about
+half: the best of three masks has a mean IoU of 0.476 with nothing outside, 0.426 where an IoU of 0.3 is enough to
+agree, 0.494 with 0.5, 0.503 with 0.7, 0.484 with 0.85. Where the crop shows all of the thing, 0.509; the image alone,
+0.376.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sam_widget import crops, shaping
+from sam_widget.masks import StoredMask, iou
+from sam_widget.prompts import Prompt
+from sam_widget.rendering import Rendering, SourceImage
+from sam_widget.state import Candidate, SessionState
+
+if TYPE_CHECKING:
+    from sam_widget.embeddings import Embedding
+    from sam_widget.geometry import Box
+    from sam_widget.predictor import Prediction, Predictor
+
+# The IoU inside the crop from which a mask of the image as a whole is taken for the same thing.
+AGREES = 0.7
+# Crops whose embeddings are kept: to go back and forth between them, and to undo.
+MOST_CROPS = 8
+
+
+class Answering:
+    """Embeds an image and parts of it, as it is rendered, and answers prompts. May be used from any thread."""
+
+    def __init__(self, source: SourceImage, predictor: Predictor) -> None:
+        self._source, self._predictor = source, predictor
+        self._whole: tuple[Rendering, Embedding] | None = None
+        self._crops: OrderedDict[tuple[Rendering, Box], Embedding] = OrderedDict()
+        # The mask prompt that was brought from one crop to another last: hovering brings the same one every time.
+        self._brought: tuple[np.ndarray, Box | None, Box | None, np.ndarray] | None = None
+        self._lock = threading.Lock()
+
+    def whole(self, rendering: Rendering) -> Embedding:
+        """Return the embedding of the image."""
+        known = self._whole
+        if known is None or known[0] != rendering:
+            known = self._whole = rendering, self._predictor.embed(self._source.render(rendering))
+        return known[1]
+
+    def crop(self, rendering: Rendering, crop: Box) -> Embedding:
+        """Return the embedding of a part of the image, which is not left to the cache: its folder would fill."""
+        key = rendering, crop
+        with self._lock:
+            known = self._crops.get(key)
+        if known is None:
+            pixels = self._source.crop(rendering, crops.pixels(crop))
+            known = self._predictor.embed(pixels, keep=False)
+        with self._lock:
+            self._crops[key] = known
+            self._crops.move_to_end(key)
+            while len(self._crops) > MOST_CROPS:
+                self._crops.popitem(last=False)
+        return known
+
+    def answer(self, prompt: Prompt, state: SessionState) -> tuple[tuple[Candidate, ...], int]:
+        """Answer a prompt as a state would have it: by its crop, if that holds the prompt, else by the image.
+
+        Returns:
+            The candidates, and the index of the one with the highest score.
+        """
+        crop = state.crop
+        if crop is None or not crops.holds(crop, prompt):
+            whole = self._of_whole(prompt, state.rendering)
+            return shaping.candidates_of(whole, self._predictor, state.settings, state.strokes), whole.best
+        sharp = self._predictor.answer(self.crop(state.rendering, crop), crops.inside(crop, self._bring(prompt, crop)))
+        size = (self._source.size[1], self._source.size[0])
+        outside = self._outside(self._masks(sharp, crops.shape(crop), state), prompt, state, crop)
+        where = shaping.Place(crop, size, outside)
+        candidates = shaping.candidates_of(sharp, self._predictor, state.settings, state.strokes, where)
+        return candidates, sharp.best
+
+    def _of_whole(self, prompt: Prompt, rendering: Rendering) -> Prediction:
+        return self._predictor.answer(self.whole(rendering), self._bring(prompt, None))
+
+    def _outside(
+        self, masks: np.ndarray, prompt: Prompt, state: SessionState, crop: Box
+    ) -> tuple[np.ndarray | None, ...]:
+        """Return what goes on outside the crop for each of its masks, (H, W) bool; None where nothing does."""
+        width, height = self._source.size
+        cut = [crops.is_cut(mask, crop, (height, width)) for mask in masks]
+        if not any(cut):
+            return (None,) * len(masks)
+        whole = self._of_whole(prompt, state.rendering)
+        candidates = self._masks(whole, (height, width), state)
+        agreement = iou(masks[:, None], candidates[(slice(None), *crops.part(crop))])
+        closest = agreement.argmax(axis=1)
+        return tuple(
+            candidates[index] if is_cut and agreement[k, index] >= AGREES else None
+            for k, (is_cut, index) in enumerate(zip(cut, closest, strict=True))
+        )
+
+    def _masks(self, prediction: Prediction, size: tuple[int, int], state: SessionState) -> np.ndarray:
+        """Return a prediction's masks at the threshold of a state."""
+        level = state.settings.threshold
+        return self._predictor.cut(prediction.logits, size, threshold=level) if level else prediction.masks
+
+    def _bring(self, prompt: Prompt, crop: Box | None) -> Prompt:
+        """Return a prompt whose mask is of this crop; it is drawn anew where it was of another part of the image."""
+        mask, now = prompt.mask, prompt.mask_crop
+        if mask is None or now == crop:
+            return replace(prompt, mask_crop=None)
+        brought = self._brought
+        if brought is None or brought[0] is not mask or brought[1:3] != (now, crop):
+            width, height = self._source.size
+            if now is None:
+                drawn = self._predictor.cut(mask[None], (height, width))[0]
+            else:
+                drawn = crops.placed(
+                    StoredMask(self._predictor.cut(mask[None], crops.shape(now))[0]), now, (height, width)
+                ).array
+            seen = drawn if crop is None else drawn[crops.part(crop)]
+            brought = self._brought = mask, now, crop, self._predictor.mask_prompt(seen)
+        return replace(prompt, mask=brought[3], mask_crop=None)
