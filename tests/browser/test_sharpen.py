@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.lab import Notebook
+from tests.browser.lab import TIMEOUT_MS, Notebook
 from tests.browser.test_view import pixel, view_of, zoom_to
 from tests.browser.test_widget import View
 
@@ -35,6 +35,15 @@ def state(opened: Notebook) -> dict[str, Any]:
     return found
 
 
+def says(status: Locator, text: str | re.Pattern[str]) -> None:
+    """Wait until the status line says something: an embedding may take its time here."""
+    expect(status).to_contain_text(text, timeout=TIMEOUT_MS)
+
+
+def says_no_more(status: Locator, text: str) -> None:
+    expect(status).not_to_contain_text(text, timeout=TIMEOUT_MS)
+
+
 def test_what_is_seen_is_sharpened_by_button_by_key_and_by_itself(notebook: Callable[..., Notebook]) -> None:
     opened = notebook(SHOW)
     opened.run_all()
@@ -42,16 +51,16 @@ def test_what_is_seen_is_sharpened_by_button_by_key_and_by_itself(notebook: Call
     view = View.of(opened, 0)
     button = view.root.get_by_role("button", name="Sharpen here")
     status = view.root.get_by_role("status")
-    expect(button).to_be_disabled()  # The whole photo is seen.
+    expect(button).to_be_disabled(timeout=TIMEOUT_MS)  # The whole photo is seen.
 
     # With the hover on, as it is at first: a click on a small thing, and the same place seen sharply.
     zoom_to(view, 2, *GEAR)
     view.click(*GEAR)
-    expect(status).to_contain_text("score")
+    says(status, "score")
     coarse = float(opened.run_cell(IOU))
-    expect(button).to_be_enabled()
+    expect(button).to_be_enabled(timeout=TIMEOUT_MS)
     button.click()
-    expect(status).to_contain_text(re.compile(r"seen sharply in \d+ × \d+ px at \d+, \d+"))
+    says(status, re.compile(r"seen sharply in \d+ . \d+ px at \d+, \d+"))
     opened.expect_state("ready")
     assert float(opened.run_cell(IOU)) > coarse + 0.1
     crop = state(opened)["crop"]
@@ -71,25 +80,25 @@ def test_what_is_seen_is_sharpened_by_button_by_key_and_by_itself(notebook: Call
 
     # Undone and redone like any other edit.
     view.canvas.press("Control+z")
-    expect(status).not_to_contain_text("seen sharply")
+    says_no_more(status, "seen sharply")
     view.canvas.press("Control+Shift+z")
-    expect(status).to_contain_text("seen sharply")
+    says(status, "seen sharply")
 
     # By the keyboard alone: with all of the photo in view, R gives it up.
     view.canvas.press("0")
-    expect(view.root.get_by_role("button", name="Stop sharpening")).to_be_enabled()
+    expect(view.root.get_by_role("button", name="Stop sharpening")).to_be_enabled(timeout=TIMEOUT_MS)
     view.canvas.press("r")
-    expect(status).not_to_contain_text("seen sharply")
+    says_no_more(status, "seen sharply")
     view.canvas.press("Escape")
-    expect(button).to_be_disabled()
+    expect(button).to_be_disabled(timeout=TIMEOUT_MS)
 
     # By itself, once the view rests; the prompt that comes then is answered by it.
     view.canvas.press("Shift+r")
-    expect(view.root.get_by_text("Sharpens automatically").first).to_be_attached()
+    expect(view.root.get_by_text("Sharpens automatically").first).to_be_attached(timeout=TIMEOUT_MS)
     zoom_to(view, 3, *GEAR)
-    expect(status).to_contain_text("Sharp in")
+    says(status, "Sharp in")
     assert view_of(view)[0] >= 3
     view.click(*GEAR)
-    expect(status).to_contain_text("seen sharply")
+    says(status, "seen sharply")
     assert float(opened.run_cell(IOU)) > coarse + 0.1
     assert opened.page.evaluate("() => document.querySelectorAll('.sam-status[data-error]').length") == 0
