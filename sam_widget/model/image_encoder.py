@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from itertools import product
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from timm.layers.norm import LayerNorm2d
 from timm.models.vision_transformer_sam import Attention, VisionTransformerSAM
 from torch import Tensor, nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import conv2d, gelu, scaled_dot_product_attention
 
 from sam_widget.model.config import SamConfig
 
@@ -39,6 +40,8 @@ def image_encoder(config: SamConfig) -> VisionTransformerSAM:
         **kwargs,
     )
     for block in encoder.blocks:
+        block.attn.qkv, block.attn.proj = TokenLinear(block.attn.qkv), TokenLinear(block.attn.proj)
+        block.mlp.fc1, block.mlp.fc2 = TokenLinear(block.mlp.fc1), TokenLinear(block.mlp.fc2)
         block.mlp.act = ThriftyGelu()
         if config.relative_positions:
             block.attn = RelativeAttention(block.attn, window_size=block.window_size)
@@ -54,17 +57,37 @@ class ThriftyGelu(nn.Module):
         return gelu(x) if torch.is_grad_enabled() else torch.ops.aten.gelu_(x)  # type: ignore[no-any-return]
 
 
+class TokenLinear(nn.Linear):
+    """A linear map of tokens, (..., in_features) to (..., out_features).
+
+    In single precision a processor computes it as a convolution of one pixel: the same numbers from the same memory, by
+    a library (oneDNN) that is a sixth faster at it than the one for matrices (MKL) on AMD's processors.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        """Take over the parameters of a linear map."""
+        super().__init__(linear.in_features, linear.out_features, bias=linear.bias is not None, device="meta")
+        self.weight, self.bias = linear.weight, linear.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map tokens."""
+        if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
+            return super().forward(x)
+        pixels = x.reshape(1, 1, -1, self.in_features).permute(0, 3, 1, 2)
+        mapped = conv2d(pixels, self.weight[:, :, None, None], self.bias)
+        return mapped.permute(0, 2, 3, 1).reshape(*x.shape[:-1], self.out_features)
+
+
 class RelativeAttention(nn.Module):
     """Attention over a grid, or over windows of it, with decomposed relative positions.
 
     What a query adds for a key is a term of the key's row and one of its column (arXiv 2203.16527, section 3). Summed
     for all queries at once they are the largest tensor of the model by far, 0.8 GB for 64 x 64 tokens and twelve heads,
-    and making it takes longer than the attention itself. A piece of it at a time stays in the cache, and every piece
-    is written into the memory of the one before: fresh pages cost several times what filling them does.
+    and making it takes longer than the attention itself. So attention is paid piece by piece.
     """
 
     # Logits at a time: as many as a processor's cache holds, and as keep a GPU busy.
-    _CHUNK_CPU, _CHUNK_GPU = 1 << 22, 1 << 26
+    _PIECE_CPU, _PIECE_GPU = 1 << 22, 1 << 26
 
     def __init__(self, attention: Attention, *, window_size: int = 0) -> None:
         """Take over the parameters of timm's attention, under the same names.
@@ -83,20 +106,72 @@ class RelativeAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend within (B, H, W, C); return the same shape."""
-        batch, height, width, channels = x.shape
-        qkv = self.qkv(x)
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            return self.proj(self._attend_in_cache(self.qkv(x)))  # type: ignore[no-any-return]
+        return self.proj(self._attend_in_windows(self.qkv(x)))  # type: ignore[no-any-return]
+
+    def _attend_in_cache(self, qkv: Tensor) -> Tensor:
+        """Attend within (B, H, W, 3 * C) queries, keys and values; return (B, H, W, C).
+
+        For processors. A window at a time, or a piece of a large one, goes from logits to its answer in memory that
+        stays in the cache: fresh pages cost several times what filling them does. In half precision plain products of
+        matrices then take half the time of torch's fused attention; in single precision they take longer.
+        """
+        batch, height, width, _ = qkv.shape
+        tall, wide = self.window_size or height, self.window_size or width
+        of_row, of_column = _between(self.rel_pos_h, tall), _between(self.rel_pos_w, wide)
+        heads, dim = self.num_heads, self.rel_pos_h.shape[1]
+        rows = min(max(1, self._PIECE_CPU // (wide * tall * wide)), tall)
+        together = min(max(1, self._PIECE_CPU // (rows * wide * tall * wide)), heads)
+        logits, weights = (qkv.new_empty(together * rows * wide * tall * wide) for _ in range(2))
+        attended = qkv.new_empty(batch, height, width, heads, dim)
+        for image, top, left in product(range(batch), range(0, height, tall), range(0, width, wide)):
+            here = (image, slice(top, top + tall), slice(left, left + wide))
+            window = self._whole(qkv[here], tall, wide).view(tall * wide, 3, heads, dim)
+            keys, values = window[:, 1:].permute(1, 2, 0, 3).contiguous()  # (heads, tall * wide, dim) each
+            if qkv.dtype != torch.float32:
+                keys = keys.transpose(1, 2).contiguous().transpose(1, 2)  # In the order that is multiplied fastest.
+            answers = attended[here]
+            high, broad = answers.shape[:2]  # The window may reach beyond the grid.
+            queries = window[:, 0].view(tall, wide, heads, dim)[:high, :broad].permute(2, 0, 1, 3)
+            row_terms = torch.einsum("nhwd,hkd->nhwk", queries, of_row[:high])[..., None]
+            column_terms = torch.einsum("nhwd,wkd->nhwk", queries, of_column[:broad])[:, :, :, None]
+            for head, first in product(range(0, heads, together), range(0, high, rows)):
+                these = slice(head, head + together)
+                piece = (these, slice(first, first + rows))
+                asked = queries[piece]
+                shape = (*asked.shape[:3], tall, wide)
+                size = math.prod(shape)
+                torch.add(row_terms[piece], column_terms[piece], out=logits[:size].view(shape))
+                bias, spare = (x[:size].view(len(asked), -1, tall * wide) for x in (logits, weights))
+                answer = _answer(asked.flatten(1, 2), keys[these], values[these], bias, spare)
+                answers[first : first + rows, :, these] = answer.view(asked.shape).permute(1, 2, 0, 3)
+        return attended.flatten(3)
+
+    def _whole(self, qkv: Tensor, tall: int, wide: int) -> Tensor:
+        """Return (h, w, 3 * C) as (tall, wide, 3 * C), contiguous.
+
+        What pads a window beyond the grid is attended to, as published: a token of zeros, whose query, key and value
+        are their biases. They are filled in, not computed.
+        """
+        if qkv.shape[:2] == (tall, wide):
+            return qkv.contiguous()
+        whole = self.qkv.bias.to(qkv.dtype).repeat(tall, wide, 1)
+        whole[: qkv.shape[0], : qkv.shape[1]] = qkv
+        return whole
+
+    def _attend_in_windows(self, qkv: Tensor) -> Tensor:
+        """Attend as `_attend_in_cache` does, many windows at a time: for GPUs, and where gradients are wanted."""
+        batch, height, width, _ = qkv.shape
         side = self.window_size
         if not side:
-            return self.proj(self._attend(qkv).view(x.shape))  # type: ignore[no-any-return]
-        # The grid is padded to whole windows, and what pads it is attended to, as published: a token of zeros, whose
-        # query, key and value are their biases. They are filled in, not computed.
+            return self._attend(qkv).view(batch, height, width, -1)
         rows, columns = -(-height // side), -(-width // side)
         padded = self.qkv.bias.to(qkv.dtype).expand(batch, rows * side, columns * side, -1).clone()
         padded[:, :height, :width] = qkv
         windows = padded.view(batch, rows, side, columns, side, -1).transpose(2, 3).flatten(0, 2)
-        attended = self._attend(windows).view(batch, rows, columns, side, side, channels).transpose(2, 3)
-        joined = attended.reshape(batch, rows * side, columns * side, channels)
-        return self.proj(joined[:, :height, :width])  # type: ignore[no-any-return]
+        attended = self._attend(windows).view(batch, rows, columns, side, side, -1).transpose(2, 3)
+        return attended.reshape(batch, rows * side, columns * side, -1)[:, :height, :width]
 
     def _attend(self, qkv: Tensor) -> Tensor:
         """Attend within each of (B, H, W, 3 * C) queries, keys and values; return (B, H * W, C)."""
@@ -108,23 +183,29 @@ class RelativeAttention(nn.Module):
         of_rows = torch.einsum("nhwd,hkd->nhwk", grid, _between(self.rel_pos_h, height))  # (B * heads, H, W, H)
         of_columns = torch.einsum("nhwd,wkd->nhwk", grid, _between(self.rel_pos_w, width))  # (B * heads, H, W, W)
 
-        chunk = self._CHUNK_CPU if qkv.device.type == "cpu" else self._CHUNK_GPU
-        rows = min(max(1, chunk // (width * height * width)), height)
-        heads = max(1, chunk // (rows * width * height * width))
+        rows = min(max(1, self._PIECE_GPU // (width * height * width)), height)
+        heads = max(1, self._PIECE_GPU // (rows * width * height * width))
         attended = torch.empty_like(q)
-        bias: Tensor | None = None
         for head, first in product(range(0, len(q), heads), range(0, height, rows)):
             these, here = slice(head, head + heads), slice(first, first + rows)
             queries = slice(first * width, (first + rows) * width)
-            row_terms, column_terms = of_rows[these, here, :, :, None], of_columns[these, here, :, None, :]
-            if bias is None or torch.is_grad_enabled() or row_terms.shape[:2] != bias.shape[:2]:
-                bias = row_terms + column_terms
-            else:
-                torch.add(row_terms, column_terms, out=bias)
+            bias = of_rows[these, here, :, :, None] + of_columns[these, here, :, None, :]
             attended[these, queries] = scaled_dot_product_attention(
                 q[None, these, queries], k[None, these], v[None, these], attn_mask=bias.flatten(3).flatten(1, 2)[None]
             )[0]
         return attended.view(batch, -1, *attended.shape[1:]).transpose(1, 2).flatten(2)
+
+
+def _answer(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor, spare: Tensor) -> Tensor:
+    """Attend from (n, Q, d) to (n, K, d) with a bias (n, Q, K); return (n, Q, d).
+
+    In half precision bias and `spare`, as large, are written over.
+    """
+    if queries.dtype == torch.float32:
+        return scaled_dot_product_attention(queries[None], keys[None], values[None], attn_mask=bias[None])[0]
+    torch.baddbmm(bias, queries, keys.transpose(1, 2), alpha=queries.shape[-1] ** -0.5, out=bias)
+    torch.softmax(bias, -1, out=spare)
+    return spare @ values
 
 
 def _between(table: Tensor, side: int) -> Tensor:

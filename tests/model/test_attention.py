@@ -7,7 +7,7 @@ import torch
 from timm.models.vision_transformer_sam import Attention as TimmAttention
 from timm.models.vision_transformer_sam import window_partition, window_unpartition
 
-from sam_widget.model.image_encoder import RelativeAttention
+from sam_widget.model.image_encoder import RelativeAttention, TokenLinear
 from sam_widget.model.mask_decoder import Attention
 from tests.model.references import seeded
 
@@ -37,24 +37,51 @@ def test_mixed_precision_goes_the_long_way(monkeypatch: pytest.MonkeyPatch) -> N
         assert attention.to_few(many, few, few) == "the long way"
 
 
-@pytest.mark.parametrize("chunk", [1, 3 * 2 * 9 * 7 * 9 * 4, 1 << 30])
-def test_rows_at_a_time_attend_the_same(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(RelativeAttention, "_CHUNK_CPU", chunk)
+# On a processor, and as on a GPU; in pieces of a row of a head, of some, and of all.
+WAYS = [("_PIECE_CPU", "_attend_in_cache"), ("_PIECE_GPU", "_attend_in_windows")]
+DTYPES = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
+
+
+@pytest.mark.parametrize("piece", [1, 2 * 9 * 7 * 9 * 4, 1 << 20])
+@pytest.mark.parametrize(("pieces", "way"), WAYS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_at_a_time_attend_the_same(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, pieces: str, way: str, piece: int
+) -> None:
+    monkeypatch.setattr(RelativeAttention, pieces, piece)
     attention = seeded(TimmAttention(32, 2, use_rel_pos=True, input_size=(7, 9)))
     x = torch.randn(3, 7, 9, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        torch.testing.assert_close(RelativeAttention(attention)(x), attention(x), atol=1e-5, rtol=0)
+        expected, ours = attention(x), RelativeAttention(attention.to(dtype))
+        given = ours.proj(getattr(ours, way)(ours.qkv(x.to(dtype))))
+        torch.testing.assert_close(given.float(), expected, atol=DTYPES[dtype], rtol=0)
+        torch.testing.assert_close(ours(x.to(dtype)).float(), expected, atol=DTYPES[dtype], rtol=0)
 
 
-@pytest.mark.parametrize("chunk", [1, 3 * 4**4, 1 << 30])
-def test_windows_attend_as_windows_of_a_padded_grid(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(RelativeAttention, "_CHUNK_CPU", chunk)
+@pytest.mark.parametrize("piece", [1, 3 * 4**4, 1 << 20])
+@pytest.mark.parametrize(("pieces", "way"), WAYS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_windows_attend_as_windows_of_a_padded_grid(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, pieces: str, way: str, piece: int
+) -> None:
+    monkeypatch.setattr(RelativeAttention, pieces, piece)
     attention = seeded(TimmAttention(32, 2, use_rel_pos=True, input_size=(4, 4)))
     x = torch.randn(2, 7, 9, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         windows, padded = window_partition(x, 4)
         expected = window_unpartition(attention(windows), 4, (7, 9), padded)
-        torch.testing.assert_close(RelativeAttention(attention, window_size=4)(x), expected, atol=1e-5, rtol=0)
+        ours = RelativeAttention(attention.to(dtype), window_size=4)
+        given = ours.proj(getattr(ours, way)(ours.qkv(x.to(dtype))))
+        torch.testing.assert_close(given.float(), expected, atol=DTYPES[dtype], rtol=0)
+
+
+def test_tokens_are_mapped_as_by_a_linear_map() -> None:
+    linear = seeded(torch.nn.Linear(12, 20))
+    ours, x = TokenLinear(linear), torch.randn(2, 3, 5, 12, generator=torch.Generator().manual_seed(0))
+    assert dict(ours.named_parameters()).keys() == {"weight", "bias"}
+    with torch.inference_mode():
+        for tokens in (x, x[0, 0], x.transpose(1, 2)):
+            torch.testing.assert_close(ours(tokens), linear(tokens), atol=1e-5, rtol=0)
 
 
 def test_rows_at_a_time_can_be_trained() -> None:
