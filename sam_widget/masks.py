@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -58,10 +58,21 @@ def _edges(flat: Mask) -> NDArray[np.intp]:
     if size:
         changes[0], changes[size] = flat[0], flat[-1]
         np.not_equal(flat[1:], flat[:-1], out=changes[1:size])
-    # Few pixels are edges. Eight at a time, the empty ones are skipped at eight times the speed.
-    eights = changes.view(np.uint64).astype(np.bool_).nonzero()[0]
-    edges = changes.reshape(-1, 8).take(eights, axis=0).reshape(-1).nonzero()[0]
-    return eights.take(edges >> 3) * 8 + (edges & 7)
+    return _set_among(changes)
+
+
+def set_bits(bits: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return where an array of any shape is set, in row-major order; quick where little is."""
+    padded = np.zeros(bits.size + -bits.size % 8, np.bool_)
+    padded[: bits.size] = bits.reshape(-1)
+    return _set_among(padded)
+
+
+def _set_among(bits: NDArray[np.bool_]) -> NDArray[np.intp]:
+    # Eight at a time, the empty ones are skipped at eight times the speed.
+    eights = bits.view(np.uint64).astype(np.bool_).nonzero()[0]
+    places = bits.reshape(-1, 8).take(eights, axis=0).reshape(-1).nonzero()[0]
+    return eights.take(places >> 3) * 8 + (places & 7)
 
 
 def _split_at_rows(starts: NDArray[np.intp], ends: NDArray[np.intp], width: int) -> tuple[NDArray[np.intp], ...]:
@@ -107,6 +118,10 @@ def _lengths(pairs: NDArray[np.int64], height: int, width: int) -> NDArray[np.in
     return lengths
 
 
+def _nothing() -> None:
+    """Stand for a weak reference to a mask that was never decoded."""
+
+
 class StoredMask:
     """A mask kept as its row runs, about a hundredth of its size, so that a long history of masks stays small.
 
@@ -120,7 +135,7 @@ class StoredMask:
         self.shape: tuple[int, int] = (mask.shape[0], mask.shape[1])
         self.runs = runs_from_mask(mask)
         mask.flags.writeable = False
-        self._decoded = weakref.ref(mask)
+        self._decoded: Callable[[], Mask | None] = weakref.ref(mask)
 
     @classmethod
     def from_runs(cls, runs: ArrayLike, height: int, width: int) -> StoredMask:
@@ -129,9 +144,15 @@ class StoredMask:
         Raises:
             MaskError: The runs overlap, are out of order, or reach beyond the mask.
         """
-        stored = cls(np.zeros((0, 0), np.bool_))
-        stored.shape, stored.runs = (height, width), np.array(runs, dtype=np.uint32).reshape(-1, 2)
+        stored = cls.of_runs(np.array(runs, dtype=np.uint32).reshape(-1, 2), (height, width))
         _lengths(stored.runs.astype(np.int64), height, width)
+        return stored
+
+    @classmethod
+    def of_runs(cls, runs: NDArray[np.uint32], shape: tuple[int, int]) -> StoredMask:
+        """Store row runs that are known to be right; they are kept, not copied."""
+        stored = cls.__new__(cls)
+        stored.shape, stored.runs, stored._decoded = shape, runs, _nothing
         return stored
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch.nn.functional import interpolate
 from sam_widget.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
 from sam_widget.errors import ModelError, PromptError
 from sam_widget.image import image_hash, to_rgb
+from sam_widget.masks import StoredMask
 from sam_widget.model.compiled import CompiledDecoder
 from sam_widget.model.config import SamConfig
 from sam_widget.model.hub import Progress
@@ -23,6 +25,7 @@ from sam_widget.model.sam import Sam
 from sam_widget.model.zoo import PUBLISHED, load_model
 from sam_widget.prompting import parts
 from sam_widget.prompts import Box, Prompt
+from sam_widget.upscaling import Upscaling, upscaling
 
 __all__ = ["CACHE", "Embedding", "EmbeddingCache", "Prediction", "Predictor"]
 
@@ -32,17 +35,28 @@ CERTAIN = 10.0
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The answer to a prompt.
+    """The answer to a prompt: masks in the model's own order, subpart, part, whole.
 
     Attributes:
-        masks: (N, H, W) bool at image resolution, in the model's own order: subpart, part, whole.
         scores: (N,) float32, the IoU that the model expects of each mask.
         logits: (N, h, w) float32 at low resolution; `logits[best]` goes back in as `mask`.
     """
 
-    masks: np.ndarray
     scores: np.ndarray
     logits: np.ndarray
+    _exact: Tensor = field(repr=False)  # The logits before they are clamped, where the model is.
+    _upscaling: Upscaling = field(repr=False)
+    _level: float = field(repr=False)
+
+    @cached_property
+    def masks(self) -> np.ndarray:
+        """(N, H, W) bool at image resolution; made when first asked for."""
+        return self._upscaling.masks(self._exact, self._level)
+
+    @cached_property
+    def stored(self) -> tuple[StoredMask, ...]:
+        """The masks as row runs, which are made without the masks' pixels."""
+        return tuple(self._upscaling.stored(logits, self._level) for logits in self._exact)
 
     @property
     def best(self) -> int:
@@ -198,10 +212,13 @@ class Predictor:
             decoded = [self._decode(embedding, part) for part in parts(prompt, (height, width), as_logits)]
             low = torch.stack([logits[0, chosen] for logits, _ in decoded]).amax(dim=0).float()
             scores = torch.stack([scores[0, chosen] for _, scores in decoded]).float().mean(dim=0)
+            limit = self.config.logit_limit
             return Prediction(
-                masks=self._cut(low, embedding.image_size, 0.0),
                 scores=scores.cpu().numpy(),
-                logits=low.clamp(-self.config.logit_limit, self.config.logit_limit).cpu().numpy(),
+                logits=low.clamp(-limit, limit).cpu().numpy(),
+                _exact=low,
+                _upscaling=self._upscaling(embedding.image_size),
+                _level=self.config.mask_threshold,
             )
 
     def cut(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> np.ndarray:
@@ -215,8 +232,12 @@ class Predictor:
         Returns:
             (N, H, W) bool.
         """
-        with torch.inference_mode():
-            return self._cut(torch.tensor(logits, device=self.device), image_size, threshold)
+        level = self.config.mask_threshold + threshold
+        return self._upscaling(image_size).masks(torch.tensor(logits, device=self.device), level)
+
+    def cut_one(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> StoredMask:
+        """Make one mask of logits (h, w), as `cut` does, and without its pixels: as row runs."""
+        return self._upscaling(image_size).stored(torch.tensor(logits), self.config.mask_threshold + threshold)
 
     def mask_prompt(self, mask: np.ndarray) -> np.ndarray:
         """Make a mask prompt of a mask that the model did not predict: (H, W) bool to (h, w) float32 logits."""
@@ -243,14 +264,6 @@ class Predictor:
             mask_decoder=self._compiled,
             **self._tensors(prompt, embedding),
         )
-
-    def _cut(self, low: Tensor, image_size: tuple[int, int], threshold: float) -> np.ndarray:
-        """Bring (N, h, w) logits to the original image and cut them: (N, H, W) bool."""
-        level = self.config.mask_threshold + threshold
-        # One after the other: three masks at image size are too much for a processor's cache.
-        masks = [self._full_size(mask[None, None], image_size) > level for mask in low]
-        cut: np.ndarray = torch.cat(masks, dim=1)[0].cpu().numpy()
-        return cut
 
     def masks_at(
         self, embedding: Embedding, points: np.ndarray, *, minimum_score: float = -np.inf
@@ -286,9 +299,17 @@ class Predictor:
             Weights of rows (H, h) and of columns (W, w): a mask is where `rows @ logits @ columns.T` is above the
             threshold.
         """
-        fitted = self._fitted(*embedding.image_size)
-        rows, columns = (self._along(side, length) for side, length in zip(fitted, embedding.image_size, strict=True))
-        return rows, columns
+        return self._upscaling(embedding.image_size).weights(self.device)
+
+    def _upscaling(self, image_size: tuple[int, int]) -> Upscaling:
+        return upscaling(
+            image_size,
+            logits=self.config.mask_size,
+            fitted=self._fitted(*image_size),
+            side=self.config.image_size,
+            resize=self.config.resize,
+            mode=self.config.upsampling,
+        )
 
     # ----------------------------------------------------------------------------- between the user's pixels and SAM's
 
@@ -336,27 +357,6 @@ class Predictor:
                 )
             arguments["masks"] = torch.tensor(prompt.mask, dtype=torch.float32, device=self.device)[None, None]
         return arguments
-
-    def _full_size(self, logits: Tensor, image_size: tuple[int, int]) -> Tensor:
-        """Bring (B, N, h, w) logits to the original image: upsample, drop the padding, resize (reference: the same)."""
-        if self.config.resize == "square":
-            return interpolate(logits, image_size, mode=self.config.upsampling, align_corners=False)
-        height, width = self._fitted(*image_size)
-        ratio = self.config.image_size // self.config.mask_size
-        # Upsampled without most of the padding; what is cut off reaches no pixel of the image.
-        needed = logits[..., : -(-height // ratio) + 1, : -(-width // ratio) + 1]
-        padded = interpolate(needed, scale_factor=float(ratio), mode="bilinear", align_corners=False)
-        return interpolate(padded[..., :height, :width], image_size, mode="bilinear", align_corners=False)
-
-    def _along(self, fitted: int, length: int) -> Tensor:
-        """Return (length, h): what `_full_size` makes, along one side, of each logit alone."""
-        lines = torch.eye(self.config.mask_size, device=self.device)[None, ..., None]  # (1, lines, h, 1)
-        if self.config.resize != "square":
-            lines = interpolate(lines, (self.config.image_size, 1), mode="bilinear", align_corners=False)[:, :, :fitted]
-            full = interpolate(lines, (length, 1), mode="bilinear", align_corners=False)
-        else:
-            full = interpolate(lines, (length, 1), mode=self.config.upsampling, align_corners=False)
-        return full[0, :, :, 0].T.contiguous()
 
 
 def _smaller_than(model: Sam) -> str:

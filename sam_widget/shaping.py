@@ -34,13 +34,13 @@ class Place:
     size: tuple[int, int]
     outside: tuple[np.ndarray | None, ...]
 
-    def put(self, index: int, mask: np.ndarray) -> StoredMask:
-        """Return the mask of the image that one of the crop's masks, (h, w) bool, becomes."""
+    def put(self, index: int, mask: StoredMask) -> StoredMask:
+        """Return the mask of the image that one of the crop's masks becomes."""
         around = self.outside[index]
         if around is None:
-            return crops.placed(StoredMask(mask), self.crop, self.size)
+            return crops.placed(mask, self.crop, self.size)
         whole = around.copy()
-        whole[crops.part(self.crop)] = mask
+        whole[crops.part(self.crop)] = mask.array
         return StoredMask(whole)
 
 
@@ -52,15 +52,15 @@ def candidates_of(
     place: Place | None = None,
 ) -> tuple[Candidate, ...]:
     """Return the candidates of a prediction, which is of a crop where a place is given."""
-    masks, level = prediction.masks, settings.threshold
-    size = (masks.shape[1], masks.shape[2])
+    sources, level = prediction.stored, settings.threshold
+    size = sources[0].shape
     if level:
-        masks = predictor.cut(prediction.logits, size, threshold=level)
+        sources = tuple(predictor.cut_one(logits, size, threshold=level) for logits in prediction.logits)
     stabilities = _stability(prediction.logits, predictor, size, level)
     found = []
-    every = zip(masks, prediction.scores, prediction.logits, stabilities, strict=True)
-    for index, (mask, score, logits, stability) in enumerate(every):
-        source = StoredMask(mask) if place is None else place.put(index, mask)
+    every = zip(sources, prediction.scores, prediction.logits, stabilities, strict=True)
+    for index, (found_mask, score, logits, stability) in enumerate(every):
+        source = found_mask if place is None else place.put(index, found_mask)
         stored = _shaped(source, settings, strokes)
         crop = None if place is None else place.crop
         sure = min(max(float(score), 0.0), 1.0)
@@ -78,15 +78,15 @@ def reshaped(
     """Return a candidate with other settings than before; without logits, its threshold cannot move."""
     source, stability = candidate.base, candidate.stability
     if candidate.logits is not None and settings.threshold != before.threshold:
-        logits, crop = candidate.logits[None], candidate.crop
+        crop = candidate.crop
         size = source.shape if crop is None else crops.shape(crop)
-        mask = predictor.cut(logits, size, threshold=settings.threshold)[0]
+        cut = predictor.cut_one(candidate.logits, size, threshold=settings.threshold)
         if crop is None:
-            source = StoredMask(mask)
+            source = cut
         else:  # What is outside the crop is not the crop's to change.
             outside = None if _within(source, crop) else source.array
-            source = Place(crop, source.shape, (outside,)).put(0, mask)
-        stability = float(_stability(logits, predictor, size, settings.threshold)[0])
+            source = Place(crop, source.shape, (outside,)).put(0, cut)
+        stability = float(_stability(candidate.logits[None], predictor, size, settings.threshold)[0])
     stored = _shaped(source, settings, strokes)
     return replace(candidate, stored=stored, source=source, stability=stability)
 

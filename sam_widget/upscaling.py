@@ -1,0 +1,212 @@
+"""From low-resolution logits to masks of the image's size, without an image of floats.
+
+Enlarging is linear, one side after the other, and local: a pixel is made of two to four neighbouring logits of each
+side. So a band of rows is a small product of matrices, which stays in the processor's cache until it is cut. Along a
+row, the logits of neighbouring pixels lie on straight lines from knot to knot; where only the outline is wanted, it is
+enough to look at the knots, and to calculate where a line between two of them passes the threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sam_widget.masks import Mask, StoredMask, set_bits
+
+# Pixels of one side that are made in one product of matrices; more would be made of more logits, mostly of none.
+_BLOCK = 32
+# Numbers made at a time, so that they are still in the cache when they are cut.
+_AT_ONCE = 1 << 17
+
+
+class Upscaling:
+    """How logits (h, w) become masks (H, W)."""
+
+    def __init__(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> None:
+        """Prepare.
+
+        Args:
+            rows: (H, h), what each row of the image has of each row of logits; see `bilinear` and `bicubic`.
+            columns: (W, w), the same for columns.
+        """
+        self.size = (len(rows), len(columns))
+        # What nothing negative is made of is positive only where something is that it is made of.
+        self._convex = bool(rows.min() >= 0 and columns.min() >= 0)
+        self._rows, self._columns = _Bands(rows), _Bands(columns)
+        self._knots = _knots(columns)
+        self._at_knots = self._columns if len(self._knots) == len(columns) else _Bands(columns[self._knots])
+        # From the pixel before the first knot to the one behind the last.
+        self._ends = np.concatenate(([-1], self._knots, [len(columns)]))
+
+    def weights(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the weights of rows (H, h) and of columns (W, w), in float32."""
+        return self._rows.weights.to(device), self._columns.weights.to(device)
+
+    def masks(self, logits: Tensor, level: float) -> Mask:
+        """Return where logits (N, h, w) are above a level in the image: (N, H, W) bool."""
+        if logits.device.type != "cpu":
+            rows, columns = self.weights(logits.device)
+            cut = [(rows @ one @ columns.T > level).cpu().numpy() for one in logits.float()]
+            return np.stack(cut)
+        masks = np.zeros((len(logits), *self.size), np.bool_)
+        for one, mask in zip(logits.float(), masks, strict=True):
+            for top, left, values in self._strips(one, self._columns, level):
+                band = mask[top : top + len(values), left : left + values.shape[1]]
+                np.greater(values, level, out=band)
+        return masks
+
+    def stored(self, logits: Tensor, level: float) -> StoredMask:
+        """Return the one mask of logits (h, w); its pixels are never made.
+
+        It is the mask that `masks` makes, but for pixels whose logit is the level to within rounding.
+        """
+        width = self.size[1]
+        edges = [np.empty(0, np.int64)]
+        for top, left, values in self._strips(logits.float().cpu(), self._at_knots, level):
+            above = np.zeros((values.shape[0], values.shape[1] + 2), np.bool_)  # Nothing is, outside.
+            np.greater(values, level, out=above[:, 1:-1])
+            places = set_bits(above[:, 1:] != above[:, :-1])
+            row, knot = np.divmod(places, values.shape[1] + 1)
+            edges.append((row + top) * width + self._passed(values, row, knot, left, level))
+        ends = np.concatenate(edges).reshape(-1, 2)  # They alternate: on, off, on, off.
+        runs = np.stack((ends[:, 0], ends[:, 1] - ends[:, 0]), axis=1).astype(np.uint32)
+        return StoredMask.of_runs(runs, self.size)
+
+    def _passed(
+        self, values: NDArray[np.float32], row: NDArray[np.intp], knot: NDArray[np.intp], left: int, level: float
+    ) -> NDArray[np.int64]:
+        """Return the first pixels behind an edge, which lies before the knots given, counted from `left`."""
+        before, behind = self._ends[left + knot], self._ends[left + knot + 1]
+        if self._at_knots is self._columns:
+            return behind
+        last = values.shape[1] - 1
+        a, b = values[row, np.maximum(knot - 1, 0)] - level, values[row, np.minimum(knot, last)] - level
+        fall = a - b
+        fall[fall == 0] = 1  # At the image's border, where there is but one pixel to choose from.
+        at = before + (behind - before) * (a.astype(np.float64) / fall)
+        # A pixel exactly at the level is not above it.
+        passed = np.where(a > 0, np.ceil(at), np.floor(at) + 1)
+        found: NDArray[np.int64] = np.clip(passed, before + 1, behind).astype(np.int64)
+        return found
+
+    def _strips(self, logits: Tensor, columns: _Bands, level: float) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
+        """Enlarge logits (h, w), band by band.
+
+        Yields:
+            The first row and the first column (or knot) of a band, and its logits. What is left out is nowhere above
+            the level.
+        """
+        with torch.inference_mode():
+            wide = columns.make(logits.T).T  # (h, W)
+            left, right, bands = 0, wide.shape[1], range(len(self._rows.blocks))
+            if self._convex:
+                above = (wide > level).numpy()
+                some = np.flatnonzero(above.any(axis=0))
+                seen = np.flatnonzero(above.any(axis=1)[self._rows.windows.numpy()].any(axis=1))
+                if not len(seen):
+                    return
+                # With a knot more on either side, for the outline lies between them.
+                left, right = max(0, int(some[0]) - 1), min(right, int(some[-1]) + 2)
+                bands = range(int(seen[0]), int(seen[-1]) + 1)
+            wide = wide[:, left:right].contiguous()
+            at_once = max(1, _AT_ONCE // (_BLOCK * (right - left)))
+            for first in range(bands.start, bands.stop, at_once):
+                values = self._rows.make(wide, first, min(first + at_once, bands.stop)).numpy()
+                yield first * _BLOCK, left, values
+
+
+class _Bands:
+    """The weights of one side, as products of small matrices.
+
+    Attributes:
+        weights: (pixels, logits) float32.
+        blocks: (B, _BLOCK, K), the weights of `_BLOCK` pixels on K logits.
+        windows: (B, K), which logits those are.
+    """
+
+    def __init__(self, weights: NDArray[np.float64]) -> None:
+        pixels, logits = weights.shape
+        self.weights = torch.from_numpy(weights.astype(np.float32))
+        reach = weights != 0
+        first, last = reach.argmax(axis=1), logits - 1 - reach[:, ::-1].argmax(axis=1)
+        tops = np.arange(0, pixels, _BLOCK)
+        starts, ends = np.minimum.reduceat(first, tops), np.maximum.reduceat(last, tops) + 1
+        size = int((ends - starts).max())
+        windows = np.minimum(starts, logits - size)[:, None] + np.arange(size)
+        padded = np.zeros((len(tops) * _BLOCK, logits), np.float32)
+        padded[:pixels] = weights
+        blocks = np.take_along_axis(padded.reshape(len(tops), _BLOCK, logits), windows[:, None, :], axis=2)
+        self.blocks, self.windows = torch.from_numpy(blocks), torch.from_numpy(windows)
+
+    def make(self, lines: Tensor, first: int = 0, end: int | None = None) -> Tensor:
+        """Make pixels of lines (logits, n): those of blocks `first` to `end`, end exclusive, or all: (pixels, n)."""
+        made = self.blocks[first:end] @ lines[self.windows[first:end]]
+        return made.flatten(0, 1)[: len(self.weights) - first * _BLOCK]
+
+
+def _knots(weights: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the pixels between which those of weights (pixels, logits) lie on straight lines, first and last too."""
+    bends = np.abs(np.diff(weights, n=2, axis=0)).max(axis=1, initial=0) > 1e-9
+    knots = np.ones(len(weights), np.bool_)
+    knots[1:-1] = bends
+    return np.flatnonzero(knots)
+
+
+def bilinear(lines: NDArray[np.float64], count: int, scale: float) -> NDArray[np.float64]:
+    """Resize lines (n, h) to (count, h) as torch's `interpolate` does, a pixel standing for `scale` of those given."""
+    at = np.maximum((np.arange(count) + 0.5) * scale - 0.5, 0)
+    first = np.minimum(at.astype(np.intp), len(lines) - 1)
+    part = (at - first)[:, None]
+    return lines[first] * (1 - part) + lines[np.minimum(first + 1, len(lines) - 1)] * part
+
+
+def bicubic(lines: NDArray[np.float64], count: int, scale: float) -> NDArray[np.float64]:
+    """Resize lines as `bilinear` does, by Keys' cubic convolution with the -0.75 of torch's `interpolate`."""
+    at = (np.arange(count) + 0.5) * scale - 0.5
+    first = np.floor(at).astype(np.intp)
+    part = at - first
+    made = np.zeros((count, lines.shape[1]))
+    for tap in (-1, 0, 1, 2):
+        away = np.abs(part - tap)
+        near = (1.25 * away - 2.25) * away**2 + 1
+        far = ((-0.75 * away + 3.75) * away - 6) * away + 3
+        made += lines[np.clip(first + tap, 0, len(lines) - 1)] * np.where(away <= 1, near, far)[:, None]
+    return made
+
+
+@lru_cache(maxsize=8)
+def upscaling(
+    size: tuple[int, int],
+    *,
+    logits: int,
+    fitted: tuple[int, int],
+    side: int,
+    resize: Literal["longest side", "square"],
+    mode: Literal["bilinear", "bicubic"],
+) -> Upscaling:
+    """Return how square logits become masks of an image; prepared once for images of one size.
+
+    Args:
+        size: Height and width of the image.
+        logits: Side of the logits.
+        fitted: Height and width of the image in the model's input.
+        side: Of the model's input.
+        resize: How the image is brought to that input; where its longest side is fitted, the reference enlarges logits
+            to the input, cuts off the padding, and resizes what is left to the image.
+        mode: How logits of a squared image are enlarged.
+    """
+    lines = np.eye(logits)
+    sides = []
+    for length, inside in zip(size, fitted, strict=True):
+        if resize == "square":
+            sides.append((bilinear if mode == "bilinear" else bicubic)(lines, length, logits / length))
+        else:
+            enlarged = bilinear(lines, side, logits / side)[:inside]
+            sides.append(bilinear(enlarged, length, inside / length))
+    return Upscaling(*sides)
