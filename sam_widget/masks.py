@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -118,10 +118,6 @@ def _lengths(pairs: NDArray[np.int64], height: int, width: int) -> NDArray[np.in
     return lengths
 
 
-def _nothing() -> None:
-    """Stand for a weak reference to a mask that was never decoded."""
-
-
 class StoredMask:
     """A mask kept as its row runs, about a hundredth of its size, so that a long history of masks stays small.
 
@@ -135,7 +131,7 @@ class StoredMask:
         self.shape: tuple[int, int] = (mask.shape[0], mask.shape[1])
         self.runs = runs_from_mask(mask)
         mask.flags.writeable = False
-        self._decoded: Callable[[], Mask | None] = weakref.ref(mask)
+        self._decoded = weakref.ref(mask)
 
     @classmethod
     def from_runs(cls, runs: ArrayLike, height: int, width: int) -> StoredMask:
@@ -151,8 +147,8 @@ class StoredMask:
     @classmethod
     def of_runs(cls, runs: NDArray[np.uint32], shape: tuple[int, int]) -> StoredMask:
         """Store row runs that are known to be right; they are kept, not copied."""
-        stored = cls.__new__(cls)
-        stored.shape, stored.runs, stored._decoded = shape, runs, _nothing
+        stored = cls(np.zeros((0, 0), np.bool_))
+        stored.shape, stored.runs = shape, runs
         return stored
 
     @property

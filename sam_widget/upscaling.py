@@ -106,9 +106,10 @@ class Upscaling:
             wide = columns.make(logits.T).T  # (h, W)
             left, right, bands = 0, wide.shape[1], range(len(self._rows.blocks))
             if self._convex:
-                above = (wide > level).numpy()
+                above: Mask = (wide > level).numpy()
                 some = np.flatnonzero(above.any(axis=0))
-                seen = np.flatnonzero(above.any(axis=1)[self._rows.windows.numpy()].any(axis=1))
+                used = np.asarray(above.any(axis=1))
+                seen = np.flatnonzero(used[self._rows.windows.numpy()].any(axis=1))
                 if not len(seen):
                     return
                 # With a knot more on either side, for the outline lies between them.
@@ -163,7 +164,8 @@ def bilinear(lines: NDArray[np.float64], count: int, scale: float) -> NDArray[np
     at = np.maximum((np.arange(count) + 0.5) * scale - 0.5, 0)
     first = np.minimum(at.astype(np.intp), len(lines) - 1)
     part = (at - first)[:, None]
-    return lines[first] * (1 - part) + lines[np.minimum(first + 1, len(lines) - 1)] * part
+    made: NDArray[np.float64] = lines[first] * (1 - part) + lines[np.minimum(first + 1, len(lines) - 1)] * part
+    return made
 
 
 def bicubic(lines: NDArray[np.float64], count: int, scale: float) -> NDArray[np.float64]:

@@ -49,10 +49,10 @@ class Attention(nn.Module):
         values = attended @ self._per_head(self.v_proj.weight).transpose(1, 2)
         return self._joined(values + self.v_proj.bias.view(self.num_heads, 1, -1))
 
-    def to_few(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Return what `forward` returns, sooner where there are many queries and few keys; see `from_few`."""
+    def to_few(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> Tensor:
+        """Return `residual` and what `forward` returns, sooner where queries are many and keys few; see `from_few`."""
         if not self._pays(k):
-            return self.forward(q, k, v)
+            return residual + self.forward(q, k, v)
         keys = self._heads(self.k_proj(k))  # (B, heads, Nk, d)
         values = self._heads(self.v_proj(v))
         scale = keys.shape[-1] ** -0.5
@@ -62,7 +62,9 @@ class Attention(nn.Module):
         logits = torch.baddbmm(bias, carried, q.transpose(1, 2))  # (B, heads * Nk, Nq)
         weights = logits.view(*keys.shape[:3], -1).softmax(dim=2).flatten(1, 2)
         outputs = values @ self.out_proj.weight.T.view(self.num_heads, values.shape[-1], -1)  # (B, heads, Nk, dim)
-        return torch.baddbmm(self.out_proj.bias.expand(len(q), 1, -1), weights.transpose(1, 2), outputs.flatten(1, 2))
+        # The weights of each head add up to one, so that a part of the bias may ride on every key.
+        outputs = outputs + self.out_proj.bias / self.num_heads
+        return torch.baddbmm(residual, weights.transpose(1, 2), outputs.flatten(1, 2))
 
     def _pays(self, few: Tensor) -> bool:
         # Fused kernels keep the logits of half-precision attention in float32, which is worth more than time.
@@ -115,7 +117,7 @@ class TwoWayAttentionBlock(nn.Module):
         image_key = image + image_pe
         tokens = self.norm2(tokens + self.cross_attn_token_to_image.from_few(tokens + token_pe, image_key, image))
         tokens = self.norm3(tokens + self.mlp(tokens))
-        image = self.norm4(image + self.cross_attn_image_to_token.to_few(image_key, tokens + token_pe, tokens))
+        image = self.norm4(self.cross_attn_image_to_token.to_few(image_key, tokens + token_pe, tokens, image))
         return tokens, image
 
     def _among_tokens(self, tokens: Tensor, token_pe: Tensor) -> Tensor:
@@ -233,13 +235,11 @@ class MaskDecoder(nn.Module):
         """
         layers: Any = self.output_upscaling
         first, norm, act, second, last_act = layers
-        batch, dim, height, width = embedded.shape
+        dim, height, width = embedded.shape[1:]
         pixels = _split(embedded.flatten(2).transpose(1, 2), first)  # (B, g*g * 4, dim / 4)
         pixels = act(layer_norm(pixels, (dim // 4,), norm.weight, norm.bias, norm.eps))
         pixels = last_act(_split(pixels, second))  # (B, g*g * 16, dim / 8)
-        masks = self.hypernetworks(mask_tokens) @ pixels.transpose(1, 2)
-        ordered = masks.view(batch, -1, height, width, 2, 2, 2, 2).permute(0, 1, 2, 4, 6, 3, 5, 7)
-        return ordered.reshape(batch, -1, 4 * height, 4 * width)
+        return in_order(self.hypernetworks(mask_tokens) @ pixels.transpose(1, 2), height, width)
 
     def hypernetworks(self, mask_tokens: Tensor) -> Tensor:
         """Grow a linear classifier of pixels from each mask token: (B, N, dim) to (B, N, dim / 8)."""
@@ -252,6 +252,16 @@ def per_prompt(features: Tensor, batch: int) -> Tensor:
     if batch == features.shape[0]:
         return features
     return features.repeat_interleave(batch // features.shape[0], dim=0)
+
+
+def in_order(masks: Tensor, height: int, width: int) -> Tensor:
+    """Put pixels that were split twice from cells, (B, N, h * w * 16), in order: (B, N, 4h, 4w).
+
+    The innermost of the 2 x 2 are moved last: copying is quick where what lies side by side stays side by side.
+    """
+    cells = masks.view(-1, height, width, 2, 2, 4).permute(0, 1, 3, 2, 4, 5)  # (B * N, h, 2, w, 2, 4)
+    rows = cells.reshape(-1, 2 * height, 2 * width, 2, 2).transpose(2, 3)  # (B * N, 2h, 2, 2w, 2)
+    return rows.reshape(*masks.shape[:2], 4 * height, 4 * width)
 
 
 def classify_pixels(classifiers: Tensor, pixels: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import argparse
 import datetime as dt
 import platform
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import numpy as np
 import segment_anything
 import torch
 
+from sam_widget.embeddings import tokens_first
 from sam_widget.model import sam
 from sam_widget.model.checkpoint import recognise
 from sam_widget.model.zoo import best_device, fast_dtype
@@ -55,16 +57,53 @@ def versus(step: str, ours: float, reference: float) -> None:
     print(f"{step:<36}{ours * 1e3:>12.1f} ms{reference * 1e3:>12.1f} ms{ours / reference:>9.2f}")
 
 
-def beside_the_reference(name: str, device: torch.device, repeats: int) -> None:
-    """Print times and peak memory of both."""
+def both(name: str, device: torch.device) -> tuple[segment_anything.SamPredictor, Predictor]:
+    """Return the reference and ours, with the same weights."""
     torch.manual_seed(0)
     reference = segment_anything.sam_model_registry[name]().eval().requires_grad_(requires_grad=False)
     model = getattr(sam, name)()
     # Not copied, so that memory holds the weights once.
     model.load_state_dict(recognise(reference.state_dict(), Path("meta.pth")), assign=True)
     model.eval().requires_grad_(requires_grad=False).to(device)
-    reference.to(device)
-    theirs, ours = segment_anything.SamPredictor(reference), Predictor(model, cache=EmbeddingCache(size=0))
+    return segment_anything.SamPredictor(reference.to(device)), Predictor(model, cache=EmbeddingCache(size=0))
+
+
+def clicks(name: str, device: torch.device) -> None:
+    """Print the times of a click alone, on features made up, for the image encoder takes minutes of patience."""
+    theirs, ours = both(name, device)
+    height, width = 1200, 1800
+    features = torch.randn(1, 256, 64, 64, generator=torch.Generator().manual_seed(0)).to(device) / 10
+    theirs.features, theirs.is_image_set = features, True
+    theirs.original_size, theirs.input_size = (
+        (height, width),
+        theirs.transform.get_preprocess_shape(height, width, 1024),
+    )
+    embedding = Embedding(tokens_first(features), (height, width), "", name, ours.model.weights_id)
+    print(f"{name:<36}{'ours':>15}{'reference':>15}{'ratio':>9}")
+    for what, points, labels in (
+        ("a point", [[900.0, 500.0]], [1]),
+        ("four points", [[900.0, 500.0], [300.0, 900.0], [1500.0, 80.0], [20.0, 600.0]], [1, 0, 1, 0]),
+    ):
+        given = np.array(points), np.array(labels)
+        pairs = [
+            (
+                seconds(lambda: ours.predict(embedding, points=given[0], labels=given[1]).masks, 1),  # noqa: B023
+                seconds(lambda: theirs.predict(*given), 1),  # noqa: B023
+            )
+            for _ in range(22)
+        ][2:]
+        mine, reference = (statistics.median(times) for times in zip(*pairs, strict=True))
+        versus(f"{what} to masks of {height} x {width}", mine, reference)
+        answer = ours.predict(embedding, points=given[0], labels=given[1])
+        masks, _, logits = theirs.predict(*given)
+        difference = np.abs(logits - answer.logits).max()
+        print(f"    logits within {difference:.1e}, mask IoU {mask_iou(masks, answer.masks):.6f}")
+
+
+def beside_the_reference(name: str, device: torch.device, repeats: int) -> None:
+    """Print times and peak memory of both."""
+    theirs, ours = both(name, device)
+    model = ours.model
     image = np.random.default_rng(0).integers(0, 256, (1200, 1800, 3), dtype=np.uint8)
     points, labels = np.array([[900.0, 500.0]]), np.array([1])
     # A GPU's first run loads kernels; a processor's costs as much as any.
@@ -80,7 +119,7 @@ def beside_the_reference(name: str, device: torch.device, repeats: int) -> None:
     their_peak = peak(device)
     difference = (embedding.features - theirs.features).abs().max().item()
 
-    click = seconds(lambda: ours.predict(embedding, points=points, labels=labels), 10)
+    click = seconds(lambda: ours.predict(embedding, points=points, labels=labels).masks, 10)
     reference_click = seconds(lambda: theirs.predict(points, labels), 10)
     masks = mask_iou(theirs.predict(points, labels)[0], ours.predict(embedding, points=points, labels=labels).masks)
 
@@ -90,7 +129,7 @@ def beside_the_reference(name: str, device: torch.device, repeats: int) -> None:
     if device.type == "cuda":
         fast = Predictor(model, compile=True)
         fast.warm_up(embedding, wait=True)
-        compiled_click = seconds(lambda: fast.predict(embedding, points=points, labels=labels), 10)
+        compiled_click = seconds(lambda: fast.predict(embedding, points=points, labels=labels).masks, 10)
         versus("click, decoder compiled", compiled_click, reference_click)
     dtype = fast_dtype(device, model.config)
     if dtype != torch.float32:
@@ -123,6 +162,7 @@ def main() -> None:
     parser.add_argument("--model", default="vit_b", choices=list(segment_anything.sam_model_registry)[1:])
     parser.add_argument("--device", type=torch.device, default=best_device())
     parser.add_argument("--repeats", type=int, default=2, help="encodes, of which the shortest counts")
+    parser.add_argument("--clicks", action="store_true", help="time clicks alone, on made-up features")
     arguments = parser.parse_args()
     device: torch.device = arguments.device
     what = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
@@ -130,7 +170,10 @@ def main() -> None:
         f"{dt.datetime.now(tz=dt.UTC).date()}, {what} ({device.type}), {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}, Python {platform.python_version()}"
     )
-    beside_the_reference(arguments.model, device, arguments.repeats)
+    if arguments.clicks:
+        clicks(arguments.model, device)
+    else:
+        beside_the_reference(arguments.model, device, arguments.repeats)
 
 
 if __name__ == "__main__":

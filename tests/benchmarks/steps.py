@@ -50,9 +50,15 @@ def main() -> None:
     height, width = photo.shape[:2]
     centre = [(width / 2, height / 2)]
     measure(f"embed, {width} x {height}", lambda: predictor.embed(photo), repeats=repeats)
-    measure("predict, one point, three masks", lambda: predictor.predict(embedding, points=centre), repeats=repeats)
+    measure(
+        "predict, one point, three masks", lambda: predictor.predict(embedding, points=centre).masks, repeats=repeats
+    )
     box = (width / 4, height / 4, width * 3 / 4, height * 3 / 4)
-    measure("predict, a box, one mask", lambda: predictor.predict(embedding, box=box, multimask=False), repeats=repeats)
+    measure(
+        "predict, a box, one mask",
+        lambda: predictor.predict(embedding, box=box, multimask=False).masks,
+        repeats=repeats,
+    )
 
     rows, columns = np.ogrid[:4096, :4096]
     disc = (columns - 2048) ** 2 + (rows - 2048) ** 2 < 1500**2

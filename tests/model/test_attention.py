@@ -19,9 +19,13 @@ def test_few_tokens_attend_the_same(monkeypatch: pytest.MonkeyPatch, way: str, f
     attention = seeded(Attention(128, 4, downsample_rate=2))  # four heads of 16 channels
     tokens, other = torch.randn(2, 3, few, 128, generator=generator)
     image, image_value = torch.randn(2, 3, 100, 128, generator=generator)
-    given = (tokens, image, image_value) if way == "from_few" else (image, tokens, other)
     with torch.inference_mode():
-        expected = attention(*given)
+        if way == "from_few":
+            given = (tokens, image, image_value)
+            expected = attention(*given)
+        else:
+            given = (image, tokens, other, image_value)
+            expected = image_value + attention(*given[:3])
         if few < 16:  # The long way would prove nothing.
             monkeypatch.setattr(attention, "forward", None)
         torch.testing.assert_close(getattr(attention, way)(*given), expected, atol=1e-5, rtol=0)
@@ -29,12 +33,13 @@ def test_few_tokens_attend_the_same(monkeypatch: pytest.MonkeyPatch, way: str, f
 
 def test_mixed_precision_goes_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
     attention = seeded(Attention(128, 4, downsample_rate=2))
-    monkeypatch.setattr(attention, "forward", lambda *_: "the long way")
+    the_long_way = torch.full((1, 100, 128), 7.0)
+    monkeypatch.setattr(attention, "forward", lambda *_: the_long_way)
     few, many = torch.zeros(1, 5, 128), torch.zeros(1, 100, 128)
-    assert attention.from_few(few.bfloat16(), many.bfloat16(), many.bfloat16()) == "the long way"
+    assert attention.from_few(few.bfloat16(), many.bfloat16(), many.bfloat16()) is the_long_way
     with torch.autocast("cpu", torch.bfloat16):
-        assert attention.from_few(few, many, many) == "the long way"
-        assert attention.to_few(many, few, few) == "the long way"
+        assert attention.from_few(few, many, many) is the_long_way
+        assert attention.to_few(many, few, few, many + 1).eq(8).all()
 
 
 # On a processor, and as on a GPU; in pieces of a row of a head, of some, and of all.
