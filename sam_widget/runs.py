@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from sam_widget.errors import SamWidgetError
 
-# No window is needed of what is mostly a skewed distribution of small numbers; the fastest level finds that too.
-_LEVEL = 1
+# What there is to find is how often each small number comes, and rows that go on as they were: runs of one byte. To look
+# for other repetitions costs time and, on predicted masks, a fifth of the size.
+_LEVEL, _MEMORY = 1, zlib.DEF_MEM_LEVEL
 _RAW = -zlib.MAX_WBITS
 
 
@@ -51,7 +52,7 @@ def pack_runs(runs: NDArray[np.uint32], width: int) -> bytes:
     differences = edges - edges.take(above, axis=1) * (in_row_above > 0)
     numbers = np.concatenate(((first, len(counts) - 1), counts[1:] - counts[:-1], *differences), dtype=np.int32)
     zigzag = (numbers << 1) ^ (numbers >> 31)
-    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
+    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, _MEMORY, zlib.Z_RLE)
     return deflate.compress(_planes(zigzag)) + deflate.flush()
 
 

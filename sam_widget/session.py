@@ -24,7 +24,6 @@ from sam_widget.errors import PromptError, SessionError
 from sam_widget.everything import Harvest
 from sam_widget.geometry import Box
 from sam_widget.history import History
-from sam_widget.masks import box_from_mask
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.predictor import Predictor
@@ -305,8 +304,8 @@ class Session(Kept, Tools):
         """
         with self._edit:
             chosen = self._need_chosen("accept")
-            box = box_from_mask(chosen.mask)
-            if box is None:
+            x, y, width, height = chosen.stored.bounds
+            if not width:
                 raise SessionError("the chosen mask is empty; choose another candidate or change the prompt")
             now = self._state
             old = None if now.editing is None else self._object(now.editing)
@@ -314,7 +313,7 @@ class Session(Kept, Tools):
                 label=(label or "").strip() or (old.label if old else self._free_label()),
                 stored=chosen.stored,
                 score=chosen.score,
-                box=box,
+                box=Box(x, y, x + width, y + height),
                 prompt=now.prompt,
                 color=old.color if old else self._free_color(),
                 candidate=chosen,
