@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from sam_widget.errors import SamWidgetError
 
-# What there is to find is how often each small number comes, and rows that go on as they were: runs of one byte. To look
-# for other repetitions costs time and, on predicted masks, a fifth of the size.
+# What there is to find is how often each small number comes, and rows that go on as they were: runs of one byte. To
+# look for other repetitions costs time and, on predicted masks, a fifth of the size.
 _LEVEL, _MEMORY = 1, zlib.DEF_MEM_LEVEL
 _RAW = -zlib.MAX_WBITS
 
