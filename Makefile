@@ -77,6 +77,7 @@ bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/embeddings.py
 	@$(PY) tests/benchmarks/masks.py
 	@$(PY) tests/benchmarks/reference.py
+	@$(PY) tests/benchmarks/everything.py
 	@$(PY) tests/benchmarks/clicks.py
 	@$(PY) tests/benchmarks/saving.py
 	@$(PY) tests/benchmarks/view.py
