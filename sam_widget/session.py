@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,9 @@ import numpy as np
 from sam_widget import crops
 from sam_widget.annotations import annotations_of
 from sam_widget.answering import Answering
-from sam_widget.automatic import EverythingStep, iter_everything
 from sam_widget.embeddings import Embedding
 from sam_widget.errors import PromptError, SessionError
-from sam_widget.everything import Harvest
+from sam_widget.everything import EverythingMode
 from sam_widget.geometry import Box
 from sam_widget.history import History
 from sam_widget.model.hub import Progress
@@ -55,7 +54,7 @@ def predictor_of(model: str | Path | Sam | Predictor, *, progress: Progress | No
     return Predictor(model) if isinstance(model, Sam) else _named_predictor(str(model), progress)
 
 
-class Session(Kept, Tools):
+class Session(Kept, EverythingMode, Tools):
     """One image and one model, without a browser.
 
     Methods may be called from any thread: edits happen one after the other, and reading never waits. An edit that
@@ -378,76 +377,59 @@ class Session(Kept, Tools):
 
         return export(self, target, format=format, **options)
 
-    def everything(
-        self,
-        *,
-        progress: Callable[[EverythingStep], object] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-        **options: Any,
-    ) -> tuple[SegmentedObject, ...]:
-        """Find everything in the image and add it as objects, in one edit: one undo takes all of them back.
-
-        The objects show while they are found. What is an object already is not found again.
-
-        Args:
-            progress: Called after every batch of points; see `iter_everything`.
-            cancelled: Asked after every batch; once it is true, all is as it was before.
-            **options: As for `segment_everything`, but for `output_mode`.
-
-        Returns:
-            The new objects; none where it was cancelled.
-
-        Raises:
-            PromptError: An option is unknown or out of its range.
-        """
-        with self._edit:
-            before = after = self._state
-            harvest = Harvest(before.objects)
-            pixels = self.source.render(before.rendering)
-            try:
-                for step in iter_everything(self.predictor, pixels, **options):
-                    if cancelled is not None and cancelled():
-                        after = before
-                        break
-                    after = self._state = replace(before, objects=harvest.objects(step.records))
-                    self._tell()  # To be seen, but no edit yet.
-                    if progress is not None:
-                        progress(step)
-            except BaseException:
-                after = before
-                raise
-            finally:
-                self._state = before
-                if len(after.objects) > len(before.objects):
-                    self._change(after)
-                else:
-                    self._tell()
-            return after.objects[len(before.objects) :]
-
     def rename(self, object_id: str, label: str) -> SegmentedObject:
         """Give an object another label.
 
         Raises:
             SessionError: There is no such object, or the label is blank.
         """
-        with self._edit:
-            old = self._object(object_id)
-            if not label.strip():
-                raise SessionError(f"the new label of {old.label!r} is blank; give it a name")
-            new = replace(old, label=label.strip())
-            self._change(replace(self._state, objects=self._with(old, new)))
-            return new
+        return self.relabel([object_id], label)[0]
 
-    def remove(self, object_id: str) -> None:
-        """Remove an object.
+    def relabel(self, object_ids: Sequence[str], label: str) -> tuple[SegmentedObject, ...]:
+        """Give several objects one label, in one edit. Returns them, in the order of their ids.
+
+        Raises:
+            SessionError: There is no such object, or the label is blank.
+        """
+        with self._edit:
+            old = {object_id: self._object(object_id) for object_id in object_ids}
+            if not label.strip():
+                which = ", ".join(repr(item.label) for item in old.values()) or "nothing"
+                raise SessionError(f"the new label of {which} is blank; give it a name")
+            new = {object_id: replace(item, label=label.strip()) for object_id, item in old.items()}
+            if new:
+                self._change(replace(self._state, objects=tuple(new.get(item.id, item) for item in self.objects)))
+            return tuple(new.values())
+
+    def remove(self, *object_ids: str) -> None:
+        """Remove objects, in one edit.
 
         Raises:
             SessionError: There is no such object.
         """
         with self._edit:
-            old = self._object(object_id)
-            rest = tuple(o for o in self.objects if o is not old)
-            self._change(replace(self._state, objects=rest, editing=self._unless_gone([old])))
+            old = [self._object(object_id) for object_id in object_ids]
+            if old:
+                rest = tuple(item for item in self.objects if item not in old)
+                self._change(replace(self._state, objects=rest, editing=self._unless_gone(old)))
+
+    def keep(self, *object_ids: str) -> None:
+        """Remove all other objects, in one edit: of everything that was found, what is wanted.
+
+        Raises:
+            SessionError: There is no such object.
+        """
+        with self._edit:
+            wanted = [self._object(object_id) for object_id in object_ids]
+            self.remove(*(item.id for item in self.objects if item not in wanted))
+
+    def close(self) -> None:
+        """Keep what `everything` has found by now, if it is under way, and close the file, if there is one.
+
+        Edits of a session with a file raise after this; everything can still be read.
+        """
+        self._end_search()
+        super().close()
 
     def _without_prompt(self, objects: tuple[SegmentedObject, ...]) -> SessionState:
         now = self._state

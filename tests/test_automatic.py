@@ -8,9 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import segment_anything
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 import sam_widget as sw
 from sam_widget.automatic import OUTPUT_MODES, without_small_regions
@@ -22,6 +19,7 @@ from sam_widget.model.mobile_sam import MobileSam
 from sam_widget.model.sam import Sam
 from sam_widget.model.sam2 import Sam2
 from sam_widget.predictor import EmbeddingCache, Predictor
+from tests.model.bumps import Bumps, MetaBumps
 from tests.model.references import (
     SMALL,
     SMALL_EFFICIENT,
@@ -33,42 +31,7 @@ from tests.model.references import (
 
 # Of a decoder made by hand.
 LOOSE = {"pred_iou_thresh": 0.55, "stability_score_thresh": 0.7, "stability_score_offset": 0.5}
-
-
-class Bumps(nn.Module):
-    """A decoder whose masks are worth comparing, which those of random weights are not: all of them look alike.
-
-    A mask is a hill around the point, narrow, wide or wider, with dents where the image's features say so; the steeper
-    its sides, the better its score. Both models get this one, so what is compared is everything else.
-    """
-
-    def __init__(self, model: Sam) -> None:
-        super().__init__()
-        self.foreground = model.prompt_encoder.point_embeddings[1].weight
-
-    def forward(self, image: Tensor, image_pe: Tensor, sparse: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Answer B points on an image: (B, 4, 4g, 4g) and (B, 4)."""
-        place = sparse[:, 0] - self.foreground  # (B, dim)
-        # The product of two positions falls with their distance; of few frequencies, it also rises elsewhere.
-        near = torch.einsum("bc,chw->bhw", place, image_pe[0]) * 2 / place.shape[1]
-        dents = 0.15 * image[0, :3].tanh()  # (3, g, g)
-        heights = torch.tensor([0.5, 0.75, 0.5, 0.3])[:, None, None]
-        hills = 12 * (near[:, None] + dents[[0, 0, 1, 2]] - heights)  # (B, 4, g, g)
-        logits = interpolate(hills, scale_factor=4, mode="bicubic")
-        return logits, (logits / 6).tanh().abs().mean(dim=(2, 3))
-
-
-class Reference(nn.Module):
-    """`Bumps` as Meta's code calls a decoder."""
-
-    def __init__(self, decoder: Bumps) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(self, *, image_embeddings: Tensor, image_pe: Tensor, **prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the three masks for an ambiguous prompt."""
-        masks, scores = self.decoder(image_embeddings, image_pe, prompt["sparse_prompt_embeddings"])
-        return masks[:, 1:], scores[:, 1:]
+OPTIONS: dict[str, Any] = {**LOOSE, "points_per_side": 8}
 
 
 class Both(NamedTuple):
@@ -82,7 +45,7 @@ def both() -> Both:
     reference, model = meta_sam(), Sam(SMALL)
     model.load_state_dict(recognise(reference.state_dict(), Path("published.pth")))
     model.mask_decoder = Bumps(model)  # type: ignore[assignment]
-    reference.mask_decoder = Reference(model.mask_decoder)
+    reference.mask_decoder = MetaBumps(model.mask_decoder)
     return Both(Predictor(model.eval(), cache=EmbeddingCache()), reference)
 
 
@@ -265,18 +228,23 @@ def test_small_regions() -> None:
     assert largest.sum() == 2
 
 
-def test_in_a_session_one_undo_takes_it_all_back(predictor: Predictor, picture: np.ndarray) -> None:
-    session = sw.Session(picture, model=predictor)
+@pytest.fixture
+def session(predictor: Predictor, picture: np.ndarray) -> sw.Session:
+    return sw.Session(picture, model=predictor)
+
+
+def test_in_a_session_one_undo_takes_it_all_back(session: sw.Session) -> None:
     session.click(60, 60)
     session.choose(0)
     mine = session.accept("mine")
-    options = {**LOOSE, "points_per_side": 8}
     counts: list[int] = []
-    session.on_change(lambda: counts.append(len(session.objects)))
-    found = session.everything(**options)
+    session.on_change(lambda: counts.append(len(session.under_way.objects) if session.under_way else -1))
+    found = session.everything(**OPTIONS)
     assert len(found) > 5
     assert session.objects == (mine, *found)
-    assert max(counts[:-1]) > 1, "they show while they are found"
+    assert max(counts) > 1, "they show while they are found"
+    assert counts[-1] == -1
+    assert session.under_way is None
     assert len({item.label for item in session.objects}) == len(session.objects)
     assert len({item.color for item in session.objects}) == len(session.objects)
     assert all(ious([mine.mask], [item.mask])[0, 0] < 0.7 for item in found), "what is there is not found again"
@@ -287,11 +255,85 @@ def test_in_a_session_one_undo_takes_it_all_back(predictor: Predictor, picture: 
     assert session.objects == (mine, *found)
 
     before = session.state
-    assert session.everything(**options, cancelled=lambda: True) == ()
+    assert session.everything(**OPTIONS) == (), "all of it is there"
     assert session.state is before
     with pytest.raises(sw.PromptError):
         session.everything(points_per_side=-1)
-    assert session.state is before
     with pytest.raises(ZeroDivisionError):
-        session.everything(**options, progress=lambda _: 1 / 0)
+        session.everything(**OPTIONS, progress=lambda _: 1 / 0)
     assert session.state is before
+    assert session.under_way is None, "and it can be begun again"
+
+
+def test_everything_that_is_cancelled_keeps_what_it_has_found(session: sw.Session) -> None:
+    seen: list[sw.EverythingStep] = []
+    found = session.everything(**OPTIONS, progress=seen.append, cancelled=lambda: len(seen) == 2)
+    assert len(seen) == 2
+    assert 0 < len(found) == len(session.objects) == len(seen[-1].records)
+    session.undo()
+    assert session.objects == ()
+    session.cancel()  # Nothing is under way, so nothing happens.
+    search = session.begin_everything(**OPTIONS)
+    session.cancel()
+    assert not search.advance(), "before anything was found"
+    assert session.objects == ()
+    assert session.can_redo, "nothing has been done"
+
+
+def test_all_else_goes_on_beside_everything(session: sw.Session) -> None:
+    search = session.begin_everything(**OPTIONS)
+    with pytest.raises(sw.SessionError, match="already"):
+        session.everything(**OPTIONS)
+    assert search.advance()
+    assert search.advance()
+    (wanted, *_) = session.under_way.objects  # type: ignore[union-attr]
+    session.click(60, 60)
+    session.add_objects([wanted.mask], labels=["object 2"])
+    session.undo()
+    session.redo()
+    while search.advance():
+        pass
+    mine, *found = session.objects
+    assert mine.label == "object 2"
+    assert len(found) > 5
+    assert len({item.label for item in session.objects}) == len({item.color for item in session.objects})
+    assert all(ious([mine.mask], [item.mask])[0, 0] < 0.7 for item in found), "it was accepted meanwhile"
+    assert session.prompt.points, "the prompt that is worked on stays"
+    session.undo()
+    assert session.objects == (mine,), "one edit, after the others"
+
+
+def test_closing_ends_everything_and_keeps_it(predictor: Predictor, picture: np.ndarray, tmp_path: Path) -> None:
+    session = sw.Session(picture, model=predictor, autosave=tmp_path / "all.sam")
+    search = session.begin_everything(**OPTIONS)
+    assert search.advance()
+    assert search.advance()
+    session.close()
+    assert not search.advance()
+    assert len(session.objects) > 1
+    again = sw.Session.load(tmp_path / "all.sam", model=predictor)
+    assert [item.id for item in again.objects] == [item.id for item in session.objects]
+    again.undo()
+    assert again.objects == ()
+
+
+def test_of_everything_keep_some_and_name_them_at_once(session: sw.Session) -> None:
+    a, b, c, *others = (item.id for item in session.everything(**OPTIONS))
+    session.remove(*others)
+    assert [item.id for item in session.objects] == [a, b, c]
+    assert [item.label for item in session.relabel([b, a], " leaf ")] == ["leaf", "leaf"]
+    session.keep(b, c)
+    assert [item.id for item in session.objects] == [b, c]
+    for refused in (
+        lambda: session.remove(b, "nothing"),
+        lambda: session.keep("nothing"),
+        lambda: session.relabel([b, "nothing"], "x"),
+        lambda: session.relabel([b], " "),
+    ):
+        before = session.state
+        with pytest.raises(sw.SessionError):
+            refused()
+        assert session.state is before
+    for count in (3, 3, len(others) + 3, 0):
+        session.undo()
+        assert len(session.objects) == count

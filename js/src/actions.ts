@@ -1,6 +1,7 @@
 /** What a person can do, whatever they do it with: pointer, keyboard and buttons all end here. */
 
 import { type Display, MASK_STYLES } from "./display";
+import { download } from "./download";
 import type { Gallery } from "./gallery";
 import {
   centre,
@@ -23,7 +24,8 @@ import {
 } from "./geometry";
 import { allHandles, type Handle, handleName, hasHandle, moved, placeOf, removed, sameHandle } from "./handles";
 import { type Hover, onByDefault } from "./hover";
-import type { BoxData, PromptData, RenderingData, SettingsData } from "./protocol";
+import { objectsAt, picked } from "./picking";
+import type { BoxData, Export, PromptData, RenderingData, SettingsData } from "./protocol";
 import { gain } from "./sharpen";
 import type { Store } from "./store";
 import { flat, simplify } from "./strokes";
@@ -102,16 +104,16 @@ export class Actions {
   }
 
   remove(object: string): void {
-    void this.#store.remove(object);
+    void this.#store.remove([object]);
   }
 
   rename(object: string, label: string): void {
-    void this.#store.rename(object, label);
+    void this.#store.rename([object], label);
   }
 
   tool(tool: Tool): void {
     this.#hover.leave();
-    this.#ui.set({ tool, anchor: null, opposite: null, line: [], overHandle: false });
+    this.#ui.set({ tool, anchor: null, opposite: null, line: [], overHandle: false, highlight: null });
   }
 
   // ------------------------------------------------------------------------------------------------ lines
@@ -196,8 +198,15 @@ export class Actions {
     this.#ui.set({ selected: handle, cursorMoved: false });
   }
 
-  /** Select the next point, corner, box or stroke, and bring it into view. */
+  /** Select the next point, corner, box or stroke, and bring it into view; with the pick tool, pick the next object. */
   selectNext(step: 1 | -1): void {
+    if (this.#ui.tool === "pick") {
+      const ids = this.#store.state.objects.map((object) => object.id);
+      const last = ids.indexOf(this.#ui.marked.at(-1) ?? "");
+      const next = last < 0 ? (step > 0 ? 0 : ids.length - 1) : (last + step + ids.length) % ids.length;
+      this.#ui.set({ marked: ids.slice(next, next + 1) });
+      return;
+    }
     const { prompt } = this;
     const all = allHandles(prompt);
     if (!all.length) return;
@@ -225,8 +234,12 @@ export class Actions {
     if (counts) void this.#store.edit(() => moving);
   }
 
-  /** Remove what is selected from the prompt. */
+  /** Remove what is selected from the prompt; with the pick tool, the picked objects. */
   removeSelected(): void {
+    if (this.#ui.tool === "pick") {
+      this.removeMarked();
+      return;
+    }
     const { selected } = this;
     if (!selected) return;
     this.drop(false);
@@ -260,11 +273,68 @@ export class Actions {
     this.#ui.set({ marked: marked ? [...others, object] : others });
   }
 
-  /** Unite the marked objects. */
+  /** Pick the object at a point of the photo, and again there the next larger one; or one more, or one less. */
+  pick(at: Vec, several = this.#ui.pickSeveral): void {
+    this.#ui.set({ marked: picked(this.#objectsAt(at), this.#ui.marked, several) });
+  }
+
+  pickAll(): void {
+    this.#ui.set({ marked: this.#store.state.objects.map((object) => object.id) });
+  }
+
+  /** The pointer is at a point of the photo with the pick tool: show what a click would pick. */
+  pointAt(at: Vec | null): void {
+    const highlight = at ? (this.#objectsAt(at)[0] ?? null) : null;
+    if (highlight !== this.#ui.highlight) this.#ui.set({ highlight });
+  }
+
+  #objectsAt(at: Vec): string[] {
+    return objectsAt(this.#store.state.objects, (id) => this.#store.mask(id), at);
+  }
+
+  /** Unite the picked objects. */
   merge(): void {
     const { marked } = this.#ui;
-    this.#ui.set({ marked: [] });
+    if (marked.length < 2) return;
+    // The first of them becomes all of them.
+    this.#ui.set({ marked: marked.slice(0, 1) });
     void this.#store.merge([...marked]);
+  }
+
+  /** Give the picked objects a label. */
+  label(label: string): void {
+    if (label.trim() && this.#ui.marked.length) void this.#store.rename([...this.#ui.marked], label.trim());
+  }
+
+  /** Remove the picked objects. */
+  removeMarked(): void {
+    const { marked } = this.#ui;
+    if (!marked.length) return;
+    this.#ui.set({ marked: [] });
+    void this.#store.remove([...marked]);
+  }
+
+  /** Remove all objects but those picked. */
+  keepMarked(): void {
+    const { marked } = this.#ui;
+    const others = this.#store.state.objects.map((object) => object.id).filter((id) => !marked.includes(id));
+    if (!marked.length || !others.length) return;
+    void this.#store.remove(others);
+  }
+
+  everything(): void {
+    void this.#store.everything(this.#ui.grid);
+  }
+
+  /** Stop looking for everything; what has been found stays. */
+  cancel(): void {
+    void this.#store.cancel();
+  }
+
+  /** Download the objects in a format. */
+  async export(format: Export["format"]): Promise<void> {
+    const file = await this.#store.export(format);
+    if (file) download(file);
   }
 
   /** Take from the object marked first what the other covers. */
@@ -330,14 +400,19 @@ export class Actions {
     this.#ui.set({ overviewOpen: !this.#ui.overviewOpen });
   }
 
-  /** Give up what is under way, innermost first: the help, a move, a line or box half drawn, a selection, the prompt. */
+  /**
+   * Give up what is under way, innermost first: the help, a move, a line or box half drawn, a selection, the search for
+   * everything, what is picked, the prompt.
+   */
   escape(): void {
-    const { helpOpen, overviewOpen, moving, anchor, line } = this.#ui;
+    const { helpOpen, overviewOpen, moving, anchor, line, marked, tool } = this.#ui;
     if (helpOpen) this.#ui.set({ helpOpen: false });
     else if (overviewOpen) this.#ui.set({ overviewOpen: false });
     else if (moving) this.drop(false);
     else if (anchor || line.length) this.#ui.set({ anchor: null, opposite: null, line: [] });
     else if (this.selected) this.select(null);
+    else if (this.#store.state.everything || this.#store.searching) this.cancel();
+    else if (tool === "pick" && marked.length) this.#ui.set({ marked: [] });
     else this.clear();
   }
 
@@ -350,12 +425,14 @@ export class Actions {
     } else if (tool === "box") this.corner(cursor);
     else if (tool === "brush") this.stroke([cursor]);
     else if (tool === "lasso") this.vertex(cursor);
+    else if (tool === "pick") this.pick(cursor);
     else this.point(cursor, 1);
   }
 
-  /** Place a background point under the keyboard cursor. */
+  /** Place a background point under the keyboard cursor; with the pick tool, pick one more object there. */
   background(): void {
-    if (this.#ui.cursor) this.point(this.#ui.cursor, 0);
+    if (this.#ui.cursor && this.#ui.tool === "pick") this.pick(this.#ui.cursor, true);
+    else if (this.#ui.cursor) this.point(this.#ui.cursor, 0);
   }
 
   /** Move what is selected by image pixels, or the keyboard cursor, which at first is in the middle of what is seen. */

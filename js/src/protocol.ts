@@ -85,20 +85,20 @@ export interface Accept {
   label: string;
 }
 
-/** Remove an object, by its id. */
+/** Remove objects, by their ids. */
 export interface Remove {
   type: "remove";
   client: string;
   seq: number;
-  object: string;
+  objects: string[];
 }
 
-/** Give an object, by its id, another label. */
+/** Give objects, by their ids, another label. */
 export interface Rename {
   type: "rename";
   client: string;
   seq: number;
-  object: string;
+  objects: string[];
   label: string;
 }
 
@@ -200,6 +200,29 @@ export interface Sharpen {
   later: boolean;
 }
 
+/** Find everything, with a grid of so many points a side. Answered when that is over; the state says how far it is. */
+export interface Everything {
+  type: "everything";
+  client: string;
+  seq: number;
+  points_per_side: number;
+}
+
+/** Stop `everything`, whoever began it; what has been found is kept. Answered at once. */
+export interface Cancel {
+  type: "cancel";
+  client: string;
+  seq: number;
+}
+
+/** Ask for the objects as a file, by the name of its format. */
+export interface Export {
+  type: "export";
+  client: string;
+  seq: number;
+  format: "coco" | "yolo" | "voc" | "indexed_png" | "binary_pngs" | "cutouts" | "npz" | "npy" | "geojson" | "svg" | "labelme" | "label_studio" | "pandas";
+}
+
 /** Ask for a tile of the image at a level: 0 is full size, each further one half of the one before. */
 export interface Tile {
   type: "tile";
@@ -269,6 +292,15 @@ export interface TilePicture {
   mime: string;
 }
 
+/** What `export` asked for, in the one buffer, sent right before the answer, for the view that asked. */
+export interface File {
+  type: "file";
+  client: string;
+  seq: number;
+  name: string;
+  mime: string;
+}
+
 /** The numbers that the image is made of: their type and range. */
 export interface ValuesData {
   dtype: string;
@@ -311,6 +343,19 @@ export interface ObjectData {
   color: number;
 }
 
+/** A mask that `everything` has found, before it is an object. */
+export interface FoundData {
+  mask: string;
+  color: number;
+}
+
+/** How far `everything` is: points asked about, of how many; 0 of 0 before that is known. */
+export interface ProgressData {
+  done: number;
+  total: number;
+  found: FoundData[];
+}
+
 /** All that a view draws. `revision` grows with every change. */
 export interface State {
   revision: number;
@@ -329,6 +374,7 @@ export interface State {
   can_undo: boolean;
   can_redo: boolean;
   decode_ms: number | null;
+  everything: ProgressData | null;
   rendering: RenderingData;
   crop: BoxData | null;
   autosave: string | null;
@@ -362,6 +408,6 @@ export interface Saved {
   masks: SavedMask[];
 }
 
-export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear | Render | Sharpen | Tile | Show | Mark;
+export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear | Render | Sharpen | Everything | Cancel | Export | Tile | Show | Mark;
 
-export type Reply = Answer | Masks | PreviewMask | TilePicture;
+export type Reply = Answer | Masks | PreviewMask | TilePicture | File;

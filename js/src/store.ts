@@ -1,9 +1,12 @@
 /** What the kernel says, as this view knows it, and what this view has asked and not yet heard back. */
 
+import type { Download } from "./download";
 import { unpackMask } from "./packed";
 import type {
   Answer,
   BoxData,
+  Export,
+  File as FileMessage,
   MaskData,
   Masks,
   PreviewMask,
@@ -48,6 +51,7 @@ const NO_STATE: State = {
   can_undo: false,
   can_redo: false,
   decode_ms: null,
+  everything: null,
   rendering: USUAL,
   crop: null,
   autosave: null,
@@ -98,6 +102,8 @@ export class Store<Bitmap = ImageBitmap> {
   /** The image of a gallery that we are on the way to. */
   #going: { seq: number; index: number } | null = null;
   #open = 0;
+  /** Searches for everything that this view has asked for. */
+  #searches = 0;
   /** Requests under way that change something. */
   #edits = 0;
   #watching: ReturnType<typeof setTimeout> | undefined;
@@ -109,6 +115,8 @@ export class Store<Bitmap = ImageBitmap> {
   readonly #previews = new Map<number, (preview: Preview | null) => void>();
   /** Tiles asked for, by number. */
   readonly #pictures = new Map<number, (bytes: Uint8Array, mime: string) => void>();
+  /** Files asked for, by number. */
+  readonly #files = new Map<number, (file: Download) => void>();
   /** The whole photo, in a saved page. */
   readonly #picture: { bytes: Uint8Array; mime: string } | null = null;
   /** Answers that came before the state they led to. */
@@ -126,6 +134,7 @@ export class Store<Bitmap = ImageBitmap> {
       masks: (message: Masks, buffers: Uint8Array[]) => this.#receiveMasks(message, buffers),
       preview: (message: PreviewMask, buffers: Uint8Array[]) => this.#receivePreview(message, buffers),
       tile: (message: TilePicture, buffers: Uint8Array[]) => this.#receiveTile(message, buffers),
+      file: (message: FileMessage, buffers: Uint8Array[]) => this.#receiveFile(message, buffers),
       lost: (reason: string) => this.#lose(reason),
     };
     this.#transport = new Transport(model, handlers, signal);
@@ -136,7 +145,7 @@ export class Store<Bitmap = ImageBitmap> {
     if (saved?.picture) {
       this.saved = true;
       this.#picture = { bytes: fromBase64(saved.picture), mime: saved.mime ?? "" };
-      this.state = { ...this.state, can_undo: false, can_redo: false, refines: false };
+      this.state = { ...this.state, everything: null, can_undo: false, can_redo: false, refines: false };
       for (const { id, width, height, runs } of saved.masks ?? [])
         this.masks.set(id, unpackMask(fromBase64(runs), width, height));
     }
@@ -171,6 +180,15 @@ export class Store<Bitmap = ImageBitmap> {
   get canClear(): boolean {
     if (this.saved) return false;
     return !isEmpty(this.prompt) || this.state.candidates.length > 0 || this.state.editing !== null;
+  }
+
+  /** Whether this view has asked for everything, and that is not over. */
+  get searching(): boolean {
+    return this.#searches > 0;
+  }
+
+  get canSearch(): boolean {
+    return !this.saved && !this.lost && this.state.image !== null && this.state.status === "ready";
   }
 
   /** What the view is busy with, for people and for tests. */
@@ -291,12 +309,41 @@ export class Store<Bitmap = ImageBitmap> {
     await this.#request({ type: "recolor", object, color });
   }
 
-  async remove(object: string): Promise<void> {
-    await this.#request({ type: "remove", object });
+  async remove(objects: string[]): Promise<void> {
+    await this.#request({ type: "remove", objects });
   }
 
-  async rename(object: string, label: string): Promise<void> {
-    await this.#request({ type: "rename", object, label });
+  async rename(objects: string[], label: string): Promise<void> {
+    await this.#request({ type: "rename", objects, label });
+  }
+
+  /** Find everything; the state says how far it is. Returns once that is over, and all else goes on meanwhile. */
+  async everything(points_per_side: number): Promise<void> {
+    if (!this.canSearch || this.searching || this.state.everything) return;
+    this.#searches++;
+    await this.#request({ type: "everything", points_per_side });
+    this.#searches--;
+    this.#changed();
+  }
+
+  /** Stop what looks for everything. */
+  async cancel(): Promise<void> {
+    await this.#request({ type: "cancel" });
+  }
+
+  /** The objects as a file; null where the kernel refuses. */
+  async export(format: Export["format"]): Promise<Download | null> {
+    let found: Download | null = null;
+    let number = 0;
+    const sent = (seq: number): void => {
+      number = seq;
+      this.#files.set(seq, (file) => {
+        found = file;
+      });
+    };
+    await this.#request({ type: "export", format }, sent);
+    this.#files.delete(number);
+    return found;
   }
 
   /** Go to another image of the gallery; until it is there, nothing is done to this one. */
@@ -365,9 +412,12 @@ export class Store<Bitmap = ImageBitmap> {
     if (this.lost || this.saved || (this.#going && body.type !== "show" && body.type !== "hello")) return;
     const { seq, answer } = this.#transport.send(body);
     sent?.(seq);
-    this.#open++;
+    // A search takes as long as it takes; that is no work that anybody waits for.
+    const search = body.type === "everything";
+    const open = search ? 0 : 1;
+    this.#open += open;
     this.#changed();
-    const edit = body.type === "hello" ? 0 : 1;
+    const edit = body.type === "hello" || search ? 0 : 1;
     this.#edits += edit;
     this.#watch();
     const heard = await answer;
@@ -375,7 +425,7 @@ export class Store<Bitmap = ImageBitmap> {
     this.#watch();
     if (heard.revision > this.state.revision && !this.lost)
       await new Promise<void>((arrive) => this.#early.push({ revision: heard.revision, arrive }));
-    this.#open--;
+    this.#open -= open;
     this.#settle(heard, body.type === "hello");
     this.#changed();
   }
@@ -475,6 +525,11 @@ export class Store<Bitmap = ImageBitmap> {
     take?.(bytes, mime);
   }
 
+  #receiveFile({ seq, name, mime }: FileMessage, [bytes]: Uint8Array[]): void {
+    this.#found();
+    this.#files.get(seq)?.({ name, mime, bytes });
+  }
+
   #lose(why: string): void {
     this.lost = true;
     this.failure = why;
@@ -501,7 +556,8 @@ export function samePrompt(a: PromptData, b: PromptData): boolean {
 }
 
 function namedMasks(state: State): Set<string> {
-  return new Set([...state.candidates, ...state.objects].map((item) => item.mask));
+  const found = state.everything?.found ?? [];
+  return new Set([...state.candidates, ...state.objects, ...found].map((item) => item.mask));
 }
 
 /** The trait may be empty: before the kernel's first word, or in a notebook saved without its widgets. */

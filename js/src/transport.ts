@@ -1,6 +1,6 @@
 /** Carries requests to the kernel, and each one's answer back to whoever asked. */
 
-import type { Answer, Masks, PreviewMask, Reply, Request, TilePicture } from "./protocol";
+import type { Answer, File as FileMessage, Masks, PreviewMask, Reply, Request, TilePicture } from "./protocol";
 
 type WithoutAddress<T> = T extends Request ? Omit<T, "client" | "seq"> : never;
 /** A request before it is numbered. */
@@ -19,6 +19,8 @@ export interface Handlers {
   preview(message: PreviewMask, buffers: Uint8Array[]): void;
   /** Only those that this view has asked for. */
   tile(message: TilePicture, buffers: Uint8Array[]): void;
+  /** Only those that this view has asked for. */
+  file(message: FileMessage, buffers: Uint8Array[]): void;
   /** The kernel's side is gone: every open request has just been answered with this error. */
   lost(reason: string): void;
 }
@@ -42,6 +44,8 @@ export class Transport {
         if (content.client === this.client) handlers.preview(content, (buffers ?? []).map(bytesOf));
       } else if (content?.type === "tile_picture") {
         if (content.client === this.client) handlers.tile(content, (buffers ?? []).map(bytesOf));
+      } else if (content?.type === "file") {
+        if (content.client === this.client) handlers.file(content, (buffers ?? []).map(bytesOf));
       }
     };
     const lost = (): void => {

@@ -4,7 +4,7 @@ import { fitView, resize, type Size, type Vec, type View } from "./geometry";
 import type { Handle } from "./handles";
 import type { PromptData } from "./protocol";
 
-export type Tool = "point" | "box" | "brush" | "lasso" | "pan";
+export type Tool = "point" | "box" | "brush" | "lasso" | "pick" | "pan";
 
 /** A line of the brush that the kernel has not painted yet: in image pixels. */
 export interface Painting {
@@ -44,12 +44,16 @@ export class Ui {
   moving: PromptData | null = null;
   /** Whether the pointer is over a handle. */
   overHandle = false;
-  /** The ids of the objects marked in the list, in the order in which they were. */
+  /** The ids of the objects that are picked, on the photo or in the list, in the order in which they were. */
   marked: readonly string[] = [];
   /** The candidate looked at without choosing it. */
   preview: number | null = null;
   /** The id of the object pointed at in the list. */
   highlight: string | null = null;
+  /** Whether a click with the pick tool leaves the objects picked before. */
+  pickSeveral = false;
+  /** Points a side of the grid that everything mode asks about. */
+  grid = 32;
   spaceHeld = false;
   panning = false;
   helpOpen = false;

@@ -24,6 +24,7 @@ export const STATE: State = {
   can_undo: false,
   can_redo: false,
   decode_ms: 12,
+  everything: null,
   rendering: { channels: [], black: null, white: null, gamma: 1 },
   crop: null,
   autosave: null,

@@ -39,7 +39,15 @@ describe("shortcuts", () => {
   });
 
   it("finds every tooltip's shortcut", () => {
-    for (const help of ["Undo", "Redo", "Clear the prompt", "Point tool", "Box tool", "Pan tool"])
+    for (const help of [
+      "Undo",
+      "Redo",
+      "Stop what is under way, else clear the prompt",
+      "Find everything",
+      "Point tool",
+      "Box tool",
+      "Pan tool",
+    ])
       expect(shortcutFor(help)).not.toBe("");
     expect(written("Mod+Shift+z")).toMatch(/^(Ctrl\+Shift\+Z|⌘⇧Z)$/);
   });

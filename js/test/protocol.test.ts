@@ -45,8 +45,11 @@ describe("the protocol", () => {
     void store.recolor("object", 2);
     void store.accept("cat");
     void store.preview(NO_PROMPT);
-    void store.remove("object");
-    void store.rename("object", "dog");
+    void store.remove(["object"]);
+    void store.rename(["object"], "dog");
+    void store.everything(16);
+    void store.cancel();
+    void store.export("coco");
     void store.render({ channels: [2], black: 1, white: 2, gamma: 0.5 });
     void store.sharpen({ x0: 1, y0: 2, x1: 3, y1: 4 });
     void store.clear();

@@ -317,6 +317,79 @@ describe("previews", () => {
   });
 });
 
+describe("everything", () => {
+  const photo = { ...STATE, image: imageOf(4, 4) };
+
+  it("goes on while all else is answered, and is no work that anybody waits for", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { model, store } = await open(photo);
+    void store.everything(16);
+    void store.everything(16);
+    expect([model.count("everything"), model.last("everything").points_per_side]).toEqual([1, 16]);
+    vi.advanceTimersByTime(60_000);
+    expect([store.searching, store.busy, store.status === "predicting"]).toEqual([true, false, false]);
+    void store.edit(add(point(1)));
+    await model.answer(model.last("predict"));
+    expect(store.answered).toBe(model.last("predict").seq);
+    model.set({ revision: 2, everything: { done: 16, total: 256, found: [{ mask: "a", color: 0 }] } });
+    model.masks("a");
+    expect(store.mask("a")).not.toBeNull();
+    model.set({ revision: 3, everything: null });
+    expect(store.mask("a")).toBeNull();
+    await model.answer(model.last("everything"), { revision: 3 });
+    expect(store.searching).toBe(false);
+    vi.useRealTimers();
+  });
+
+  it("is stopped by a request of its own, and says what went wrong", async () => {
+    const { model, store } = await open(photo);
+    void store.everything(32);
+    void store.cancel();
+    await model.answer(model.last("cancel"));
+    expect(store.searching).toBe(true);
+    await model.answer(model.last("everything"), { outcome: "error", error: "too little memory" });
+    expect([store.searching, store.failure]).toEqual([false, "too little memory"]);
+  });
+
+  it("is not asked for without a photo, or of a page that was saved", async () => {
+    const { model, store } = await open();
+    void store.everything(32);
+    expect(model.count("everything")).toBe(0);
+  });
+});
+
+describe("export", () => {
+  const file = (request: { client: string; seq: number }, client = request.client) => ({
+    type: "file",
+    client,
+    seq: request.seq,
+    name: "cat.json",
+    mime: "application/json",
+  });
+
+  it("gives the bytes that come before the answer", async () => {
+    const { model, store } = await open();
+    const exported = store.export("coco");
+    const request = model.last("export");
+    model.emit("msg:custom", file(request, "another view"), [bytes([9])]);
+    model.emit("msg:custom", file(request), [bytes([1, 2, 3], 5)]);
+    await model.answer(request);
+    expect(await exported).toEqual({
+      name: "cat.json",
+      mime: "application/json",
+      bytes: Uint8Array.from([1, 2, 3]),
+    });
+  });
+
+  it("gives nothing where the kernel refuses, and says why", async () => {
+    const { model, store } = await open();
+    const exported = store.export("pandas");
+    await model.answer(model.last("export"), { outcome: "error", error: "pandas is not installed" });
+    expect(await exported).toBeNull();
+    expect(store.failure).toBe("pandas is not installed");
+  });
+});
+
 describe("the photo", () => {
   const named: State = { ...STATE, image: imageOf(40, 30) };
 

@@ -5,7 +5,7 @@ import { bytes, FakeModel, settled } from "./fake";
 function open() {
   const model = new FakeModel();
   const closing = new AbortController();
-  const handlers = { masks: vi.fn(), preview: vi.fn(), tile: vi.fn(), lost: vi.fn() };
+  const handlers = { masks: vi.fn(), preview: vi.fn(), tile: vi.fn(), file: vi.fn(), lost: vi.fn() };
   return { model, closing, handlers, transport: new Transport(model, handlers, closing.signal) };
 }
 

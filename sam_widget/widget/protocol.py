@@ -140,22 +140,22 @@ class Accept:
 
 @dataclass(frozen=True)
 class Remove:
-    """Remove an object, by its id."""
+    """Remove objects, by their ids."""
 
     type: ClassVar[str] = "remove"
     client: str
     seq: int
-    object: str
+    objects: list[str]
 
 
 @dataclass(frozen=True)
 class Rename:
-    """Give an object, by its id, another label."""
+    """Give objects, by their ids, another label."""
 
     type: ClassVar[str] = "rename"
     client: str
     seq: int
-    object: str
+    objects: list[str]
     label: str
 
 
@@ -288,6 +288,52 @@ class Sharpen:
 
 
 @dataclass(frozen=True)
+class Everything:
+    """Find everything, with a grid of so many points a side. Answered when that is over; the state says how far it is.
+
+    All else is answered meanwhile.
+    """
+
+    type: ClassVar[str] = "everything"
+    client: str
+    seq: int
+    points_per_side: int
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop `everything`, whoever began it; what has been found is kept. Answered at once."""
+
+    type: ClassVar[str] = "cancel"
+    client: str
+    seq: int
+
+
+@dataclass(frozen=True)
+class Export:
+    """Ask for the objects as a file, by the name of its format."""
+
+    type: ClassVar[str] = "export"
+    client: str
+    seq: int
+    format: Literal[
+        "coco",
+        "yolo",
+        "voc",
+        "indexed_png",
+        "binary_pngs",
+        "cutouts",
+        "npz",
+        "npy",
+        "geojson",
+        "svg",
+        "labelme",
+        "label_studio",
+        "pandas",
+    ]
+
+
+@dataclass(frozen=True)
 class Tile:
     """Ask for a tile of the image at a level: 0 is full size, each further one half of the one before.
 
@@ -384,6 +430,17 @@ class TilePicture:
     mime: str
 
 
+@dataclass(frozen=True)
+class File:
+    """What `export` asked for, in the one buffer, sent right before the answer, for the view that asked."""
+
+    type: ClassVar[str] = "file"
+    client: str
+    seq: int
+    name: str
+    mime: str
+
+
 # ------------------------------------------------------------------------------------------------ the synced state
 
 
@@ -444,14 +501,31 @@ class ObjectData:
 
 
 @dataclass(frozen=True)
+class FoundData:
+    """A mask that `everything` has found, before it is an object."""
+
+    mask: str
+    color: int
+
+
+@dataclass(frozen=True)
+class ProgressData:
+    """How far `everything` is: points asked about, of how many; 0 of 0 before that is known."""
+
+    done: int
+    total: int
+    found: list[FoundData]
+
+
+@dataclass(frozen=True)
 class State:
     """All that a view draws. `revision` grows with every change.
 
     `decode_ms` is how long an answer takes here, measured once the image is embedded; null before. `painted` says that
     a brush has been on the candidates, `editing` names the object that `accept` would replace, and `refines` says
     whether the model takes a mask as a prompt.
-    `rendering` is how the model sees the image, and `crop` the part of it that answers the prompts in it. `autosave`
-    names the file that every edit is saved to, if there is one.
+    `everything` is null where it is not under way. `rendering` is how the model sees the image, and `crop` the part of
+    it that answers the prompts in it. `autosave` names the file that every edit is saved to, if there is one.
     """
 
     revision: int
@@ -470,6 +544,7 @@ class State:
     can_undo: bool
     can_redo: bool
     decode_ms: float | None
+    everything: ProgressData | None
     rendering: RenderingData
     crop: BoxData | None
     autosave: str | None
@@ -534,11 +609,14 @@ Request = (
     | Clear
     | Render
     | Sharpen
+    | Everything
+    | Cancel
+    | Export
     | Tile
     | Show
     | Mark
 )
-Reply = Answer | Masks | PreviewMask | TilePicture
+Reply = Answer | Masks | PreviewMask | TilePicture | File
 
 REQUESTS: dict[str, Any] = {kind.type: kind for kind in get_args(Request)}
 

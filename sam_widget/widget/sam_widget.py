@@ -18,7 +18,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from sam_widget.errors import ImageError, SamWidgetError, SessionError
+from sam_widget.errors import ImageError, PromptError, SamWidgetError, SessionError
 from sam_widget.geometry import Box
 from sam_widget.pyramid import Pyramid
 from sam_widget.record.kept import claim_record, open_record
@@ -26,6 +26,7 @@ from sam_widget.record.record import Record
 from sam_widget.rendering import SourceImage
 from sam_widget.sources import describe, is_url
 from sam_widget.widget import protocol
+from sam_widget.widget.download import packed
 from sam_widget.widget.picture import nobody_is_there, picture_of
 from sam_widget.widget.prompt_wire import prompt_from, vertices_from
 from sam_widget.widget.scripting import Scripting
@@ -34,6 +35,7 @@ from sam_widget.widget.wire import MaskNames, Status, image_data, mask_message, 
 from sam_widget.widget.worker import Worker
 
 if TYPE_CHECKING:
+    from sam_widget.everything import Search
     from sam_widget.model.sam import Sam
     from sam_widget.predictor import Predictor
     from sam_widget.session import Candidate, Session
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 log = logging.getLogger(__name__)
 
+# A view may ask for no finer grid; from Python, there is no limit.
+MOST_POINTS_PER_SIDE = 128
 # An answer that takes this long, in milliseconds, is slow however it is measured.
 SLOW_MS = 500
 
@@ -113,8 +117,14 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             SessionError: Another kernel is writing the session file, it is damaged, or about another image.
         """
         self._worker: Worker[protocol.Request | Open] = Worker(
-            self._run, supersedes=_supersedes, superseded=self._superseded, name="sam_widget"
+            self._run,
+            supersedes=_supersedes,
+            superseded=self._superseded,
+            name="sam_widget",
+            between=self._search_on,
         )
+        # The search for everything that a view has asked for, and what it is to be answered.
+        self._search: tuple[protocol.Everything, Search] | None = None
         # Pictures need no model, and must not wait for one.
         self._painter: Worker[protocol.Tile] = Worker(
             self._paint, supersedes=lambda _new, _waiting: False, superseded=self._superseded, name="sam_widget tiles"
@@ -232,8 +242,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         record: Record | None = vars(self).get("_record")
         if record is not None:
             record.close()
-            if (session := self._session_if_open()) is not None:
-                session.close()
+        if "_opened" in vars(self) and (session := self._session_if_open()) is not None:
+            session.close()
         super().close()
 
     # ---------------------------------------------------------------------------------------- the message thread
@@ -254,6 +264,11 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             self._painter.put(request)
         elif isinstance(request, protocol.Sharpen) and request.later:
             self._sharpener.put(request)
+        elif isinstance(request, protocol.Cancel):
+            session = self._session_if_open()
+            if session is not None:
+                session.cancel()
+            self._answer(request.client, request.seq)
         else:
             self._worker.put(request)
 
@@ -274,17 +289,32 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             trait.enter_context(self.hold_sync())
         try:
             self._perform(job)
-        except SamWidgetError as error:
-            self._answer(job.client, job.seq, str(error))
-        except Exception as error:
-            # The view must hear of it and go on working, whatever it was (a GPU out of memory, say).
-            log.exception("request %s failed", job)
-            self._answer(job.client, job.seq, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001  the view must hear of it and go on working, whatever it was
+            self._refuse(job, error)
         else:
-            self._answer(job.client, job.seq)
+            if not isinstance(job, protocol.Everything):
+                self._answer(job.client, job.seq)
         finally:
             with self._wire:
                 trait.close()
+
+    def _search_on(self) -> bool:
+        """Ask about some more points for `everything`; returns whether there is more to do."""
+        if self._search is None:
+            return False
+        request, search = self._search
+        try:
+            with one_core_left():
+                more = search.advance()
+        except Exception as error:  # noqa: BLE001  as above
+            more = False
+            self._refuse(request, error)
+        else:
+            if not more:
+                self._answer(request.client, request.seq)
+        if not more:
+            self._search = None
+        return more
 
     def _read(self, image: Any) -> Any:
         """Read what is quickly read, in the thread that makes the widget."""
@@ -353,9 +383,9 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             case protocol.Accept():
                 session.accept(request.label)
             case protocol.Remove():
-                session.remove(request.object)
+                session.remove(*request.objects)
             case protocol.Rename():
-                session.rename(request.object, request.label)
+                session.relabel(request.objects, request.label)
             case protocol.Recolor():
                 session.recolor(request.object, request.color)
             case protocol.Edit():
@@ -393,6 +423,13 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
                     session.sharpen(box)
                 finally:
                     self._say("ready", "")
+            case protocol.Everything():
+                side = request.points_per_side
+                if not 1 <= side <= MOST_POINTS_PER_SIDE:
+                    raise PromptError(f"{side} points a side are none to ask about; give 1 to {MOST_POINTS_PER_SIDE}")
+                self._search = request, session.begin_everything(points_per_side=side)
+            case protocol.Export():
+                self._send_file(request, *packed(session, request.format))
             case protocol.Show() | protocol.Mark():
                 raise SessionError("this widget shows one image; sw.Gallery(folder) goes through many")
 
@@ -405,11 +442,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             mime, picture = self._pyramid.encoded(request.level, request.column, request.row, rendering)
             message = protocol.TilePicture(request.client, request.seq, mime)
             self.send(protocol.to_json(message), [picture])
-        except SamWidgetError as error:
-            self._answer(request.client, request.seq, str(error))
-        except Exception as error:
-            log.exception("request %s failed", request)
-            self._answer(request.client, request.seq, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001  as in `_run`
+            self._refuse(request, error)
         else:
             self._answer(request.client, request.seq)
 
@@ -467,6 +501,17 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             score = round(found.score, 4)
             message = protocol.PreviewMask(request.client, request.seq, mask.width, mask.height, score)
             self.send(protocol.to_json(message), [runs])
+
+    def _send_file(self, request: protocol.Export, name: str, mime: str, content: bytes) -> None:
+        message = protocol.File(request.client, request.seq, name, mime)
+        self.send(protocol.to_json(message), [content])
+
+    def _refuse(self, request: protocol.Request, error: Exception) -> None:
+        """Answer with an error; one that is no refusal of ours (a GPU out of memory, say) is logged, too."""
+        expected = isinstance(error, SamWidgetError)
+        if not expected:
+            log.error("request %s failed", request, exc_info=error)
+        self._answer(request.client, request.seq, str(error) if expected else f"{type(error).__name__}: {error}")
 
     def _answer(self, client: str, seq: int, error: str | None = None, *, outcome: str | None = None) -> None:
         with self._wire:

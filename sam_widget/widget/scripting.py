@@ -62,6 +62,10 @@ class Scripting:
         """Find everything in the image and add it as objects, shown while found; see `Session.everything`."""
         return self.session.everything(**options)
 
+    def cancel(self) -> None:
+        """Stop `everything`, and keep what has been found; see `Session.cancel`."""
+        self.session.cancel()
+
     def choose(self, index: int) -> Candidate:
         """Choose one of the candidates, counted from 0; see `Session.choose`."""
         return self.session.choose(index)
@@ -117,9 +121,17 @@ class Scripting:
         """Give an object another colour of the palette; see `Session.recolor`."""
         return self.session.recolor(object_id, color)
 
-    def remove(self, object_id: str) -> None:
-        """Remove an object; see `Session.remove`."""
-        self.session.remove(object_id)
+    def relabel(self, object_ids: Sequence[str], label: str) -> tuple[SegmentedObject, ...]:
+        """Give several objects one label; see `Session.relabel`."""
+        return self.session.relabel(object_ids, label)
+
+    def remove(self, *object_ids: str) -> None:
+        """Remove objects; see `Session.remove`."""
+        self.session.remove(*object_ids)
+
+    def keep(self, *object_ids: str) -> None:
+        """Remove all other objects; see `Session.keep`."""
+        self.session.keep(*object_ids)
 
     def undo(self) -> None:
         """Take back the last edit; see `Session.undo`."""

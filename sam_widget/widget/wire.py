@@ -13,9 +13,11 @@ from sam_widget.runs import pack_runs
 from sam_widget.widget.prompt_wire import MaskPrompts, box_data, prompt_data, settings_data
 from sam_widget.widget.protocol import (
     CandidateData,
+    FoundData,
     ImageData,
     MaskData,
     ObjectData,
+    ProgressData,
     PromptData,
     RenderingData,
     Saved,
@@ -96,11 +98,13 @@ def state_of(
             can_undo=False,
             can_redo=False,
             decode_ms=None,
+            everything=None,
             rendering=rendering_data(USUAL),
             crop=None,
             autosave=None,
         )
     now = session.state
+    under_way = session.under_way
     state = State(
         revision=revision,
         status=status,
@@ -130,11 +134,20 @@ def state_of(
         can_undo=session.can_undo,
         can_redo=session.can_redo,
         decode_ms=decode_ms,
+        everything=None
+        if under_way is None
+        else ProgressData(
+            under_way.done,
+            under_way.total,
+            [FoundData(names.name(found.stored), found.color) for found in under_way.objects],
+        ),
         rendering=rendering_data(now.rendering),
         crop=None if now.crop is None else box_data(now.crop),
         autosave=None if session.autosave is None else session.autosave.name,
     )
-    names.prune({c.mask for c in state.candidates} | {o.mask for o in state.objects})
+    found = [] if state.everything is None else state.everything.found
+    named: list[CandidateData | ObjectData | FoundData] = [*state.candidates, *state.objects, *found]
+    names.prune({item.mask for item in named})
     return state
 
 

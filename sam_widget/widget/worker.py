@@ -28,6 +28,7 @@ class Worker(Generic[Job]):
         supersedes: Callable[[Job, Job], bool],
         superseded: Callable[[Job], None],
         name: str,
+        between: Callable[[], bool] = lambda: False,
     ) -> None:
         """Make a worker; its thread starts with the first job.
 
@@ -37,7 +38,10 @@ class Worker(Generic[Job]):
                 of the one that is then the last. So nothing is dropped from before a job that counts.
             superseded: Told of a job that will not be run.
             name: Of the thread.
+            between: Does a part of something long, whenever no job waits; returns whether there is more of it. Asked
+                first after a job. Must not raise either.
         """
+        self._between = between
         self._run, self._supersedes, self._superseded = run, supersedes, superseded
         self._name = name
         self._jobs: deque[Job] = deque()
@@ -77,14 +81,19 @@ class Worker(Generic[Job]):
             self._superseded(job)
 
     def _loop(self) -> None:
+        more = False
         while True:
             with self._wake:
-                while not self._jobs and not self._closed:
+                while not self._jobs and not self._closed and not more:
                     self._wake.wait()
                 if self._closed:
                     break
-                job = self._jobs.popleft()
-            self._run(job)
+                job = self._jobs.popleft() if self._jobs else None
+            if job is None:
+                more = self._between()
+            else:
+                self._run(job)
+                more = True
         atexit.unregister(self._finish)
 
     def _finish(self, thread: threading.Thread) -> None:

@@ -61,7 +61,7 @@ def test_what_a_view_is_answered_is_on_the_disk(photo: np.ndarray, predictor: sw
         np.testing.assert_array_equal(widget.objects[0].mask, mask)
         path.unlink()
         before = widget.session.state
-        answer = ask(widget, "remove", object=widget.objects[0].id)
+        answer = ask(widget, "remove", objects=[widget.objects[0].id])
         assert answer["outcome"] == "error"
         assert "moved, removed or replaced" in answer["error"]
         assert widget.session.state is before

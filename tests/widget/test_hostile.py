@@ -54,6 +54,8 @@ def requests(widget: SamWidget) -> list[dict[str, Any]]:
         "column": 0,
         "row": 0,
         "done": True,
+        "points_per_side": 2,
+        "format": "coco",
     }
     found = []
     for kind, body in protocol.REQUESTS.items():
@@ -135,6 +137,8 @@ def test_requests_in_any_order_and_from_many_threads_are_answered_and_leave_a_so
         thread.join(120)
         assert not thread.is_alive()
     assert len(set(sent)) > 150
+    view.ask("cancel")
+    wait_for(widget, lambda state: state["everything"] is None)
     last = view.ask("predict", prompt=prompt((30, 30)))
     assert last["outcome"] == "done"
     answered = [(m["client"], m["seq"]) for m in view.messages if m["type"] == "answer" and m["client"] != "judge"]

@@ -45,6 +45,7 @@ def test_every_request_survives_the_wire(kind: str) -> None:
         samples |= {"vertices": [1.0, 2.0], "radius": 3.0, "label": 0}
     samples |= {"level": 0, "column": 1, "row": 2, "rendering": RENDERING, "done": True}
     samples |= {"region": {"x0": 1.0, "y0": 2.0, "x1": 3.0, "y1": 4.0}, "later": True}
+    samples |= {"points_per_side": 8, "format": "yolo"}
     fields = protocol._fields(protocol.REQUESTS[kind])
     content = {"type": kind, **{name: samples[name] for name in fields}}
     assert protocol.to_json(protocol.parse_request(json.loads(json.dumps(content)))) == content

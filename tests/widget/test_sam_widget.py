@@ -30,6 +30,7 @@ class View:
         self.messages: list[dict[str, Any]] = []
         self.masks: dict[str, np.ndarray] = {}
         self.pictures: dict[int, bytes] = {}
+        self.files: dict[str, bytes] = {}
         self._news = threading.Condition()
         send = widget.send
 
@@ -49,6 +50,8 @@ class View:
                 self.masks[f"preview {content['seq']}"] = unpacked(buffers[0], content)
             elif content["type"] == "tile_picture":
                 (self.pictures[content["seq"]],) = buffers
+            elif content["type"] == "file":
+                (self.files[content["name"]],) = buffers
             self._news.notify_all()
 
     def post(self, kind: str, **fields: Any) -> int:
@@ -145,9 +148,9 @@ def test_every_request_does_what_its_method_does(widget: SamWidget) -> None:
     assert widget.chosen is widget.candidates[1]
     view.ask("accept", label="cat")
     assert [o.label for o in widget.objects] == ["cat"]
-    view.ask("rename", object=widget.objects[0].id, label="tiger")
+    view.ask("rename", objects=[widget.objects[0].id], label="tiger")
     assert [o["label"] for o in widget.state["objects"]] == ["tiger"]
-    view.ask("remove", object=widget.objects[0].id)
+    view.ask("remove", objects=[widget.objects[0].id])
     assert widget.objects == ()
     view.ask("undo")
     view.ask("undo")
@@ -217,7 +220,12 @@ def test_answers_name_the_view_that_asked(widget: SamWidget) -> None:
         ("choose", {"index": 9}, "no candidate 9"),
         ("accept", {"label": ""}, "no mask to accept"),
         ("undo", {}, "nothing to undo"),
-        ("remove", {"object": "x"}, "no object"),
+        ("remove", {"objects": ["x"]}, "no object"),
+        ("rename", {"objects": ["x"], "label": "y"}, "no object"),
+        ("everything", {"points_per_side": 10**9}, "1 to 128"),
+        ("everything", {"points_per_side": 0}, "1 to 128"),
+        ("export", {"format": "coco"}, "no objects"),
+        ("export", {"format": "../../coco"}, "format must be"),
         ("predict", {"prompt": prompt((5000, 1))}, "outside the image"),
         ("predict", {"prompt": prompt(box={"x0": 1, "y0": 1, "x1": 1, "y1": 1})}, "empty"),
         ("predict", {"prompt": 7}, "must be an object"),

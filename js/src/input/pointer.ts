@@ -31,7 +31,7 @@ interface PointerOptions {
 
 /** What one pressed pointer is about. */
 interface Press {
-  readonly kind: "prompt" | "pan" | "line" | "handle";
+  readonly kind: "prompt" | "pan" | "line" | "handle" | "pick";
   readonly from: Vec;
   readonly since: number;
   readonly label: 0 | 1;
@@ -84,6 +84,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     const handle = label === 1 && !panning ? heldAt(at, event) : null;
     if (panning) press = { kind: "pan", ...started };
     else if (handle) press = { kind: "handle", ...started, held: { handle, prompt: store.prompt } };
+    else if (ui.tool === "pick") press = { kind: "pick", ...started, add: event.shiftKey || ui.pickSeveral };
     else press = { kind: prompts() ? "prompt" : "line", ...started };
     if (panning) ui.set({ panning: true });
     // A brush paints from the first touch on; a lasso may also go from corner to corner.
@@ -100,7 +101,8 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
       if (event.pointerType === "touch") return;
       const overHandle = heldAt(at, event) !== null;
       if (overHandle !== ui.overHandle) ui.set({ overHandle });
-      if (ui.anchor || ui.line.length) ui.set({ opposite: toImage(ui.view, at) });
+      if (ui.tool === "pick") actions.pointAt(toImage(ui.view, at));
+      else if (ui.anchor || ui.line.length) ui.set({ opposite: toImage(ui.view, at) });
       else if (overHandle) hover.leave();
       else if (prompts()) actions.hover(toImage(ui.view, at), labelOf(event));
       return;
@@ -108,7 +110,11 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     if (pointers.size > 1) pinch(event.pointerId, at);
     pointers.set(event.pointerId, at);
     if (!press || pointers.size > 1) return;
-    if (press.kind === "pan") {
+    if (press.kind === "pick") {
+      // What travels further than a click moves the photo.
+      press.dragged ||= distance(press.from, at) > DRAG;
+      if (press.dragged) actions.pan(at.x - before.x, at.y - before.y);
+    } else if (press.kind === "pan") {
       actions.pan(at.x - before.x, at.y - before.y);
     } else if (press.kind === "line") {
       drawLine(press, at);
@@ -160,6 +166,10 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
       return;
     }
     const at = position(event);
+    if (ended.kind === "pick") {
+      if (!ended.dragged) actions.pick(toImage(ui.view, at), ended.add);
+      return;
+    }
     if (ended.held) {
       if (ended.dragged) actions.drop();
       else actions.select(ended.held.handle);
@@ -204,7 +214,11 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     if (pointers.delete(event.pointerId)) cancel();
   };
   canvas.addEventListener("pointercancel", lost, { signal });
-  canvas.addEventListener("pointerleave", () => hover.leave(), { signal });
+  const away = (): void => {
+    hover.leave();
+    if (ui.tool === "pick") actions.pointAt(null);
+  };
+  canvas.addEventListener("pointerleave", away, { signal });
   canvas.addEventListener("blur", () => hover.leave(), { signal });
   window.addEventListener("blur", () => hover.leave(), { signal });
   const relabel = (event: KeyboardEvent): void => {

@@ -19,17 +19,22 @@ export interface Look {
   readonly dashed?: boolean;
 }
 
-/** The masks to draw, lowest first: objects, the chosen candidate, the one that the pointer is on in the list. */
+/** The masks to draw, lowest first: objects, what is being found, the chosen candidate, the one that the pointer is on in the list. */
 export function looks(store: Store, ui: Ui, display: Display): Look[] {
   const { candidates, objects, editing } = store.state;
   // The chosen mask's opacity is the person's choice; what is 1 here is as opaque as that.
   const fill = (share: number): number => (display.masks === "outline" ? 0 : Math.min(1, share * display.opacity));
   const result: (Omit<Look, "mask"> & { mask: Mask | null })[] = objects.map(({ id, mask, color }) => {
-    const lit = id === ui.highlight;
+    const lit = id === ui.highlight || ui.marked.includes(id);
     // What an edit is about to replace stays to be compared with.
     if (id === editing) return { mask: store.mask(mask), color: objectColor(color), fill: 0, line: 1.5, dashed: true };
-    return { mask: store.mask(mask), color: objectColor(color), fill: fill(lit ? 1.4 : 0.8), line: lit ? 2.5 : 1.5 };
+    // Where some are picked on the photo, the others step back.
+    const back = ui.tool === "pick" && ui.marked.length > 0;
+    const [share, line] = lit ? [1.5, 3] : back ? [0.3, 1] : [0.8, 1.5];
+    return { mask: store.mask(mask), color: objectColor(color), fill: fill(share), line };
   });
+  for (const { mask, color } of store.state.everything?.found ?? [])
+    result.push({ mask: store.mask(mask), color: objectColor(color), fill: fill(0.5), line: 1 });
   const { chosen } = store;
   const previewing = ui.preview !== null && ui.preview !== chosen && ui.preview < candidates.length;
   if (chosen !== null) {

@@ -1,9 +1,12 @@
-/** The list of accepted objects: see, edit again, rename, recolour, remove; mark some to merge or subtract them. */
+/** The list of accepted objects: see, edit again, rename, recolour, remove; mark some to do something with them. */
 
 import { OBJECTS, objectColor } from "../palette";
 import type { ObjectData } from "../protocol";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
+import { createEverything } from "./everything";
+import { createExport } from "./export";
+import { createPicked } from "./picked";
 
 interface Row {
   readonly element: HTMLElement;
@@ -11,17 +14,11 @@ interface Row {
 }
 
 export function createObjects(context: Context): Part {
-  const { store, ui, actions, signal } = context;
+  const { store, ui, signal } = context;
   const list = h("ul", { class: "sam-objects", role: "list", "aria-label": "Objects" });
-  const count = h("span", { class: "sam-count" });
-  const heading = h("div", { class: "sam-caption", "aria-hidden": "true" }, "Objects", count);
+  const [heading, picked, exporting] = [createEverything(context), createPicked(context), createExport(context)];
   const empty = h("p", { class: "sam-empty" }, "Accepted masks are listed here.");
   const rows = new Map<string, Row>();
-  const merge = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" });
-  const subtract = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" });
-  merge.addEventListener("click", () => actions.merge(), { signal });
-  subtract.addEventListener("click", () => actions.subtract(), { signal });
-  const together = h("div", { class: "sam-together" }, merge, subtract);
 
   const highlight = (event: Event): void => {
     const row = event.target instanceof Element ? event.target.closest<HTMLElement>("li") : null;
@@ -33,7 +30,15 @@ export function createObjects(context: Context): Part {
     list.addEventListener(type, () => ui.set({ highlight: null }), { signal });
 
   return {
-    element: h("section", { class: "sam-panel sam-grow" }, heading, empty, list, together),
+    element: h(
+      "section",
+      { class: "sam-panel sam-grow" },
+      heading.element,
+      empty,
+      list,
+      picked.element,
+      exporting.element,
+    ),
     update() {
       const { objects, editing } = store.state;
       const ids = new Set(objects.map((object) => object.id));
@@ -49,14 +54,7 @@ export function createObjects(context: Context): Part {
         row.update(object, ui.marked.includes(object.id), object.id === editing);
         if (list.children[i] !== row.element) list.insertBefore(row.element, list.children[i] ?? null);
       });
-      const marked = ui.marked.flatMap((id) => objects.find((object) => object.id === id) ?? []);
-      if (marked.length < ui.marked.length) ui.marked = marked.map((object) => object.id);
-      if (marked.length < 2 && together.matches(":focus-within")) context.focusCanvas();
-      setAttributes(together, { hidden: marked.length < 2 });
-      setText(merge, `Merge ${marked.length} objects`);
-      setAttributes(subtract, { hidden: marked.length !== 2 });
-      if (marked.length === 2) setText(subtract, `Subtract ${marked[1].label} from ${marked[0].label}`);
-      setText(count, objects.length ? String(objects.length) : "");
+      for (const part of [heading, picked, exporting]) part.update();
       setAttributes(empty, { hidden: objects.length > 0 });
       setAttributes(list, { hidden: objects.length === 0 });
     },
@@ -121,7 +119,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
       current = object.label;
       color = object.color;
       mark.checked = marked;
-      setAttributes(mark, { "aria-label": `Mark ${object.label}`, title: "Mark it, to merge or subtract objects" });
+      setAttributes(mark, { "aria-label": `Mark ${object.label}`, title: "Pick it, to name, merge or delete several" });
       setAttributes(swatch, { "aria-label": `Next colour for ${object.label}`, title: "Next colour" });
       setAttributes(edit, { "aria-label": `Edit ${object.label}`, title: `Edit ${object.label} again` });
       setAttributes(element, { "aria-current": edited ? "true" : null });

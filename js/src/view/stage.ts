@@ -144,7 +144,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       setAttributes(full, { "aria-pressed": String(display.full) });
       setAttributes(photo.element, { hidden: !display.photo });
       brush.update(ui);
-      const over = ui.moving || ui.overHandle ? "move" : brush.shown ? "none" : null;
+      const over = ui.moving || ui.overHandle ? "move" : brush.shown ? "none" : ui.tool === "pick" ? "pick" : null;
       const holding = ui.panning ? "grabbing" : ui.spaceHeld || ui.tool === "pan" ? "grab" : over;
       setAttributes(canvas, {
         "data-cursor": holding,

@@ -18,7 +18,15 @@ export function createStatus({ store }: Context): Part {
       const saved = autosave && `Saved in ${autosave}`;
       setText(facts, [model, image && `${image.width} × ${image.height}`, saved].filter(Boolean).join(" · "));
       const busy = store.status === "loading" || store.status === "embedding";
-      setAttributes(progress, { hidden: !busy, "aria-label": busy ? statusText(store) : "Progress" });
+      const { everything } = store.state;
+      const share = !busy && everything?.total ? everything.done / everything.total : null;
+      setAttributes(progress, {
+        hidden: !busy && !everything,
+        "aria-label": busy ? statusText(store) : everything ? "Everything" : "Progress",
+        "aria-valuenow": share === null ? null : Math.round(100 * share),
+        "aria-valuetext": share === null ? null : `${Math.round(100 * share)} %, ${everything?.found.length} found`,
+      });
+      progress.style.setProperty("--sam-share", String(share ?? 0));
     },
   };
 }
@@ -47,6 +55,9 @@ export function statusText(store: Store): string {
     return `${before}${of}, score ${score.toFixed(2)}${steady}, ${area.toLocaleString("en")} px${answered ? `, seen sharply in ${extent(answered)}` : ""}`;
   }
   if (message) return message;
+  // In tenths, for a screen reader says each.
+  const { everything } = store.state;
+  if (everything) return `Finding everything: ${10 * Math.floor((10 * everything.done) / (everything.total || 1))} %`;
   if (status === "predicting") return "Predicting…";
   const sharp = crop ? ` Sharp in ${extent(crop)}.` : "";
   return `Ready.${sharp} ${count(objects.length)}`;

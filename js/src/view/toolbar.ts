@@ -11,6 +11,7 @@ const TOOLS: readonly { tool: Tool; name: string }[] = [
   { tool: "box", name: "Box" },
   { tool: "brush", name: "Brush" },
   { tool: "lasso", name: "Lasso" },
+  { tool: "pick", name: "Pick" },
   { tool: "pan", name: "Pan" },
 ];
 
@@ -49,7 +50,7 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
       type: "button",
       class: "sam-button sam-quiet",
       "aria-label": "Clear",
-      title: `Clear the prompt (${shortcutFor("Clear the prompt")})`,
+      title: `Clear the prompt (${shortcutFor("Stop what is under way, else clear the prompt")})`,
     },
     icon("clear"),
     h("span", { class: "sam-wide" }, "Clear"),

@@ -12,6 +12,7 @@ const HINTS: Record<Tool, string> = {
   box: "Drag around the object.",
   brush: "",
   lasso: "",
+  pick: "Click picks, Shift+click picks one more.",
   pan: "Drag moves the photo.",
 };
 
@@ -26,6 +27,14 @@ export function createToolOptions({ ui, actions, signal, focusCanvas }: Context)
     { class: "sam-option", title: "A new box leaves the earlier ones (Shift+drag)" },
     several,
     "Several boxes",
+  );
+  const more = h("input", { type: "checkbox" });
+  more.addEventListener("change", () => ui.set({ pickSeveral: more.checked }), { signal });
+  const picks = h(
+    "label",
+    { class: "sam-option", title: "A click leaves what was picked before (Shift+click)" },
+    more,
+    "Pick several",
   );
   const size = h("input", {
     type: "range",
@@ -42,7 +51,7 @@ export function createToolOptions({ ui, actions, signal, focusCanvas }: Context)
   remove.addEventListener("click", () => actions.removeSelected(), { signal });
   const selection = h("span", { class: "sam-selection" }, selected, remove);
   return {
-    element: h("div", { class: "sam-tooloptions" }, hint, boxes, mode, line, brush, selection),
+    element: h("div", { class: "sam-tooloptions" }, hint, boxes, picks, mode, line, brush, selection),
     update() {
       const { tool } = ui;
       const lines = tool === "brush" || tool === "lasso";
@@ -52,6 +61,8 @@ export function createToolOptions({ ui, actions, signal, focusCanvas }: Context)
       setAttributes(hint, { hidden: !hint.textContent });
       setAttributes(boxes, { hidden: tool !== "box" });
       several.checked = ui.several;
+      setAttributes(picks, { hidden: tool !== "pick" });
+      more.checked = ui.pickSeveral;
       setAttributes(mode, { hidden: !lines });
       setChosen(mode, ui.erase ? 1 : 0);
       setAttributes(line, { hidden: tool !== "lasso" });

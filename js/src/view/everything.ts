@@ -1,0 +1,55 @@
+/** The row above the objects: find everything, how much has been found, stop. */
+
+import { shortcutFor } from "../input/keyboard";
+import type { Context, Part } from "./context";
+import { h, icon, setAttributes, setText } from "./dom";
+
+/** Points a side of the grid that everything mode asks about; the more, the smaller the things that are found. */
+const GRIDS = [8, 16, 32, 64];
+
+export function createEverything({ store, ui, actions, signal }: Context): Part {
+  const count = h("span", { class: "sam-count" });
+  const caption = h("div", { class: "sam-caption", "aria-hidden": "true" }, "Objects", count);
+  const grid = h(
+    "select",
+    { class: "sam-input sam-small", "aria-label": "Grid", title: "How many points are asked about" },
+    ...GRIDS.map((side) => h("option", { value: side }, `${side}×${side}`)),
+  );
+  const begin = h(
+    "button",
+    {
+      type: "button",
+      class: "sam-button sam-outlined",
+      title: `Find everything in the photo (${shortcutFor("Find everything")})`,
+    },
+    "Everything",
+  );
+  const stop = h(
+    "button",
+    { type: "button", class: "sam-button sam-outlined", title: "Stop, and keep what has been found (Esc)" },
+    icon("clear"),
+    "Stop",
+  );
+  grid.addEventListener("change", () => ui.set({ grid: Number(grid.value) }), { signal });
+  begin.addEventListener("click", () => actions.everything(), { signal });
+  stop.addEventListener("click", () => actions.cancel(), { signal });
+  const found = h("span", { class: "sam-hint" });
+  return {
+    element: h("div", { class: "sam-row" }, caption, h("div", { class: "sam-group" }, found, grid, begin, stop)),
+    update() {
+      const { objects, everything } = store.state;
+      const running = everything !== null || store.searching;
+      setText(count, objects.length ? String(objects.length) : "");
+      setText(found, everything ? `${everything.found.length} found` : "");
+      grid.value = String(ui.grid);
+      // The one takes the other's place, and its focus.
+      const focused = (running ? begin : stop).matches(":focus");
+      setAttributes(stop, { hidden: !running });
+      setAttributes(begin, { hidden: running });
+      setAttributes(grid, { hidden: running });
+      if (focused) (running ? stop : begin).focus({ preventScroll: true });
+      begin.disabled = !store.canSearch;
+      grid.disabled = !store.canSearch;
+    },
+  };
+}
