@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -91,26 +92,29 @@ class Answering:
         return self._predictor.answer(self.whole(rendering), self._bring(prompt, None))
 
     def _outside(
-        self, masks: np.ndarray, prompt: Prompt, state: SessionState, crop: Box
-    ) -> tuple[np.ndarray | None, ...]:
-        """Return what goes on outside the crop for each of its masks, (H, W) bool; None where nothing does."""
+        self, masks: Sequence[StoredMask], prompt: Prompt, state: SessionState, crop: Box
+    ) -> tuple[StoredMask | None, ...]:
+        """Return, for each mask of the crop that is cut off, the mask of the image that goes on outside, or None."""
         width, height = self._source.size
-        cut = [crops.is_cut(mask, crop, (height, width)) for mask in masks]
+        seen = [mask.array for mask in masks]
+        cut = [crops.is_cut(mask, crop, (height, width)) for mask in seen]
         if not any(cut):
             return (None,) * len(masks)
-        whole = self._of_whole(prompt, state.rendering)
-        candidates = self._masks(whole, (height, width), state)
-        agreement = iou(masks[:, None], candidates[(slice(None), *crops.part(crop))])
+        whole = self._masks(self._of_whole(prompt, state.rendering), (height, width), state)
+        # The image may be very large: no more of its masks is decoded than what the crop shows.
+        agreement = iou(np.stack(seen)[:, None], np.stack([crops.within(mask, crop) for mask in whole]))
         closest = agreement.argmax(axis=1)
         return tuple(
-            candidates[index] if is_cut and agreement[k, index] >= AGREES else None
+            whole[index] if is_cut and agreement[k, index] >= AGREES else None
             for k, (is_cut, index) in enumerate(zip(cut, closest, strict=True))
         )
 
-    def _masks(self, prediction: Prediction, size: tuple[int, int], state: SessionState) -> np.ndarray:
+    def _masks(self, prediction: Prediction, size: tuple[int, int], state: SessionState) -> tuple[StoredMask, ...]:
         """Return a prediction's masks at the threshold of a state."""
         level = state.settings.threshold
-        return self._predictor.cut(prediction.logits, size, threshold=level) if level else prediction.masks
+        if not level:
+            return prediction.stored
+        return tuple(self._predictor.cut_one(logits, size, threshold=level) for logits in prediction.logits)
 
     def _bring(self, prompt: Prompt, crop: Box | None) -> Prompt:
         """Return a prompt whose mask is of this crop; it is drawn anew where it was of another part of the image."""
@@ -121,11 +125,9 @@ class Answering:
         if brought is None or brought[0] is not mask or brought[1:3] != (now, crop):
             width, height = self._source.size
             if now is None:
-                drawn = self._predictor.cut(mask[None], (height, width))[0]
+                drawn = self._predictor.cut_one(mask, (height, width))
             else:
-                drawn = crops.placed(
-                    StoredMask(self._predictor.cut(mask[None], crops.shape(now))[0]), now, (height, width)
-                ).array
-            seen = drawn if crop is None else drawn[crops.part(crop)]
+                drawn = crops.placed(self._predictor.cut_one(mask, crops.shape(now)), now, (height, width))
+            seen = drawn.array if crop is None else crops.within(drawn, crop)
             brought = self._brought = mask, now, crop, self._predictor.mask_prompt(seen)
         return replace(prompt, mask=brought[3], mask_crop=None)

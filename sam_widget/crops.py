@@ -13,7 +13,7 @@ import numpy as np
 
 from sam_widget.errors import PromptError
 from sam_widget.geometry import Box, Point
-from sam_widget.masks import StoredMask
+from sam_widget.masks import StoredMask, mask_from_runs
 from sam_widget.prompts import Prompt
 
 # Of the region to be seen sharply, how much more is embedded on each side: a model needs to see what is around.
@@ -128,6 +128,16 @@ def placed(mask: StoredMask, crop: Box, size: tuple[int, int]) -> StoredMask:
     rows, columns = np.divmod(mask.runs[:, 0].astype(np.int64), mask.shape[1])
     starts = (rows + y0) * size[1] + columns + x0
     return StoredMask.from_runs(np.stack((starts, mask.runs[:, 1]), axis=1), *size)
+
+
+def within(mask: StoredMask, crop: Box) -> np.ndarray:
+    """Return what a mask of the image has in a crop, (h, w) bool; no more than its rows are decoded."""
+    x0, y0, x1, y1 = pixels(crop)
+    width = mask.shape[1]
+    starts = mask.runs[:, 0].astype(np.int64)
+    rows = mask.runs[slice(*np.searchsorted(starts, (y0 * width, y1 * width)))].astype(np.int64)
+    rows[:, 0] -= y0 * width
+    return mask_from_runs(rows, y1 - y0, width)[:, x0:x1]
 
 
 def is_cut(mask: np.ndarray, crop: Box, size: tuple[int, int]) -> bool:

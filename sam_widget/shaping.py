@@ -27,21 +27,25 @@ class Place:
     Attributes:
         crop: The part of the image that they are of.
         size: Height and width of the image, in pixels.
-        outside: For each of them what goes on outside the crop, (H, W) bool; None where nothing does.
+        outside: For each of them the mask of the image that goes on outside the crop; None where none does.
     """
 
     crop: Box
     size: tuple[int, int]
-    outside: tuple[np.ndarray | None, ...]
+    outside: tuple[StoredMask | None, ...]
 
     def put(self, index: int, mask: StoredMask) -> StoredMask:
         """Return the mask of the image that one of the crop's masks becomes."""
-        around = self.outside[index]
-        if around is None:
-            return crops.placed(mask, self.crop, self.size)
-        whole = around.copy()
-        whole[crops.part(self.crop)] = mask.array
-        return StoredMask(whole)
+        around, crop = self.outside[index], self.crop
+        if around is None or not around.area:
+            return crops.placed(mask, crop, self.size)
+        # No more than what holds both: the image may be very large.
+        x, y, width, height = around.bounds
+        both = Box(min(x, crop.x0), min(y, crop.y0), max(x + width, crop.x1), max(y + height, crop.y1))
+        whole = crops.within(around, both)
+        left, top = int(crop.x0 - both.x0), int(crop.y0 - both.y0)
+        whole[top : top + mask.shape[0], left : left + mask.shape[1]] = mask.array
+        return crops.placed(StoredMask(np.ascontiguousarray(whole)), both, self.size)
 
 
 def candidates_of(
@@ -84,7 +88,7 @@ def reshaped(
         if crop is None:
             source = cut
         else:  # What is outside the crop is not the crop's to change.
-            outside = None if _within(source, crop) else source.array
+            outside = None if _within(source, crop) else source
             source = Place(crop, source.shape, (outside,)).put(0, cut)
         stability = float(_stability(candidate.logits[None], predictor, size, settings.threshold)[0])
     stored = _shaped(source, settings, strokes)
@@ -116,7 +120,8 @@ def as_mask_prompt(candidate: Candidate, predictor: Predictor, settings: MaskSet
 
 def _within(mask: StoredMask, crop: Box) -> bool:
     x, y, width, height = mask.bounds
-    return x >= crop.x0 and y >= crop.y0 and x + width <= crop.x1 and y + height <= crop.y1
+    inside = x >= crop.x0 and y >= crop.y0 and x + width <= crop.x1 and y + height <= crop.y1
+    return inside or not mask.area
 
 
 def united(objects: Sequence[SegmentedObject]) -> SegmentedObject:
