@@ -79,6 +79,7 @@ bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/reference.py
 	@$(PY) tests/benchmarks/everything.py
 	@$(PY) tests/benchmarks/clicks.py
+	@$(PY) tests/benchmarks/hover.py
 	@$(PY) tests/benchmarks/saving.py
 	@$(PY) tests/benchmarks/view.py
 
