@@ -82,7 +82,7 @@ def main() -> None:
     """Measure one size of SAM on a processor."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="vit_b", choices=list(segment_anything.sam_model_registry)[1:])
-    parser.add_argument("--points-per-side", type=int, default=16)
+    parser.add_argument("--points-per-side", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=2, help="runs of each, in turn, of which the shortest counts")
     arguments = parser.parse_args()
     settings = {**SETTINGS, "points_per_side": arguments.points_per_side}

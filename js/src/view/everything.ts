@@ -40,6 +40,7 @@ export function createEverything({ store, ui, actions, signal }: Context): Part 
       const { objects, everything } = store.state;
       const running = everything !== null || store.searching;
       setText(count, objects.length ? String(objects.length) : "");
+      setAttributes(found, { hidden: everything === null });
       setText(found, everything ? `${everything.found.length} found` : "");
       grid.value = String(ui.grid);
       // The one takes the other's place, and its focus.

@@ -25,7 +25,7 @@ export function createPicked({ store, ui, actions, signal, focusCanvas }: Contex
     focusCanvas();
   };
   label.addEventListener("keydown", keydown, { signal });
-  const element = h("div", { class: "sam-together" }, label, merge, subtract, remove, keep);
+  const element = h("div", { class: "sam-together" }, label, merge, remove, keep, subtract);
   return {
     element: h("div", { class: "sam-picked" }, said, element),
     update() {
