@@ -6,7 +6,6 @@ goes on from its last checkpoint as if it had never stopped.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 import time
@@ -25,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from sam_widget.errors import ModelError
 from sam_widget.learn.data import SceneCache
+from sam_widget.learn.keeping import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.photos import TRAINING
 from sam_widget.learn.train import align_attention
 from sam_widget.model.config import SamConfig
@@ -123,10 +123,7 @@ class Pretrainer:
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            [
-                {"params": [p for p in learned if p.ndim > 1], "weight_decay": config.weight_decay},
-                {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
-            ],
+            parameter_groups(learned, config.weight_decay),
             lr=config.learning_rate,
             betas=(0.9, 0.95),  # the paper's
         )
@@ -148,9 +145,7 @@ class Pretrainer:
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
         }
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write_checkpoint(state, path)
 
     @staticmethod
     def wrote(path: Path) -> bool:
@@ -159,7 +154,7 @@ class Pretrainer:
         Raises:
             ModelError: There is no readable checkpoint.
         """
-        return "pretraining" in _read(path)
+        return "pretraining" in read_checkpoint(path)
 
     @classmethod
     def resume(cls, path: Path, *, device: str = "cpu", **changes: Any) -> Pretrainer:
@@ -168,7 +163,7 @@ class Pretrainer:
         Raises:
             ModelError: The file is no checkpoint of a pre-training run.
         """
-        state = _read(path)
+        state = read_checkpoint(path)
         if "pretraining" not in state:
             raise ModelError(f"{path} is no checkpoint of pre-training; pass the checkpoint.pt that `pretrain` wrote")
         fields = dict(state["pretraining"])
@@ -206,13 +201,7 @@ class Pretrainer:
     def run(self, folder: Path, cache: Path, *, workers: int = 0, save_every: int = 100) -> None:
         """Train to the last step, writing `log.csv` and `checkpoint.pt` into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        log = folder / "log.csv"
-        rows = list(csv.reader(log.read_text(encoding="utf-8").splitlines())) if log.exists() else []
-        with log.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["step", "minutes", "lr", "loss"])
-            # What was logged after the checkpoint happens again.
-            writer.writerows(row for row in rows[1:] if row and int(row[0]) <= self.step)
+        with log_from(folder / "log.csv", ["step", "minutes", "lr", "loss"], step=self.step) as (writer, file):
             started = time.monotonic()
             for batch in self._batches(cache, workers):
                 rate, loss = self.learning_rate(), self.train_step(batch)
@@ -255,22 +244,8 @@ class Pretrainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        # A short memory at first, so that the average does not carry the random start along.
-        decay = min(self.config.ema, self.step / (self.step + 10))
-        with torch.no_grad():
-            for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+        average_weights(self.average, self.model, step=self.step, decay=self.config.ema)
         return float(loss.detach())
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen kinds for a missing, damaged or unsafe file
-        raise ModelError(f"{path} cannot be read as a checkpoint ({error}); pass the checkpoint.pt of a run") from error
-    if not isinstance(state, dict):
-        raise ModelError(f"{path} is no training checkpoint; pass the checkpoint.pt of a run")
-    return state
 
 
 def _modest(_: int) -> None:

@@ -7,7 +7,6 @@ on from its last checkpoint as if it had never stopped.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import itertools
 import math
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 from sam_widget.errors import ModelError
 from sam_widget.learn.curves import draw_curves
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
+from sam_widget.learn.keeping import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.losses import Affinity, promptable_loss
 from sam_widget.learn.prompting import corrections, first_prompts, sample_targets
 from sam_widget.learn.trunk import pretrained_trunk
@@ -149,9 +149,9 @@ class Trainer:
         groups = [(ours, 1.0), (trunk, config.trunk_rate)] if config.trunk_rate > 0 else [(ours, 1.0)]
         self.optimizer = torch.optim.AdamW(
             [
-                {"params": [p for p in group if (p.ndim > 1) == matrices], "weight_decay": decay, "relative": relative}
-                for group, relative in groups
-                for matrices, decay in ((True, config.weight_decay), (False, 0.0))
+                group
+                for parameters, relative in groups
+                for group in parameter_groups(parameters, config.weight_decay, relative=relative)
             ],
             lr=config.learning_rate,
             betas=(0.9, 0.98),
@@ -174,9 +174,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
         }
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write_checkpoint(state, path)
 
     @classmethod
     def resume(cls, path: Path, *, device: str = "cpu", **changes: Any) -> Trainer:
@@ -185,9 +183,9 @@ class Trainer:
         Raises:
             ModelError: The file is no training checkpoint.
         """
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict) or "optimizer" not in state:
-            raise ModelError(f"{path} is no training checkpoint; pass the checkpoint.pt that `train` wrote")
+        state = read_checkpoint(path)
+        if "config" not in state:
+            raise ModelError(f"{path} is no checkpoint of training; pass the checkpoint.pt that `train` wrote")
         trainer = cls(dataclasses.replace(TrainConfig(**state["config"]), **changes), device=device)
         trainer.model.load_state_dict(state["model"])
         trainer.affinity.load_state_dict(state["affinity"])
@@ -219,12 +217,8 @@ class Trainer:
             start=self.step * config.batch_size * config.accumulate,
         )
         log = folder / "log.csv"
-        rows = list(csv.reader(log.read_text(encoding="utf-8").splitlines())) if log.exists() else []
-        with log.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["step", "minutes", "lr", "loss", "affinity", "iou_first", "iou_last", "iou_oracle"])
-            # What was logged after the checkpoint happens again.
-            writer.writerows(row for row in rows[1:] if row and int(row[0]) <= self.step)
+        columns = ["step", "minutes", "lr", "loss", "affinity", "iou_first", "iou_last", "iou_oracle"]
+        with log_from(log, columns, step=self.step) as (writer, file):
             started = time.monotonic()
             stream = iter(batches(dataset, batch_size=config.batch_size, workers=workers))
             while step := list(itertools.islice(stream, config.accumulate)):
@@ -265,7 +259,7 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        self._average_weights()
+        average_weights(self.average, self.model, step=self.step, decay=self.config.ema)
         loss, affinity, first, last, oracle = figures.tolist()
         return loss, affinity, first, last, oracle
 
@@ -340,11 +334,3 @@ class Trainer:
         learned = min(config.learned_rounds, rounds)
         first = int((rounds - learned + 1) * start**2)
         return first, first + learned, (1 + int(rest * (rounds - 1)), rounds - 1)
-
-    def _average_weights(self) -> None:
-        # A short memory at first, so that the average does not carry the random start along.
-        decay = min(self.config.ema, self.step / (self.step + 10))
-        with torch.no_grad():
-            for name, value in self.model.state_dict().items():
-                if value.is_floating_point():
-                    self.average[name].lerp_(value, 1 - decay)

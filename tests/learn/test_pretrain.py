@@ -39,11 +39,6 @@ SMALL = PretrainConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("scenes")
-
-
 def losses(folder: Path) -> list[str]:
     with (folder / "log.csv").open(encoding="utf-8") as file:
         return [row["loss"] for row in csv.DictReader(file)]

@@ -37,11 +37,6 @@ def generator() -> torch.Generator:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("scenes")
-
-
-@pytest.fixture(scope="module")
 def batch(cache: Path) -> Batch:
     scenes = SceneCache(cache, count=12, size=64, seed=0)
     dataset = TrainingSet(scenes, image_size=64, seed=0, length=8)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sam_widget.model.config import EFFICIENT_TI, MOBILE, SAM2_TINY, VIT_B
+from sam_widget.predictor import Predictor
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of timm, about the names that it is imported by
@@ -72,6 +75,7 @@ SMALL_EFFICIENT = dataclasses.replace(
     decoder_mlp_dim=64,
     iou_hidden_dim=32,
 )
+GOLDEN = Path(__file__).resolve().parent / "golden"
 Model = TypeVar("Model", bound=nn.Module)
 
 
@@ -321,3 +325,32 @@ def mask_iou(a: np.ndarray | Tensor, b: np.ndarray | Tensor) -> float:
     """Return the IoU of all masks together."""
     a, b = torch.as_tensor(a), torch.as_tensor(b)
     return float((a & b).sum() / (a | b).sum().clamp(min=1))
+
+
+def golden_arrays(name: str) -> dict[str, np.ndarray]:
+    """What a reference answered, by case; see the test that reads it."""
+    with np.load(GOLDEN / f"{name}.npz") as file:
+        return dict(file)
+
+
+def golden_shapes(name: str) -> Any:
+    """The names and shapes of the tensors of a reference's checkpoint."""
+    return json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+def same_masks(
+    predictor: Predictor, golden: Mapping[str, np.ndarray], size: tuple[int, int], prompt: str, *, multimask: bool
+) -> None:
+    """Check a predictor's answer against a reference's: masks in full, scores, and every second logit."""
+    case = f"{size[0]}x{size[1]}, {prompt}, {multimask}"
+    answer = predictor.predict(predictor.embed(photo(size)), **prompts(*size)[prompt], multimask=multimask)
+    masks = np.unpackbits(golden[f"{case}: masks"], axis=-1, count=size[1]).astype(bool)
+    np.testing.assert_allclose(answer.logits[:, ::2, ::2], golden[f"{case}: logits"], atol=1e-4)
+    np.testing.assert_allclose(answer.scores, golden[f"{case}: scores"], atol=1e-4)
+    assert mask_iou(answer.masks, masks) >= 0.9995
+
+
+def same_embedding(predictor: Predictor, golden: Mapping[str, np.ndarray], size: tuple[int, int]) -> None:
+    """Check every eighth channel of a predictor's embedding against a reference's."""
+    embedding = predictor.embed(photo(size))
+    np.testing.assert_allclose(embedding.features[0, ::8], golden["embedding"], atol=1e-4)

@@ -12,7 +12,6 @@ packed; logits are every second.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +23,19 @@ from sam_widget.model.checkpoint import builder_for, fill, recognise
 from sam_widget.model.efficient_sam import EfficientSam
 from sam_widget.model.zoo import BUILDERS, PUBLISHED
 from sam_widget.predictor import EmbeddingCache, Predictor
-from tests.model.references import GOLDEN_CASES, SMALL_EFFICIENT, golden_weights, mask_iou, photo, prompts
+from tests.model.references import (
+    GOLDEN_CASES,
+    SMALL_EFFICIENT,
+    golden_arrays,
+    golden_shapes,
+    golden_weights,
+    photo,
+    prompts,
+    same_embedding,
+    same_masks,
+)
 
-GOLDEN = Path(__file__).resolve().parent / "golden"
-SHAPES: dict[str, dict[str, list[int]]] = json.loads((GOLDEN / "efficient_sam.json").read_text())
+SHAPES: dict[str, dict[str, list[int]]] = golden_shapes("efficient_sam")
 TABLES = ("_embeddings.", "token.", "tokens.", "gaussian")
 CASES = [case for case in GOLDEN_CASES if "mask" not in case[1]]
 
@@ -41,25 +49,18 @@ def predictor() -> Predictor:
 
 @pytest.fixture(scope="module")
 def golden() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / "efficient_sam.npz") as file:
-        return dict(file)
+    return golden_arrays("efficient_sam")
 
 
 @pytest.mark.parametrize(("size", "prompt", "multimask"), CASES)
 def test_same_masks_as_the_reference(
     predictor: Predictor, golden: dict[str, np.ndarray], size: tuple[int, int], prompt: str, multimask: bool
 ) -> None:
-    case = f"{size[0]}x{size[1]}, {prompt}, {multimask}"
-    answer = predictor.predict(predictor.embed(photo(size)), **prompts(*size)[prompt], multimask=multimask)
-    masks = np.unpackbits(golden[f"{case}: masks"], axis=-1, count=size[1]).astype(bool)
-    np.testing.assert_allclose(answer.logits[:, ::2, ::2], golden[f"{case}: logits"], atol=1e-4)
-    np.testing.assert_allclose(answer.scores, golden[f"{case}: scores"], atol=1e-4)
-    assert mask_iou(answer.masks, masks) >= 0.9995
+    same_masks(predictor, golden, size, prompt, multimask=multimask)
 
 
 def test_same_embedding_as_the_reference(predictor: Predictor, golden: dict[str, np.ndarray]) -> None:
-    embedding = predictor.embed(photo(CASES[-1][0]))
-    np.testing.assert_allclose(embedding.features[0, ::8], golden["embedding"], atol=1e-4)
+    same_embedding(predictor, golden, CASES[-1][0])
 
 
 def published_shapes(name: str) -> dict[str, list[int]]:

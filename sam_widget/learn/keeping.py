@@ -1,0 +1,74 @@
+"""What training runs of either kind keep: a checkpoint, a log without gaps, groups of parameters, averaged weights."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+from torch import Tensor, nn
+
+from sam_widget.errors import ModelError
+
+
+def write_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint, replacing an older one only once the new one is whole."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `write_checkpoint` wrote, onto the processor.
+
+    Raises:
+        ModelError: There is no readable checkpoint.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen kinds for a missing, damaged or unsafe file
+        raise ModelError(f"{path} cannot be read as a checkpoint ({error}); pass the checkpoint.pt of a run") from error
+    if not isinstance(state, dict):
+        raise ModelError(f"{path} is no training checkpoint; pass the checkpoint.pt of a run")
+    return state
+
+
+@contextmanager
+def log_from(path: Path, columns: Sequence[str], *, step: int) -> Iterator[tuple[Any, TextIO]]:
+    """Open the table of a run, with a row a step: its writer and its file.
+
+    Args:
+        path: The table. What it says of steps up to `step` is kept; what was logged after the checkpoint happens again.
+        columns: Their names; the first is the step.
+        step: The last step of the checkpoint.
+    """
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(row for row in rows[1:] if row and int(row[0]) <= step)
+        yield writer, file
+
+
+def parameter_groups(parameters: Iterable[nn.Parameter], weight_decay: float, **options: Any) -> list[dict[str, Any]]:
+    """Return an optimiser's groups of these parameters: matrices, which are decayed, and vectors, which are not."""
+    parameters = list(parameters)
+    return [
+        {"params": [p for p in parameters if (p.ndim > 1) == matrices], "weight_decay": decay, **options}
+        for matrices, decay in ((True, weight_decay), (False, 0.0))
+    ]
+
+
+def average_weights(average: dict[str, Tensor], model: nn.Module, *, step: int, decay: float) -> None:
+    """Move averaged weights towards a model's, which has just taken its so many-th step.
+
+    The memory is short at first, so that the average does not carry the random start along.
+    """
+    decay = min(decay, step / (step + 10))
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                average[name].lerp_(value, 1 - decay)
