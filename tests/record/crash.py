@@ -36,7 +36,7 @@ from sam_widget.rendering import SourceImage
 from sam_widget.state import Candidate, SegmentedObject, SessionState
 
 # Edits in a file, before the next one is begun.
-LONG = 40
+LONG = 20
 SIDE = 96
 
 

@@ -91,11 +91,11 @@ def test_an_edit_goes_before_a_waiting_preview(widget: SamWidget, decodes: list[
 
     def hold() -> None:
         held.set()
-        assert go.wait(30)
+        assert go.wait(60)
 
     stop = widget.session.on_change(hold)
     first = view.post("predict", prompt=prompt((150, 120)))
-    assert held.wait(30)
+    assert held.wait(60)
     stop()
     waiting = view.post("preview", prompt=prompt((20, 20)))
     edit = view.post("choose", index=1)

@@ -69,7 +69,7 @@ class View:
             return [m for m in self.messages if (m["type"], m.get("client"), m.get("seq")) == wanted]
 
         with self._news:
-            assert self._news.wait_for(found, timeout=30), f"no answer to request {seq}"
+            assert self._news.wait_for(found, timeout=60), f"no answer to request {seq}"
             (only,) = found()
             return only
 
@@ -114,7 +114,7 @@ def wait_for(widget: SamWidget, condition: Callable[[dict[str, Any]], bool]) -> 
 
     widget.observe(look, "state")
     if not condition(widget.state):
-        assert there.wait(30), widget.state
+        assert there.wait(60), widget.state
     widget.unobserve(look, "state")
     return widget.state
 
@@ -201,7 +201,7 @@ def test_the_state_comes_with_its_masks_and_the_trait_after_the_answer(
 
     monkeypatch.setattr(widget, "send_state", sync)
     view.ask("predict", prompt=prompt((150, 120)))
-    assert synced.wait(30)
+    assert synced.wait(60)
     assert heard == ["masks", "answer"]
     assert view.messages[0]["state"] == widget.state
     assert {c["mask"] for c in view.messages[0]["state"]["candidates"]} == set(view.masks)
