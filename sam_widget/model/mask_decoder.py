@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from timm.layers.norm import LayerNorm2d
@@ -54,13 +55,41 @@ class Attention(nn.Module):
         if not self._pays(k):
             return residual + self.forward(q, k, v)
         keys = self._heads(self.k_proj(k))  # (B, heads, Nk, d)
-        values = self._heads(self.v_proj(v))
         scale = keys.shape[-1] ** -0.5
         carried = (keys @ self._per_head(self.q_proj.weight)).flatten(1, 2) * scale  # (B, heads * Nk, dim)
         bias = (keys @ self.q_proj.bias.view(self.num_heads, -1, 1)).flatten(1, 2) * scale  # (B, heads * Nk, 1)
         # Keys before queries: softmax over a handful of neighbours in memory is slow.
         logits = torch.baddbmm(bias, carried, q.transpose(1, 2))  # (B, heads * Nk, Nq)
         weights = logits.view(*keys.shape[:3], -1).softmax(dim=2).flatten(1, 2)
+        return self._spread(weights, v, residual)
+
+    def heads_of_keys(self, k: Tensor) -> Tensor:
+        """Project keys (B, Nk, dim) and lay them out for products with few queries: (B, heads, d, Nk)."""
+        return self._heads(self.k_proj(k)).transpose(2, 3).contiguous()
+
+    def heads_of_values(self, v: Tensor) -> Tensor:
+        """Project values (B, Nk, dim): (B, heads, Nk, d)."""
+        return self._heads(self.v_proj(v)).contiguous()
+
+    def heads_of_queries(self, q: Tensor) -> Tensor:
+        """Project queries (B, Nq, dim) and lay them out for products with few keys: (B, heads, d, Nq)."""
+        return self._heads(self.q_proj(q)).transpose(2, 3).contiguous()
+
+    def from_few_projected(self, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Return what `from_few` returns, for keys and values that are projected already."""
+        queries = self._heads(self.q_proj(q))
+        weights = (queries @ keys * queries.shape[-1] ** -0.5).softmax(dim=-1)
+        return self._joined(weights @ values)
+
+    def to_few_projected(self, queries: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> Tensor:
+        """Return what `to_few` returns, for queries that are projected already."""
+        keys = self._heads(self.k_proj(k))
+        weights = (keys @ queries * keys.shape[-1] ** -0.5).softmax(dim=2)
+        return self._spread(weights.flatten(1, 2), v, residual)
+
+    def _spread(self, weights: Tensor, v: Tensor, residual: Tensor) -> Tensor:
+        """Give each of many queries what its weights (B, heads * Nk, Nq) on few values (B, Nk, dim) say."""
+        values = self._heads(self.v_proj(v))
         outputs = values @ self.out_proj.weight.T.view(self.num_heads, values.shape[-1], -1)  # (B, heads, Nk, dim)
         # The weights of each head add up to one, so that a part of the bias may ride on every key.
         outputs = outputs + self.out_proj.bias / self.num_heads
@@ -95,6 +124,22 @@ class TokenMlp(nn.Module):
         return self.lin2(self.activation(self.lin1(x)))  # type: ignore[no-any-return]
 
 
+class Seen(NamedTuple):
+    """An image as the first block sees it, which is the same for every prompt without a mask.
+
+    Attributes:
+        image: (1, g*g, dim), with the embedding of no mask.
+        keys: (1, heads, d, g*g), for the tokens to look at.
+        values: (1, heads, g*g, d), that they find.
+        queries: (1, heads, d, g*g), with which the image looks at the tokens.
+    """
+
+    image: Tensor
+    keys: Tensor
+    values: Tensor
+    queries: Tensor
+
+
 class TwoWayAttentionBlock(nn.Module):
     """Tokens attend to themselves and to the image, think, and the image attends to the tokens (paper, figure 14)."""
 
@@ -111,14 +156,26 @@ class TwoWayAttentionBlock(nn.Module):
         self.norm4 = nn.LayerNorm(dim)
         self.cross_attn_image_to_token = Attention(dim, heads, downsample_rate=2)
 
-    def forward(self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor, seen: Seen | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Update tokens (B, N, dim) and image (B, g*g, dim); positions have the same shapes."""
         tokens = self.norm1(self._among_tokens(tokens, token_pe))
+        look, tell = self.cross_attn_token_to_image, self.cross_attn_image_to_token
+        if seen is not None:
+            tokens = self.norm2(tokens + look.from_few_projected(tokens + token_pe, seen.keys, seen.values))
+            tokens = self.norm3(tokens + self.mlp(tokens))
+            return tokens, self.norm4(tell.to_few_projected(seen.queries, tokens + token_pe, tokens, image))
         image_key = image + image_pe
-        tokens = self.norm2(tokens + self.cross_attn_token_to_image.from_few(tokens + token_pe, image_key, image))
+        tokens = self.norm2(tokens + look.from_few(tokens + token_pe, image_key, image))
         tokens = self.norm3(tokens + self.mlp(tokens))
-        image = self.norm4(self.cross_attn_image_to_token.to_few(image_key, tokens + token_pe, tokens, image))
-        return tokens, image
+        return tokens, self.norm4(tell.to_few(image_key, tokens + token_pe, tokens, image))
+
+    def see(self, image: Tensor, image_pe: Tensor) -> Seen:
+        """Project an image (1, g*g, dim), to be used again and again."""
+        look, tell, image_key = self.cross_attn_token_to_image, self.cross_attn_image_to_token, image + image_pe
+        keys, values = look.heads_of_keys(image_key), look.heads_of_values(image)
+        return Seen(image, keys, values, tell.heads_of_queries(image_key))
 
     def _among_tokens(self, tokens: Tensor, token_pe: Tensor) -> Tensor:
         # The first block's tokens are nothing but their positions yet: it neither adds them again nor keeps a residual.
@@ -137,11 +194,14 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = Attention(config.prompt_dim, config.decoder_heads, downsample_rate=2)
         self.norm_final_attn = nn.LayerNorm(config.prompt_dim)
 
-    def forward(self, tokens: Tensor, image: Tensor, image_pe: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, image: Tensor, image_pe: Tensor, seen: Seen | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Update tokens (B, N, dim) and image (B, g*g, dim). A token's first value is also its position."""
         token_pe = tokens
         for layer in self.layers:
-            tokens, image = layer(tokens, image, token_pe, image_pe)
+            tokens, image = layer(tokens, image, token_pe, image_pe, seen)
+            seen = None  # After the first block, the image is different for every prompt.
         tokens = tokens + self.final_attn_token_to_image.from_few(tokens + token_pe, image + image_pe, image)
         return self.norm_final_attn(tokens), image
 
@@ -163,6 +223,16 @@ class Mlp(nn.Module):
         return last(x)  # type: ignore[no-any-return]
 
 
+class _Memory(NamedTuple):
+    """How the first block saw the image that was asked about last, and all that this depends on."""
+
+    image: weakref.ref[Tensor]
+    dense: Tensor
+    marks: list[Any]
+    kept: Any  # What the marks are of, so that nothing else takes its place in memory.
+    seen: Seen
+
+
 class MaskDecoder(nn.Module):
     """From image embedding and prompt embeddings to one unambiguous and three ambiguous masks, with predicted IoUs.
 
@@ -172,6 +242,7 @@ class MaskDecoder(nn.Module):
     def __init__(self, config: SamConfig) -> None:
         super().__init__()
         dim = config.prompt_dim
+        self._seen: _Memory | None = None
         self.num_mask_tokens = config.multimask_outputs + 1
         self.transformer = TwoWayTransformer(config)
         self.iou_token = nn.Embedding(1, dim)
@@ -221,11 +292,39 @@ class MaskDecoder(nn.Module):
         """
         batch = sparse.shape[0]
         tokens = torch.cat([output_tokens.expand(batch, -1, -1), sparse], dim=1)
-        embedded = per_prompt(image, batch) + dense
+        positions = image_pe.flatten(2).transpose(1, 2).contiguous()
+        seen = self._seen_before(image, positions, dense) if batch == 1 else None
         # Laid out as tokens once, and not in every product.
-        source = embedded.flatten(2).transpose(1, 2).contiguous()  # (B, g*g, dim)
-        tokens, source = self.transformer(tokens, source, image_pe.flatten(2).transpose(1, 2).contiguous())
-        return tokens[:, : len(output_tokens)], source.transpose(1, 2).reshape_as(embedded)
+        source = as_tokens(per_prompt(image, batch) + dense) if seen is None else seen.image  # (B, g*g, dim)
+        tokens, source = self.transformer(tokens, source, positions, seen)
+        return tokens[:, : len(output_tokens)], source.transpose(1, 2).unflatten(2, image.shape[2:])
+
+    def _seen_before(self, image: Tensor, positions: Tensor, dense: Tensor) -> Seen | None:
+        """Return what the first block has made of the one image that clicks are on; None where that would not pay.
+
+        It is the same for every prompt without a mask: then there is but one dense embedding for all of the image.
+        """
+        exact = image.dtype == torch.float32 and image.device.type == "cpu"
+        if not exact or dense.stride()[2:] != (0, 0) or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return None
+        block: Any = self.transformer.layers[0]
+        look, tell = block.cross_attn_token_to_image, block.cross_attn_image_to_token
+        projections = (look.k_proj, look.v_proj, tell.q_proj)
+        weights = [tensor for layer in projections for tensor in (layer.weight, layer.bias)]
+        if any(tensor.is_inference() for tensor in weights):
+            return None
+        # Weights that somebody goes on training are others afterwards.
+        marks = [positions.data_ptr(), *((id(w), w.data_ptr(), w._version) for w in weights)]  # noqa: SLF001
+        nothing, known = dense[0, :, 0, 0], self._seen
+        if known is not None and known.image() is image and known.marks == marks and torch.equal(known.dense, nothing):
+            return known.seen
+        seen: Seen = block.see(as_tokens(image + dense), positions)
+        self._seen = _Memory(weakref.ref(image), nothing.clone(), marks, (positions, weights), seen)
+        return seen
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what was made of an image when the decoder is copied or pickled."""
+        return {**self.__dict__, "_seen": None}
 
     def masks(self, mask_tokens: Tensor, embedded: Tensor) -> Tensor:
         """Upscale the image (B, dim, g, g) and return the logits (B, N, 4g, 4g) of N mask tokens (B, N, dim).
@@ -245,6 +344,11 @@ class MaskDecoder(nn.Module):
         """Grow a linear classifier of pixels from each mask token: (B, N, dim) to (B, N, dim / 8)."""
         mlps = self.output_hypernetworks_mlps
         return torch.stack([mlp(mask_tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1)
+
+
+def as_tokens(features: Tensor) -> Tensor:
+    """Lay out features (B, dim, g, g) as tokens (B, g*g, dim)."""
+    return features.flatten(2).transpose(1, 2).contiguous()
 
 
 def per_prompt(features: Tensor, batch: int) -> Tensor:

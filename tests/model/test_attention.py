@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+
 import pytest
 import torch
 from timm.models.vision_transformer_sam import Attention as TimmAttention
 from timm.models.vision_transformer_sam import window_partition, window_unpartition
 
+from sam_widget.model.config import VIT_B
 from sam_widget.model.image_encoder import RelativeAttention, TokenLinear
-from sam_widget.model.mask_decoder import Attention
+from sam_widget.model.mask_decoder import Attention, MaskDecoder, Seen, TwoWayAttentionBlock
 from tests.model.references import seeded
 
 
@@ -19,6 +23,7 @@ def test_few_tokens_attend_the_same(monkeypatch: pytest.MonkeyPatch, way: str, f
     attention = seeded(Attention(128, 4, downsample_rate=2))  # four heads of 16 channels
     tokens, other = torch.randn(2, 3, few, 128, generator=generator)
     image, image_value = torch.randn(2, 3, 100, 128, generator=generator)
+    given: tuple[torch.Tensor, ...]
     with torch.inference_mode():
         if way == "from_few":
             given = (tokens, image, image_value)
@@ -29,6 +34,48 @@ def test_few_tokens_attend_the_same(monkeypatch: pytest.MonkeyPatch, way: str, f
         if few < 16:  # The long way would prove nothing.
             monkeypatch.setattr(attention, "forward", None)
         torch.testing.assert_close(getattr(attention, way)(*given), expected, atol=1e-5, rtol=0)
+
+
+def test_an_image_is_seen_once_and_clicks_are_answered_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = dataclasses.replace(VIT_B, image_size=128, prompt_dim=64, decoder_mlp_dim=64)
+    decoder = seeded(MaskDecoder(config))
+    generator = torch.Generator().manual_seed(0)
+    image, other, positions = torch.randn(3, 1, 64, 8, 8, generator=generator)
+    positions = positions.to(memory_format=torch.channels_last)  # As the prompt encoder makes them.
+    no_mask = torch.randn(1, 64, 1, 1, generator=generator).expand(1, 64, 8, 8)
+
+    def answers(features: torch.Tensor, dense: torch.Tensor = no_mask) -> None:
+        """Check what the decoder says now against what it says without a memory."""
+        sparse = torch.randn(1, 3, 64, generator=generator)
+        with torch.inference_mode():
+            masks, scores = decoder(features, positions, sparse, dense)
+            expected = copy.deepcopy(decoder)(features, positions, sparse, dense.contiguous())
+        torch.testing.assert_close(masks, expected[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(scores, expected[1], atol=1e-5, rtol=0)
+
+    seen: list[Seen] = []
+    see = TwoWayAttentionBlock.see
+
+    def counted(block: TwoWayAttentionBlock, *given: torch.Tensor) -> Seen:
+        seen.append(see(block, *given))
+        return seen[-1]
+
+    monkeypatch.setattr(TwoWayAttentionBlock, "see", counted)
+    for _ in range(3):
+        answers(image)
+    assert len(seen) == 1
+    answers(other)
+    answers(image)
+    assert len(seen) == 3, "the last image alone is remembered"
+    answers(image, torch.randn(1, 64, 8, 8, generator=generator))
+    assert len(seen) == 3, "a mask makes each image another one"
+    answers(image, (2 * no_mask[:, :, :1, :1]).expand(1, 64, 8, 8))
+    answers(image)
+    assert len(seen) == 5
+    with torch.no_grad():
+        dict(decoder.named_parameters())["transformer.layers.0.cross_attn_token_to_image.v_proj.weight"].mul_(2)
+    answers(image)
+    assert len(seen) == 6, "these are other weights"
 
 
 def test_mixed_precision_goes_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
