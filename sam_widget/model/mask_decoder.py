@@ -305,7 +305,7 @@ class MaskDecoder(nn.Module):
         It is the same for every prompt without a mask: then there is but one dense embedding for all of the image.
         """
         exact = image.dtype == torch.float32 and image.device.type == "cpu"
-        if not exact or dense.stride()[2:] != (0, 0) or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if not exact or dense.stride()[2:] != (0, 0) or torch.is_grad_enabled() or torch.compiler.is_dynamo_compiling():
             return None
         block: Any = self.transformer.layers[0]
         look, tell = block.cross_attn_token_to_image, block.cross_attn_image_to_token
