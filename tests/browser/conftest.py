@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import chromium
-from tests.browser.lab import TIMEOUT_MS, Lab, Notebook
+from tests.browser.lab import TIMEOUT_MS, VIEWPORT, Desk, Lab, Notebook
 
 HERE = Path(__file__).parent
 ARTIFACTS = HERE / "artifacts"
+# Playwright's own patience is five seconds.
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.hookimpl(trylast=True)
@@ -47,31 +49,37 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def desk(browser: Browser, lab: Lab) -> Desk:
+    """The page and the kernel that tests share."""
+    return Desk(browser, lab)
+
+
+@pytest.fixture
+def notebook(desk: Desk, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
+    """Open a notebook of these code cells: `notebook("import sam_widget as sw", ...)`."""
+    failures = request.session.testsfailed
+    yield desk.open
+    if request.session.testsfailed > failures:
+        desk.photograph(_artifact(request))
+        desk.clear()
+
+
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page with storage of its own. If the test fails, a screenshot of it is kept in `artifacts`."""
-    context = browser.new_context(viewport={"width": 1280, "height": 960})
+    """A page of the test's own, with storage of its own."""
+    context = browser.new_context(viewport=VIEWPORT)
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     failures = request.session.testsfailed
     yield page
     if request.session.testsfailed > failures:
-        ARTIFACTS.mkdir(exist_ok=True)
-        name = re.sub(r"[^-.\w]+", "_", request.node.name)
-        page.screenshot(path=ARTIFACTS / f"{name}.png")
+        page.screenshot(path=_artifact(request))
     context.close()
 
 
-@pytest.fixture
-def notebook(page: Page, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
-    """Open a notebook of these code cells: `notebook("import sam_widget as sw", ...)`."""
-    name = re.sub(r"\W+", "_", request.node.name)
-    opened = 0
-
-    def open_notebook(*cells: str) -> Notebook:
-        nonlocal opened
-        opened += 1
-        return Notebook(page, lab, f"{name}_{opened}.ipynb", list(cells))
-
-    yield open_notebook
-    lab.shut_down_kernels()
+def _artifact(request: pytest.FixtureRequest) -> Path:
+    """Where the screenshot of a test that has failed is kept."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    name = re.sub(r"[^-.\w]+", "_", request.node.name)
+    return ARTIFACTS / f"{name}.png"

@@ -13,15 +13,50 @@ import subprocess
 import sys
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 # A kernel that imports torch on two busy cores needs a while; a test that waits longer than this has failed.
 TIMEOUT_MS = 120_000
+VIEWPORT: ViewportSize = {"width": 1280, "height": 960}
+# The kernel forgets what a notebook has done in it.
+FORGET = """
+import ipywidgets
+ipywidgets.Widget.close_all()
+get_ipython().reset()
+"""
+# Whether the page still shows JupyterLab with a notebook and its kernel.
+STILL_THERE = """() => {
+    const shell = window.jupyterapp?.shell
+    return Boolean(shell?.node.isConnected && shell.currentWidget?.sessionContext?.session?.kernel)
+}"""
+# JupyterLab looks as at first.
+RESTORE = """async () => {
+    const {commands, shell} = window.jupyterapp
+    shell.expandLeft()
+    if (document.body.dataset.jpThemeName !== 'JupyterLab Light')
+        await commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})
+}"""
+# Counts the decoded pictures that a page holds.
+COUNT_BITMAPS = """
+window.bitmaps = {live: 0, most: 0, largest: 0}
+{
+    const create = window.createImageBitmap, close = ImageBitmap.prototype.close
+    window.createImageBitmap = async (...args) => {
+        const bitmap = await create(...args)
+        bitmaps.live++
+        bitmaps.most = Math.max(bitmaps.most, bitmaps.live)
+        bitmaps.largest = Math.max(bitmaps.largest, bitmap.width * bitmap.height)
+        return bitmap
+    }
+    ImageBitmap.prototype.close = function () { bitmaps.live--; close.call(this) }
+}
+"""
 
 
 class Lab:
@@ -80,10 +115,11 @@ class Lab:
         """What the server and its kernels have printed."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
-    def shut_down_kernels(self) -> None:
-        """Give back the memory of every kernel."""
+    def shut_down_kernels(self, name: str | None = None) -> None:
+        """End every kernel, or that of one notebook."""
         for session in json.loads(self._api("GET", "sessions")):
-            self._api("DELETE", f"sessions/{session['id']}")
+            if name in (None, session["path"]):
+                self._api("DELETE", f"sessions/{session['id']}")
 
     def close(self) -> None:
         """End the server and its kernels."""
@@ -111,21 +147,23 @@ class CellError(Exception):
         return f"{self.name}: {self.value}\n{self.traceback}"
 
 
-class Notebook:
-    """One notebook, open in a page, with a kernel of its own."""
+def write_notebook(path: Path, cells: Sequence[str]) -> None:
+    """Write a notebook of these code cells."""
+    document = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    nbformat.write(document, path)
 
-    def __init__(self, page: Page, lab: Lab, name: str, cells: list[str]) -> None:
-        """Write the notebook, open it, and return once its kernel is idle."""
+
+class Notebook:
+    """One notebook, open in a page."""
+
+    def __init__(self, page: Page, lab: Lab, name: str) -> None:
+        """Say where it is; `reload` or `reopen` shows it."""
         self.page = page
         self.path = lab.root / name
         self._url = f"{lab.url}/lab/tree/{urllib.parse.quote(name)}?reset"
-        document = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-        )
-        nbformat.write(document, self.path)
-        page.goto(self._url)
-        self.wait_until_idle()
 
     @property
     def widget(self) -> Locator:
@@ -154,7 +192,7 @@ class Notebook:
         Raises:
             CellError: one raised.
         """
-        self._command("notebook:run-all-cells")
+        self.command("notebook:run-all-cells")
         for outputs in self._raw_outputs():
             _raise_error(outputs)
 
@@ -173,7 +211,7 @@ class Notebook:
             }""",
             code,
         )
-        self._command("notebook:run-cell")
+        self.command("notebook:run-cell")
         outputs = self._raw_outputs()[-1]
         _raise_error(outputs)
         return _text(outputs)
@@ -198,7 +236,7 @@ class Notebook:
 
     def save(self) -> nbformat.NotebookNode:
         """Save, wait until it is done, and return the notebook as it is on disk."""
-        self._command("docmanager:save")
+        self.command("docmanager:save")
         self._wait("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
         return nbformat.read(self.path, as_version=4)
 
@@ -207,22 +245,61 @@ class Notebook:
         self.page.goto(self._url)
         self.wait_until_idle()
 
-    def _command(self, command: str) -> None:
-        """Execute a JupyterLab command and wait for its promise."""
-        self.page.evaluate(
-            """command => {
-                window.labCommand = 'running'
-                window.jupyterapp.commands.execute(command).then(
-                    () => { window.labCommand = 'done' },
-                    error => { window.labCommand = `failed: ${error}` },
-                )
+    def reopen(self) -> None:
+        """Close whatever is open, unsaved, and open the notebook as it is on disk; page and kernel live on."""
+        self.execute(
+            """async path => {
+                const {commands, shell} = window.jupyterapp
+                for (const widget of [...shell.widgets('main')]) widget.dispose()
+                await commands.execute('docmanager:open', {path, factory: 'Notebook'})
             }""",
-            command,
+            self.path.name,
         )
-        self._wait("() => window.labCommand !== 'running'")
-        outcome = self.page.evaluate("window.labCommand")
+        self.wait_until_idle()
+
+    def run_silently(self, code: str) -> None:
+        """Run code in the kernel as no cell does it: it is shown, counted and remembered nowhere.
+
+        Raises:
+            RuntimeError: it raised.
+        """
+        self.execute(
+            """async code => {
+                const {kernel} = window.jupyterapp.shell.currentWidget.sessionContext.session
+                const {content} = await kernel.requestExecute({code, silent: true, store_history: false}).done
+                if (content.status !== 'ok') throw new Error(`${content.ename}: ${content.evalue}`)
+            }""",
+            code,
+        )
+
+    def execute(self, function: str, argument: object = None) -> None:
+        """Call an asynchronous function in the page, and wait for its promise as long as for any other state.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        self.page.evaluate(
+            f"""argument => {{
+                window.outcome = 'running'
+                ;({function})(argument).then(
+                    () => {{ window.outcome = 'done' }},
+                    error => {{ window.outcome = `failed: ${{error}}` }},
+                )
+            }}""",
+            argument,
+        )
+        self._wait("() => window.outcome !== 'running'")
+        outcome = self.page.evaluate("window.outcome")
         if outcome != "done":
-            raise RuntimeError(f"{command} {outcome}")
+            raise RuntimeError(f"{function} {outcome}")
+
+    def command(self, command: str) -> None:
+        """Execute a JupyterLab command and wait for its promise.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        self.execute("command => window.jupyterapp.commands.execute(command)", command)
 
     def _wait(self, condition: str, argument: object = None) -> None:
         self.page.wait_for_function(condition, arg=argument, timeout=TIMEOUT_MS)
@@ -235,6 +312,68 @@ class Notebook:
                 .map(cell => cell.model.outputs.toJSON())"""
         )
         return found
+
+
+class Desk:
+    """One page with JupyterLab, and one kernel, on which test after test finds an empty notebook.
+
+    To load JupyterLab and to import torch takes longer than most tests do.
+    """
+
+    def __init__(self, browser: Browser, lab: Lab) -> None:
+        self._browser, self._lab = browser, lab
+        self._notebook: Notebook | None = None
+        self._cells: tuple[str, ...] = ()
+
+    def open(self, *cells: str) -> Notebook:
+        """Open a notebook of these code cells: nothing is left in page and kernel of what was there before."""
+        notebook = self._notebook or self._sit_down()
+        page = notebook.page
+        write_notebook(notebook.path, cells)
+        page.set_viewport_size(VIEWPORT)
+        page.emulate_media(reduced_motion="null", forced_colors="null")
+        page.mouse.move(2, 2)
+        if page.evaluate(STILL_THERE):
+            notebook.run_silently(FORGET)
+            notebook.reopen()
+        else:
+            notebook.reload()
+            notebook.run_silently(FORGET)
+        notebook.execute(RESTORE)
+        self._notebook, self._cells = notebook, cells
+        return notebook
+
+    def open_once(self, *cells: str) -> Notebook:
+        """Return the notebook of these cells, which another test may have opened and run; if none has, do so."""
+        if self._notebook is not None and self._cells == cells:
+            return self._notebook
+        notebook = self.open(*cells)
+        notebook.run_all()
+        return notebook
+
+    def leave(self) -> None:
+        """Let the next notebook be opened in a page that is loaded anew."""
+        if self._notebook is not None:
+            self._notebook.page.goto("about:blank")
+
+    def photograph(self, path: Path) -> None:
+        """Keep a picture of the page."""
+        if self._notebook is not None:
+            self._notebook.page.screenshot(path=path)
+
+    def clear(self) -> None:
+        """Close the page and end the kernel: a test has failed, and what it has left behind is not known."""
+        if self._notebook is not None:
+            self._notebook.page.context.close()
+        self._notebook, self._cells = None, ()
+        self._lab.shut_down_kernels()
+
+    def _sit_down(self) -> Notebook:
+        context = self._browser.new_context(viewport=VIEWPORT)
+        context.add_init_script(COUNT_BITMAPS)
+        page = context.new_page()
+        page.set_default_timeout(TIMEOUT_MS)
+        return Notebook(page, self._lab, "notebook.ipynb")
 
 
 def _text(outputs: list[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import ARTIFACTS
 from tests.browser.lab import Notebook
@@ -31,7 +31,7 @@ def violations(view: View) -> list[str]:
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_axe_finds_nothing_in_any_state(notebook: Open, theme: str) -> None:
     opened = notebook(SHOW_CAT)
-    opened.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    opened.execute("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
     opened.run_all()
     view = View.of(opened)
     found = {"empty": violations(view)}
@@ -108,9 +108,8 @@ def test_everything_is_done_and_heard_without_a_mouse(notebook: Open) -> None:
     view.press("Control+z")
     expect(view.objects).to_have_count(1)
 
-    heard = " | ".join(view.page.evaluate("window.heard"))
     for words in ("Cursor at 177, 131", "Mask", "score 0.", "1 object"):
-        assert words in heard, heard
+        view.page.wait_for_function("words => window.heard.some(heard => heard.includes(words))", arg=words)
 
 
 def test_the_help_lists_every_shortcut_that_is_bound(notebook: Open) -> None:
@@ -126,9 +125,9 @@ def test_the_help_lists_every_shortcut_that_is_bound(notebook: Open) -> None:
     expect(dialog).to_be_hidden()
 
 
-def test_reduced_motion_stops_what_moves_and_forced_colours_keep_what_is_chosen(notebook: Open, page: Page) -> None:
-    page.emulate_media(reduced_motion="reduce", forced_colors="active")
+def test_reduced_motion_stops_what_moves_and_forced_colours_keep_what_is_chosen(notebook: Open) -> None:
     opened = notebook(SHOW_CAT)
+    opened.page.emulate_media(reduced_motion="reduce", forced_colors="active")
     opened.run_all()
     view = View.of(opened)
     view.click(*FACE)
@@ -145,4 +144,4 @@ def test_reduced_motion_stops_what_moves_and_forced_colours_keep_what_is_chosen(
     assert (chosen, other) == ("2px", "1px")
     assert view.painted() > 500
     ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTIFACTS / "forced_colours.png")
+    opened.page.screenshot(path=ARTIFACTS / "forced_colours.png")

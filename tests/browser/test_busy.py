@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import TimeoutError, expect  # noqa: A004  Playwright's own
 
-from tests.browser.lab import TIMEOUT_MS, Lab, Notebook
+from tests.browser.lab import TIMEOUT_MS, Desk, Lab, Notebook
 from tests.browser.test_hover import move, switch, tag
 from tests.browser.test_widget import FACE, SHOW_CAT, View
 
@@ -45,12 +45,14 @@ def test_hover_clicks_and_edits_go_on(notebook: Open, waiting: str) -> None:
 
 
 @pytest.fixture
-def without_subshells(lab: Lab) -> Iterator[None]:
+def without_subshells(lab: Lab, desk: Desk) -> Iterator[None]:
     """As in hosts whose kernels know no subshells: what a view says waits for the cell."""
     settings = lab.root.parent / "settings/@jupyterlab/apputils-extension/kernels-settings.jupyterlab-settings"
     settings.write_text(json.dumps({"commsOverSubshells": "disabled"}), encoding="utf-8")
+    desk.leave()
     yield
     settings.unlink()
+    desk.leave()
 
 
 @pytest.mark.usefixtures("without_subshells")

@@ -11,14 +11,13 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 from ipywidgets.embed import embed_data
 from playwright.sync_api import Page, expect
 
 import sam_widget as sw
 from sam_widget.widget import sam_widget
-from tests.browser.lab import TIMEOUT_MS, Lab
+from tests.browser.lab import TIMEOUT_MS, Lab, write_notebook
 from tests.browser.test_widget import FACE, SHOW_CAT, View
 
 
@@ -38,16 +37,14 @@ def try_out(page: Page) -> View:
 
 
 def test_jupyter_notebook(lab: Lab, page: Page) -> None:
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    cells = [nbformat.v4.new_code_cell(SHOW_CAT)]
-    document = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(document, lab.root / "notebook7.ipynb")
+    write_notebook(lab.root / "notebook7.ipynb", [SHOW_CAT])
     page.goto(f"{lab.url}/notebooks/notebook7.ipynb")
-    page.locator(".jp-CodeCell").first.click()
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached", timeout=TIMEOUT_MS)
+    page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
+    page.wait_for_selector(".jp-CodeCell.jp-mod-active .cm-focused", state="attached")
     page.keyboard.press("Shift+Enter")
     try_out(page)
-    lab.shut_down_kernels()
+    lab.shut_down_kernels("notebook7.ipynb")
 
 
 MARIMO = """import marimo

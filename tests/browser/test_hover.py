@@ -14,8 +14,10 @@ from tests.browser.test_widget import FACE, SHOW_CAT, View
 Open = Callable[..., Notebook]
 # Counts what the model is asked from here on.
 COUNT = """
-answer, decodes = w.session.predictor.answer, []
-w.session.predictor.answer = lambda *a: (decodes.append(a[1]), answer(*a))[1]
+import copy
+shared, decodes = w.session.predictor, []
+counted = w.session._answering._predictor = copy.copy(shared)
+counted.answer = lambda *a: (decodes.append(a[1]), shared.answer(*a))[1]
 """
 
 
@@ -45,6 +47,7 @@ def move(view: View, x: float, y: float, steps: int = 1) -> None:
 
 def hovered(view: View) -> int:
     """How many pixels the hover has painted."""
+    view.drawn()
     return int(
         view.root.evaluate(
             """root => {
@@ -68,7 +71,7 @@ def answer_at(opened: Notebook, *points: tuple[float, float, int]) -> tuple[floa
 
 def expect_hover(view: View, score: float, area: int) -> None:
     """Wait until a mask of this score and area is what is shown."""
-    scale = float((view.canvas.get_attribute("data-view") or "").split()[0])
+    scale, *_ = view.look()
     view.page.wait_for_function(
         "([tag, score]) => !tag.hidden && Math.abs(Number(tag.textContent) - score) < 0.011",
         arg=[tag(view).element_handle(), score],

@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import TIMEOUT_MS, Notebook
-from tests.browser.test_view import pixel, view_of, zoom_to
+from tests.browser.test_view import pixel, zoom_to
 from tests.browser.test_widget import View
 
 # A large photo with a small blue gear, and where it is.
@@ -97,7 +97,7 @@ def test_what_is_seen_is_sharpened_by_button_by_key_and_by_itself(notebook: Call
     expect(view.root.get_by_text("Sharpens automatically").first).to_be_attached(timeout=TIMEOUT_MS)
     zoom_to(view, 3, *GEAR)
     says(status, "Sharp in")
-    assert view_of(view)[0] >= 3
+    assert view.look()[0] >= 3
     view.click(*GEAR)
     says(status, "seen sharply")
     assert float(opened.run_cell(IOU)) > coarse + 0.1

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page, expect
+from playwright.sync_api import CDPSession, Page, expect
 
-from tests.browser.lab import TIMEOUT_MS, Lab, Notebook
+from tests.browser.lab import Desk, Notebook
 from tests.browser.test_widget import FACE, SHOW_CAT, View
+
+Open = Callable[..., Notebook]
 
 # Five channels of 12 bits, and a photo of 100 megapixels in which every block of 100 x 100 has a colour of its own.
 SHOW_CELLS = """
@@ -26,33 +30,12 @@ large = blocks.repeat(100, axis=0).repeat(100, axis=1)
 large[5000:5050, 5000:5050] = np.random.default_rng(0).integers(0, 256, (50, 50, 3))
 b = sw.SamWidget(large)
 b"""
-# Counts the decoded pictures that a page holds.
-COUNT_BITMAPS = """
-window.bitmaps = {live: 0, most: 0, largest: 0}
-const create = window.createImageBitmap, close = ImageBitmap.prototype.close
-window.createImageBitmap = async (...args) => {
-    const bitmap = await create(...args)
-    bitmaps.live++
-    bitmaps.most = Math.max(bitmaps.most, bitmaps.live)
-    bitmaps.largest = Math.max(bitmaps.largest, bitmap.width * bitmap.height)
-    return bitmap
-}
-ImageBitmap.prototype.close = function () { bitmaps.live--; close.call(this) }
-"""
 
 
-@pytest.fixture(scope="module")
-def opened(browser: Browser, lab: Lab) -> Iterator[Notebook]:
+@pytest.fixture
+def opened(desk: Desk, notebook: Open) -> Notebook:  # noqa: ARG001  whose end cleans up after a failure
     """One notebook with three widgets, for all tests here: each leaves the prompt and the view as it found them."""
-    context = browser.new_context(viewport={"width": 1280, "height": 960})
-    page = context.new_page()
-    page.set_default_timeout(TIMEOUT_MS)
-    page.add_init_script(COUNT_BITMAPS)
-    notebook = Notebook(page, lab, "view.ipynb", [SHOW_CAT, SHOW_CELLS, SHOW_LARGE])
-    notebook.run_all()
-    yield notebook
-    context.close()
-    lab.shut_down_kernels()
+    return desk.open_once(SHOW_CAT, SHOW_CELLS, SHOW_LARGE)
 
 
 @pytest.fixture
@@ -61,12 +44,6 @@ def cat(opened: Notebook) -> Iterator[View]:
     yield view
     view.canvas.press("Escape")
     view.canvas.press("0")
-
-
-def view_of(view: View) -> tuple[float, float, float]:
-    """Scale and offset of what is to be seen."""
-    scale, x, y = (float(value) for value in (view.canvas.get_attribute("data-view") or "").split())
-    return scale, x, y
 
 
 def pixel(view: View, layer: str, x: float, y: float) -> list[int]:
@@ -99,7 +76,7 @@ def zoom_to(view: View, scale: float, x: float, y: float) -> None:
     """Turn the wheel over an image pixel until it is at least so large."""
     view.canvas.focus()
     view.page.mouse.move(*view.on_page(x, y))
-    while view_of(view)[0] < scale:
+    while view.look()[0] < scale:
         before = view.canvas.get_attribute("data-view")
         view.page.mouse.wheel(0, -400)
         expect(view.canvas).not_to_have_attribute("data-view", str(before))
@@ -121,14 +98,14 @@ def test_the_wheel_zooms_to_forty_with_crisp_pixels_and_a_map_says_where(opened:
     cat.canvas.scroll_into_view_if_needed()
     box = minimap.bounding_box()
     assert box
-    scale = view_of(cat)[0]
+    scale = cat.look()[0]
     before = str(cat.canvas.get_attribute("data-view"))
     cat.page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
     expect(cat.canvas).not_to_have_attribute("data-view", before)
-    assert view_of(cat)[0] == scale
+    assert cat.look()[0] == scale
     middle = cat.canvas.bounding_box()
     assert middle
-    _, x, y = view_of(cat)
+    _, x, y = cat.look()
     assert abs((middle["width"] / 2 - x) / scale - 451 / 4) < 4
     assert abs((middle["height"] / 2 - y) / scale - 300 / 4) < 4
 
@@ -136,10 +113,11 @@ def test_the_wheel_zooms_to_forty_with_crisp_pixels_and_a_map_says_where(opened:
     expect(minimap).to_be_hidden()
     cat.canvas.press("z")
     expect(cat.root.get_by_role("button", name="100 %, show actual size")).to_be_visible()
-    assert view_of(cat)[0] == 1
+    assert cat.look()[0] == 1
     cat.button("Zoom in").click()
+    expect(cat.canvas).not_to_have_attribute("data-view", re.compile("^1 "))
     cat.button("Show the whole photo").click()
-    assert abs(view_of(cat)[0] * 451 - middle["width"]) < 451 * 0.7, "fitted in width or height"
+    assert abs(cat.look()[0] * 451 - middle["width"]) < 451 * 0.7, "fitted in width or height"
 
 
 def touch(session: CDPSession, kind: str, *points: tuple[float, float]) -> None:
@@ -165,14 +143,14 @@ def test_one_finger_prompts_and_two_pan_and_zoom(opened: Notebook, cat: View) ->
     said = "[round(v) for v in w.prompt.boxes[0].corners], len(w.prompt.points)"
     assert opened.run_cell(said) == "([90, 65, 285, 235], 1)"
 
-    answered, (scale, *_) = cat.seq, view_of(cat)
+    answered, (scale, *_) = cat.seq, cat.look()
     (x, y) = cat.on_page(225, 150)
     touch(session, "touchStart", (x - 50, y))
     touch(session, "touchStart", (x - 50, y), (x + 50, y))
     for spread in (80, 110, 150):
         touch(session, "touchMove", (x - spread, y), (x + spread, y))
     held = cat.on_page(225, 150)
-    assert abs(view_of(cat)[0] / scale - 3) < 0.05, "three times as far apart"
+    assert abs(cat.look()[0] / scale - 3) < 0.05, "three times as far apart"
     assert abs(held[0] - x) < 2, "what was between the fingers still is"
     touch(session, "touchMove", (x - 110, y + 30), (x + 190, y + 30))
     assert abs(cat.on_page(225, 150)[0] - x - 40) < 2
@@ -217,6 +195,7 @@ def test_a_hover_repaints_one_layer(opened: Notebook, cat: View) -> None:
     cat.click(*FACE)
     if cat.root.get_by_role("switch", name="Hover").get_attribute("aria-checked") == "false":
         cat.canvas.press("v")
+    cat.drawn()
     cat.root.evaluate(
         """root => {
             window.repainted = new Set()
@@ -288,7 +267,7 @@ def test_the_layout_follows_the_cell_and_fills_the_screen(opened: Notebook, cat:
         " && canvas.querySelector('canvas').clientWidth === canvas.clientWidth",
         arg=[cat.canvas.element_handle(), wide],
     )
-    scale, *_ = view_of(cat)
+    scale, *_ = cat.look()
     assert abs(scale * 451 - width()) < 2, "fitted anew"
     page.set_viewport_size({"width": 1280, "height": 960})
     page.wait_for_function("([canvas, wide]) => canvas.clientWidth === wide", arg=[cat.canvas.element_handle(), wide])
@@ -320,6 +299,7 @@ def bitmaps(page: Page) -> dict[str, int]:
 def test_a_hundred_megapixels_are_held_in_tiles_and_never_whole(opened: Notebook) -> None:
     view = View.of(opened, 2)
     page = opened.page
+    page.evaluate("Object.assign(window.bitmaps, {most: bitmaps.live, largest: 0})")
     view.canvas.scroll_into_view_if_needed()
 
     def colour(x: int, y: int) -> list[int]:
@@ -339,7 +319,7 @@ def test_a_hundred_megapixels_are_held_in_tiles_and_never_whole(opened: Notebook
             box = view.root.locator(".sam-minimap").bounding_box()
             assert box
             page.mouse.click(box["x"] + box["width"] * x / 10000, box["y"] + box["height"] * y / 10000)
-        scale, left, top = view_of(view)
+        scale, left, top = view.look()
         middle = (200 - left) / scale // 100 * 100 + 50, (200 - top) / scale // 100 * 100 + 50
         expect_pixel(view, "photo", *middle, colour(int(middle[0]), int(middle[1])))
     held = bitmaps(page)
@@ -361,20 +341,35 @@ def test_a_hundred_megapixels_are_held_in_tiles_and_never_whole(opened: Notebook
 
 def usage(session: CDPSession) -> dict[str, Any]:
     """What the page holds once garbage is collected."""
-    for _ in range(3):
-        session.send("HeapProfiler.collectGarbage")
+    session.send("HeapProfiler.collectGarbage")
     counters = session.send("Memory.getDOMCounters")
     heap = session.send("Runtime.getHeapUsage")
     return {"nodes": counters["nodes"], "listeners": counters["jsEventListeners"], "heap": heap["usedSize"]}
 
 
-CYCLES = 20
+def growth(session: CDPSession, before: dict[str, Any], most: dict[str, float]) -> dict[str, Any]:
+    """By how much the page holds more than before, once that is no more than this, or else after a while.
+
+    What is garbage is not always found to be so at once: tasks and frames that are still to come hold on to it.
+    """
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        after = usage(session)
+        grown = {name: after[name] - before[name] for name in most}
+        if all(grown[name] <= most[name] for name in most) or time.monotonic() > deadline:
+            return grown
+
+
+SETTLE_SECONDS = 20
+VIEWS = 45
 SHOW_AGAIN = """async times => {
     const {commands, shell} = window.jupyterapp
     const notebook = shell.currentWidget.content
+    window.closedViews ??= []
     notebook.activeCellIndex = 0
     for (let i = 0; i < times; i++) {
         const old = notebook.widgets[0].node.querySelector('.sam-widget')
+        if (old) window.closedViews.push(new WeakRef(old))
         await commands.execute('notebook:run-cell')
         await new Promise(resolve => {
             const look = () => {
@@ -388,26 +383,35 @@ SHOW_AGAIN = """async times => {
 }"""
 
 
-def test_views_that_close_leave_nothing_behind(page: Page, lab: Lab) -> None:
-    page.add_init_script(COUNT_BITMAPS)
-    opened = Notebook(page, lab, "leaks.ipynb", ["w", SHOW_CAT])
-    opened.page.evaluate("window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1")
-    opened._command("notebook:run-cell")
+def test_views_that_close_leave_nothing_behind(notebook: Open) -> None:
+    opened = notebook("w", SHOW_CAT)
+    page = opened.page
+    page.evaluate("window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1")
+    opened.command("notebook:run-cell")
     opened.expect_state("ready")
-    page.evaluate(SHOW_AGAIN, 5)
+    opened.execute(SHOW_AGAIN, 5)
     session = page.context.new_cdp_session(page)
-    before = usage(session)
-    page.evaluate(SHOW_AGAIN, CYCLES)
-    after = usage(session)
     # A view has some hundred elements and listeners; JupyterLab itself keeps two elements a run.
-    assert after["nodes"] - before["nodes"] < 10 * CYCLES, (before, after)
-    assert after["listeners"] - before["listeners"] < CYCLES, (before, after)
-    assert after["heap"] - before["heap"] < 5e6, (before, after)
+    most = {"nodes": 5 * VIEWS, "listeners": VIEWS, "heap": 5e6}
+    # What JupyterLab loads late grows once; what a view leaves behind grows every time.
+    for _ in range(3):
+        before = usage(session)
+        opened.execute(SHOW_AGAIN, VIEWS)
+        grown = growth(session, before, most)
+        if all(grown[name] <= most[name] for name in most):
+            break
+    assert all(grown[name] <= most[name] for name in most), (grown, most)
+    # The page may still hold the one that was closed last.
+    alive = "window.closedViews.filter(view => view.deref()).length"
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while page.evaluate(alive) > 1 and time.monotonic() < deadline:
+        session.send("HeapProfiler.collectGarbage")
+    assert page.evaluate(alive) <= 1
     assert bitmaps(page)["live"] <= 2
-    lab.shut_down_kernels()
+    session.detach()
 
 
-TIMES = 200
+PART = 100
 PLAY = """async ({clicks, moves}) => {
     const root = document.querySelector('.sam-widget'), canvas = root.querySelector('[role=application]')
     const box = canvas.getBoundingClientRect()
@@ -433,28 +437,27 @@ PLAY = """async ({clicks, moves}) => {
 }"""
 
 
-def test_clicks_and_hovers_do_not_pile_up(page: Page, lab: Lab) -> None:
+def test_clicks_and_hovers_do_not_pile_up(notebook: Open) -> None:
     memory = "import psutil, gc\ngc.collect()\nprint(psutil.Process().memory_info().rss)"
-    opened = Notebook(page, lab, "piles.ipynb", [SHOW_CAT])
+    opened = notebook(SHOW_CAT)
     opened.run_all()
     view = View.of(opened)
     switch = view.root.get_by_role("switch", name="Hover")
     if switch.get_attribute("aria-checked") == "false":
         switch.click()
     kernel = int(opened.run_cell(memory))
-    session = page.context.new_cdp_session(page)
-    page.evaluate(PLAY, {"clicks": TIMES // 2, "moves": TIMES // 2})
-    for play in ({"clicks": 0, "moves": TIMES}, {"clicks": TIMES, "moves": 0}):
+    session = opened.page.context.new_cdp_session(opened.page)
+    opened.execute(PLAY, {"clicks": PART, "moves": PART})
+    most = {"nodes": PART, "listeners": PART, "heap": 5e6}
+    # In parts, each of which has the time that any state has.
+    for play, parts in (({"clicks": 0, "moves": PART}, 3), ({"clicks": PART, "moves": 0}, 10)):
         before = usage(session)
-        page.evaluate(PLAY, play)
-        after = usage(session)
-        print(play, before, after)
-        assert after["nodes"] - before["nodes"] < TIMES / 2, (before, after)
-        assert after["listeners"] - before["listeners"] < TIMES / 2, (before, after)
-        assert after["heap"] - before["heap"] < 5e6, (before, after)
-    grown = int(opened.run_cell(memory)) - kernel
+        for _ in range(parts):
+            opened.execute(PLAY, play)
+        grown = growth(session, before, most)
+        assert all(grown[name] <= most[name] for name in most), (play, grown, most)
+    session.detach()
+    held = int(opened.run_cell(memory)) - kernel
     # The history is kept, all of it, and little more: an edit holds three masks as runs, and their logits.
     edits = int(opened.run_cell("len(w.session._past)"))
-    print(grown, edits)
-    assert grown < 80e6 + 200e3 * edits
-    lab.shut_down_kernels()
+    assert held < 80e6 + 200e3 * edits
