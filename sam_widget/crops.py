@@ -18,7 +18,7 @@ from sam_widget.prompts import Prompt
 
 # Of the region to be seen sharply, how much more is embedded on each side: a model needs to see what is around.
 MARGIN = 0.25
-# A crop of fewer pixels than this part of the model's input shows too little around a thing to tell what it is.
+# A crop of fewer pixels than this part of the model's input, or half of the image, shows too little around a thing.
 LEAST = 0.5
 # The least side of a crop that is asked for exactly, in pixels.
 SMALLEST = 16
@@ -46,7 +46,7 @@ def around(region: Box, size: tuple[int, int], *, margin: float, model_side: int
     region = region.clip(width, height)
     if margin:
         wanted = max(region.width, region.height) * (1 + 2 * margin)
-        side = max(wanted, LEAST * model_side)
+        side = max(wanted, min(LEAST * model_side, max(size) / 2))
         (x0, x1), (y0, y1) = _about(region.x0, region.x1, side, width), _about(region.y0, region.y1, side, height)
         region = Box(x0, y0, x1, y1)
     crop = Box(math.floor(region.x0), math.floor(region.y0), math.ceil(region.x1), math.ceil(region.y1))

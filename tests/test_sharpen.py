@@ -222,6 +222,11 @@ def test_a_rendered_image_is_sharpened_as_it_is_rendered(predictor: sw.Predictor
     assert np.array_equal(seen, session.source.render(session.state.rendering)[100:300, 100:300])
 
 
+def test_a_small_image_can_be_sharpened_whatever_the_models_input() -> None:
+    crop = crops.around(Box(100, 100, 110, 110), (300, 200), margin=0.25, model_side=1024)
+    assert (crop.width, crop.height) == (150, 150)
+
+
 @pytest.mark.parametrize(
     ("region", "margin"),
     [

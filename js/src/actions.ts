@@ -33,6 +33,8 @@ import type { Tool, Ui } from "./ui";
 
 const ZOOM_STEP = 1.4;
 const BRUSH_STEP = 1.25;
+/** How many times finer than in the photo things have to be seen, to be worth a press of a button. */
+const FINER = 1.05;
 /** Limits of the brush's diameter in CSS pixels. */
 export const BRUSH_SIZES = { min: 2, max: 160 };
 /** How far, in CSS pixels, a line that was drawn may be straightened. */
@@ -508,7 +510,7 @@ export class Actions {
   /** Whether an embedding of what is seen would be finer than that of the photo. */
   get finer(): boolean {
     const { image } = this.#store.state;
-    return image !== null && this.seen !== null && gain(this.seen, image) > 1;
+    return image !== null && this.seen !== null && gain(this.seen, image) > FINER;
   }
 
   /** Whether what is seen can be sharpened; or, where it is all of the photo, what was is given up. */

@@ -54,6 +54,11 @@ class View:
                 (self.files[content["name"]],) = buffers
             self._news.notify_all()
 
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait until what has come back fulfils a condition."""
+        with self._news:
+            assert self._news.wait_for(condition, 60)
+
     def post(self, kind: str, **fields: Any) -> int:
         """Send a request without waiting; return its number."""
         self.seq += 1
@@ -114,7 +119,7 @@ def wait_for(widget: SamWidget, condition: Callable[[dict[str, Any]], bool]) -> 
 
     widget.observe(look, "state")
     if not condition(widget.state):
-        assert there.wait(60), widget.state
+        assert there.wait(120), widget.state
     widget.unobserve(look, "state")
     return widget.state
 
