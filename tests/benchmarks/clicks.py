@@ -54,7 +54,7 @@ def measure(name: str, options: tuple[str, ...], *, model: str) -> None:
             browser = playwright.chromium.launch(executable_path=executable, args=["--no-first-run"])
             page = browser.new_page(viewport={"width": 1280, "height": 960})
             page.set_default_timeout(120_000)
-            notebook = Notebook(page, lab, "clicks.ipynb", [CODE.format(model=model)])
+            notebook = Notebook.of(page, lab, "clicks.ipynb", [CODE.format(model=model)])
             notebook.run_all()
             notebook.expect_state("ready")
             times = []

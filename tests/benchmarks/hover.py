@@ -114,7 +114,7 @@ def measure(name: str, options: tuple[str, ...], *, model: str) -> None:
             page = browser.new_page(viewport={"width": 1280, "height": 960})
             page.set_default_timeout(120_000)
             page.add_init_script(WATCH)
-            notebook = Notebook(page, lab, "hover.ipynb", [CODE.format(model=model)])
+            notebook = Notebook.of(page, lab, "hover.ipynb", [CODE.format(model=model)])
             notebook.run_all()
             notebook.expect_state("ready")
             switch = notebook.widget.get_by_role("switch", name="Hover")

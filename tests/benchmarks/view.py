@@ -63,7 +63,7 @@ def main() -> None:
             for large in (False, True):
                 page = browser.new_page(viewport={"width": 1280, "height": 960})
                 page.set_default_timeout(120_000)
-                notebook = Notebook(page, lab, f"view{large}.ipynb", [CODE.format(large=large)])
+                notebook = Notebook.of(page, lab, f"view{large}.ipynb", [CODE.format(large=large)])
                 notebook.run_all()
                 notebook.expect_state("ready")
                 for kind in ("zoom", "pan"):

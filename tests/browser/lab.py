@@ -165,6 +165,14 @@ class Notebook:
         self.path = lab.root / name
         self._url = f"{lab.url}/lab/tree/{urllib.parse.quote(name)}?reset"
 
+    @classmethod
+    def of(cls, page: Page, lab: Lab, name: str, cells: Sequence[str]) -> Notebook:
+        """Write a notebook of these code cells, and show it."""
+        notebook = cls(page, lab, name)
+        write_notebook(notebook.path, cells)
+        notebook.reload()
+        return notebook
+
     @property
     def widget(self) -> Locator:
         """The root element of the widget; two views of it are two matches."""
