@@ -87,6 +87,7 @@ class Sam(nn.Module):
         points: Tensor | None,  # noqa: ARG002  for the models that derive from this one
         labels: Tensor | None,  # noqa: ARG002
         boxes: Tensor | None,  # noqa: ARG002
+        masks: Tensor | None,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Return sparse and dense prompt embeddings and fine features as the mask decoder gets them."""
         return sparse, dense, features.high_resolution
@@ -120,7 +121,7 @@ class Sam(nn.Module):
         sparse, dense = self.prompt_encoder(points, labels, boxes, masks)
         features = ImageFeatures(image, high_resolution)
         sparse, dense, high_resolution = self.see_prompts(
-            features, sparse, dense, points=points, labels=labels, boxes=boxes
+            features, sparse, dense, points=points, labels=labels, boxes=boxes, masks=masks
         )
         positions = self.prompt_encoder.image_positions().to(image.dtype)
         decoded: tuple[Tensor, Tensor] = (mask_decoder or self.mask_decoder)(

@@ -15,14 +15,13 @@ from timm.layers.norm import LayerNorm2d
 from timm.models.convnext import ConvNeXtBlock
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
-from torch.nn.functional import grid_sample, interpolate, relu
+from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from sam_widget.model.config import TINY, TINY_VIT, TinyConfig
 from sam_widget.model.mask_decoder import MaskDecoder, Mlp, per_prompt
+from sam_widget.model.prompt_maps import MAPS, PromptMaps, Resemblance, sample
 from sam_widget.model.sam import ImageFeatures, Sam
 
-# Inside a box; like, near, and not far from a foreground point; the same of a background point.
-MAPS = 7
 # Places inside a box whose features are averaged, on a side.
 BOX_SAMPLES = 7
 
@@ -158,86 +157,6 @@ def expected_iou(logits: Tensor) -> Tensor:
     return agreed / either.clamp(min=1e-6)
 
 
-class PromptMaps(nn.Module):
-    """What points and boxes say about every pixel: how near and how alike it is.
-
-    For foreground and for background points: two bumps of different width around them, and the likeness of the pixel's
-    features to those at the most alike point; for boxes, what is inside. A click then matters where it is from the
-    first step of training, and a small decoder need not learn to attend to places before it can learn about masks.
-    """
-
-    # Widths of the bumps, as shares of the image's side.
-    _NEAR, _FAR = 0.02, 0.1
-
-    def __init__(self, channels: int, width: int = 32) -> None:
-        super().__init__()
-        self.project = nn.Conv2d(channels, width, kernel_size=1)
-        self.scale = nn.Parameter(torch.tensor(-3.0))
-
-    def forward(
-        self, level: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, *, batch: int
-    ) -> Tensor:
-        """Return (B, MAPS, h, w) for features (I, C, h, w).
-
-        Args:
-            level: Features of the image.
-            points: (B, N, 2) x, y in [0, 1] of the model input.
-            labels: (B, N) 1 foreground, 0 background, -1 padding.
-            boxes: (B, 4) in [0, 1].
-            batch: B.
-        """
-        height, width = level.shape[-2:]
-        maps = level.new_zeros(batch, MAPS, height, width)
-        y = ((torch.arange(height, device=level.device) + 0.5) / height).to(level.dtype)
-        x = ((torch.arange(width, device=level.device) + 0.5) / width).to(level.dtype)
-        keys = self.project(level)  # (I, width, h, w)
-        places, kinds = [], []
-        if boxes is not None:
-            x0, y0, x1, y1 = boxes.to(level.dtype).unbind(1)
-            across = _ramp(x, x0, x1, width)
-            maps[:, 0] = _ramp(y, y0, y1, height)[:, :, None] * across[:, None, :]
-            places.append((boxes[:, None, :2] + boxes[:, None, 2:]) / 2)
-            kinds.append(torch.ones(batch, 1, dtype=torch.long, device=level.device))
-        if points is not None and labels is not None:
-            places.append(points)
-            kinds.append(labels)
-        if not places:
-            return maps
-        place, kind = torch.cat(places, dim=1).to(level.dtype), torch.cat(kinds, dim=1)
-        found = sample(keys, place)  # (B, N, width)
-        squares = (
-            found.square().sum(2)[:, :, None]
-            + per_prompt(keys.square().sum(1).flatten(1), batch)[:, None]
-            - 2 * found @ per_prompt(keys.flatten(2), batch)
-        )
-        alike = (-self.scale.exp() * squares.clamp(min=0)).exp()  # (B, N, h * w)
-        apart = (place[..., 1, None, None] - y[:, None]).square() + (place[..., 0, None, None] - x).square()
-        planes = []
-        for label in (1, 0):
-            of_kind = (kind == label)[:, :, None].to(level.dtype)
-            planes.append((alike * of_kind).amax(1).view(batch, 1, height, width))
-            for bump in (self._NEAR, self._FAR):
-                near = (-apart.flatten(2) / (2 * bump**2)).exp()
-                if boxes is not None:  # Its middle is no click.
-                    near = torch.cat([torch.zeros_like(near[:, :1]), near[:, 1:]], dim=1)
-                planes.append((near * of_kind).amax(1).view(batch, 1, height, width))
-        return torch.cat([maps[:, :1], *planes], dim=1)
-
-
-def _ramp(at: Tensor, start: Tensor, end: Tensor, cells: int) -> Tensor:
-    """Return how much of each of `cells` cells on a line lies between (B,) starts and ends: (B, cells)."""
-    half = 0.5 / cells
-    inside = torch.minimum(at + half, end[:, None]) - torch.maximum(at - half, start[:, None])
-    return (inside * cells).clamp(0, 1)
-
-
-def sample(level: Tensor, places: Tensor) -> Tensor:
-    """Return features (I, C, h, w) at places (B, N, 2), x and y in [0, 1]: (B, N, C)."""
-    grid = (2 * places.float() - 1).view(len(level), -1, places.shape[1], 2)
-    seen = grid_sample(level.float(), grid, align_corners=False, padding_mode="border")  # (I, C, B / I, N)
-    return seen.permute(0, 2, 3, 1).flatten(0, 1).to(level.dtype)
-
-
 class Tiny(Sam):
     """The embedded model.
 
@@ -254,6 +173,7 @@ class Tiny(Sam):
         self.found_in_box = nn.Linear(found, config.prompt_dim)
         finest, fine = config.fine_dims
         self.prompt_maps = nn.ModuleList(PromptMaps(channels) for channels in (finest, fine, config.prompt_dim))
+        self.resemblance = Resemblance(fine)
         self.dense_maps = nn.Conv2d(MAPS, config.prompt_dim, kernel_size=1)
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
@@ -270,6 +190,7 @@ class Tiny(Sam):
         points: Tensor | None,
         labels: Tensor | None,
         boxes: Tensor | None,
+        masks: Tensor | None,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Tell tokens (B, M, dim) what is found at their places, and pixels what the prompts say about them."""
         side = self.config.image_size
@@ -278,9 +199,15 @@ class Tiny(Sam):
         boxes = None if boxes is None else boxes.float() / side
         finest, fine = features.high_resolution
         batch = len(sparse)
+        alike = self.resemblance(fine, points, labels, boxes, masks, batch=batch)
         maps = [
-            of_level(level, points, labels, boxes, batch=batch)
-            for of_level, level in zip(self.prompt_maps, (finest, fine, features.embedding), strict=True)
+            torch.cat([of_level(level, points, labels, boxes, batch=batch), resembling], dim=1)
+            for of_level, level, resembling in zip(
+                self.prompt_maps,
+                (finest, fine, features.embedding),
+                (_doubled(alike), alike, avg_pool2d(alike, 2)),
+                strict=True,
+            )
         ]
         dense = dense + self.dense_maps(maps[2])
         return (

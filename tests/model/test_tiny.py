@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from sam_widget.model.config import TINY
-from sam_widget.model.tiny import MAPS, PromptMaps, Tiny, _cells, expected_iou, sample
+from sam_widget.model.prompt_maps import NEAR_MAPS, PromptMaps, sample
+from sam_widget.model.tiny import Tiny, _cells, expected_iou
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_padding_says_nothing() -> None:
 
 def test_a_box_covers_what_is_in_it_and_is_no_click() -> None:
     maps = maps_of([], [], [0.1, 0.25, 0.55, 0.7])
-    assert maps.shape == (MAPS, 20, 30)
+    assert maps.shape == (NEAR_MAPS, 20, 30)
     assert maps[0].mean().item() == pytest.approx(0.45 * 0.45, abs=1e-5)
     assert maps[1].max() > 0.5  # like its middle
     assert not maps[2:].any()
