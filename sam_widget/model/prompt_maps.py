@@ -122,8 +122,7 @@ class Resemblance(nn.Module):
             batch: B.
         """
         height, width = level.shape[-2:]
-        across = torch.stack([_centres(width, level)[None, :].expand(height, -1),
-                              _centres(height, level)[:, None].expand(-1, width)])  # fmt: skip
+        across = torch.stack(torch.meshgrid(_centres(width, level), _centres(height, level), indexing="xy"))
         keys = torch.cat([self.project(level), (self.apart * across).expand(len(level), -1, -1, -1)], dim=1)
         places = [_lattice(self._OVERVIEW, level).expand(batch, -1, -1)]
         if boxes is not None:

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from sam_widget.model.config import TINY
-from sam_widget.model.prompt_maps import NEAR_MAPS, PromptMaps, sample
 from sam_widget.model.tiny import Tiny, _cells, expected_iou
 
 
@@ -16,57 +15,11 @@ def model() -> Tiny:
     return Tiny(TINY).eval().requires_grad_(requires_grad=False)
 
 
-def maps_of(points: list[list[float]], labels: list[int], boxes: list[float] | None = None) -> torch.Tensor:
-    torch.manual_seed(0)
-    level = torch.randn(1, 8, 20, 30)
-    given = (
-        (torch.tensor([points]).view(1, -1, 2), torch.tensor([labels], dtype=torch.long)) if points else (None, None)
-    )
-    box = None if boxes is None else torch.tensor([boxes])
-    with torch.no_grad():
-        return PromptMaps(8)(level, *given, box, batch=1)[0]
-
-
-def test_a_click_is_nearest_and_most_alike_where_it_is() -> None:
-    maps = maps_of([[15.5 / 30, 4.5 / 20]], [1])  # the centre of a cell
-    inside, alike, near, far, *background = maps
-    for plane in (alike, near, far):
-        assert divmod(int(plane.argmax()), 30) == (4, 15)
-        assert plane.max().item() == pytest.approx(1, abs=1e-5)
-    assert near.sum() < far.sum()
-    assert not inside.any()
-    assert not torch.stack(background).any()
-
-
-def test_a_background_click_is_on_the_background_planes() -> None:
-    foreground, background = maps_of([[0.5, 0.3]], [1]), maps_of([[0.5, 0.3]], [0])
-    torch.testing.assert_close(background[4:7], foreground[1:4])
-    assert not background[:4].any()
-
-
-def test_padding_says_nothing() -> None:
-    torch.testing.assert_close(maps_of([[0.5, 0.3], [0.9, 0.9]], [1, -1]), maps_of([[0.5, 0.3]], [1]))
-
-
-def test_a_box_covers_what_is_in_it_and_is_no_click() -> None:
-    maps = maps_of([], [], [0.1, 0.25, 0.55, 0.7])
-    assert maps.shape == (NEAR_MAPS, 20, 30)
-    assert maps[0].mean().item() == pytest.approx(0.45 * 0.45, abs=1e-5)
-    assert maps[1].max() > 0.5  # like its middle
-    assert not maps[2:].any()
-
-
 def test_cells_come_in_the_order_of_the_upscaled_image() -> None:
     pixels = torch.arange(2 * 3 * 16 * 8.0).view(2, 3, 16, 8)
     cells = _cells(pixels, 2)
     back = cells.transpose(1, 2).reshape(2, 3, 4, 2, 2, 2, 2, 2).permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(pixels.shape)
     torch.testing.assert_close(back, pixels)
-
-
-def test_samples_are_read_at_their_places() -> None:
-    level = torch.arange(12.0).view(1, 1, 3, 4)
-    places = torch.tensor([[[0.5 / 4, 0.5 / 3], [3.5 / 4, 2.5 / 3], [1.0 / 4, 0.5 / 3]]])
-    torch.testing.assert_close(sample(level, places)[0, :, 0], torch.tensor([0.0, 11.0, 0.5]))
 
 
 def test_the_expected_iou_of_a_sure_mask_is_one_and_of_an_unsure_one_less() -> None:
