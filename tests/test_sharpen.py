@@ -145,6 +145,7 @@ def test_everything_done_to_a_sharp_mask_works(session: sw.Session) -> None:
     session.refine()
     assert session.prompt.mask_crop == crop
     assert session.chosen.crop == crop
+    session.click(810, 1100)
     session.click(1900, 1200, label=0)  # The mask prompt is brought to the image as a whole.
     assert session.chosen.crop is None
     item = session.accept("gear")

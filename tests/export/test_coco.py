@@ -49,7 +49,7 @@ def test_polygons_are_the_masks_again(shapes: sw.AnnotatedImage, photo_objects: 
 def test_simplified_polygons_are_close(photo_objects: sw.Session, tmp_path: Path) -> None:
     exact = sw.export.to_coco(photo_objects, segmentation="polygons")
     simple = sw.export.to_coco(photo_objects, tmp_path / "coco.json", segmentation="polygons", tolerance=1)
-    assert iou(read(tmp_path / "coco.json")[2], masks_of(photo_objects)).min() >= 0.98
+    assert iou(read(tmp_path / "coco.json")[2], masks_of(photo_objects)).min() >= 0.95
     assert len(json.dumps(simple)) < len(json.dumps(exact)) / 2
 
 
