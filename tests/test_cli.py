@@ -176,6 +176,7 @@ def test_everything(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def many(folder: Path, count: int) -> None:
+    """Write photos, at most 256, that differ: enough to keep a process busy until it is killed."""
     for n in range(count):
         Image.fromarray(np.full((300, 400, 3), n, np.uint8)).save(folder / f"{n}.png")
 
@@ -192,23 +193,23 @@ def wait_for_some(store: sw.EmbeddingStore, process: subprocess.Popen[str]) -> N
 
 
 def test_killed_in_the_middle_it_does_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    many(folder, 40)
+    many(folder, 80)
     store = sw.EmbeddingStore()
     with start("embed", folder) as process:
         wait_for_some(store, process)
         process.send_signal(signal.SIGKILL)
     before = {path: path.stat().st_mtime_ns for path in store.folder.glob("*/*.safetensors")}
-    assert 3 <= len(before) < 40
+    assert 3 <= len(before) < 80
     for path in before:
         sw.Embedding.load(path)
     assert main(["embed", str(folder)]) == 0
-    assert f"{40 - len(before)} done, {len(before)} done before" in capsys.readouterr().out
-    assert len(store) == 40
+    assert f"{80 - len(before)} done, {len(before)} done before" in capsys.readouterr().out
+    assert len(store) == 80
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl+C cannot be sent to one process there")
 def test_ctrl_c_leaves_nothing_half_written(folder: Path) -> None:
-    many(folder, 40)
+    many(folder, 256)
     store = sw.EmbeddingStore()
     with start("embed", folder) as process:
         wait_for_some(store, process)
@@ -218,6 +219,6 @@ def test_ctrl_c_leaves_nothing_half_written(folder: Path) -> None:
     assert err.rstrip().endswith("the same command does the rest")
     assert "Traceback" not in err
     found = [path for path in store.folder.rglob("*") if path.is_file()]
-    assert 3 <= len(found) < 40
+    assert 3 <= len(found) < 256
     for path in found:
         sw.Embedding.load(path)
