@@ -7,6 +7,7 @@ features, as in SAM 2 (arXiv 2408.00714), and maps of the prompt, as in networks
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import timm
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from sam_widget.model.config import TINY, TINY_VIT, TinyConfig
+from sam_widget.model.connected import asked_for, connected
 from sam_widget.model.mask_decoder import MaskDecoder, Mlp, per_prompt
 from sam_widget.model.prompt_maps import MAPS, PromptMaps, Resemblance, sample
 from sam_widget.model.sam import ImageFeatures, Sam
@@ -181,6 +183,41 @@ class Tiny(Sam):
         finest, fine, embedding = self.image_encoder.forward_features(self.standardised(pixels))
         return ImageFeatures(self.for_decoder(embedding), (self.for_decoder(finest), self.for_decoder(fine)))
 
+    def decode(
+        self,
+        image: Tensor,
+        *,
+        high_resolution: tuple[Tensor, ...] = (),
+        points: Tensor | None = None,
+        labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        masks: Tensor | None = None,
+        mask_decoder: Callable[..., tuple[Tensor, Tensor]] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Decode as `Sam.decode` does; once trained, keep to what is connected to the prompt."""
+        logits, scores = super().decode(
+            image,
+            high_resolution=high_resolution,
+            points=points,
+            labels=labels,
+            boxes=boxes,
+            masks=masks,
+            mask_decoder=mask_decoder,
+        )
+        if self.training:
+            return logits, scores
+        points, boxes = self._in_unit_square(points, boxes)
+        asked = asked_for(points, labels, boxes, masks, batch=len(logits), side=logits.shape[-1])
+        return connected(logits, asked), scores
+
+    def _in_unit_square(self, points: Tensor | None, boxes: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """Return points and boxes in [0, 1]. As for the prompt encoder, points are pixels' indices, boxes edges."""
+        side = self.config.image_size
+        return (
+            None if points is None else (points.float() + 0.5) / side,
+            None if boxes is None else boxes.float() / side,
+        )
+
     def see_prompts(
         self,
         features: ImageFeatures,
@@ -193,10 +230,7 @@ class Tiny(Sam):
         masks: Tensor | None,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Tell tokens (B, M, dim) what is found at their places, and pixels what the prompts say about them."""
-        side = self.config.image_size
-        # As the prompt encoder does it, points address pixels by their index, and boxes by their edges.
-        points = None if points is None else (points.float() + 0.5) / side
-        boxes = None if boxes is None else boxes.float() / side
+        points, boxes = self._in_unit_square(points, boxes)
         finest, fine = features.high_resolution
         batch = len(sparse)
         alike = self.resemblance(fine, points, labels, boxes, masks, batch=batch)

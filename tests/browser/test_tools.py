@@ -255,6 +255,10 @@ def test_objects_are_edited_merged_subtracted_and_recoloured(notebook: Open) -> 
     expect(view.objects).to_have_count(2)
     assert hand.ask("w.objects[0].area") == areas[0]
     view.press("Control+z")
+    expect(view.objects).to_have_count(3)
+    merged = view.root.get_by_role("checkbox", name="Mark at 110")
+    expect(merged).to_be_checked()  # What was merged stays marked, and is the first to be.
+    merged.uncheck()
     for name in ("at 200", "at 110"):
         view.root.get_by_role("checkbox", name=f"Mark {name}").check()
     area = hand.ask("w.objects[0].area")

@@ -1,0 +1,66 @@
+"""What is meant by a prompt is connected to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.ndimage import label
+from torch import Tensor
+
+# Cells that touch at a corner belong together.
+_NEIGHBOURS = np.ones((3, 3))
+
+
+def connected(logits: Tensor, asked: Tensor) -> Tensor:
+    """Take out of masks what is not connected to what was asked for.
+
+    A small model finds what looks like the clicked thing wherever it is; a person means the one that was clicked. Where
+    no part of a mask was asked for, it stays as it is.
+
+    Args:
+        logits: (B, N, h, w) of N masks for each of B prompts.
+        asked: (B, h, w) bool, true at foreground clicks, in boxes, and where a mask was given.
+
+    Returns:
+        The logits (B, N, h, w), those of parts that were not asked for with the opposite sign.
+    """
+    kept = logits.clone()
+    masks, wanted = (logits > 0).cpu().numpy(), asked.cpu().numpy()
+    for prompt, candidate in np.ndindex(masks.shape[:2]):
+        parts, count = label(masks[prompt, candidate], structure=_NEIGHBOURS)
+        meant = np.unique(parts[wanted[prompt]])
+        meant = meant[meant > 0]
+        if len(meant) in (0, count):
+            continue
+        other = torch.from_numpy((parts > 0) & ~np.isin(parts, meant)).to(logits.device)
+        kept[prompt, candidate] = torch.where(other, -logits[prompt, candidate], logits[prompt, candidate])
+    return kept
+
+
+def asked_for(
+    points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, masks: Tensor | None, *, batch: int, side: int
+) -> Tensor:
+    """Mark the cells (B, side, side) that prompts name: foreground clicks, boxes, a mask.
+
+    Args:
+        points: (B, N, 2) x, y in [0, 1] of the model input.
+        labels: (B, N) 1 foreground, 0 background, -1 padding.
+        boxes: (B, 4) in [0, 1].
+        masks: (B, 1, side, side) logits.
+        batch: B.
+        side: Side of the masks, in cells.
+    """
+    given = next((prompt for prompt in (points, boxes, masks) if prompt is not None), None)
+    asked = torch.zeros(batch, side, side, dtype=torch.bool, device=None if given is None else given.device)
+    if points is not None and labels is not None:
+        cells = (points * side).long().clamp(0, side - 1)
+        prompts, numbers = torch.nonzero(labels == 1, as_tuple=True)
+        there = cells[prompts, numbers]
+        asked[prompts, there[:, 1], there[:, 0]] = True
+    if boxes is not None:
+        at = (torch.arange(side, device=boxes.device) + 0.5) / side
+        x0, y0, x1, y1 = boxes[:, :, None].unbind(1)
+        asked |= ((at > y0) & (at < y1))[:, :, None] & ((at > x0) & (at < x1))[:, None, :]
+    if masks is not None:
+        asked |= masks[:, 0] > 0
+    return asked
