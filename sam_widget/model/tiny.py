@@ -7,7 +7,6 @@ features, as in SAM 2 (arXiv 2408.00714), and maps of the prompt, as in networks
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import timm
@@ -183,31 +182,15 @@ class Tiny(Sam):
         finest, fine, embedding = self.image_encoder.forward_features(self.standardised(pixels))
         return ImageFeatures(self.for_decoder(embedding), (self.for_decoder(finest), self.for_decoder(fine)))
 
-    def decode(
-        self,
-        image: Tensor,
-        *,
-        high_resolution: tuple[Tensor, ...] = (),
-        points: Tensor | None = None,
-        labels: Tensor | None = None,
-        boxes: Tensor | None = None,
-        masks: Tensor | None = None,
-        mask_decoder: Callable[..., tuple[Tensor, Tensor]] | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    def decode(self, image: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
         """Decode as `Sam.decode` does; once trained, keep to what is connected to the prompt."""
-        logits, scores = super().decode(
-            image,
-            high_resolution=high_resolution,
-            points=points,
-            labels=labels,
-            boxes=boxes,
-            masks=masks,
-            mask_decoder=mask_decoder,
-        )
+        logits, scores = super().decode(image, **given)
         if self.training:
             return logits, scores
-        points, boxes = self._in_unit_square(points, boxes)
-        asked = asked_for(points, labels, boxes, masks, batch=len(logits), side=logits.shape[-1])
+        points, boxes = self._in_unit_square(given.get("points"), given.get("boxes"))
+        asked = asked_for(
+            points, given.get("labels"), boxes, given.get("masks"), batch=len(logits), side=logits.shape[-1]
+        )
         return connected(logits, asked), scores
 
     def _in_unit_square(self, points: Tensor | None, boxes: Tensor | None) -> tuple[Tensor | None, Tensor | None]:

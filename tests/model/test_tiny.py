@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import label
 
+from sam_widget import load_model, sample
 from sam_widget.model.config import TINY
+from sam_widget.model.sam import Sam
 from sam_widget.model.tiny import Tiny, _cells, expected_iou
 
 
@@ -60,3 +64,18 @@ def test_prompts_of_several_images_are_answered_one_by_one(model: Tiny) -> None:
         )
         torch.testing.assert_close(one[0], masks[k], atol=1e-3, rtol=1e-3)
         torch.testing.assert_close(score[0], scores[k], atol=1e-4, rtol=1e-3)
+
+
+def test_masks_keep_to_what_is_connected_to_the_click() -> None:
+    model = load_model("tiny")
+    pixels = torch.from_numpy(sample("coffee")).permute(2, 0, 1)[None, :, :, :384].float()
+    with torch.inference_mode():
+        features = model.encode(pixels[:, :, :384])
+        given = {"points": torch.tensor([[[200.0, 150.0]]]), "labels": torch.tensor([[1]])}
+        cut = model.decode(features.embedding, high_resolution=features.high_resolution, **given)[0][0]
+        whole = Sam.decode(model, features.embedding, high_resolution=features.high_resolution, **given)[0][0]
+    clicked = (150 // 4, 200 // 4)
+    parts = [label(mask > 0, structure=np.ones((3, 3)))[1] for mask in cut.numpy() if mask[clicked] > 0]
+    assert parts
+    assert set(parts) == {1}
+    assert (whole > 0).sum() > (cut > 0).sum(), "or this photo shows nothing"
