@@ -19,7 +19,7 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from sam_widget.model.config import TINY, TINY_VIT, TinyConfig
 from sam_widget.model.connected import asked_for, connected
-from sam_widget.model.mask_decoder import MaskDecoder, Mlp, per_prompt
+from sam_widget.model.mask_decoder import MaskDecoder, Mlp, in_order, per_prompt
 from sam_widget.model.prompt_maps import MAPS, PromptMaps, Resemblance, sample
 from sam_widget.model.sam import ImageFeatures, Sam
 
@@ -129,9 +129,7 @@ class TinyMaskDecoder(MaskDecoder):
         pixels = second(pixels).view(batch, height * width * 16, -1)
         pixels = relu(pixels + per_prompt(_cells(finest, 2), batch) + self.finest_maps(raw))  # (B, g*g * 16, finest)
         pixels = torch.cat([pixels, raw], dim=2)
-        masks = self.hypernetworks(mask_tokens) @ pixels.transpose(1, 2)
-        ordered = masks.view(batch, -1, height, width, 2, 2, 2, 2).permute(0, 1, 2, 4, 6, 3, 5, 7)
-        return ordered.reshape(batch, -1, 4 * height, 4 * width)
+        return in_order(self.hypernetworks(mask_tokens) @ pixels.transpose(1, 2), height, width)
 
 
 def _cells(features: Tensor, levels: int) -> Tensor:
