@@ -1,4 +1,4 @@
-"""One command a stage: `python -m sam_widget.learn {scenes,pretrain,train,export,reconstruct,evaluate} --help`."""
+"""A command a stage: `python -m sam_widget.learn {scenes,pretrain,train,compare,export,reconstruct,evaluate} -h`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import dataclasses
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from sam_widget.errors import SamWidgetError
 
@@ -31,9 +32,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train.add_argument("--device", default="cpu")
     train.add_argument("--workers", type=int, default=1, help="processes that render")
     train.add_argument("--threads", type=int, help="threads that compute")
-    for name, default in _config_defaults().items():
-        train.add_argument(f"--{name.replace('_', '-')}", type=type(default), help=f"default {default}")
+    _add_options(train, _training())
     train.set_defaults(run=_train)
+
+    compare = commands.add_parser(
+        "compare", help="train networks alike and measure them, or go on with that: which is the best?"
+    )
+    compare.add_argument("folder", type=Path, help="where each network's run is kept")
+    compare.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
+    compare.add_argument(
+        "--networks", nargs="+", metavar="NETWORK", help="default: those that differ in the trunk alone"
+    )
+    compare.add_argument("--photos", type=Path, help="folder as `evaluate` takes it")
+    compare.add_argument("--unseen", type=int, default=40, help="scenes to measure on")
+    compare.add_argument("--device", default="cpu")
+    compare.add_argument("--workers", type=int, default=0, help="processes that render")
+    compare.add_argument("--threads", type=int, help="threads that compute")
+    _add_options(compare, _budget())
+    compare.set_defaults(run=_compare)
 
     pretrain = commands.add_parser(
         "pretrain", help="pre-train a masked autoencoder, or go on from FOLDER/checkpoint.pt"
@@ -43,8 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pretrain.add_argument("--device", default="cpu")
     pretrain.add_argument("--workers", type=int, default=0, help="processes that cut and recolour")
     pretrain.add_argument("--threads", type=int, help="threads that compute")
-    for name, default in _pretrain_defaults().items():
-        pretrain.add_argument(f"--{name.replace('_', '-')}", type=type(default), help=f"default {default}")
+    _add_options(pretrain, _pretrain_defaults())
     pretrain.add_argument("--norm-pix-loss", action="store_true", help="predict each patch's pixels standardised")
     pretrain.set_defaults(run=_pretrain)
 
@@ -99,10 +114,26 @@ def _needs_extra() -> int:
     return 1
 
 
-def _config_defaults() -> dict[str, int | float]:
+def _add_options(parser: argparse.ArgumentParser, defaults: dict[str, Any]) -> None:
+    for name, default in defaults.items():
+        kind, said = (float, "the network's own") if default is None else (type(default), default)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=f"default {said}")
+
+
+def _given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def _training() -> dict[str, Any]:
     from sam_widget.learn.train import TrainConfig
 
-    return {field.name: getattr(TrainConfig(), field.name) for field in dataclasses.fields(TrainConfig)}
+    return dataclasses.asdict(TrainConfig())
+
+
+def _budget() -> dict[str, Any]:
+    from sam_widget.learn.compare import BUDGET
+
+    return {name: value for name, value in dataclasses.asdict(BUDGET).items() if name != "network"}
 
 
 def _pretrain_defaults() -> dict[str, int | float]:
@@ -129,7 +160,7 @@ def _train(options: argparse.Namespace) -> None:
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    given = {name: getattr(options, name) for name in _config_defaults() if getattr(options, name) is not None}
+    given = _given(options, _training())
     checkpoint = options.folder / "checkpoint.pt"
     if checkpoint.exists():
         trainer = Trainer.resume(checkpoint, device=options.device, **given)
@@ -139,6 +170,27 @@ def _train(options: argparse.Namespace) -> None:
     trainer.run(options.folder, options.cache, workers=options.workers)
 
 
+def _compare(options: argparse.Namespace) -> None:
+    import torch
+
+    from sam_widget.learn.compare import BUDGET, NETWORKS, compare, table
+    from sam_widget.learn.evaluate import samples
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    results = compare(
+        options.folder,
+        options.cache,
+        names=options.networks or NETWORKS,
+        budget=dataclasses.replace(BUDGET, **_given(options, _budget())),
+        scenes=options.unseen,
+        photos=list(samples(options.photos)) if options.photos else (),
+        workers=options.workers,
+        device=options.device,
+    )
+    print(table(results))
+
+
 def _pretrain(options: argparse.Namespace) -> None:
     import torch
 
@@ -146,7 +198,7 @@ def _pretrain(options: argparse.Namespace) -> None:
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    given = {name: getattr(options, name) for name in _pretrain_defaults() if getattr(options, name) is not None}
+    given = _given(options, _pretrain_defaults())
     default = PretrainConfig()
     sizes = {name: given.pop(name) for name in list(given) if hasattr(default.mae, name)}
     checkpoint = options.folder / "checkpoint.pt"

@@ -25,9 +25,9 @@ from sam_widget.learn.curves import draw_curves
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
 from sam_widget.learn.keeping import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.losses import Affinity, promptable_loss
+from sam_widget.learn.networks import begin_trunk, network, trunk_of
 from sam_widget.learn.prompting import corrections, first_prompts, sample_targets
-from sam_widget.learn.trunk import pretrained_trunk
-from sam_widget.model.config import TINY, TINY_VIT
+from sam_widget.model.config import TinyConfig
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.mask_decoder import Attention
 from sam_widget.model.sam import ImageFeatures, Sam
@@ -39,7 +39,7 @@ class TrainConfig:
     """All that decides the outcome of a run; it is saved in the checkpoint and printed in the model card.
 
     Attributes:
-        network: "tiny", or "tiny_vit", a plain ViT of the same size.
+        network: "tiny", or another of `networks.NETWORKS`.
         image_size: Side of the training images, in pixels.
         scene_size: Side of the rendered scenes that images are cropped from.
         scenes: Number of distinct scenes.
@@ -57,7 +57,8 @@ class TrainConfig:
         box_share: Share of steps that start from a box rather than a click.
         mask_share: Share of steps whose corrections are also given the mask so far.
         learning_rate: Peak learning rate of AdamW.
-        trunk_rate: Learning rate of a pre-trained trunk, relative to that; at 0 the trunk stays as it is.
+        trunk_rate: Learning rate of the trunk, relative to that; at 0 the trunk stays as it is. By default the
+            network's own.
         warmup_steps: Steps of linear warm-up, before cosine decay to 2% of the peak.
         weight_decay: Of matrices; vectors are not decayed.
         ema: Decay of the averaged weights, which are the ones exported.
@@ -79,7 +80,7 @@ class TrainConfig:
     box_share: float = 0.45
     mask_share: float = 0.5
     learning_rate: float = 8e-4
-    trunk_rate: float = 0.0
+    trunk_rate: float | None = None
     warmup_steps: int = 100
     weight_decay: float = 0.05
     ema: float = 0.998
@@ -107,11 +108,10 @@ def build(config: TrainConfig) -> Sam:
     Raises:
         ModelError: There is no such network.
     """
-    if config.network == "tiny":
-        return Tiny(dataclasses.replace(TINY, image_size=config.image_size))
-    if config.network == "tiny_vit":
-        return Sam(dataclasses.replace(TINY_VIT, image_size=config.image_size), name="tiny_vit")
-    raise ModelError(f"unknown network {config.network!r}; expected tiny or tiny_vit")
+    sizes = dataclasses.replace(network(config.network).config, image_size=config.image_size)
+    if isinstance(sizes, TinyConfig):
+        return Tiny(sizes, name=config.network)
+    return Sam(sizes, name=config.network)
 
 
 class Trainer:
@@ -126,7 +126,7 @@ class Trainer:
             device: Where to compute.
         """
         torch.manual_seed(config.seed)
-        self.config, self.device = config, torch.device(device)
+        self.config, self.device, self.network = config, torch.device(device), network(config.network)
         self.model = build(config)
         if start is not None:
             weights = {name: value.float() for name, value in load_file(start).items()}
@@ -134,19 +134,20 @@ class Trainer:
             self.model.load_state_dict(self.model.state_dict() | resample_positions(weights, self.model.config))
         else:
             align_attention(self.model)
-            if isinstance(self.model, Tiny):
-                self.model.image_encoder.trunk.load_state_dict(pretrained_trunk(self.model.config))
+            begin_trunk(self.model, self.network.begins)
         self.affinity = Affinity(self.model.config.prompt_dim)
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.model.to(self.device)
         self.affinity.to(self.device)
         self.average = {name: value.to(self.device) for name, value in self.average.items()}
+        self.trunk = trunk_of(self.model)
+        rate = self.network.trunk_rate if config.trunk_rate is None else config.trunk_rate
         trunk = list(self.trunk.parameters()) if self.trunk is not None else []
         for parameter in trunk:
-            parameter.requires_grad_(config.trunk_rate > 0)
+            parameter.requires_grad_(rate > 0)
         theirs = {id(parameter) for parameter in trunk}
         ours = [p for p in (*self.model.parameters(), *self.affinity.parameters()) if id(p) not in theirs]
-        groups = [(ours, 1.0), (trunk, config.trunk_rate)] if config.trunk_rate > 0 else [(ours, 1.0)]
+        groups = [(ours, 1.0), (trunk, rate)] if trunk and rate > 0 else [(ours, 1.0)]
         self.optimizer = torch.optim.AdamW(
             [
                 group
@@ -197,8 +198,8 @@ class Trainer:
 
     def export(self, path: Path) -> None:
         """Write the averaged weights as half-precision safetensors: what the package ships."""
-        shipped = TINY if self.config.network == "tiny" else TINY_VIT
-        weights = resample_positions({name: value.cpu() for name, value in self.average.items()}, shipped)
+        weights = {name: value.cpu() for name, value in self.average.items()}
+        weights = resample_positions(weights, self.network.config)
         weights = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
         weights = {name: value.contiguous() for name, value in weights.items()}
         save_file(weights, path, metadata={"format": "pt"})
@@ -242,17 +243,12 @@ class Trainer:
         progress = (self.step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
         return config.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
 
-    @property
-    def trunk(self) -> nn.Module | None:
-        """The pre-trained part of the image encoder, if it has one."""
-        return self.model.image_encoder.trunk if isinstance(self.model, Tiny) else None
-
     def train_step(self, batches: Sequence[Batch]) -> tuple[float, float, float, float, float]:
         """Take one optimiser step; return loss, affinity loss, and mean IoU at first and last round, and oracle."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate() * group["relative"]
         self.model.train()
-        if self.trunk is not None:
+        if self.trunk is not None and self.network.begins != "random":
             self.trunk.eval()  # What its batch norms know of photos is better than what they would learn of scenes.
         self.optimizer.zero_grad(set_to_none=True)
         figures = torch.tensor([self._learn(batch, 1 / len(batches)) for batch in batches]).mean(0)

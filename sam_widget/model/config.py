@@ -155,12 +155,13 @@ class EfficientSamConfig(SamConfig):
 
 @dataclass(frozen=True)
 class TinyConfig(SamConfig):
-    """The sizes of the embedded model: a convolutional trunk and a feature pyramid in place of the ViT.
+    """The sizes of the embedded model: a trunk of four levels and a feature pyramid in place of SAM's ViT.
 
-    `embed_dim`, `depth`, `num_heads` and what else describes a ViT say nothing here.
+    `embed_dim`, `depth` and `num_heads` are those of a plain ViT, where that is the trunk; what else describes SAM's
+    says nothing here.
 
     Attributes:
-        trunk: timm's name of the trunk.
+        trunk: timm's name of the trunk, or "vit".
         context_depth: Pairs of a convolutional and an attention block on the embedding, in the neck.
         fine_dims: Channels of the features of stride 4 and 8 that the mask decoder adds while it upscales.
     """
@@ -196,6 +197,17 @@ MOBILE = TinyVitConfig()
 EFFICIENT_TI = EfficientSamConfig()
 EFFICIENT_S = EfficientSamConfig(embed_dim=384, num_heads=6)
 TINY = TinyConfig()
+# With trunks that were measured beside that one: the encoder of a masked autoencoder of the size of ours, and
+# convolutions followed by attention (EfficientViT, Cai et al., arXiv 2205.14756).
+TINY_PLAIN = TinyConfig(
+    trunk="vit",
+    embed_dim=192,
+    depth=8,
+    num_heads=6,
+    pixel_mean=SamConfig.pixel_mean,
+    pixel_std=SamConfig.pixel_std,
+)
+TINY_HYBRID = TinyConfig(trunk="efficientvit_b1")
 # A window of 16 x 16 tokens is the whole of a 256 px image and a quarter of a 512 px one: windowed blocks learned at
 # 256 px serve a larger model unchanged.
 TINY_VIT = SamConfig(

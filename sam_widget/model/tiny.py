@@ -1,4 +1,4 @@
-"""The embedded model: SAM's prompt encoder and mask decoder on a small convolutional trunk, for any machine.
+"""The embedded model: SAM's prompt encoder and mask decoder on a small trunk, for any machine.
 
 It differs from SAM where little data and little computing ask for it. While it upscales, the mask decoder sees finer
 features, as in SAM 2 (arXiv 2408.00714), and maps of the prompt, as in networks that take clicks with the image
@@ -7,6 +7,7 @@ features, as in SAM 2 (arXiv 2408.00714), and maps of the prompt, as in networks
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import timm
@@ -22,18 +23,18 @@ from sam_widget.model.connected import asked_for, connected
 from sam_widget.model.mask_decoder import MaskDecoder, Mlp, in_order, per_prompt
 from sam_widget.model.prompt_maps import MAPS, PromptMaps, Resemblance, sample
 from sam_widget.model.sam import ImageFeatures, Sam
+from sam_widget.model.vit_trunk import VitTrunk
 
 # Places inside a box whose features are averaged, on a side.
 BOX_SAMPLES = 7
 
 
 class TinyEncoder(nn.Module):
-    """A timm trunk and a feature pyramid (arXiv 1612.03144) with some global context at stride 16."""
+    """A trunk and a feature pyramid (arXiv 1612.03144) with some global context at stride 16."""
 
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
-        self.trunk: Any = timm.create_model(config.trunk, features_only=True, out_indices=(1, 2, 3, 4))
-        finest, fine, middle, coarse = self.trunk.feature_info.channels()  # of strides 4, 8, 16, 32
+        self.trunk, (finest, fine, middle, coarse) = trunk(config)
         dim, (finest_dim, fine_dim) = config.prompt_dim, config.fine_dims
         self.coarse = nn.Conv2d(coarse, dim, kernel_size=1)
         self.middle = nn.Conv2d(middle, dim, kernel_size=1)
@@ -63,6 +64,16 @@ class TinyEncoder(nn.Module):
         fine = self.fine_block(self.fine(fine) + _doubled(self.to_fine(embedding)))
         finest = self.finest_block(self.finest(finest) + _doubled(self.to_finest(fine)))
         return finest, fine, embedding
+
+
+def trunk(config: TinyConfig) -> tuple[Any, Sequence[int]]:
+    """Build a trunk, (B, 3, S, S) to a list of features of strides 4, 8, 16 and 32; return it and their channels."""
+    if config.trunk == "vit":
+        vit = VitTrunk(config)
+        return vit, vit.channels
+    # Counted from the end: some trunks begin with features of stride 2, others with those of stride 4.
+    network: Any = timm.create_model(config.trunk, features_only=True, out_indices=(-4, -3, -2, -1))
+    return network, network.feature_info.channels()
 
 
 def _doubled(features: Tensor) -> Tensor:

@@ -1,0 +1,194 @@
+"""Which network learns most from the same training? Each is trained, measured on what it never saw, and timed.
+
+The same training is the same scenes, augmentation, prompts, seed and number of steps, however long these take.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sam_widget.learn.evaluate import REPORTED, ModelMethod, Sample, evaluate
+from sam_widget.learn.networks import trunk_of
+from sam_widget.learn.scenes import render_scene
+from sam_widget.learn.train import TrainConfig, Trainer
+from sam_widget.masks import iou
+from sam_widget.model.image_encoder import resample_positions
+from sam_widget.model.sam import Sam
+from sam_widget.photos import sample
+from sam_widget.predictor import Predictor
+
+NETWORKS = ("tiny", "tiny_mae", "tiny_plain", "tiny_hybrid", "tiny_random")
+"""What differs in nothing but the trunk of the image encoder and the weights that it begins with."""
+BUDGET = TrainConfig(batch_size=4, steps=320, affinity_steps=60, balanced_steps=130, warmup_steps=30)
+"""Training that takes a processor core about ten minutes."""
+UNSEEN = 500_000_000
+"""Seeds of scenes from here on are no training's: those are its seed * 1,000,003 + index."""
+PHOTO = (1024, 768)
+"""Size of the photo that is embedded for the time it takes."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a network.
+
+    Attributes:
+        name: Of the network.
+        steps: It was trained for.
+        seconds: Of a training step, the median.
+        parameters: Of the model, in all and of its trunk.
+        scenes: Mean IoU on unseen scenes after each of `REPORTED` clicks, and from the box.
+        photos: The same on photos, or nothing where there were none.
+        embed: Seconds to embed a photo of size `PHOTO` at the size the network is meant for, the median.
+        decode: Seconds of a click on it, masks at the photo's size included, the median.
+    """
+
+    name: str
+    steps: int
+    seconds: float
+    parameters: tuple[int, int]
+    scenes: list[float]
+    photos: list[float]
+    embed: float
+    decode: float
+
+
+def compare(
+    folder: Path,
+    cache: Path,
+    *,
+    names: Sequence[str] = NETWORKS,
+    budget: TrainConfig = BUDGET,
+    scenes: int = 40,
+    photos: Sequence[Sample] = (),
+    workers: int = 0,
+    device: str = "cpu",
+) -> list[Result]:
+    """Train and measure networks one after the other; go on where an earlier call with the same budget stopped.
+
+    Args:
+        folder: Where each network's run is kept, in a folder of its name, with `result.json` once it is measured.
+        cache: Where rendered scenes are kept.
+        names: Of the networks.
+        budget: How each is trained; its `network` says nothing here.
+        scenes: Number of unseen scenes.
+        photos: Photos with human masks.
+        workers: Processes that render and augment.
+        device: Where to compute.
+
+    Raises:
+        ModelError: There is no such network, or a checkpoint is none of training.
+    """
+    unseen = unseen_scenes(scenes, size=budget.scene_size)
+    results = []
+    for name in names:
+        config = dataclasses.replace(budget, network=name)
+        kept = folder / name / "result.json"
+        if kept.exists():
+            result = Result(**json.loads(kept.read_text(encoding="utf-8")))
+            if result.steps == config.steps and bool(result.photos) == bool(photos):
+                results.append(result)
+                continue
+        checkpoint = folder / name / "checkpoint.pt"
+        if checkpoint.exists():
+            trainer = Trainer.resume(checkpoint, device=device, **dataclasses.asdict(config))
+        else:
+            trainer = Trainer(config, device=device)
+        trainer.run(folder / name, cache, workers=workers, save_every=20)
+        results.append(measure(trainer, folder / name, unseen, photos))
+        kept.write_text(json.dumps(dataclasses.asdict(results[-1]), indent=2), encoding="utf-8")
+    return results
+
+
+def measure(trainer: Trainer, folder: Path, scenes: Sequence[Sample], photos: Sequence[Sample]) -> Result:
+    """Measure what a run in a folder has trained."""
+    model, trunk = averaged(trainer, image_size=trainer.config.image_size), trunk_of(trainer.model)
+    embed, decode = speed(averaged(trainer, image_size=trainer.network.config.image_size))
+    with (folder / "log.csv").open(encoding="utf-8") as file:
+        minutes = [float(row["minutes"]) for row in csv.DictReader(file)]
+    return Result(
+        name=trainer.config.network,
+        steps=trainer.step,
+        seconds=60 * statistics.median(np.diff([0.0, *minutes]).tolist()),
+        parameters=(_count(trainer.model), 0 if trunk is None else _count(trunk)),
+        scenes=_reached(model, scenes),
+        photos=_reached(model, photos),
+        embed=embed,
+        decode=decode,
+    )
+
+
+def averaged(trainer: Trainer, *, image_size: int) -> Sam:
+    """Return the model of a run with its averaged weights, for another image size, ready to answer."""
+    config = dataclasses.replace(trainer.network.config, image_size=image_size)
+    model = type(trainer.model)(config, name=trainer.config.network)
+    model.load_state_dict(resample_positions(trainer.average, config))
+    return model.to(trainer.device).eval().requires_grad_(requires_grad=False)
+
+
+def _count(model: object) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())  # type: ignore[attr-defined]
+
+
+def _reached(model: Sam, data: Sequence[Sample]) -> list[float]:
+    if not data:
+        return []
+    figures = evaluate(ModelMethod(Predictor(model)), data)
+    return [*(float(figures.after(clicks).mean()) for clicks in REPORTED), float(np.mean(figures.box))]
+
+
+def unseen_scenes(count: int, *, size: int) -> list[Sample]:
+    """Render scenes that no training uses, with up to two wholes of each that are neither tiny nor all of it."""
+    data = []
+    for seed in range(UNSEEN, UNSEEN + count):
+        scene = render_scene(seed, size=size)
+        wholes = [scene.labels[2] == label for label in np.unique(scene.labels[2])]
+        fitting = [mask for mask in wholes if 0.02 <= mask.mean() <= 0.5]
+        data += [Sample(f"{seed}", scene.image, mask) for mask in fitting[:2]]
+    return data
+
+
+def speed(model: Sam, *, repeats: int = 9) -> tuple[float, float]:
+    """Return the median seconds to embed a photo, and to answer a click on it with masks of its size."""
+    photo = cv2.resize(sample("coffee"), PHOTO, interpolation=cv2.INTER_AREA)
+    predictor = Predictor(model)
+    embeds, decodes = [], []
+    for turn in range(repeats + 1):
+        shifted = np.roll(photo, turn, axis=1)  # Of a photo that it has seen, the predictor knows the embedding.
+        started = time.perf_counter()
+        embedding = predictor.embed(shifted)
+        embedded = time.perf_counter()
+        answer = predictor.predict(embedding, points=[(500 + turn, 400)], labels=[1])
+        iou(answer.masks[0], answer.masks[1])  # Masks are made when they are asked for.
+        decodes.append(time.perf_counter() - embedded)
+        embeds.append(embedded - started)
+    return statistics.median(embeds[1:]), statistics.median(decodes[1:])
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return the results as a Markdown table."""
+    clicks = [f"{n} click{'s' * (n > 1)}" for n in REPORTED]
+    head = ["", *(f"{kind}: {prompt}" for kind in ("scenes", "photos") for prompt in (*clicks, "box"))]
+    head += ["embed", "decode", "parameters", "of the trunk", "s a step"]
+    rows = [
+        [
+            result.name,
+            *(f"{value:.3f}" for value in result.scenes),
+            *([f"{value:.3f}" for value in result.photos] or ["-"] * (len(REPORTED) + 1)),
+            f"{1000 * result.embed:.0f} ms",
+            f"{1000 * result.decode:.0f} ms",
+            *(f"{count / 1e6:.1f} M" for count in result.parameters),
+            f"{result.seconds:.2f}",
+        ]
+        for result in results
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))

