@@ -80,12 +80,14 @@ class TrainingSet(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         return self.length
 
     def __getitem__(self, position: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        position += self.start
-        rng = np.random.default_rng((self.seed, position))
-        epoch, within = divmod(position, self.cache.count)
+        rng = np.random.default_rng((self.seed, position + self.start))
+        return augment(*self.scene(position), rng, size=self.image_size)
+
+    def scene(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scene at a position as it was rendered: (S, S, 3) and (3, S, S)."""
+        epoch, within = divmod(position + self.start, self.cache.count)
         order = np.random.default_rng((self.seed, epoch, 7)).permutation(self.cache.count)
-        image, labels = self.cache[int(order[within])]
-        return augment(image, labels, rng, size=self.image_size)
+        return self.cache[int(order[within])]
 
 
 def augment(
@@ -141,13 +143,14 @@ def batches(dataset: TrainingSet, *, batch_size: int, workers: int) -> Iterator[
         num_workers=workers,
         drop_last=True,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
     )
     for pixels, labels, valid in loader:
         yield Batch(pixels, labels, valid)
 
 
-def _one_thread(_: int) -> None:
+def one_thread(_: int) -> None:
+    """Make a worker of a loader modest."""
     os.nice(10)  # The training step is what everything waits for: rendering takes the time between.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from sam_widget.learn.curves import draw_curves
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
 from sam_widget.learn.keeping import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.losses import Affinity, promptable_loss
+from sam_widget.learn.mixing import mixed_batches
 from sam_widget.learn.networks import begin_trunk, network, trunk_of
 from sam_widget.learn.prompting import corrections, first_prompts, sample_targets
 from sam_widget.model.config import TinyConfig
@@ -62,6 +63,10 @@ class TrainConfig:
         warmup_steps: Steps of linear warm-up, before cosine decay to 2% of the peak.
         weight_decay: Of matrices; vectors are not decayed.
         ema: Decay of the averaged weights, which are the ones exported.
+        augmentation: Where scenes are cut and recoloured: by the processes that read them ("workers", see
+            `data.augment`), or on the device, where things of other scenes are pasted into them, too ("device", see
+            `mixing`). "auto" is the device unless that is the processor; a run keeps to what it began with.
+        paste_share: Share of the attempts at pasting that are made, on the device.
         seed: Fixes scenes, order, augmentation, prompts and initial weights.
     """
 
@@ -84,6 +89,8 @@ class TrainConfig:
     warmup_steps: int = 100
     weight_decay: float = 0.05
     ema: float = 0.998
+    augmentation: str = "auto"
+    paste_share: float = 0.5
     seed: int = 0
 
 
@@ -124,8 +131,15 @@ class Trainer:
             config: What to do.
             start: Weights (safetensors) to start from, of any image size, in place of random ones.
             device: Where to compute.
+
+        Raises:
+            ModelError: There is no such network or augmentation, or its weights are not there.
         """
         torch.manual_seed(config.seed)
+        if config.augmentation == "auto":
+            config = dataclasses.replace(config, augmentation="workers" if device == "cpu" else "device")
+        if config.augmentation not in ("workers", "device"):
+            raise ModelError(f"the augmentation is {config.augmentation!r}; expected auto, workers or device")
         self.config, self.device, self.network = config, torch.device(device), network(config.network)
         self.model = build(config)
         if start is not None:
@@ -210,18 +224,11 @@ class Trainer:
         """Train to the last step, writing `log.csv`, `checkpoint.pt` and `curves.png` into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         config = self.config
-        dataset = TrainingSet(
-            SceneCache(cache, count=config.scenes, size=config.scene_size, seed=config.seed),
-            image_size=config.image_size,
-            seed=config.seed,
-            length=(config.steps - self.step) * config.batch_size * config.accumulate,
-            start=self.step * config.batch_size * config.accumulate,
-        )
         log = folder / "log.csv"
         columns = ["step", "minutes", "lr", "loss", "affinity", "iou_first", "iou_last", "iou_oracle"]
         with log_from(log, columns, step=self.step) as (writer, file):
             started = time.monotonic()
-            stream = iter(batches(dataset, batch_size=config.batch_size, workers=workers))
+            stream = iter(self.batches(cache, workers=workers))
             while step := list(itertools.islice(stream, config.accumulate)):
                 figures = self.train_step(step)
                 now = time.monotonic()
@@ -234,6 +241,27 @@ class Trainer:
                     file.flush()
                     self.save(folder / "checkpoint.pt")
                     draw_curves(log, folder / "curves.png")
+
+    def batches(self, cache: Path, *, workers: int = 0) -> Iterator[Batch]:
+        """Yield the batches from the present step to the last, `accumulate` of them a step."""
+        config = self.config
+        a_step = config.batch_size * config.accumulate
+        dataset = TrainingSet(
+            SceneCache(cache, count=config.scenes, size=config.scene_size, seed=config.seed),
+            image_size=config.image_size,
+            seed=config.seed,
+            length=(config.steps - self.step) * a_step,
+            start=self.step * a_step,
+        )
+        if config.augmentation == "workers":
+            return batches(dataset, batch_size=config.batch_size, workers=workers)
+        return mixed_batches(
+            dataset,
+            batch_size=config.batch_size,
+            workers=workers,
+            device=self.device,
+            paste_share=config.paste_share,
+        )
 
     def learning_rate(self) -> float:
         """Return the learning rate of the present step: linear warm-up, cosine decay."""
