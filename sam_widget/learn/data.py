@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from sam_widget.learn.scenes import render_scene
-from sam_widget.learn.textures import atlas
+from sam_widget.learn.textures import atlas, photos
 
 # Images keep at least this share of the square, so that the model meets the padding of wide and of tall photos.
 SMALLEST_ASPECT = 0.6
@@ -137,6 +137,7 @@ def augment(
 def batches(dataset: TrainingSet, *, batch_size: int, workers: int) -> Iterator[Batch]:
     """Yield batches in order, rendered and augmented by `workers` processes."""
     atlas()  # Drawn once here, so that every worker inherits it.
+    photos()
     loader: DataLoader[Any] = DataLoader(
         dataset,
         batch_size=batch_size,

@@ -44,7 +44,7 @@ def mask_iou(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
 
 
 def promptable_loss(
-    logits: Tensor, scores: Tensor, targets: Tensor, valid: Tensor, *, balanced: float = 0.0
+    logits: Tensor, scores: Tensor, targets: Tensor, valid: Tensor, *, kept: Tensor | None = None, balanced: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of one round of B prompts, and the IoU (B, 4) each mask reached.
 
@@ -57,6 +57,7 @@ def promptable_loss(
         scores: (B, 4) predicted IoUs.
         targets: (B, m, m) in [0, 1].
         valid: (B, m, m), 1 inside the image.
+        kept: (B, 4, m, m), what the model makes of the logits once it is trained: what the scores are about.
         balanced: Share of `balanced_loss` in the mask loss, between 0 and 1; the rest is focal and dice loss.
     """
     targets, valid = targets[:, None].expand_as(logits), valid[:, None].expand_as(logits)
@@ -66,7 +67,7 @@ def promptable_loss(
     ambiguous = mask_loss[:, 1:]
     best_of_three = 0.9 * ambiguous.min(1).values + 0.1 * ambiguous.mean(1)
     with torch.no_grad():
-        reached = mask_iou(logits, targets, valid)
+        reached = mask_iou(logits if kept is None else kept, targets, valid)
     iou_loss = (scores - reached).square().mean(1)
     return (best_of_three + mask_loss[:, 0] + iou_loss).mean(), reached
 

@@ -1,11 +1,12 @@
-"""What is a surface made of? Natural colours, and materials that lay textures over them."""
+"""What is a surface made of? Natural colours, and materials that lay textures or pieces of photos over them."""
 
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from sam_widget.learn.textures import FAMILIES, Float, Rng, coloured, field
+from sam_widget.learn.photos import TRAINING
+from sam_widget.learn.textures import FAMILIES, Float, Rng, coloured, field, photos, seen
 
 COLOURS: dict[str, tuple[tuple[int, int, int], ...]] = {
     "sky": (
@@ -77,10 +78,34 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Print:
+    """A piece of a photo in place of a texture: what is in it varies as real surfaces do, and goes on at no border.
+
+    Attributes:
+        photo: Index into `textures.photos()`.
+        zoom: Photo pixels for one pixel at size 256.
+        angle: How far it is turned, in radians.
+        contrast: 1 leaves the photo's, 0 would be its mean colour alone.
+        own: Share of the photo's own colours; the rest is its brightness in the material's base colour.
+    """
+
+    photo: int
+    zoom: float
+    angle: float
+    contrast: float
+    own: float
+
+
+PRINTED = 0.4
+"""Share of materials that are pieces of photos."""
+
+
+@dataclass(frozen=True)
 class Material:
     """A surface: a base colour, texture layers that darken and lighten it, and perhaps a second colour in patches.
 
-    Colours are (3,) float32 in 0..1, gamma encoded, as is everything that is painted with them.
+    Colours are (3,) float32 in 0..1, gamma encoded, as is everything that is painted with them. Where there is a
+    `printed` piece of a photo, it takes the place of the first layer.
     """
 
     base: Float
@@ -92,6 +117,7 @@ class Material:
     edge: float = 2.0
     gloss: float = 0.0
     tilt: float = 0.0
+    printed: Print | None = None
 
 
 STUFF_FAMILIES: dict[str, tuple[str, ...]] = {
@@ -137,6 +163,17 @@ def _layer(rng: Rng, family: str, amplitude: float, *, grain: float | None = Non
     )
 
 
+def _print(rng: Rng, calm: float) -> Print:
+    shares = np.array([photo.share for photo in TRAINING])
+    return Print(
+        photo=int(rng.choice(len(shares), p=shares / shares.sum())),
+        zoom=float(np.exp(rng.uniform(np.log(0.25), np.log(1.5)))),
+        angle=float(rng.normal(0, 0.2) if rng.random() < 0.7 else rng.uniform(0, 2 * np.pi)),
+        contrast=calm * float(rng.uniform(0.25, 1.0)),
+        own=float(rng.uniform(0, 1)) if rng.random() < 0.7 else 1.0,
+    )
+
+
 def material(rng: Rng, stuff: str, *, tilt: float = 0.0, grain: float | None = None) -> Material:
     """A random material of this stuff. `grain` fixes the direction of its texture, `tilt` lays it on the ground."""
     families = STUFF_FAMILIES[stuff] if rng.random() > 1 / 8 else tuple(FAMILIES)
@@ -175,6 +212,7 @@ def material(rng: Rng, stuff: str, *, tilt: float = 0.0, grain: float | None = N
         edge=float(rng.uniform(0.8, 5)),
         gloss=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.25 else 0.0,
         tilt=tilt,
+        printed=_print(rng, calm) if rng.random() < PRINTED else None,
     )
 
 
@@ -218,14 +256,31 @@ def paint(rng: Rng, surface: Material, shape: tuple[int, int], *, scale: float =
             bend=bend,
         )
 
-    tone = lay(surface.layers[0]) * np.float32(surface.layers[0].amplitude)
-    for layer in surface.layers[1:]:
+    tone = np.zeros(shape, np.float32)
+    for layer in surface.layers[1:] if surface.printed else surface.layers:
         tone += lay(layer) * np.float32(layer.amplitude)
     light = cv2.exp(tone - np.float32(0.1))
     image = coloured(light, surface.base)
+    if surface.printed:
+        image *= _develop(rng, surface.printed, surface, shape, scale)
     if surface.accent is not None and surface.accent_layer is not None:
         mix = 0.5 + 0.5 * np.tanh(np.float32(surface.edge) * (lay(surface.accent_layer) - np.float32(surface.cover)))
         image += coloured(mix * light, surface.accent - surface.base)
     if np.abs(surface.tint).max() > 0.01:
         image += coloured(field(rng, "smooth", shape, zoom=1.0 / scale), surface.tint * surface.base.mean())
     return image
+
+
+def _develop(rng: Rng, printed: Print, surface: Material, shape: tuple[int, int], scale: float) -> Float:
+    """Cut a place out of a photo: (h, w, 3) factors on the base colour of a material, about 1 on average."""
+    zoom = printed.zoom / scale
+    piece = seen(rng, photos()[printed.photo], shape, zoom=zoom, angle=printed.angle, tilt=surface.tilt, wraps=False)
+    grey = np.asarray(cv2.cvtColor(piece, cv2.COLOR_RGB2GRAY), np.float32)
+    level = max(float(grey.mean()), 0.1)
+    factor = coloured(1 + np.float32(printed.contrast) * (grey / np.float32(level) - 1))
+    if printed.own > 0:
+        # As bright as the material on average, in the photo's colours.
+        middle = float(surface.base.mean())
+        own = middle / level * (np.float32(level) + np.float32(printed.contrast) * (piece - np.float32(level)))
+        factor += np.float32(printed.own) * (own / np.maximum(surface.base, 0.05) - factor)
+    return np.maximum(factor, 0.02, dtype=np.float32)

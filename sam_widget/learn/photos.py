@@ -1,4 +1,4 @@
-"""Which photos does pre-training see? Those that come with scikit-image, scikit-learn and matplotlib.
+"""Which photos does training see? Those that come with scikit-image, scikit-learn and matplotlib.
 
 All are free to use; labels they have none. The package's own sample photos (`sam_widget.photos`) come from the same
 sources and are held out: they show what a model makes of photos it has never seen.
@@ -23,11 +23,13 @@ class Photo:
         package: Where it lies, as an importable package.
         file: Its name there.
         credit: Who made it and under which terms.
+        share: How often surfaces in scenes are cut from it, relative to the others: few are of everyday things.
     """
 
     package: str
     file: str
     credit: str
+    share: float = 1.0
 
     def load(self) -> np.ndarray:
         """Read the photo: (H, W, 3) uint8 RGB."""
@@ -35,19 +37,19 @@ class Photo:
 
 
 TRAINING = (
-    Photo("sklearn.datasets.images", "china.jpg", "danielbuechele, CC BY 2.0"),
-    Photo("sklearn.datasets.images", "flower.jpg", "danielbuechele, CC BY 2.0"),
-    Photo("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "US Navy, public domain"),
+    Photo("sklearn.datasets.images", "china.jpg", "danielbuechele, CC BY 2.0", share=4),
+    Photo("sklearn.datasets.images", "flower.jpg", "danielbuechele, CC BY 2.0", share=4),
+    Photo("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "US Navy, public domain", share=4),
     Photo("skimage.data", "camera.png", "Lav Varshney, CC0"),
     Photo("skimage.data", "clock_motion.png", "Stefan van der Walt, public domain"),
     Photo("skimage.data", "coins.png", "Brooklyn Museum, no known copyright restrictions"),
-    Photo("skimage.data", "hubble_deep_field.jpg", "NASA, public domain"),
+    Photo("skimage.data", "hubble_deep_field.jpg", "NASA, public domain", share=0.3),
     Photo("skimage.data", "retina.jpg", "Mikael Häggström, CC0"),
     Photo("skimage.data", "brick.png", "cc0textures.com, CC0"),
     Photo("skimage.data", "grass.png", "Poly Haven, CC0"),
     Photo("skimage.data", "gravel.png", "cc0textures.com, CC0"),
 )
-"""What is trained on, besides rendered scenes."""
+"""What pre-training sees besides rendered scenes, and what surfaces in scenes are cut from."""
 
 
 def held_out() -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ All of it works on the low-resolution grid of the mask logits, for every prompt 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,6 +33,15 @@ class Prompts:
     points: Tensor
     labels: Tensor
     boxes: Tensor | None = None
+
+    def to(self, device: torch.device) -> dict[str, Any]:
+        """Return the prompts as `Sam.decode` takes them."""
+        clicked = self.points.shape[1] > 0
+        return {
+            "points": self.points.to(device) if clicked else None,
+            "labels": self.labels.to(device) if clicked else None,
+            "boxes": None if self.boxes is None else self.boxes.to(device),
+        }
 
     def add(self, points: Tensor, labels: Tensor) -> None:
         """Append one point each: (B, 2) and (B,)."""

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from sam_widget.learn.photos import TRAINING
+
 Float = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.uint8]
 Rng = np.random.Generator
@@ -170,6 +172,21 @@ def atlas() -> dict[str, tuple[tuple[Float, ...], ...]]:
     return tiles
 
 
+@cache
+def photos() -> tuple[tuple[Float, ...], ...]:
+    """Return the photos that come with dependencies as pyramids of halvings: (H, W, 3), 0..1, gamma encoded.
+
+    They serve as textures alone: whatever they show, nobody's labels of it are used.
+    """
+    pyramids = []
+    for photo in TRAINING:
+        levels = [photo.load().astype(np.float32) / 255]
+        for _ in range(3):
+            levels.append(np.asarray(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)))
+        pyramids.append(tuple(level.astype(np.float32, copy=False) for level in levels))
+    return tuple(pyramids)
+
+
 def field(
     rng: Rng,
     family: str,
@@ -204,15 +221,50 @@ def field(
         return cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
     pyramids = atlas()[family]
     pyramid = pyramids[int(rng.integers(len(pyramids)))]
+    wraps = family in {"smooth", "fractal", "rough", "grain", "ridged"}
+    return seen(
+        rng, pyramid, shape, zoom=zoom, angle=angle, stretch=stretch, tilt=tilt, bend=bend, wraps=wraps
+    )
+
+
+def seen(
+    rng: Rng,
+    pyramid: tuple[Float, ...],
+    shape: tuple[int, int],
+    *,
+    zoom: float,
+    angle: float | None = None,
+    stretch: float = 1.0,
+    tilt: float = 0.0,
+    bend: float = 0.0,
+    wraps: bool = True,
+) -> Float:
+    """See a random place of a tile, given as a pyramid of halvings, as `field` does.
+
+    Args:
+        rng: Where the offset and an unset angle come from.
+        pyramid: Tiles (H, W) or (H, W, 3), each half as large as the one before.
+        shape: (h, w) of the result.
+        zoom: As for `field`.
+        angle: As for `field`.
+        stretch: As for `field`.
+        tilt: As for `field`.
+        bend: As for `field`.
+        wraps: Whether the tile's borders fit each other; if not, it is mirrored there.
+
+    Returns:
+        (h, w) or (h, w, 3).
+    """
+    h, w = shape
     level = int(np.clip(np.floor(np.log2(max(zoom, 1e-3)) + 0.5), 0, len(pyramid) - 1))
     tile = pyramid[level]
     scale = zoom / 2**level
     turn = rng.uniform(0, 2 * np.pi) if angle is None else angle
     c, s = np.cos(turn), np.sin(turn)
-    ox, oy = rng.uniform(0, tile.shape[0], 2)
+    ox, oy = rng.uniform(0, tile.shape[:2])[::-1]
     # Result pixel -> tile pixel; the first tile axis runs along `turn`.
     matrix = np.array([[c * scale / stretch, s * scale / stretch, ox], [-s * scale, c * scale, oy], [0, 0, 1]])
-    border = cv2.BORDER_WRAP if family in {"smooth", "fractal", "rough", "grain", "ridged"} else cv2.BORDER_REFLECT
+    border = cv2.BORDER_WRAP if wraps else cv2.BORDER_REFLECT
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     if tilt > 0:
         # Rows near the top are far: x and y are divided by a depth that falls from 1 / (1 - tilt) to 1.

@@ -72,17 +72,17 @@ class TrainConfig:
 
     network: str = "tiny"
     image_size: int = 256
-    scene_size: int = 256
+    scene_size: int = 384
     scenes: int = 6_000
     steps: int = 4_000
     affinity_steps: int = 150
-    balanced_steps: int = 600
+    balanced_steps: int = 200
     batch_size: int = 8
     accumulate: int = 1
     prompts: int = 6
     rounds: int = 11
     learned_rounds: int = 2
-    box_share: float = 0.45
+    box_share: float = 0.4
     mask_share: float = 0.5
     learning_rate: float = 8e-4
     trunk_rate: float | None = None
@@ -319,25 +319,26 @@ class Trainer:
         mask: Tensor | None = None
         for turn in range(last):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=False), torch.set_grad_enabled(turn >= first):
+                given = prompts.to(self.device)
                 logits, scores = model.decode(
-                    features.embedding,
-                    high_resolution=features.high_resolution,
-                    points=prompts.points.to(self.device) if prompts.points.shape[1] else None,
-                    labels=prompts.labels.to(self.device) if prompts.points.shape[1] else None,
-                    boxes=None if prompts.boxes is None else prompts.boxes.to(self.device),
-                    masks=mask,
+                    features.embedding, high_resolution=features.high_resolution, **given, masks=mask
                 )
             logits, scores = logits.float(), scores.float()
+            kept = logits.detach()
+            if isinstance(model, Tiny):
+                kept = model.kept(kept, **given, masks=mask)
             best = 1 + scores[:, 1:].argmax(1)
             rows = torch.arange(len(best), device=best.device)
             if turn >= first:
                 done = (self.step - config.affinity_steps) / max(config.balanced_steps, 1)
                 balanced = max(0.0, 1 - done)
-                loss, reached = promptable_loss(logits, scores, targets_there, valid_there, balanced=balanced)
+                loss, reached = promptable_loss(
+                    logits, scores, targets_there, valid_there, kept=kept, balanced=balanced
+                )
                 losses.append(loss)
                 ious.append(float(reached[rows, best].mean()))
                 oracles.append(float(reached[:, 1:].amax(1).mean()))
-            chosen = logits[rows, best].detach()
+            chosen = kept[rows, best]
             if with_masks:
                 mask = chosen[:, None]
             if turn + 1 < last and not (with_masks and turn + 1 in resting):

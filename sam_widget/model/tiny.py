@@ -112,13 +112,18 @@ class TinyMaskDecoder(MaskDecoder):
     def forward(
         self, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor, high_resolution: tuple[Tensor, ...] = ()
     ) -> tuple[Tensor, Tensor]:
-        """Decode as `MaskDecoder.forward` does; see `masks_of` for `high_resolution`."""
+        """Decode as `MaskDecoder.forward` does; see `masks_of` for `high_resolution`.
+
+        Returns:
+            Mask logits (B, 4, 4g, 4g), and of the scores what the tokens say: (B, 4) logits, see `scores`.
+        """
         output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens, embedded = self.attend(output_tokens, image, image_pe, sparse, dense)
-        masks = self.masks_of(tokens[:, 1:], embedded, high_resolution)
-        certainty = expected_iou(masks.detach()).logit(eps=1e-3)
-        scores = self.iou_prediction_head(tokens[:, 0]) + self.score_of_certainty * certainty
-        return masks, scores.sigmoid()
+        return self.masks_of(tokens[:, 1:], embedded, high_resolution), self.iou_prediction_head(tokens[:, 0])
+
+    def scores(self, said: Tensor, masks: Tensor) -> Tensor:
+        """Return predicted IoUs (B, N) of masks (B, N, h, w), from what the tokens said (B, N) and how sure each is."""
+        return (said + self.score_of_certainty * expected_iou(masks).logit(eps=1e-3)).sigmoid()
 
     def masks_of(self, mask_tokens: Tensor, embedded: Tensor, high_resolution: tuple[Tensor, ...]) -> Tensor:
         """Upscale the image (B, dim, g, g), add finer features, return the masks (B, N, 4g, 4g) of N mask tokens.
@@ -175,6 +180,7 @@ class Tiny(Sam):
     """
 
     config: TinyConfig
+    mask_decoder: TinyMaskDecoder
 
     def __init__(self, config: TinyConfig, *, name: str = "tiny") -> None:
         super().__init__(config, name=name, encoder=TinyEncoder(config), decoder=TinyMaskDecoder(config))
@@ -192,15 +198,31 @@ class Tiny(Sam):
         return ImageFeatures(self.for_decoder(embedding), (self.for_decoder(finest), self.for_decoder(fine)))
 
     def decode(self, image: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
-        """Decode as `Sam.decode` does; once trained, keep to what is connected to the prompt."""
-        logits, scores = super().decode(image, **given)
+        """Decode as `Sam.decode` does; keep to what is connected to the prompt, and answer a box twice.
+
+        In training the logits are those of all parts (what is cut off would be told to come back), the scores those of
+        what is connected, and a box is answered once.
+        """
+        logits, kept, scores = self._decode(image, **given)
         if self.training:
             return logits, scores
-        points, boxes = self._in_unit_square(given.get("points"), given.get("boxes"))
-        asked = asked_for(
-            points, given.get("labels"), boxes, given.get("masks"), batch=len(logits), side=logits.shape[-1]
-        )
-        return connected(logits, asked), scores
+        if given.get("boxes") is not None and given.get("masks") is None:
+            first = kept[torch.arange(len(scores), device=scores.device), scores.argmax(1)]
+            _, kept, scores = self._decode(image, **{**given, "masks": first[:, None]})
+        return kept, scores
+
+    def _decode(self, image: Tensor, **given: Any) -> tuple[Tensor, Tensor, Tensor]:
+        logits, said = super().decode(image, **given)
+        kept = self.kept(logits.detach(), *(given.get(name) for name in ("points", "labels", "boxes", "masks")))
+        return logits, kept, self.mask_decoder.scores(said, kept)
+
+    def kept(
+        self, logits: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, masks: Tensor | None
+    ) -> Tensor:
+        """Return logits (B, N, 4g, 4g) short of what is not connected to a prompt, which is given as to `decode`."""
+        points, boxes = self._in_unit_square(points, boxes)
+        side = logits.shape[-1]
+        return connected(logits, asked_for(points, labels, boxes, masks, batch=len(logits), side=side))
 
     def _in_unit_square(self, points: Tensor | None, boxes: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """Return points and boxes in [0, 1]. As for the prompt encoder, points are pixels' indices, boxes edges."""
@@ -222,9 +244,9 @@ class Tiny(Sam):
         masks: Tensor | None,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Tell tokens (B, M, dim) what is found at their places, and pixels what the prompts say about them."""
+        batch = len(sparse)
         points, boxes = self._in_unit_square(points, boxes)
         finest, fine = features.high_resolution
-        batch = len(sparse)
         alike = self.resemblance(fine, points, labels, boxes, masks, batch=batch)
         maps = [
             torch.cat([of_level(level, points, labels, boxes, batch=batch), resembling], dim=1)
