@@ -222,9 +222,7 @@ def field(
     pyramids = atlas()[family]
     pyramid = pyramids[int(rng.integers(len(pyramids)))]
     wraps = family in {"smooth", "fractal", "rough", "grain", "ridged"}
-    return seen(
-        rng, pyramid, shape, zoom=zoom, angle=angle, stretch=stretch, tilt=tilt, bend=bend, wraps=wraps
-    )
+    return seen(rng, pyramid, shape, zoom=zoom, angle=angle, stretch=stretch, tilt=tilt, bend=bend, wraps=wraps)
 
 
 def seen(

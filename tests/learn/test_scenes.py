@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from sam_widget.learn.canvas import MAX_REGIONS, SMALLEST, Light, dissolve, relief
-from sam_widget.learn.materials import COLOURS, material, paint
+from sam_widget.learn.materials import COLOURS, Material, Print, material, paint
 from sam_widget.learn.scenes import LEVELS, Scene, contact_sheet, render_scene
 from sam_widget.learn.shapes import Pen
-from sam_widget.learn.textures import FAMILIES, field
+from sam_widget.learn.textures import FAMILIES, field, photos
 from sam_widget.learn.things import BUILDERS, EXTENT
 
 SEEDS = range(24)
@@ -154,6 +154,27 @@ def test_materials_paint_colours(stuff: str) -> None:
     assert image.shape == (40, 60, 3)
     assert image.dtype == np.float32
     assert np.isfinite(image).all()
+
+
+def test_a_piece_of_a_photo_is_as_bright_as_its_material_and_as_rich_as_asked_for() -> None:
+    base = np.array([0.2, 0.5, 0.3], np.float32)
+    pieces = {}
+    for contrast, own in ((0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (1.0, 1.0)):
+        printed = Print(photo=1, zoom=1.0, angle=0.0, contrast=contrast, own=own)
+        surface = Material(base, (), tint=np.zeros(3, np.float32), printed=printed)
+        pieces[contrast, own] = paint(np.random.default_rng(3), surface, (120, 160))
+    assert all(piece.shape == (120, 160, 3) for piece in pieces.values())
+    flat, half, full, own = (piece.mean(2) for piece in pieces.values())
+    assert flat.std() < 1e-3 < half.std() < full.std()
+    for tone in (flat, half, full, own):
+        assert abs(tone.mean() / base.mean() - 1) < 0.25
+    hues = [piece / piece.sum(2, keepdims=True) for piece in pieces.values()]
+    assert hues[2].std((0, 1)).max() < 1e-3 < hues[3].std((0, 1)).max(), "its own colours vary, the material's do not"
+
+
+def test_photos_are_pyramids_of_colours() -> None:
+    assert all(level.min() >= 0 and level.max() <= 1 for pyramid in photos() for level in pyramid)
+    assert all(level.ndim == 3 for pyramid in photos() for level in pyramid)
 
 
 def test_contact_sheet_from_the_command_line(tmp_path: Path) -> None:

@@ -79,3 +79,21 @@ def test_masks_keep_to_what_is_connected_to_the_click() -> None:
     assert parts
     assert set(parts) == {1}
     assert (whole > 0).sum() > (cut > 0).sum(), "or this photo shows nothing"
+
+
+def test_a_box_is_answered_with_its_first_answer_as_the_mask() -> None:
+    model = load_model("tiny")
+    pixels = torch.from_numpy(sample("coffee")).permute(2, 0, 1)[None, :, :384, :384].float()
+    boxes = torch.tensor([[80.0, 60, 300, 280]])
+    with torch.inference_mode():
+        features = model.encode(pixels)
+        given = {"high_resolution": features.high_resolution, "boxes": boxes}
+        twice, scores = model.decode(features.embedding, **given)
+        model.train()  # In training a box is answered once, and nothing is cut off.
+        once, first_scores = model.decode(features.embedding, **given)
+        model.eval()
+        best = model.kept(once, None, None, boxes, None)[:, first_scores[0].argmax()]
+        again, again_scores = model.decode(features.embedding, **given, masks=best[:, None])
+    torch.testing.assert_close(twice, again)
+    torch.testing.assert_close(scores, again_scores)
+    assert not torch.equal(twice, once)
