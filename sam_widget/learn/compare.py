@@ -29,7 +29,9 @@ from sam_widget.predictor import Predictor
 
 NETWORKS = ("tiny", "tiny_mae", "tiny_plain", "tiny_hybrid", "tiny_random")
 """What differs in nothing but the trunk of the image encoder and the weights that it begins with."""
-BUDGET = TrainConfig(batch_size=4, steps=320, affinity_steps=60, balanced_steps=130, warmup_steps=30)
+BUDGET = TrainConfig(
+    scene_size=256, batch_size=4, steps=320, affinity_steps=60, balanced_steps=130, warmup_steps=30, box_share=0.45
+)
 """Training that takes a processor core about ten minutes."""
 UNSEEN = 500_000_000
 """Seeds of scenes from here on are no training's: those are its seed * 1,000,003 + index."""
