@@ -39,6 +39,7 @@ def image_encoder(config: SamConfig) -> VisionTransformerSAM:
         num_classes=0,
         **kwargs,
     )
+    encoder.norm_pre = InOrder()
     for block in encoder.blocks:
         block.attn.qkv, block.attn.proj = TokenLinear(block.attn.qkv), TokenLinear(block.attn.proj)
         block.mlp.fc1, block.mlp.fc2 = TokenLinear(block.mlp.fc1), TokenLinear(block.mlp.fc2)
@@ -47,6 +48,18 @@ def image_encoder(config: SamConfig) -> VisionTransformerSAM:
             block.attn = RelativeAttention(block.attn, window_size=block.window_size)
             block.window_size = 0  # The attention sees to its windows itself.
     return encoder
+
+
+class InOrder(nn.Module):
+    """Lays out tokens (B, H, W, C) one after the other.
+
+    A convolution leaves the patches' channels one after the other, every sum of the residual stream would inherit that,
+    and every norm would make a copy.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return an array of the same shape."""
+        return x.contiguous()
 
 
 class ThriftyGelu(nn.Module):
@@ -60,8 +73,9 @@ class ThriftyGelu(nn.Module):
 class TokenLinear(nn.Linear):
     """A linear map of tokens, (..., in_features) to (..., out_features).
 
-    In single precision a processor computes it as a convolution of one pixel: the same numbers from the same memory, by
-    a library (oneDNN) that is a sixth faster at it than the one for matrices (MKL) on AMD's processors.
+    A processor computes it as a convolution of one pixel: the same numbers from the same memory, by a library (oneDNN)
+    that in single precision is a sixth faster at it than the one for matrices (MKL) on AMD's processors, and in half
+    precision adds the bias as it goes, where torch would first fill the output with it.
     """
 
     def __init__(self, linear: nn.Linear) -> None:
@@ -71,11 +85,18 @@ class TokenLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens."""
-        if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
+        known = x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and computes_in_bfloat16())
+        if x.device.type != "cpu" or not known or torch.is_grad_enabled():
             return super().forward(x)
         pixels = x.reshape(1, 1, -1, self.in_features).permute(0, 3, 1, 2)
         mapped = conv2d(pixels, self.weight[:, :, None, None], self.bias)
         return mapped.permute(0, 2, 3, 1).reshape(*x.shape[:-1], self.out_features)
+
+
+def computes_in_bfloat16() -> bool:
+    """Return whether this processor has instructions for products in bfloat16 (AVX512-BF16)."""
+    supported: bool = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return supported
 
 
 class RelativeAttention(nn.Module):
@@ -113,52 +134,92 @@ class RelativeAttention(nn.Module):
     def _attend_in_cache(self, qkv: Tensor) -> Tensor:
         """Attend within (B, H, W, 3 * C) queries, keys and values; return (B, H, W, C).
 
-        For processors. A window at a time, or a piece of a large one, goes from logits to its answer in memory that
-        stays in the cache: fresh pages cost several times what filling them does. In half precision plain products of
-        matrices then take half the time of torch's fused attention; in single precision they take longer.
+        For processors. A row of windows at a time, or a piece of a large one, goes from logits to its answer in memory
+        that stays in the cache: fresh pages cost several times what filling them does. In half precision plain products
+        of matrices then take half the time of torch's fused attention; in single precision they take longer.
         """
+        return self._in_small_windows(qkv) if self.window_size else self._in_pieces(qkv)
+
+    def _in_small_windows(self, qkv: Tensor) -> Tensor:
+        """Attend as `_attend_in_cache` does, within windows of the grid.
+
+        Positions are part of the product of queries and keys: a query is longer by its terms for rows and for columns,
+        a key by ones at its own. Where rows are short, adding terms to logits takes longer.
+        """
+        height, width = qkv.shape[1:3]
+        side, heads, dim = self.window_size, self.num_heads, self.rel_pos_h.shape[1]
+        padded = self._padded(qkv)
+        across = padded.shape[2] // side
+        # (3, rows of windows, windows, heads, side, side, dim)
+        windows = padded.view(-1, side, across, side, 3, heads, dim).permute(4, 0, 2, 5, 1, 3, 6)
+        attended = qkv.new_empty(*padded.shape[:3], heads, dim)
+        answers = attended.view(-1, side, across, side, heads, dim).permute(0, 2, 4, 1, 3, 5)
+
+        tokens, long = side * side, dim + 2 * side
+        queries = qkv.new_empty(across, heads, side, side, long)
+        keys = qkv.new_zeros(across, heads, long, side, side)
+        keys[:, :, dim : dim + side].diagonal(dim1=2, dim2=3).fill_(1)
+        keys[:, :, dim + side :].diagonal(dim1=2, dim2=4).fill_(1)
+        logits = qkv.new_empty(across * heads, tokens, tokens)
+        table = self._table(scaled=False)
+        for q, k, v, answer in zip(*windows, answers, strict=True):
+            queries[..., :dim], keys[:, :, :dim] = q, k.permute(0, 1, 4, 2, 3)
+            queries[..., dim : dim + side], queries[..., dim + side :] = _terms(queries[..., :dim], table)
+            asked, offered = queries.view(-1, tokens, long), keys.view(-1, long, tokens)
+            torch.baddbmm(logits, asked, offered, beta=0, alpha=dim**-0.5, out=logits)
+            torch.softmax(logits, -1, out=logits)
+            answer.copy_((logits @ v.reshape(-1, tokens, dim)).view(answer.shape))
+        return attended[:, :height, :width].flatten(3)
+
+    def _in_pieces(self, qkv: Tensor) -> Tensor:
+        """Attend as `_attend_in_cache` does, within the whole grid."""
         batch, height, width, _ = qkv.shape
-        tall, wide = self.window_size or height, self.window_size or width
-        of_row, of_column = _between(self.rel_pos_h, tall), _between(self.rel_pos_w, wide)
-        heads, dim = self.num_heads, self.rel_pos_h.shape[1]
-        rows = min(max(1, self._PIECE_CPU // (wide * tall * wide)), tall)
-        together = min(max(1, self._PIECE_CPU // (rows * wide * tall * wide)), heads)
-        logits, weights = (qkv.new_empty(together * rows * wide * tall * wide) for _ in range(2))
+        heads, dim, tokens = self.num_heads, self.rel_pos_h.shape[1], height * width
+        rows = min(max(1, self._PIECE_CPU // (width * tokens)), height)
+        logits = qkv.new_empty(rows * width * tokens)
         attended = qkv.new_empty(batch, height, width, heads, dim)
-        for image, top, left in product(range(batch), range(0, height, tall), range(0, width, wide)):
-            here = (image, slice(top, top + tall), slice(left, left + wide))
-            window = self._whole(qkv[here], tall, wide).view(tall * wide, 3, heads, dim)
-            keys, values = window[:, 1:].permute(1, 2, 0, 3).contiguous()  # (heads, tall * wide, dim) each
+        table = self._table(scaled=True)
+        for image, head in product(range(batch), range(heads)):
+            of_head = qkv.view(batch, tokens, 3, heads, dim)[image, :, :, head]
+            queries, keys, values = of_head.transpose(0, 1).contiguous()  # (H * W, dim) each
             if qkv.dtype != torch.float32:
-                keys = keys.transpose(1, 2).contiguous().transpose(1, 2)  # In the order that is multiplied fastest.
-            answers = attended[here]
-            high, broad = answers.shape[:2]  # The window may reach beyond the grid.
-            queries = window[:, 0].view(tall, wide, heads, dim)[:high, :broad].permute(2, 0, 1, 3)
-            row_terms = torch.einsum("nhwd,hkd->nhwk", queries, of_row[:high])[..., None]
-            column_terms = torch.einsum("nhwd,wkd->nhwk", queries, of_column[:broad])[:, :, :, None]
-            for head, first in product(range(0, heads, together), range(0, high, rows)):
-                these = slice(head, head + together)
-                piece = (these, slice(first, first + rows))
-                asked = queries[piece]
-                shape = (*asked.shape[:3], tall, wide)
+                keys = keys.T.contiguous().T  # In the order that is multiplied fastest.
+            grid = queries.view(height, width, dim)
+            row_terms, column_terms = _terms(grid, table)
+            for first in range(0, height, rows):
+                here = slice(first, first + rows)
+                asked = grid[here]
+                shape = (*asked.shape[:2], height, width)
                 size = math.prod(shape)
-                torch.add(row_terms[piece], column_terms[piece], out=logits[:size].view(shape))
-                bias, spare = (x[:size].view(len(asked), -1, tall * wide) for x in (logits, weights))
-                answer = _answer(asked.flatten(1, 2), keys[these], values[these], bias, spare)
-                answers[first : first + rows, :, these] = answer.view(asked.shape).permute(1, 2, 0, 3)
+                torch.add(row_terms[here, :, :, None], column_terms[here, :, None], out=logits[:size].view(shape))
+                bias = logits[:size].view(1, -1, tokens)
+                answer = _answer(asked.view(1, -1, dim), keys[None], values[None], bias)
+                attended[image, here, :, head] = answer.view(asked.shape)
         return attended.flatten(3)
 
-    def _whole(self, qkv: Tensor, tall: int, wide: int) -> Tensor:
-        """Return (h, w, 3 * C) as (tall, wide, 3 * C), contiguous.
+    def _table(self, *, scaled: bool) -> Tensor:
+        """Return the relative positions of rows, then those of columns, from the last to the first: (n, d).
+
+        Args:
+            scaled: Leave them as they are, for logits; else make up for what logits are still to be scaled by.
+        """
+        table = torch.cat([self.rel_pos_h.flip(0), self.rel_pos_w.flip(0)])
+        return table if scaled else table * table.shape[1] ** 0.5
+
+    def _padded(self, qkv: Tensor) -> Tensor:
+        """Return (B, H, W, 3 * C), grown right and below to whole windows.
 
         What pads a window beyond the grid is attended to, as published: a token of zeros, whose query, key and value
         are their biases. They are filled in, not computed.
         """
-        if qkv.shape[:2] == (tall, wide):
+        batch, height, width, _ = qkv.shape
+        side = self.window_size
+        if not (height % side or width % side):
             return qkv.contiguous()
-        whole = self.qkv.bias.to(qkv.dtype).repeat(tall, wide, 1)
-        whole[: qkv.shape[0], : qkv.shape[1]] = qkv
-        return whole
+        bias = self.qkv.bias.to(qkv.dtype)
+        padded = bias.expand(batch, height + -height % side, width + -width % side, -1).clone()
+        padded[:, :height, :width] = qkv
+        return padded
 
     def _attend_in_windows(self, qkv: Tensor) -> Tensor:
         """Attend as `_attend_in_cache` does, many windows at a time: for GPUs, and where gradients are wanted."""
@@ -167,8 +228,7 @@ class RelativeAttention(nn.Module):
         if not side:
             return self._attend(qkv).view(batch, height, width, -1)
         rows, columns = -(-height // side), -(-width // side)
-        padded = self.qkv.bias.to(qkv.dtype).expand(batch, rows * side, columns * side, -1).clone()
-        padded[:, :height, :width] = qkv
+        padded = self._padded(qkv)
         windows = padded.view(batch, rows, side, columns, side, -1).transpose(2, 3).flatten(0, 2)
         attended = self._attend(windows).view(batch, rows, columns, side, side, -1).transpose(2, 3)
         return attended.reshape(batch, rows * side, columns * side, -1)[:, :height, :width]
@@ -196,16 +256,31 @@ class RelativeAttention(nn.Module):
         return attended.view(batch, -1, *attended.shape[1:]).transpose(1, 2).flatten(2)
 
 
-def _answer(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor, spare: Tensor) -> Tensor:
+def _answer(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Attend from (n, Q, d) to (n, K, d) with a bias (n, Q, K); return (n, Q, d).
 
-    In half precision bias and `spare`, as large, are written over.
+    In half precision the bias is written over.
     """
     if queries.dtype == torch.float32:
         return scaled_dot_product_attention(queries[None], keys[None], values[None], attn_mask=bias[None])[0]
     torch.baddbmm(bias, queries, keys.transpose(1, 2), alpha=queries.shape[-1] ** -0.5, out=bias)
-    torch.softmax(bias, -1, out=spare)
-    return spare @ values
+    torch.softmax(bias, -1, out=bias)
+    return bias @ values
+
+
+def _terms(queries: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what queries (..., H, W, d) add for keys, by a table of relative positions.
+
+    Returns:
+        Terms of each query for each row, (..., H, W, H), and for each column, (..., H, W, W): views of the products
+        with the whole table, in which a step to the next query is a step back among relative positions.
+    """
+    *others, height, width, _ = queries.shape
+    products = queries @ table.T
+    *far, down, right, one = products.stride()
+    rows = products.as_strided((*others, height, width, height), (*far, down - 1, right, one), height - 1)
+    columns = products.as_strided((*others, height, width, width), (*far, down, right - 1, one), 2 * height + width - 2)
+    return rows, columns
 
 
 def _between(table: Tensor, side: int) -> Tensor:

@@ -29,6 +29,7 @@ from sam_widget.model.config import (
     SamConfig,
     TinyConfig,
 )
+from sam_widget.model.image_encoder import computes_in_bfloat16
 from sam_widget.model.sam import Sam
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
@@ -198,9 +199,8 @@ def fast_dtype(device: torch.device, config: SamConfig) -> torch.dtype:
         return torch.float32
     if device.type == "cuda":
         return torch.bfloat16
-    has_instructions: bool = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     large = type(config) is SamConfig and config.embed_dim >= VIT_B.embed_dim
-    return torch.bfloat16 if device.type == "cpu" and large and has_instructions else torch.float32
+    return torch.bfloat16 if device.type == "cpu" and large and computes_in_bfloat16() else torch.float32
 
 
 def _find(name: str | Path, progress: hub.Progress | None) -> tuple[Path, Callable[[], Sam] | None]:

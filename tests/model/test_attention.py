@@ -110,30 +110,35 @@ def test_rows_at_a_time_attend_the_same(
         torch.testing.assert_close(ours(x.to(dtype)).float(), expected, atol=DTYPES[dtype], rtol=0)
 
 
-@pytest.mark.parametrize("piece", [1, 3 * 4**4, 1 << 20])
-@pytest.mark.parametrize(("pieces", "way"), WAYS)
+# On a processor a row of windows at a time, on a GPU in pieces.
+@pytest.mark.parametrize(
+    ("way", "piece"), [("_attend_in_cache", 0), *(("_attend_in_windows", piece) for piece in (1, 3 * 4**4, 1 << 20))]
+)
+@pytest.mark.parametrize("size", [(7, 9), (8, 4), (2, 3)])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_windows_attend_as_windows_of_a_padded_grid(
-    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, pieces: str, way: str, piece: int
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, size: tuple[int, int], way: str, piece: int
 ) -> None:
-    monkeypatch.setattr(RelativeAttention, pieces, piece)
+    monkeypatch.setattr(RelativeAttention, "_PIECE_GPU", piece)
     attention = seeded(TimmAttention(32, 2, use_rel_pos=True, input_size=(4, 4)))
-    x = torch.randn(2, 7, 9, 32, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(2, *size, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         windows, padded = window_partition(x, 4)
-        expected = window_unpartition(attention(windows), 4, (7, 9), padded)
+        expected = window_unpartition(attention(windows), 4, size, padded)
         ours = RelativeAttention(attention.to(dtype), window_size=4)
         given = ours.proj(getattr(ours, way)(ours.qkv(x.to(dtype))))
         torch.testing.assert_close(given.float(), expected, atol=DTYPES[dtype], rtol=0)
 
 
-def test_tokens_are_mapped_as_by_a_linear_map() -> None:
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tokens_are_mapped_as_by_a_linear_map(dtype: torch.dtype) -> None:
     linear = seeded(torch.nn.Linear(12, 20))
-    ours, x = TokenLinear(linear), torch.randn(2, 3, 5, 12, generator=torch.Generator().manual_seed(0))
+    ours = TokenLinear(copy.deepcopy(linear)).to(dtype)
+    x = torch.randn(2, 3, 5, 12, generator=torch.Generator().manual_seed(0))
     assert dict(ours.named_parameters()).keys() == {"weight", "bias"}
     with torch.inference_mode():
         for tokens in (x, x[0, 0], x.transpose(1, 2)):
-            torch.testing.assert_close(ours(tokens), linear(tokens), atol=1e-5, rtol=0)
+            torch.testing.assert_close(ours(tokens.to(dtype)).float(), linear(tokens), atol=DTYPES[dtype], rtol=0)
 
 
 def test_rows_at_a_time_can_be_trained() -> None:
