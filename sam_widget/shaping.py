@@ -159,8 +159,8 @@ def _shaped(source: StoredMask, settings: MaskSettings, strokes: tuple[BrushStro
     """Clean up, then paint: what a person has painted is not tidied away."""
     if not settings.cleans and not strokes:
         return source
-    cleaned = clean(source.array, settings)
-    return StoredMask(_layer(strokes, source.shape).over(cleaned) if strokes else cleaned)
+    cleaned = clean(source, settings)
+    return StoredMask(_layer(strokes, source.shape).over(cleaned.array)) if strokes else cleaned
 
 
 _last: list[Layer] = []

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter, label
 
+from sam_widget import cleanup
 from sam_widget.cleanup import MaskSettings, clean, drop_islands, fill_holes, smooth
 from sam_widget.errors import PromptError
+from sam_widget.masks import StoredMask, runs_from_mask
+
+
+def on_pixels(step: Callable[..., StoredMask], mask: np.ndarray, setting: object) -> np.ndarray:
+    """What a step of cleaning up makes of pixels."""
+    return step(StoredMask(mask), setting).array
 
 
 @pytest.fixture
@@ -25,7 +34,7 @@ def untidy() -> np.ndarray:
 
 @pytest.mark.parametrize(("area", "left"), [(0, [9, 1]), (1, [9]), (8, [9]), (9, []), (1000, [])])
 def test_holes_up_to_an_area_are_filled(untidy: np.ndarray, area: int, left: list[int]) -> None:
-    square = fill_holes(untidy, area)[5:25, 5:25]
+    square = on_pixels(fill_holes, untidy, area)[5:25, 5:25]
     assert (~square).sum() == sum(left)
 
 
@@ -33,38 +42,76 @@ def test_what_is_open_to_the_border_is_no_hole() -> None:
     mask = np.ones((9, 9), bool)
     mask[0:3, 4] = False
     mask[6, 6] = False
-    filled = fill_holes(mask, 100)
+    filled = on_pixels(fill_holes, mask, 100)
     assert filled[6, 6]
     assert not filled[:3, 4].any()
 
 
 @pytest.mark.parametrize(("area", "gone"), [(0, 0), (1, 1), (3, 1), (4, 5), (10_000, 5)])
 def test_islands_up_to_an_area_are_dropped_but_not_the_largest(untidy: np.ndarray, area: int, gone: int) -> None:
-    assert untidy.sum() - drop_islands(untidy, area).sum() == gone
+    assert untidy.sum() - on_pixels(drop_islands, untidy, area).sum() == gone
 
 
 def test_smoothing_rounds_corners_and_keeps_the_size() -> None:
     mask = np.zeros((60, 60), bool)
     mask[10:50, 10:50] = True
-    rounded = smooth(mask, 4)
+    rounded = on_pixels(smooth, mask, 4)
     assert not rounded[10, 10]
     assert rounded[30, 10:50].all()
     assert abs(int(rounded.sum()) - 1600) < 80
-    assert smooth(np.ones((20, 20), bool), 4).all(), "a mask that fills the image does not shrink from its border"
+    assert on_pixels(smooth, np.ones((20, 20), bool), 4).all(), (
+        "a mask that fills the image does not shrink from its border"
+    )
 
 
 def test_clean_does_all_of_it_wherever_the_mask_lies(untidy: np.ndarray) -> None:
     settings = MaskSettings(holes=20, islands=4, smoothing=0)
     expected = np.zeros((40, 40), bool)
     expected[5:25, 5:25] = True
-    np.testing.assert_array_equal(clean(untidy, settings), expected)
+    np.testing.assert_array_equal(on_pixels(clean, untidy, settings), expected)
     corner = np.roll(untidy, (-5, -5), axis=(0, 1))
-    np.testing.assert_array_equal(clean(corner, settings), np.roll(expected, (-5, -5), axis=(0, 1)))
-    whole = smooth(untidy, 2)
-    np.testing.assert_array_equal(clean(untidy, MaskSettings(smoothing=2)), whole)
-    assert clean(untidy, MaskSettings(threshold=3)) is untidy
-    empty = np.zeros((5, 5), bool)
-    assert not clean(empty, settings).any()
+    np.testing.assert_array_equal(on_pixels(clean, corner, settings), np.roll(expected, (-5, -5), axis=(0, 1)))
+    stored = StoredMask(untidy)
+    assert clean(stored, MaskSettings(threshold=3)) is stored
+    assert not on_pixels(clean, np.zeros((5, 5), bool), settings).any()
+
+
+def by_pixels(mask: np.ndarray, settings: MaskSettings) -> np.ndarray:
+    """What cleaning up means, pixel by pixel."""
+    if settings.smoothing:
+        mask = gaussian_filter(mask.astype(np.float64), settings.smoothing, mode="nearest", truncate=4.0) > 0.5
+    islands, _ = label(mask, structure=np.ones((3, 3)))
+    sizes = np.bincount(islands.ravel())
+    sizes[0] = 0
+    kept = sizes > settings.islands
+    kept[sizes.argmax()] = True
+    mask = mask & kept[islands]
+    gaps, _ = label(~mask)
+    filled = np.bincount(gaps.ravel()) <= settings.holes
+    filled[0] = False
+    filled[np.concatenate((gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]))] = False
+    return mask | filled[gaps]
+
+
+@pytest.mark.parametrize("tile", [7, 128])
+def test_runs_are_cleaned_as_pixels_are(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
+    monkeypatch.setattr(cleanup, "_TILE", tile)
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        height, width = rng.integers(1, 90, 2)
+        size = rng.choice([1, 2, 4, 9])
+        coarse = rng.random((height // size + 1, width // size + 1)) < rng.random()
+        specks = rng.random((height, width)) < rng.random() / 9
+        mask = np.kron(coarse, np.ones((size, size), bool))[:height, :width] ^ specks
+        mask[rng.integers(height)] |= rng.random() < 0.3
+        settings = MaskSettings(
+            holes=rng.choice([0, 1, 5, 40, 10_000]),
+            islands=rng.choice([0, 1, 5, 40]),
+            smoothing=rng.choice([0, 0.3, 0.9, 2.5, 6]),
+        )
+        cleaned = clean(StoredMask(mask.copy()), settings)
+        np.testing.assert_array_equal(cleaned.array, by_pixels(mask, settings))
+        np.testing.assert_array_equal(cleaned.runs, runs_from_mask(cleaned.array), "as everybody expects runs")
 
 
 @pytest.mark.parametrize(
