@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sam_widget.crops import placed, within
 from sam_widget.errors import PromptError
 from sam_widget.geometry import Box, finite
 from sam_widget.masks import Mask, StoredMask
 from sam_widget.regions import areas, between, regions, united
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 # Standard deviations out to which a Gaussian is summed.
 _TRUNCATE = 4.0
@@ -100,7 +103,8 @@ def _smooth_band(band: Mask, sigma: float, first: int, count: int, side: int) ->
             smoothed[:, left:right] = every[left]
             continue
         across = _sums(sigma, left - seen.start, right - left, seen.stop - seen.start)
-        np.greater(rows @ band[:, seen].astype(np.float32) @ across.T, 0.5, out=smoothed[:, left:right])
+        summed = across @ (rows @ band[:, seen].astype(np.float32)).T
+        np.greater(summed.T, 0.5, out=smoothed[:, left:right])
     return smoothed
 
 
@@ -109,19 +113,23 @@ def _reach(sigma: float) -> int:
 
 
 @lru_cache(maxsize=16)
-def _sums(sigma: float, first: int, count: int, length: int) -> NDArray[np.float32]:
+def _sums(sigma: float, first: int, count: int, length: int) -> csr_array:
     """Return what `count` pixels of a line of `length`, from the `first` on, have of each when smoothed.
 
-    As a product with a matrix (count, length), most of which is zero, smoothing is still many times faster than as a
-    convolution.
+    As a product with a sparse matrix (count, length), smoothing is several times faster than as a convolution, and
+    waits for no other thread, as a dense one's product would.
     """
+    from scipy.sparse import csr_array
+
     offsets = np.arange(-_reach(sigma), _reach(sigma) + 1)
     weights = np.exp(-0.5 * (offsets / sigma) ** 2)
-    sums = np.zeros((count, length))
-    pixels = np.arange(count)
-    for offset, weight in zip(offsets, weights / weights.sum(), strict=True):
-        # Each pixel once for each weight; where the line ends, its last pixel goes on.
-        sums[pixels, (pixels + (first + offset)).clip(0, length - 1)] += weight
+    pixels = np.arange(count)[:, None]
+    # Where the line ends, its last pixel goes on.
+    summed = (pixels + first + offsets).clip(0, length - 1)
+    values = np.tile(weights / weights.sum(), count)
+    starts = np.arange(count + 1) * len(offsets)
+    sums = csr_array((values, summed.reshape(-1), starts), shape=(count, length))
+    sums.sum_duplicates()
     return sums.astype(np.float32)
 
 
