@@ -158,3 +158,26 @@ def fill_holes(mask: StoredMask, area: int) -> StoredMask:
     if not filled.any():
         return mask
     return StoredMask.of_runs(united(mask.runs, gaps[filled[numbers]], width), mask.shape)
+
+
+def without_small_regions(mask: StoredMask, area: int, *, holes: bool) -> StoredMask:
+    """Fill the holes, or drop the islands, of fewer than `area` pixels; corners connect.
+
+    From segment-anything, `utils/amg.py`, `remove_small_regions`: where all islands are small, the largest stays, and
+    background that is not enclosed counts as a hole, too.
+
+    Returns:
+        The same mask where no region is small.
+    """
+    height, width = mask.shape
+    runs = between(mask.runs, height, width) if holes else mask.runs
+    numbers = regions(runs, width, diagonals=True)
+    sizes = areas(numbers, runs)
+    small = sizes < area
+    if not small.any():
+        return mask
+    if holes:
+        return StoredMask.of_runs(united(mask.runs, runs[small[numbers]], width), mask.shape)
+    if small.all():
+        small[sizes.argmax()] = False
+    return StoredMask.of_runs(runs[~small[numbers]], mask.shape)

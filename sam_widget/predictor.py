@@ -31,6 +31,8 @@ __all__ = ["CACHE", "Embedding", "EmbeddingCache", "Prediction", "Predictor"]
 
 # The logit, in a mask prompt made of a mask, of what the mask covers wholly; of what it does not touch, the negative.
 CERTAIN = 10.0
+# Rows of a mask that are made floats at a time.
+_ROWS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,8 +244,10 @@ class Predictor:
     def mask_prompt(self, mask: np.ndarray) -> np.ndarray:
         """Make a mask prompt of a mask that the model did not predict: (H, W) bool to (h, w) float32 logits."""
         height, width = self._fitted(*mask.shape)
-        covered = torch.from_numpy(mask.astype(np.float32))[None, None]
-        covered = interpolate(covered, (height, width), mode="bilinear", align_corners=False, antialias=True)
+        # Across first, and some rows at a time: the image may be too large for an array of floats.
+        bands = (torch.from_numpy(mask[top : top + _ROWS].astype(np.float32)) for top in range(0, len(mask), _ROWS))
+        across = torch.cat([_resized(band, (len(band), width)) for band in bands])
+        covered = _resized(across, (height, width))
         side = self.config.image_size
         padded = torch.zeros(1, 1, side, side)
         padded[..., :height, :width] = covered
@@ -357,6 +361,11 @@ class Predictor:
                 )
             arguments["masks"] = torch.tensor(prompt.mask, dtype=torch.float32, device=self.device)[None, None]
         return arguments
+
+
+def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (h, w), antialiased and bilinear."""
+    return interpolate(pixels[None, None], size, mode="bilinear", align_corners=False, antialias=True)[0, 0]
 
 
 def _smaller_than(model: Sam) -> str:

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import segment_anything
+from scipy.ndimage import label
 
 import sam_widget as sw
-from sam_widget.automatic import OUTPUT_MODES, without_small_regions
-from sam_widget.masks import mask_from_rle
+from sam_widget.cleanup import without_small_regions
+from sam_widget.everything_options import OUTPUT_MODES
+from sam_widget.masks import StoredMask, mask_from_rle, runs_from_mask
 from sam_widget.model.checkpoint import recognise
 from sam_widget.model.efficient_sam import EfficientSam
 from sam_widget.model.hq_sam import HqSam
@@ -215,17 +217,31 @@ def test_small_regions() -> None:
     mask[2:12, 2:12] = True
     mask[5, 5] = False
     mask[15, 15:18] = True
-    filled, changed = without_small_regions(mask, 4, holes=True)
-    assert changed
-    assert filled[5, 5]
-    cleaned, changed = without_small_regions(filled, 4, holes=False)
-    assert changed
-    assert cleaned.sum() == 100
-    assert without_small_regions(cleaned, 4, holes=False) == (cleaned, False)
+    filled = without_small_regions(StoredMask(mask), 4, holes=True)
+    assert filled.array[5, 5]
+    cleaned = without_small_regions(filled, 4, holes=False)
+    assert cleaned.area == 100
+    assert without_small_regions(cleaned, 4, holes=False) is cleaned
     tiny = np.zeros((9, 9), bool)
     tiny[1, 1] = tiny[4, 4:6] = True
-    largest, _ = without_small_regions(tiny, 4, holes=False)
-    assert largest.sum() == 2
+    largest = without_small_regions(StoredMask(tiny), 4, holes=False)
+    assert largest.area == 2
+
+
+def test_small_regions_of_runs_are_those_of_pixels() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        height, width = rng.integers(1, 40, 2)
+        mask, area, holes = rng.random((height, width)) < rng.random(), int(rng.integers(1, 9)), bool(rng.integers(2))
+        numbers, count = label(mask != holes, structure=np.ones((3, 3)))
+        small = np.bincount(numbers.ravel(), minlength=count + 1) < area
+        small[0] = False
+        if not holes and count and small[1:].all():
+            small[1 + np.bincount(numbers.ravel())[1:].argmax()] = False
+        expected = mask ^ small[numbers]
+        stored = without_small_regions(StoredMask(mask), area, holes=holes)
+        np.testing.assert_array_equal(stored.array, expected)
+        np.testing.assert_array_equal(stored.runs, runs_from_mask(expected))
 
 
 @pytest.fixture

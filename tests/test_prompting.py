@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import sam_widget as sw
 from sam_widget.geometry import Stroke
@@ -87,12 +88,16 @@ def test_a_lasso_is_answered_inside_it(predictor: sw.Predictor, photo: np.ndarra
     assert best[60:240, 95:290].sum() > 0.9 * best.sum() > 1000
 
 
-def test_a_mask_becomes_a_mask_prompt_and_back(predictor: sw.Predictor, photo: np.ndarray) -> None:
+def test_a_mask_becomes_a_mask_prompt_and_back(
+    monkeypatch: pytest.MonkeyPatch, predictor: sw.Predictor, photo: np.ndarray
+) -> None:
     embedding = predictor.embed(photo)
     first = predictor.predict(embedding, points=[(175, 130)])
     mask = first.masks[first.best]
     logits = predictor.mask_prompt(mask)
     assert logits.shape == (predictor.config.mask_size,) * 2
+    monkeypatch.setattr("sam_widget.predictor._ROWS", 7)
+    np.testing.assert_array_equal(predictor.mask_prompt(mask), logits)
     assert iou(predictor.cut(logits[None], (300, 451))[0], mask) > 0.93
     again = predictor.predict(embedding, points=[(175, 130)], mask=logits)
     assert max(float(iou(m, mask)) for m in again.masks) > 0.6
