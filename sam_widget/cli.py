@@ -20,6 +20,7 @@ from sam_widget.terminal import (
     add_images,
     add_model,
     add_quiet,
+    add_session_files,
     add_sessions,
     bar,
     numbers,
@@ -261,7 +262,7 @@ def _add_export(commands: Any) -> None:
           coco, yolo, voc, indexed_png, binary_pngs, cutouts, npz, npy, geojson, svg, labelme, label_studio, pandas
         """,
     )
-    parser.add_argument("sessions", nargs="+", metavar="SESSION", help="a session file, or a folder of them")
+    add_session_files(parser)
     parser.add_argument("-o", "--out", metavar="FILE", required=True, help="the file or folder to write")
     parser.add_argument("--format", metavar="NAME", help="the format, where the name of the file does not say")
     add_quiet(parser)
@@ -292,7 +293,7 @@ def _add_replay(commands: Any) -> None:
           sam-widget replay work/cat.jpg.sam --model vit_b --figure compared.png
         """,
     )
-    parser.add_argument("sessions", nargs="+", metavar="SESSION", help="a session file, or a folder of them")
+    add_session_files(parser)
     add_model(parser)
     parser.add_argument("--figure", metavar="FILE", help="draw the masks side by side, as PNG, PDF or SVG")
     add_quiet(parser)

@@ -56,6 +56,11 @@ def add_sessions(parser: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="do photos anew that have a session file")
 
 
+def add_session_files(parser: Any) -> None:
+    """Add the session files that are read."""
+    parser.add_argument("sessions", nargs="+", metavar="SESSION", help="a session file, or a folder of them")
+
+
 def add_model(parser: Any) -> None:
     """Add the model."""
     parser.add_argument(
