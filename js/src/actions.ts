@@ -23,7 +23,7 @@ import {
   zoom,
 } from "./geometry";
 import { allHandles, type Handle, handleName, hasHandle, moved, placeOf, removed, sameHandle } from "./handles";
-import { type Hover, onByDefault } from "./hover";
+import { asksAtPress, type Hover, onByDefault } from "./hover";
 import { objectsAt, picked } from "./picking";
 import type { BoxData, Export, PromptData, RenderingData, SettingsData } from "./protocol";
 import { gain } from "./sharpen";
@@ -55,6 +55,13 @@ export class Actions {
     this.#ui = ui;
     this.#hover = hover;
     this.#gallery = gallery;
+  }
+
+  /** A button is down where its release would add a point, in image pixels. */
+  promise(at: Vec, label: 0 | 1): void {
+    const { image, decode_ms } = this.#store.state;
+    const asks = image !== null && contains(image, at) && asksAtPress(decode_ms);
+    this.#hover.press(asks ? { ...clampPoint(image, at), label } : null, this.#ui.view.scale);
   }
 
   /** Add a point, in image pixels; outside the photo there is nothing to add it to. */
@@ -515,7 +522,8 @@ export class Actions {
 
   /** Whether what is seen can be sharpened; or, where it is all of the photo, what was is given up. */
   get canSharpen(): boolean {
-    return !this.#store.saved && this.#store.tiles.ready && (this.finer || this.#store.state.crop !== null);
+    const { lost, saved } = this.#store;
+    return !lost && !saved && this.#store.tiles.ready && (this.finer || this.#store.state.crop !== null);
   }
 
   /** Let what is seen answer the prompts in it; with all of the photo in view, let the photo answer again. */

@@ -1,4 +1,7 @@
-/** What is asked and shown while the pointer moves and no button is pressed. Pure: no DOM, no clock. */
+/**
+ * What is asked and shown before an edit is: while the pointer moves and no button is pressed, and when one is, for then
+ * it is known what its release will ask. Pure: no DOM, no clock.
+ */
 
 import { distance, type Vec } from "./geometry";
 import type { PointData, PromptData } from "./protocol";
@@ -24,6 +27,8 @@ export interface Situation {
 
 /** Hovering is on by default where an answer takes no longer than this, in milliseconds. */
 const FAST = 80;
+/** A press is worth a question where the answer takes no longer, in milliseconds: what a drag asks would wait for it. */
+const PROMPT = 250;
 /**
  * How near, in CSS pixels, an answer is good enough. Less than the pixel by which a mouse moves, so that only trembling
  * is spared; and no one sees a click take the place of an answer as near as that, as it does to need no other.
@@ -38,17 +43,27 @@ export function onByDefault(decodeMs: number | null): boolean {
   return decodeMs !== null && decodeMs <= FAST;
 }
 
+/** Whether what a press would add is to be asked for before its release. */
+export function asksAtPress(decodeMs: number | null): boolean {
+  return decodeMs !== null && decodeMs <= PROMPT;
+}
+
 /** Where a probe points: nowhere, since it shows what a whole prompt gives. */
 const NOWHERE: PointData = { x: -1, y: -1, label: 1 };
 
-/** At most one request under way and one waiting: for where the pointer is by then. */
+/** What has to be drawn anew: the mask under the pointer, or that of the prompt. */
+export type Stale = "hover" | "masks";
+
+/** While the pointer moves, at most one request under way and one waiting: for where the pointer is by then. */
 export class Hover {
-  /** What is to be seen. */
+  /** What is to be seen under the pointer. */
   shown: Known | null = null;
+  /** What is to be seen as the mask of the prompt that a click has made, until that prompt's own masks are there. */
+  taken: Known | null = null;
   /** Where the pointer is, in image pixels; null while that is not to be asked about. */
   at: PointData | null = null;
   readonly #ask: (prompt: PromptData) => Promise<Preview | null>;
-  readonly #changed: () => void;
+  readonly #changed: (stale: Stale) => void;
   #prompt = NO_PROMPT;
   #source = "";
   #active = false;
@@ -58,15 +73,17 @@ export class Hover {
   #asking = false;
   /** Answers to the prompt that stands with one more point, newest first. */
   #known: Known[] = [];
-  /** A click has made the prompt of what is shown: it stays until that prompt's own masks are there. */
+  /** A click has made a prompt of what is shown or asked for: it stays until that prompt's own masks are there. */
   #held = false;
+  /** What a button that is down would add to the prompt; and after its release, until the prompt's masks are there. */
+  #promised: PointData | null = null;
   #rest: Vec | null = null;
   /** A prompt that is being changed by hand, which is asked about in place of what is under the pointer. */
   #probe: PromptData | null = null;
   /** The probe last asked about. */
   #probed: PromptData | null = null;
 
-  constructor(ask: (prompt: PromptData) => Promise<Preview | null>, changed: () => void) {
+  constructor(ask: (prompt: PromptData) => Promise<Preview | null>, changed: (stale: Stale) => void) {
     this.#ask = ask;
     this.#changed = changed;
   }
@@ -83,9 +100,11 @@ export class Hover {
     }
     if (this.#held && !pending) {
       this.#held = false;
+      this.#promised = null;
       this.#show(null);
+      this.#take(null);
     }
-    if (!active) this.leave();
+    if (!active) this.#rise();
     this.#pump();
   }
 
@@ -97,7 +116,7 @@ export class Hover {
     this.at = point;
     this.#scale = scale;
     this.#pump();
-    this.#changed();
+    this.#changed("hover");
   }
 
   /** The label that a click would have is another one now. */
@@ -107,28 +126,40 @@ export class Hover {
 
   /** The pointer is gone, or busy with something else. */
   leave(): void {
-    if (this.at) this.#changed();
-    this.at = null;
-    if (!this.#held) this.#show(null);
-  }
-
-  /** A button is down: ask no more, but what is shown stays until it is clear what the press means. */
-  press(): void {
-    if (this.at) this.#changed();
-    this.at = null;
+    if (!this.#held) this.#promised = null;
+    this.#rise();
   }
 
   /**
-   * A point is about to be added to the prompt. Returns it, or the point in its place of which the answer is known;
-   * what is shown stays until the new prompt's masks are there.
+   * A button is down: ask no more for where the pointer moves, but what is shown stays until it is clear what the press
+   * means. If it may add a point, the answer to that is asked for at once: people hold a button longer than it takes.
+   */
+  press(point: PointData | null = null, scale = this.#scale): void {
+    if (this.at) this.#changed("hover");
+    this.at = null;
+    this.#promised = point;
+    this.#scale = scale;
+    if (!point || this.#held) return;
+    const known = this.#find(point);
+    if (!known && this.#ready) void this.#promise(point);
+    else if (known && this.#active) this.#show(known);
+  }
+
+  /**
+   * A point is about to be added to the prompt. Returns it, or the point in its place of which the answer is known: its
+   * mask is then the prompt's, until that prompt's own masks are there. What else is shown stays as long.
    */
   take(point: PointData, scale: number): PointData {
     this.#scale = scale;
     const known = this.#find(point);
-    this.#held = known !== undefined || this.shown?.point.label === point.label;
+    const promised = this.#promised;
+    if (known || promised?.label !== point.label || !this.#near(promised, point)) this.#promised = null;
+    const shown = this.shown?.point.label === point.label;
+    this.#held = known !== undefined || this.#promised !== null || this.taken !== null || shown;
     this.at = null;
     this.#rest = point;
-    if (known || !this.#held) this.#show(known ?? null);
+    if (known || !shown) this.#show(null);
+    if (known) this.#take(known);
     return known?.point ?? point;
   }
 
@@ -150,14 +181,30 @@ export class Hover {
   }
 
   #find(point: PointData): Known | undefined {
-    const near = NEAR / this.#scale;
-    return this.#known.find((known) => known.point.label === point.label && distance(known.point, point) <= near);
+    return this.#known.find((known) => known.point.label === point.label && this.#near(known.point, point));
+  }
+
+  #near(a: Vec, b: Vec): boolean {
+    return distance(a, b) <= NEAR / this.#scale;
+  }
+
+  /** Nothing is under the pointer any more. */
+  #rise(): void {
+    if (this.at) this.#changed("hover");
+    this.at = null;
+    if (!this.#held) this.#show(null);
   }
 
   #show(known: Known | null): void {
     if (this.shown === known) return;
     this.shown = known;
-    this.#changed();
+    this.#changed("hover");
+  }
+
+  #take(known: Known | null): void {
+    if (this.taken === known) return;
+    this.taken = known;
+    this.#changed("masks");
   }
 
   #pump(): void {
@@ -178,6 +225,22 @@ export class Hover {
     this.#asking = false;
     if (prompt === this.#prompt && source === this.#source) this.#learn(point, preview);
     this.#pump();
+  }
+
+  /** Ask what a press promises, whatever else is under way. */
+  async #promise(point: PointData): Promise<void> {
+    const [prompt, source] = [this.#prompt, this.#source];
+    const preview = await this.#ask({ ...prompt, points: [...prompt.points, point] });
+    if (!preview || source !== this.#source) return;
+    const promised = this.#promised === point;
+    if (promised && this.#held) {
+      // The button was quicker than the answer, which the prompt's masks still follow.
+      this.#show(null);
+      this.#take({ ...preview, point });
+    } else if (prompt === this.#prompt) {
+      this.#learn(point, preview);
+      if (promised && this.#active) this.#show(this.#known[0]);
+    }
   }
 
   async #try(prompt: PromptData): Promise<void> {

@@ -60,7 +60,7 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   const display = new Display(changed);
   const hover = new Hover(
     (prompt) => store.preview(prompt),
-    () => draw(false),
+    (stale) => draw(stale === "masks"),
   );
   const sharpener = new Sharpener((region) => store.sharpenLater(region), signal);
   const gallery = new Gallery(model as unknown as GalleryModel, changed, signal);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Hover, onByDefault, type Situation } from "../src/hover";
+import { asksAtPress, Hover, onByDefault, type Situation } from "../src/hover";
 import type { PointData, PromptData } from "../src/protocol";
 import { NO_PROMPT, type Preview } from "../src/store";
 import { settled } from "./fake";
@@ -14,13 +14,15 @@ function open(situation: Partial<Situation> = {}) {
   const asked: PromptData[] = [];
   const waiting: ((preview: Preview | null) => void)[] = [];
   let changes = 0;
+  const drawn: string[] = [];
   const hover = new Hover(
     (prompt) => {
       asked.push(prompt);
       return new Promise((resolve) => waiting.push(resolve));
     },
-    () => {
+    (layer) => {
       changes++;
+      drawn.push(layer);
     },
   );
   const follow = (values: Partial<Situation> = {}) => hover.follow({ ...OPEN, ...situation, ...values });
@@ -30,6 +32,8 @@ function open(situation: Partial<Situation> = {}) {
     asked,
     follow,
     changes: () => changes,
+    /** What had to be drawn since this was asked last. */
+    drawn: () => drawn.splice(0),
     open: () => waiting.length,
     async answer(score: number | null) {
       const resolve = waiting.shift();
@@ -227,15 +231,17 @@ describe("a click", () => {
   }
   const next = (point: PointData): PromptData => ({ ...NO_PROMPT, points: [point] });
 
-  it("takes the point whose answer is known, and what is shown stays until the prompt's masks are there", async () => {
-    const { hover, follow } = await shown();
+  it("takes the point whose answer is known, and its mask for the prompt's own until those are there", async () => {
+    const { hover, follow, drawn } = await shown();
+    drawn();
     const point = hover.take(at(10.5), 1);
     expect(point).toEqual(at(10));
+    expect([hover.taken?.score, hover.shown, drawn()]).toEqual([0.1, null, ["hover", "masks"]]);
     follow({ prompt: next(point), ready: false, pending: true });
     hover.leave();
-    expect(hover.shown?.score).toBe(0.1);
+    expect(hover.taken?.score).toBe(0.1);
     follow({ prompt: next(point) });
-    expect(hover.shown).toBeNull();
+    expect([hover.taken, hover.shown]).toEqual([null, null]);
   });
 
   it("elsewhere adds the very point, and what is shown gives way to its masks", async () => {
@@ -258,7 +264,7 @@ describe("a click", () => {
     hover.take(at(10), 1);
     follow({ prompt: next(at(10)), pending: true });
     follow();
-    expect(hover.shown).toBeNull();
+    expect([hover.taken, hover.shown]).toEqual([null, null]);
   });
 
   it("is not followed by another preview until the pointer has moved on", async () => {
@@ -279,6 +285,122 @@ describe("a click", () => {
     expect(asked).toHaveLength(1);
     follow({ prompt: next(at(10)) });
     expect(asked.at(-1)?.points).toEqual([at(10), at(90)]);
+  });
+});
+
+describe("a press", () => {
+  const next = (point: PointData): PromptData => ({ ...NO_PROMPT, points: [point] });
+  const OFF = { active: false };
+
+  it("asks at once what its release would give, hovering or not", () => {
+    for (const active of [true, false]) {
+      const { hover, asked } = open({ prompt: clicked, active });
+      hover.press(at(7, 0), 1);
+      expect(asked).toEqual([{ ...NO_PROMPT, points: [at(50), at(7, 0)] }]);
+    }
+  });
+
+  it("does not wait for what was asked on the way, and shows its own answer while the button is down", async () => {
+    const { hover, asked, answer, follow } = open();
+    hover.move(at(1), 1);
+    hover.press(at(30), 1);
+    expect(asked.map(({ points }) => points[0].x)).toEqual([1, 30]);
+    await answer(0.1);
+    await answer(0.3);
+    follow();
+    expect([hover.shown?.score, hover.at]).toEqual([0.3, null]);
+  });
+
+  it("asks nothing where the answer is known, and shows that", async () => {
+    const { hover, asked, answer } = open();
+    for (const x of [1, 30]) {
+      hover.move(at(x), 1);
+      await answer(x);
+    }
+    hover.press(at(1), 1);
+    expect([asked.length, hover.shown?.score]).toEqual([2, 1]);
+  });
+
+  it("asks nothing while the kernel has something else to do", () => {
+    const { hover, asked } = open({ ready: false });
+    hover.press(at(1), 1);
+    expect(asked).toEqual([]);
+  });
+
+  it("that is answered before its release gives the click its mask at once", async () => {
+    const { hover, answer, follow, drawn } = open(OFF);
+    hover.press(at(30), 1);
+    await answer(0.3);
+    follow(OFF);
+    expect([hover.shown, hover.taken, drawn()]).toEqual([null, null, []]);
+    expect(hover.take(at(30), 1)).toEqual(at(30));
+    expect([hover.taken?.score, drawn()]).toEqual([0.3, ["masks"]]);
+    follow({ ...OFF, prompt: next(at(30)), ready: false, pending: true });
+    expect(hover.taken?.score).toBe(0.3);
+    follow({ ...OFF, prompt: next(at(30)) });
+    expect([hover.taken, drawn()]).toEqual([null, ["masks"]]);
+  });
+
+  it("that is answered after its release does so, too, and takes away what was shown of another place", async () => {
+    const { hover, answer, follow, drawn } = open();
+    hover.move(at(1), 1);
+    await answer(0.1);
+    hover.press(at(30), 1);
+    hover.take(at(30), 1);
+    follow({ prompt: next(at(30)), ready: false, pending: true });
+    hover.leave();
+    expect([hover.shown?.score, hover.taken]).toEqual([0.1, null]);
+    drawn();
+    await answer(0.3);
+    expect([hover.shown, hover.taken?.score, drawn()]).toEqual([null, 0.3, ["hover", "masks"]]);
+  });
+
+  it("that is answered after the prompt's own masks gives nothing", async () => {
+    const { hover, answer, follow } = open(OFF);
+    hover.press(at(30), 1);
+    hover.take(at(30), 1);
+    follow({ ...OFF, prompt: next(at(30)), ready: false, pending: true });
+    follow({ ...OFF, prompt: next(at(30)) });
+    await answer(0.3);
+    expect([hover.shown, hover.taken]).toEqual([null, null]);
+  });
+
+  it("that is superseded or refused leaves all to the prompt's own masks", async () => {
+    const { hover, answer, follow } = open(OFF);
+    hover.press(at(30), 1);
+    hover.take(at(30), 1);
+    follow({ ...OFF, prompt: next(at(30)), ready: false, pending: true });
+    await answer(null);
+    expect([hover.shown, hover.taken]).toEqual([null, null]);
+  });
+
+  it("that becomes something else than a click has promised nothing", async () => {
+    const { hover, answer, follow } = open();
+    hover.press(at(30), 1);
+    hover.leave();
+    await answer(0.3);
+    expect([hover.shown, hover.taken]).toEqual([null, null]);
+    // Held for long, a finger means the background.
+    hover.press(at(60), 1);
+    hover.take(at(60, 0), 1);
+    follow({ prompt: next(at(60, 0)), ready: false, pending: true });
+    await answer(0.6);
+    expect([hover.shown, hover.taken]).toEqual([null, null]);
+  });
+
+  it("of no click asks nothing", () => {
+    const { hover, asked } = open();
+    hover.press();
+    expect(asked).toEqual([]);
+  });
+
+  it("belongs to the prompt and the part of the photo that it was asked of", async () => {
+    const { hover, answer, follow } = open(OFF);
+    hover.press(at(30), 1);
+    follow({ ...OFF, source: "a crop" });
+    await answer(0.3);
+    hover.take(at(30), 1);
+    expect(hover.taken).toBeNull();
   });
 });
 
@@ -324,4 +446,8 @@ describe("a probe", () => {
 
 it("is on by default where an answer takes no time to speak of", () => {
   expect([null, 12, 80, 80.1].map(onByDefault)).toEqual([false, true, true, false]);
+});
+
+it("asks at a press unless an answer takes so long that a drag would wait for it", () => {
+  expect([null, 12, 250, 250.1].map(asksAtPress)).toEqual([false, true, true, false]);
 });

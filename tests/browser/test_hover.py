@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import Notebook
@@ -133,6 +134,55 @@ def test_a_click_takes_what_is_shown_without_another_decode_and_without_a_flash(
     assert hovered(view) == 0
     again = "decodes.count(w.prompt), len(w.prompt.points), round(w.score, 2)"
     assert opened.run_cell(again) == f"(1, 1, {round(face[0], 2)})"
+
+
+# The session answers no prompt before it may.
+HOLD = """
+import threading
+go, answer = threading.Event(), w.session.set_prompt
+w.session.set_prompt = lambda prompt: (go.wait(60), answer(prompt))[1]
+"""
+# Waits until the model has been asked.
+ASKED = """
+import time
+while not decodes:
+    time.sleep(0.01)
+"""
+
+
+def picture(view: View) -> str:
+    """The masks of prompt and objects, as they are painted."""
+    view.drawn()
+    canvas = view.root.locator("[data-layer=masks]")
+    return str(canvas.evaluate("canvas => canvas.toDataURL()"))
+
+
+@pytest.mark.parametrize("hovers", [True, False])
+def test_a_click_is_painted_before_the_session_has_answered_and_then_the_same(notebook: Open, *, hovers: bool) -> None:
+    opened, view = open_view(notebook)
+    opened.run_cell(HOLD)
+    if not hovers:
+        switch(view).click()
+    nothing = picture(view)
+    move(view, *FACE)
+    if hovers:
+        expect(tag(view)).to_be_visible()
+    assert picture(view) == nothing
+    view.page.mouse.down()
+    opened.run_silently(ASKED)
+    view.page.mouse.up()
+    view.page.wait_for_function(
+        "([canvas, nothing]) => canvas.toDataURL() !== nothing",
+        arg=[view.root.locator("[data-layer=masks]").element_handle(), nothing],
+    )
+    painted = picture(view)
+    opened.expect_state("predicting")
+    expect(view.candidates).to_have_count(0)
+    assert hovered(view) == 0
+    opened.run_cell("go.set()")
+    expect(view.candidates).to_have_count(3)
+    assert picture(view) == painted
+    assert opened.run_cell("decodes.count(w.prompt), len(w.prompt.points)") == "(1, 1)"
 
 
 def test_alt_shows_what_a_background_point_would_give(notebook: Open) -> None:

@@ -76,9 +76,11 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
       cancel();
       return;
     }
-    hover.press();
     const panning = event.button === 1 || (event.button === 0 && (ui.spaceHeld || ui.tool === "pan"));
-    if (!panning && event.button !== 0 && event.button !== 2) return;
+    if (!panning && event.button !== 0 && event.button !== 2) {
+      hover.press();
+      return;
+    }
     const label = event.button === 2 ? 0 : labelOf(event);
     const started = { from: at, since: event.timeStamp, label, add: event.shiftKey || ui.several, dragged: false };
     const handle = label === 1 && !panning ? heldAt(at, event) : null;
@@ -86,6 +88,8 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     else if (handle) press = { kind: "handle", ...started, held: { handle, prompt: store.prompt } };
     else if (ui.tool === "pick") press = { kind: "pick", ...started, add: event.shiftKey || ui.pickSeveral };
     else press = { kind: prompts() ? "prompt" : "line", ...started };
+    if (press.kind === "prompt" && (label === 0 || ui.tool === "point")) actions.promise(toImage(ui.view, at), label);
+    else hover.press();
     if (panning) ui.set({ panning: true });
     // A brush paints from the first touch on; a lasso may also go from corner to corner.
     if (press.kind !== "line") return;

@@ -19,12 +19,18 @@ export interface Look {
   readonly dashed?: boolean;
 }
 
-/** The masks to draw, lowest first: objects, what is being found, the chosen candidate, the one that the pointer is on in the list. */
-export function looks(store: Store, ui: Ui, display: Display): Look[] {
+/** A look whose mask may not have arrived yet. */
+type Wanted = Omit<Look, "mask"> & { readonly mask: Mask | null };
+
+/**
+ * The masks to draw, lowest first: objects, what is being found, the chosen candidate, the one that the pointer is on in
+ * the list. A mask that a click has taken is the chosen candidate of its prompt, which is still to come.
+ */
+export function looks(store: Store, ui: Ui, display: Display, taken: Mask | null): Look[] {
   const { candidates, objects, editing } = store.state;
   // The chosen mask's opacity is the person's choice; what is 1 here is as opaque as that.
   const fill = (share: number): number => (display.masks === "outline" ? 0 : Math.min(1, share * display.opacity));
-  const result: (Omit<Look, "mask"> & { mask: Mask | null })[] = objects.map(({ id, mask, color }) => {
+  const result: Wanted[] = objects.map(({ id, mask, color }) => {
     const lit = id === ui.highlight || ui.marked.includes(id);
     // What an edit is about to replace stays to be compared with.
     if (id === editing) return { mask: store.mask(mask), color: objectColor(color), fill: 0, line: 1.5, dashed: true };
@@ -35,6 +41,10 @@ export function looks(store: Store, ui: Ui, display: Display): Look[] {
   });
   for (const { mask, color } of store.state.everything?.found ?? [])
     result.push({ mask: store.mask(mask), color: objectColor(color), fill: fill(0.5), line: 1 });
+  if (taken) {
+    result.push({ mask: taken, color: CANDIDATE, fill: fill(1), line: 2 });
+    return result.filter(isThere);
+  }
   const { chosen } = store;
   const previewing = ui.preview !== null && ui.preview !== chosen && ui.preview < candidates.length;
   if (chosen !== null) {
@@ -45,7 +55,11 @@ export function looks(store: Store, ui: Ui, display: Display): Look[] {
     const mask = store.mask(candidates[ui.preview ?? 0].mask);
     result.push({ mask, color: "#ffffff", fill: 0, line: 2, dashed: true });
   }
-  return result.filter((look): look is Look => look.mask !== null);
+  return result.filter(isThere);
+}
+
+function isThere(look: Wanted): look is Look {
+  return look.mask !== null;
 }
 
 /** Side of the squares around what is cut out, in CSS pixels, and their colours. */

@@ -18,7 +18,7 @@ export function createSharpen(
       const stops = !actions.finer && store.state.crop !== null;
       const able = actions.canSharpen;
       const name = stops ? "Stop sharpening" : "Sharpen here";
-      const why = able ? "" : store.saved ? ": needs a kernel" : ": zoom in first";
+      const why = able ? "" : store.saved || store.lost ? ": needs a kernel" : ": zoom in first";
       if (!able && element.matches(":focus")) focusCanvas();
       element.disabled = !able;
       setAttributes(element, { "aria-label": name, title: `${name} (${shortcutFor("Sharpen here")})${why}` });

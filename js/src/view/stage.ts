@@ -165,7 +165,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
 
       if (hasChanged(photo, [tiles.version, ...place])) drawPicture(start(photo, ratio), tiles, view, frame, ratio);
 
-      const all = image && tiles.ready ? looks(store, ui, display) : [];
+      const all = image && tiles.ready ? looks(store, ui, display, hover.taken?.mask ?? null) : [];
       const shown = [display.masks, ...all.flatMap((look) => Object.values(look))];
       const cut = display.masks === "cutout" && all.some((look) => !look.dashed);
       if (hasChanged(masks, [...shown, ...place])) {
