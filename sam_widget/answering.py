@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sam_widget import crops, shaping
-from sam_widget.masks import StoredMask, iou
+from sam_widget.masks import Mask, StoredMask, iou
 from sam_widget.prompts import Prompt
 from sam_widget.rendering import Rendering, SourceImage
 from sam_widget.state import Candidate, SessionState
@@ -71,50 +72,31 @@ class Answering:
                 self._crops.popitem(last=False)
         return known
 
-    def answer(self, prompt: Prompt, state: SessionState) -> tuple[tuple[Candidate, ...], int]:
-        """Answer a prompt as a state would have it: by its crop, if that holds the prompt, else by the image.
-
-        Returns:
-            The candidates, and the index of the one with the highest score.
-        """
+    def answer(self, prompt: Prompt, state: SessionState) -> Answer:
+        """Answer a prompt as a state would have it: by its crop, if that holds the prompt, else by the image."""
         crop = state.crop
         if crop is None or not crops.holds(crop, prompt):
             whole = self._of_whole(prompt, state.rendering)
-            return shaping.candidates_of(whole, self._predictor, state.settings, state.strokes), whole.best
+            return Answer(prompt, state, whole, self._predictor, lambda _mask: None)
         sharp = self._predictor.answer(self.crop(state.rendering, crop), crops.inside(crop, self._bring(prompt, crop)))
         size = (self._source.size[1], self._source.size[0])
-        outside = self._outside(self._masks(sharp, crops.shape(crop), state), prompt, state, crop)
-        where = shaping.Place(crop, size, outside)
-        candidates = shaping.candidates_of(sharp, self._predictor, state.settings, state.strokes, where)
-        return candidates, sharp.best
+
+        @cache
+        def around() -> tuple[list[StoredMask], Mask]:
+            whole = self._of_whole(prompt, state.rendering)
+            level = state.settings.threshold
+            masks = [shaping.mask_of(whole, index, self._predictor, level) for index in range(len(whole.scores))]
+            # The image may be very large: no more of its masks is decoded than what the crop shows.
+            return masks, np.stack([crops.within(mask, crop) for mask in masks])
+
+        def place(mask: StoredMask) -> shaping.Place:
+            outside = _continued(mask.array, around) if crops.is_cut(mask.array, crop, size) else None
+            return shaping.Place(crop, size, outside)
+
+        return Answer(prompt, state, sharp, self._predictor, place)
 
     def _of_whole(self, prompt: Prompt, rendering: Rendering) -> Prediction:
         return self._predictor.answer(self.whole(rendering), self._bring(prompt, None))
-
-    def _outside(
-        self, masks: Sequence[StoredMask], prompt: Prompt, state: SessionState, crop: Box
-    ) -> tuple[StoredMask | None, ...]:
-        """Return, for each mask of the crop that is cut off, the mask of the image that goes on outside, or None."""
-        width, height = self._source.size
-        seen = [mask.array for mask in masks]
-        cut = [crops.is_cut(mask, crop, (height, width)) for mask in seen]
-        if not any(cut):
-            return (None,) * len(masks)
-        whole = self._masks(self._of_whole(prompt, state.rendering), (height, width), state)
-        # The image may be very large: no more of its masks is decoded than what the crop shows.
-        agreement = iou(np.stack(seen)[:, None], np.stack([crops.within(mask, crop) for mask in whole]))
-        closest = agreement.argmax(axis=1)
-        return tuple(
-            whole[index] if is_cut and agreement[k, index] >= AGREES else None
-            for k, (is_cut, index) in enumerate(zip(cut, closest, strict=True))
-        )
-
-    def _masks(self, prediction: Prediction, size: tuple[int, int], state: SessionState) -> tuple[StoredMask, ...]:
-        """Return a prediction's masks at the threshold of a state."""
-        level = state.settings.threshold
-        if not level:
-            return prediction.stored
-        return tuple(self._predictor.cut_one(logits, size, threshold=level) for logits in prediction.logits)
 
     def _bring(self, prompt: Prompt, crop: Box | None) -> Prompt:
         """Return a prompt whose mask is of this crop; it is drawn anew where it was of another part of the image."""
@@ -131,3 +113,79 @@ class Answering:
             seen = drawn.array if crop is None else crops.within(drawn, crop)
             brought = self._brought = mask, now, crop, self._predictor.mask_prompt(seen)
         return replace(prompt, mask=brought[3], mask_crop=None)
+
+
+class Answer:
+    """What the model says to a prompt. Masks are made when they are first asked for: often that is but one of them.
+
+    Attributes:
+        prompt: What was asked.
+        best: Index of the candidate with the highest score.
+    """
+
+    def __init__(
+        self,
+        prompt: Prompt,
+        state: SessionState,
+        prediction: Prediction,
+        predictor: Predictor,
+        place: Callable[[StoredMask], shaping.Place | None],
+    ) -> None:
+        """Keep a prediction.
+
+        Args:
+            prompt: What was asked.
+            state: How: its settings, strokes, rendering and crop.
+            prediction: What came of it.
+            predictor: Its model.
+            place: Where a mask of the prediction belongs; None where it is of the image as a whole.
+        """
+        self.best = prediction.best
+        self.prompt, self._state = prompt, state
+        self._prediction, self._predictor, self._place = prediction, predictor, place
+        self._made: dict[int, Candidate] = {}
+
+    def answers(self, prompt: Prompt, state: SessionState) -> bool:
+        """Whether this is the answer to a prompt as a state would have it."""
+        of = self._state
+        return (
+            self.prompt == prompt
+            and of.strokes == state.strokes
+            and of.settings == state.settings
+            and of.rendering == state.rendering
+            and of.crop == state.crop
+        )
+
+    def candidate(self, index: int) -> Candidate:
+        """Return one of `candidates`, without making the others."""
+        if index not in self._made:
+            settings, predictor = self._state.settings, self._predictor
+            mask = shaping.mask_of(self._prediction, index, predictor, settings.threshold)
+            self._made[index] = shaping.candidate_of(
+                self._prediction,
+                index,
+                mask,
+                predictor,
+                settings=settings,
+                strokes=self._state.strokes,
+                place=self._place(mask),
+            )
+        return self._made[index]
+
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The candidates, in the model's own order."""
+        return tuple(self.candidate(index) for index in range(len(self._prediction.scores)))
+
+
+def _continued(mask: Mask, around: Callable[[], tuple[list[StoredMask], Mask]]) -> StoredMask | None:
+    """Return the mask of the image that goes on with a mask of the crop, (h, w) bool, outside of it; or None.
+
+    Args:
+        mask: Of the crop.
+        around: Gives the masks of the image, and what the crop shows of them, (N, h, w).
+    """
+    masks, seen = around()
+    agreement = iou(mask[None], seen)
+    closest = int(agreement.argmax())
+    return masks[closest] if agreement[closest] >= AGREES else None

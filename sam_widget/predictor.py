@@ -49,6 +49,7 @@ class Prediction:
     _exact: Tensor = field(repr=False)  # The logits before they are clamped, where the model is.
     _upscaling: Upscaling = field(repr=False)
     _level: float = field(repr=False)
+    _stored: dict[int, StoredMask] = field(default_factory=dict, repr=False)
 
     @cached_property
     def masks(self) -> np.ndarray:
@@ -58,7 +59,19 @@ class Prediction:
     @cached_property
     def stored(self) -> tuple[StoredMask, ...]:
         """The masks as row runs, which are made without the masks' pixels."""
-        return tuple(self._upscaling.stored(logits, self._level) for logits in self._exact)
+        return tuple(self.stored_mask(index) for index in range(len(self.scores)))
+
+    def stored_mask(self, index: int) -> StoredMask:
+        """Return one of `stored`, without making the others."""
+        known = self._stored.get(index)
+        if known is None:
+            known = self._stored[index] = self._upscaling.stored(self._exact[index], self._level)
+        return known
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the masks, in pixels."""
+        return self._upscaling.size
 
     @property
     def best(self) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 
 from sam_widget import crops
 from sam_widget.annotations import annotations_of
-from sam_widget.answering import Answering
+from sam_widget.answering import Answer, Answering
 from sam_widget.embeddings import Embedding
 from sam_widget.errors import PromptError, SessionError
 from sam_widget.everything import EverythingMode
@@ -95,7 +95,7 @@ class Session(Kept, EverythingMode, Tools):
         self._model_given = str(model) if isinstance(model, str | Path) else None
         self.predictor = predictor_of(model, progress=progress)
         self._answering = Answering(self.source, self.predictor)
-        self._answered: SessionState | None = None
+        self._answered: Answer | None = None
         if autosave is not None:
             self._begin(autosave, keep_image=keep_image)
 
@@ -174,7 +174,7 @@ class Session(Kept, EverythingMode, Tools):
     def preview(self, prompt: Prompt) -> SessionState:
         """Return the state that `set_prompt` would lead to, and change nothing.
 
-        The last answer is kept: setting the prompt that was previewed last needs no second decode.
+        The last answer is kept: setting the prompt that was previewed or glimpsed last needs no second decode.
 
         Raises:
             PromptError: The prompt lies outside the image.
@@ -183,19 +183,28 @@ class Session(Kept, EverythingMode, Tools):
             now = self._state
             if prompt.is_empty:
                 return replace(now, prompt=prompt, candidates=(), chosen_index=None, strokes=())
-            prompt = prompt.check_inside(*self.size)
-            known = self._answered
-            if known is None or not (
-                known.prompt == prompt
-                and known.strokes == now.strokes
-                and known.settings == now.settings
-                and known.rendering == now.rendering
-                and known.crop == now.crop
-            ):
-                candidates, best = self._answering.answer(prompt, now)
-                known = replace(now, prompt=prompt, candidates=candidates, chosen_index=best)
-                self._answered = known
-            return replace(known, objects=now.objects, editing=now.editing)
+            answer = self._answer(prompt)
+            return replace(now, prompt=answer.prompt, candidates=answer.candidates, chosen_index=answer.best)
+
+    def glimpse(self, prompt: Prompt) -> Candidate | None:
+        """Return the candidate that `set_prompt` would choose, and change nothing; an empty prompt has none.
+
+        The others' masks are not made, so this is what to follow a pointer with.
+
+        Raises:
+            PromptError: The prompt lies outside the image.
+        """
+        with self._edit:
+            if prompt.is_empty:
+                return None
+            answer = self._answer(prompt)
+            return answer.candidate(answer.best)
+
+    def _answer(self, prompt: Prompt) -> Answer:
+        prompt, now = prompt.check_inside(*self.size), self._state
+        if self._answered is None or not self._answered.answers(prompt, now):
+            self._answered = self._answering.answer(prompt, now)
+        return self._answered
 
     def choose(self, index: int) -> Candidate:
         """Choose one of the candidates, counted from 0.

@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the masks of a crop belong.
+    """Where a mask of a crop belongs.
 
     Attributes:
-        crop: The part of the image that they are of.
+        crop: The part of the image that it is of.
         size: Height and width of the image, in pixels.
-        outside: For each of them the mask of the image that goes on outside the crop; None where none does.
+        outside: The mask of the image that goes on outside the crop; None where none does.
     """
 
     crop: Box
     size: tuple[int, int]
-    outside: tuple[StoredMask | None, ...]
+    outside: StoredMask | None
 
-    def put(self, index: int, mask: StoredMask) -> StoredMask:
-        """Return the mask of the image that one of the crop's masks becomes."""
-        around, crop = self.outside[index], self.crop
+    def put(self, mask: StoredMask) -> StoredMask:
+        """Return the mask of the image that the crop's mask becomes."""
+        around, crop = self.outside, self.crop
         if around is None or not around.area:
             return crops.placed(mask, crop, self.size)
         # No more than what holds both: the image may be very large.
@@ -48,28 +48,34 @@ class Place:
         return crops.placed(StoredMask(np.ascontiguousarray(whole)), both, self.size)
 
 
-def candidates_of(
+def candidate_of(
     prediction: Prediction,
+    index: int,
+    cut: StoredMask,
     predictor: Predictor,
+    *,
     settings: MaskSettings,
     strokes: tuple[BrushStroke, ...],
     place: Place | None = None,
-) -> tuple[Candidate, ...]:
-    """Return the candidates of a prediction, which is of a crop where a place is given."""
-    sources, level = prediction.stored, settings.threshold
-    size = sources[0].shape
-    if level:
-        sources = tuple(predictor.cut_one(logits, size, threshold=level) for logits in prediction.logits)
-    stabilities = _stability(prediction.logits, predictor, size, level)
-    found = []
-    every = zip(sources, prediction.scores, prediction.logits, stabilities, strict=True)
-    for index, (found_mask, score, logits, stability) in enumerate(every):
-        source = found_mask if place is None else place.put(index, found_mask)
-        stored = _shaped(source, settings, strokes)
-        crop = None if place is None else place.crop
-        sure = min(max(float(score), 0.0), 1.0)
-        found.append(Candidate(stored, sure, _frozen(logits), float(stability), source, crop))
-    return tuple(found)
+) -> Candidate:
+    """Return the candidate of a prediction that has a mask, which is of a crop where a place is given."""
+    logits = prediction.logits[index]
+    source = cut if place is None else place.put(cut)
+    return Candidate(
+        stored=_shaped(source, settings, strokes),
+        score=min(max(float(prediction.scores[index]), 0.0), 1.0),
+        logits=_frozen(logits),
+        stability=_stability(logits, predictor, cut.shape, settings.threshold),
+        source=source,
+        crop=None if place is None else place.crop,
+    )
+
+
+def mask_of(prediction: Prediction, index: int, predictor: Predictor, threshold: float) -> StoredMask:
+    """Return one mask of a prediction, at a threshold beside the model's own."""
+    if not threshold:
+        return prediction.stored_mask(index)
+    return predictor.cut_one(prediction.logits[index], prediction.size, threshold=threshold)
 
 
 def reshaped(
@@ -89,8 +95,8 @@ def reshaped(
             source = cut
         else:  # What is outside the crop is not the crop's to change.
             outside = None if _within(source, crop) else source
-            source = Place(crop, source.shape, (outside,)).put(0, cut)
-        stability = float(_stability(candidate.logits[None], predictor, size, settings.threshold)[0])
+            source = Place(crop, source.shape, outside).put(cut)
+        stability = _stability(candidate.logits, predictor, size, settings.threshold)
     stored = _shaped(source, settings, strokes)
     return replace(candidate, stored=stored, source=source, stability=stability)
 
@@ -175,9 +181,9 @@ def _layer(strokes: tuple[BrushStroke, ...], shape: tuple[int, int]) -> Layer:
     return layer
 
 
-def _stability(logits: np.ndarray, predictor: Predictor, size: tuple[int, int], threshold: float) -> np.ndarray:
+def _stability(logits: np.ndarray, predictor: Predictor, size: tuple[int, int], threshold: float) -> float:
     level = predictor.config.mask_threshold + threshold
-    return stability_score(predictor.inside(logits, size), threshold=level)
+    return float(stability_score(predictor.inside(logits[None], size), threshold=level)[0])
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

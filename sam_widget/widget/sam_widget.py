@@ -376,7 +376,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             case protocol.Preview():
                 prompt = prompt_from(request.prompt, self._names.prompts)
                 with one_core_left():
-                    found = session.preview(prompt).chosen
+                    found = session.glimpse(prompt)
                 self._send_preview(request, found)
             case protocol.Choose():
                 session.choose(request.index)
