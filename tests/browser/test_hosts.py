@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -43,8 +44,13 @@ def test_jupyter_notebook(lab: Lab, page: Page) -> None:
     page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
     page.wait_for_selector(".jp-CodeCell.jp-mod-active .cm-focused", state="attached")
     page.keyboard.press("Shift+Enter")
-    try_out(page)
+    view = try_out(page)
+    for _ in range(2):
+        view.canvas.press("+")
+    sharpen = view.button("Sharpen here")
+    expect(sharpen).to_be_enabled()
     lab.shut_down_kernels("notebook7.ipynb")
+    expect(sharpen).to_be_disabled()
 
 
 MARIMO = """import marimo
@@ -138,6 +144,10 @@ def test_a_page_without_a_kernel(page: Page, tmp_path: Path) -> None:
     view.canvas.click(position=view.position(*FACE))
     view.canvas.press("Control+z")
     expect(view.candidates).to_have_count(3)
+    for _ in range(2):
+        view.canvas.press("+")
+    expect(view.button("Sharpen here")).to_be_disabled()
+    expect(view.button("Sharpen here")).to_have_attribute("title", re.compile("needs a kernel"))
     assert errors == []
 
 
