@@ -9,24 +9,14 @@ from __future__ import annotations
 
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.browser import chromium
-from tests.browser.lab import Lab, Notebook
+from tests.benchmarks.page import STOCK, opened
+from tests.browser.lab import Notebook
 
-CODE = """import numpy as np
-import sam_widget as sw
-from PIL import Image
-photo = np.array(Image.fromarray(sw.sample("coffee")).resize((1024, 768)))
-w = sw.SamWidget(photo, model={model!r})
-get_ipython().kernel.comm_manager.register_target("echo", lambda comm, _: comm.on_msg(lambda _: comm.send({{}})))
-w"""
 # Notes when previews are asked for and when their masks arrive, whatever the protocol of the websocket.
 WATCH = """
 window.sent = []
@@ -45,21 +35,6 @@ window.WebSocket = class extends open {
         if (text(data).includes('"preview"')) sent.push(performance.now())
         return super.send(data)
     }
-}"""
-# Empty messages to the kernel and back, one after the other: the time of each, in milliseconds.
-FLOOR = """async count => {
-    const comm = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.createComm('echo')
-    comm.open()
-    const times = []
-    for (let i = 0; i < count; i++) {
-        const answered = new Promise(resolve => { comm.onMsg = resolve })
-        const start = performance.now()
-        comm.send({})
-        await answered
-        times.push(performance.now() - start)
-    }
-    comm.close()
-    return times
 }"""
 # Moves the pointer at every frame; returns, for each mask painted, when, how old it was, and how old the one before it.
 MOVE = """async seconds => {
@@ -106,38 +81,21 @@ EVENTS = 6000
 
 def measure(name: str, options: tuple[str, ...], *, model: str) -> None:
     """Hover in a fresh JupyterLab, and print what came of it."""
-    executable = chromium.find()  # Before Playwright starts: it asks Playwright too.
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        lab = Lab(Path(folder), *options)
-        try:
-            browser = playwright.chromium.launch(executable_path=executable, args=["--no-first-run"])
-            page = browser.new_page(viewport={"width": 1280, "height": 960})
-            page.set_default_timeout(120_000)
-            page.add_init_script(WATCH)
-            notebook = Notebook.of(page, lab, "hover.ipynb", [CODE.format(model=model)])
-            notebook.run_all()
-            notebook.expect_state("ready")
-            switch = notebook.widget.get_by_role("switch", name="Hover")
-            if switch.get_attribute("aria-checked") == "false":
-                switch.click()
-            floor = statistics.median(page.evaluate(FLOOR, 60)[10:])
-            decode = float(notebook.run_cell("print(w.state['decode_ms'])"))
-            page.evaluate(MOVE, 1)
-            moved = page.evaluate(MOVE, SECONDS)
-            painted = moved["painted"]
-            ages = sorted(age for _, age, _ in painted)
-            oldest = sorted(age for _, _, age in painted if age is not None)
-            least = decode + floor
-            print(
-                f"{name}: decode {decode:.1f} ms, floor {floor:.1f} ms, {moved['frames'] / SECONDS:.0f} frames a second"
-            )
-            print(f"  masks painted a second       {len(painted) / SECONDS:>8.1f}")
-            print(f"  age of a mask when painted   {_line(ages, least)}")
-            print(f"  and when the next one is     {_line(oldest, least)}")
-            _burst(notebook)
-            browser.close()
-        finally:
-            lab.close()
+    with opened(options, model=model, script=WATCH) as view:
+        page = view.page
+        view.hover(on=True)
+        floor, decode = view.floor(), view.decode()
+        page.evaluate(MOVE, 1)
+        moved = page.evaluate(MOVE, SECONDS)
+        painted = moved["painted"]
+        ages = sorted(age for _, age, _ in painted)
+        oldest = sorted(age for _, _, age in painted if age is not None)
+        least = decode + floor
+        print(f"{name}: decode {decode:.1f} ms, floor {floor:.1f} ms, {moved['frames'] / SECONDS:.0f} frames a second")
+        print(f"  masks painted a second       {len(painted) / SECONDS:>8.1f}")
+        print(f"  age of a mask when painted   {_line(ages, least)}")
+        print(f"  and when the next one is     {_line(oldest, least)}")
+        _burst(view.notebook)
 
 
 def _burst(notebook: Notebook) -> None:
@@ -164,8 +122,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     model = arguments[0] if arguments else "tiny"
     if "--stock" in sys.argv:
-        off = '--ServerApp.jpserver_extensions={"sam_widget.widget.server_extension": False}'
-        measure("stock server", (off,), model=model)
+        measure("stock server", STOCK, model=model)
     measure("with the server extension", (), model=model)
 
 
