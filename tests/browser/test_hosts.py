@@ -49,8 +49,11 @@ def test_jupyter_notebook(lab: Lab, page: Page) -> None:
         view.canvas.press("+")
     sharpen = view.button("Sharpen here")
     expect(sharpen).to_be_enabled()
-    lab.shut_down_kernels("notebook7.ipynb")
+    page.get_by_role("button", name="Restart the kernel", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+    expect(view.status).to_contain_text("is gone")
     expect(sharpen).to_be_disabled()
+    lab.shut_down_kernels("notebook7.ipynb")
 
 
 MARIMO = """import marimo
