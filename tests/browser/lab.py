@@ -115,6 +115,13 @@ class Lab:
         """What the server and its kernels have printed."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
+    def wait_for_kernel(self, name: str) -> None:
+        """Wait until a page is connected to the kernel of a notebook, which has nothing to do."""
+        while True:
+            kernels = [found["kernel"] for found in json.loads(self._api("GET", "sessions")) if found["path"] == name]
+            if any(kernel["connections"] and kernel["execution_state"] == "idle" for kernel in kernels):
+                return
+
     def shut_down_kernels(self, name: str | None = None) -> None:
         """End every kernel, or that of one notebook."""
         for session in json.loads(self._api("GET", "sessions")):

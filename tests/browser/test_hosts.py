@@ -40,6 +40,8 @@ def try_out(page: Page) -> View:
 def test_jupyter_notebook(lab: Lab, page: Page) -> None:
     write_notebook(lab.root / "notebook7.ipynb", [SHOW_CAT])
     page.goto(f"{lab.url}/notebooks/notebook7.ipynb")
+    # Until then the page says "idle", too, and runs no cell.
+    lab.wait_for_kernel("notebook7.ipynb")
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached", timeout=TIMEOUT_MS)
     page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
     page.wait_for_selector(".jp-CodeCell.jp-mod-active .cm-focused", state="attached")
@@ -50,7 +52,7 @@ def test_jupyter_notebook(lab: Lab, page: Page) -> None:
     sharpen = view.button("Sharpen here")
     expect(sharpen).to_be_enabled()
     page.get_by_role("button", name="Restart the kernel", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
     expect(view.status).to_contain_text("is gone")
     expect(sharpen).to_be_disabled()
     lab.shut_down_kernels("notebook7.ipynb")
