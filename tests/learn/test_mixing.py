@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from sam_widget.errors import ModelError
+from sam_widget.learn import mixing
 from sam_widget.learn.data import Batch, SceneCache
 from sam_widget.learn.mixing import Draws, crop, look_up, mix, paste, resample, sharpen, whole_things
 from sam_widget.learn.train import TrainConfig, Trainer
@@ -160,6 +162,27 @@ def test_images_stay_in_range_and_light(scenes: tuple[torch.Tensor, torch.Tensor
     assert min(means) > 5
     assert max(means) < 250
     assert min(batch.pixels[k][:, batch.valid[k]].float().std() for k in range(8)) > 2
+
+
+class _OnADevice(Draws):
+    """Numbers on a device that this machine need not have."""
+
+    def __init__(self, images: int, *, device: torch.device, **_: int) -> None:
+        self._columns = iter(torch.empty(64, images, device=device))
+        self._choices = iter(torch.empty(2, images, 256, device=device))
+
+    def normal(self, like: torch.Tensor) -> torch.Tensor:
+        return torch.empty_like(like)
+
+
+def test_a_gpu_is_never_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tensors without content say where they are, and refuse to be read: everything happens on the device."""
+    monkeypatch.setattr(mixing, "Draws", _OnADevice)
+    with FakeTensorMode():
+        images = torch.empty(4, 64, 64, 3, dtype=torch.uint8, device="cuda")
+        labels = torch.empty(4, 3, 64, 64, dtype=torch.uint8, device="cuda")
+        batch = mix(images, labels, size=64, seed=0, position=0, paste_share=0.5)
+    assert {x.device.type for x in (batch.pixels, batch.labels, batch.valid)} == {"cuda"}
 
 
 def test_a_run_that_mixes_on_the_device_resumes_exactly(cache: Path, tmp_path: Path) -> None:
