@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--networks", nargs="+", metavar="NETWORK", help="default: those that differ in the trunk alone"
     )
     compare.add_argument("--photos", type=Path, help="folder as `evaluate` takes it")
-    compare.add_argument("--unseen", type=int, default=40, help="scenes to measure on")
+    compare.add_argument("--unseen", type=int, default=30, help="scenes to measure on")
     compare.add_argument("--device", default="cpu")
     compare.add_argument("--workers", type=int, default=0, help="processes that render")
     compare.add_argument("--threads", type=int, help="threads that compute")

@@ -30,9 +30,17 @@ from sam_widget.predictor import Predictor
 NETWORKS = ("tiny", "tiny_mae", "tiny_plain", "tiny_hybrid", "tiny_random")
 """What differs in nothing but the trunk of the image encoder and the weights that it begins with."""
 BUDGET = TrainConfig(
-    scene_size=256, batch_size=4, steps=320, affinity_steps=60, balanced_steps=130, warmup_steps=30, box_share=0.45
+    scene_size=256,
+    steps=200,
+    affinity_steps=40,
+    balanced_steps=80,
+    batch_size=4,
+    prompts=4,
+    rounds=8,
+    box_share=0.45,
+    warmup_steps=20,
 )
-"""Training that takes a processor core about ten minutes."""
+"""Training that takes a processor core a few minutes."""
 UNSEEN = 500_000_000
 """Seeds of scenes from here on are no training's: those are its seed * 1,000,003 + index."""
 PHOTO = (1024, 768)
@@ -70,7 +78,7 @@ def compare(
     *,
     names: Sequence[str] = NETWORKS,
     budget: TrainConfig = BUDGET,
-    scenes: int = 40,
+    scenes: int = 30,
     photos: Sequence[Sample] = (),
     workers: int = 0,
     device: str = "cpu",
