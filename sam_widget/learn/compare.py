@@ -27,7 +27,7 @@ from sam_widget.model.sam import Sam
 from sam_widget.photos import sample
 from sam_widget.predictor import Predictor
 
-NETWORKS = ("tiny", "tiny_mae", "tiny_plain", "tiny_hybrid", "tiny_random")
+NETWORKS = ("tiny", "tiny_tuned", "tiny_random", "tiny_mae", "tiny_plain", "tiny_hybrid")
 """What differs in nothing but the trunk of the image encoder and the weights that it begins with."""
 BUDGET = TrainConfig(
     scene_size=256,

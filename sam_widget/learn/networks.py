@@ -47,14 +47,15 @@ class Network:
 
 NETWORKS: dict[str, Network] = {
     "tiny": Network(TINY, "published", trunk_rate=0.0),
+    "tiny_tuned": Network(TINY, "published", trunk_rate=0.25),
     "tiny_random": Network(TINY),
     "tiny_mae": Network(TINY_PLAIN, "mae", trunk_rate=0.25),
     "tiny_plain": Network(TINY_PLAIN),
     "tiny_hybrid": Network(TINY_HYBRID),
     "tiny_vit": Network(TINY_VIT),
 }
-"""`tiny`, which ships; its trunk from random weights; a plain ViT, pre-trained and not; convolutions, then attention;
-and SAM with a small plain ViT, which has neither maps of the prompt nor finer features."""
+"""`tiny`, which ships; its trunk tuned, or from random weights; a plain ViT, pre-trained or not; convolutions, then
+attention; and SAM with a small plain ViT, which has neither maps of the prompt nor finer features."""
 
 
 def network(name: str) -> Network:
