@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import timm
 import torch
 from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
+from sam_widget.learn.scenes import render_scene
 from sam_widget.model.config import TINY, TINY_HYBRID, TINY_PLAIN, TINY_VIT, SamConfig, TinyConfig
 from sam_widget.model.mae_transfer import plain_vit_state
 from sam_widget.model.mae_zoo import load_mae
@@ -78,7 +80,7 @@ def trunk_of(model: Sam) -> nn.Module | None:
 
 
 def begin_trunk(model: Sam, begins: Literal["random", "published", "mae"]) -> None:
-    """Give the trunk of a model with random weights what it begins with.
+    """Give the trunk of a model with random weights what it begins with, and fit the neck to it.
 
     Raises:
         ModelError: The weights are not there, or do not fit.
@@ -88,8 +90,24 @@ def begin_trunk(model: Sam, begins: Literal["random", "published", "mae"]) -> No
         return
     if begins == "published":
         trunk.load_state_dict(pretrained_trunk(model.config))
+        _fit_neck(model)
     else:
         trunk.load_state_dict(plain_vit_state(load_mae(device="cpu"), model.config))
+
+
+def _fit_neck(model: Sam) -> None:
+    """Scale the neck's random weights so that it meets features of unit deviation.
+
+    Those of published weights are up to nine times as large as a neck expects that learns from nothing, and it would
+    spend its first hundred steps on that alone.
+    """
+    encoder, size = model.image_encoder, model.config.image_size
+    scenes = torch.from_numpy(np.stack([render_scene(seed, size=size).image for seed in range(4)]))
+    with torch.inference_mode():
+        levels = encoder.eval().trunk(model.standardised(scenes.permute(0, 3, 1, 2)))
+    with torch.no_grad():
+        for level, onto in zip(levels, (encoder.finest, encoder.fine, encoder.middle, encoder.coarse), strict=True):
+            onto.weight.div_(float(level.std()))
 
 
 def pretrained_trunk(config: TinyConfig) -> dict[str, Tensor]:

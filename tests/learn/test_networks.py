@@ -13,6 +13,7 @@ import sam_widget as sw
 from sam_widget.learn.__main__ import main
 from sam_widget.learn.data import SceneCache, TrainingSet, batches
 from sam_widget.learn.networks import NETWORKS, pretrained_trunk, trunk_of
+from sam_widget.learn.scenes import render_scene
 from sam_widget.learn.train import TrainConfig, Trainer
 from sam_widget.model.config import TINY, TinyConfig
 from sam_widget.model.mae_transfer import plain_vit_state
@@ -61,6 +62,17 @@ def test_the_weights_that_a_trunk_begins_with_arrive() -> None:
         trunk = trunk_of(model)
         assert trunk is not None
         torch.testing.assert_close(trunk.state_dict(), expected, rtol=0, atol=0)
+
+
+def test_the_neck_meets_published_features_of_unit_deviation() -> None:
+    model = Trainer(dataclasses.replace(SMALL, network="tiny")).model.eval()
+    encoder, scene = model.image_encoder, torch.from_numpy(render_scene(5, size=64).image).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        levels = encoder.trunk(model.standardised(scene))
+    assert max(float(level.std()) for level in levels) > 4
+    for level, onto in zip(levels, (encoder.finest, encoder.fine, encoder.middle, encoder.coarse), strict=True):
+        bound = onto.in_channels**-0.5 / level.std()  # of the uniform numbers that torch begins a convolution with
+        assert 0.5 < float(onto.weight.detach().abs().max() / bound) < 2
 
 
 def test_a_trunk_rate_that_is_given_counts() -> None:
