@@ -135,8 +135,8 @@ class RelativeAttention(nn.Module):
         """Attend within (B, H, W, 3 * C) queries, keys and values; return (B, H, W, C).
 
         For processors. A row of windows at a time, or a piece of a large one, goes from logits to its answer in memory
-        that stays in the cache: fresh pages cost several times what filling them does. In half precision plain products
-        of matrices then take half the time of torch's fused attention; in single precision they take longer.
+        that stays in the cache: fresh pages cost several times what filling them does. Plain products of matrices then
+        take less time than torch's fused attention, in half precision half.
         """
         return self._in_small_windows(qkv) if self.window_size else self._in_pieces(qkv)
 
@@ -146,30 +146,36 @@ class RelativeAttention(nn.Module):
         Positions are part of the product of queries and keys: a query is longer by its terms for rows and for columns,
         a key by ones at its own. Where rows are short, adding terms to logits takes longer.
         """
-        height, width = qkv.shape[1:3]
+        batch, height, width, _ = qkv.shape
         side, heads, dim = self.window_size, self.num_heads, self.rel_pos_h.shape[1]
-        padded = self._padded(qkv)
-        across = padded.shape[2] // side
-        # (3, rows of windows, windows, heads, side, side, dim)
-        windows = padded.view(-1, side, across, side, 3, heads, dim).permute(4, 0, 2, 5, 1, 3, 6)
-        attended = qkv.new_empty(*padded.shape[:3], heads, dim)
-        answers = attended.view(-1, side, across, side, heads, dim).permute(0, 2, 4, 1, 3, 5)
+        across, tokens, long = -(-width // side), side * side, dim + 2 * side
+        # What pads a window is what the bias makes of a token of zeros, as in `_padded`.
+        bias = self.qkv.bias.to(qkv.dtype)
+        padded = bias.expand(side, across * side, -1).clone()
+        # (3, windows, heads, side, side, dim)
+        q, k, v = padded.view(side, across, side, 3, heads, dim).permute(3, 1, 4, 0, 2, 5)
+        answers = qkv.new_empty(side, across, side, heads, dim)
+        attended = qkv.new_empty(batch, height, width, heads, dim)
 
-        tokens, long = side * side, dim + 2 * side
         queries = qkv.new_empty(across, heads, side, side, long)
         keys = qkv.new_zeros(across, heads, long, side, side)
         keys[:, :, dim : dim + side].diagonal(dim1=2, dim2=3).fill_(1)
         keys[:, :, dim + side :].diagonal(dim1=2, dim2=4).fill_(1)
         logits = qkv.new_empty(across * heads, tokens, tokens)
         table = self._table(scaled=False)
-        for q, k, v, answer in zip(*windows, answers, strict=True):
+        for image, top in product(range(batch), range(0, height, side)):
+            high = min(side, height - top)
+            padded[:high, :width] = qkv[image, top : top + high]
+            padded[high:, :width] = bias
             queries[..., :dim], keys[:, :, :dim] = q, k.permute(0, 1, 4, 2, 3)
             queries[..., dim : dim + side], queries[..., dim + side :] = _terms(queries[..., :dim], table)
             asked, offered = queries.view(-1, tokens, long), keys.view(-1, long, tokens)
             torch.baddbmm(logits, asked, offered, beta=0, alpha=dim**-0.5, out=logits)
             torch.softmax(logits, -1, out=logits)
-            answer.copy_((logits @ v.reshape(-1, tokens, dim)).view(answer.shape))
-        return attended[:, :height, :width].flatten(3)
+            answer = (logits @ v.reshape(-1, tokens, dim)).view(across, heads, side, side, dim)
+            answers.copy_(answer.permute(2, 0, 3, 1, 4))
+            attended[image, top : top + high] = answers.view(side, across * side, heads, dim)[:high, :width]
+        return attended.flatten(3)
 
     def _in_pieces(self, qkv: Tensor) -> Tensor:
         """Attend as `_attend_in_cache` does, within the whole grid."""
@@ -182,8 +188,7 @@ class RelativeAttention(nn.Module):
         for image, head in product(range(batch), range(heads)):
             of_head = qkv.view(batch, tokens, 3, heads, dim)[image, :, :, head]
             queries, keys, values = of_head.transpose(0, 1).contiguous()  # (H * W, dim) each
-            if qkv.dtype != torch.float32:
-                keys = keys.T.contiguous().T  # In the order that is multiplied fastest.
+            keys = keys.T.contiguous()  # In the order that is multiplied fastest.
             grid = queries.view(height, width, dim)
             row_terms, column_terms = _terms(grid, table)
             for first in range(0, height, rows):
@@ -192,9 +197,10 @@ class RelativeAttention(nn.Module):
                 shape = (*asked.shape[:2], height, width)
                 size = math.prod(shape)
                 torch.add(row_terms[here, :, :, None], column_terms[here, :, None], out=logits[:size].view(shape))
-                bias = logits[:size].view(1, -1, tokens)
-                answer = _answer(asked.view(1, -1, dim), keys[None], values[None], bias)
-                attended[image, here, :, head] = answer.view(asked.shape)
+                piece = logits[:size].view(-1, tokens)
+                torch.addmm(piece, asked.view(-1, dim), keys, alpha=dim**-0.5, out=piece)
+                torch.softmax(piece, -1, out=piece)
+                attended[image, here, :, head] = (piece @ values).view(asked.shape)
         return attended.flatten(3)
 
     def _table(self, *, scaled: bool) -> Tensor:
@@ -254,18 +260,6 @@ class RelativeAttention(nn.Module):
                 q[None, these, queries], k[None, these], v[None, these], attn_mask=bias.flatten(3).flatten(1, 2)[None]
             )[0]
         return attended.view(batch, -1, *attended.shape[1:]).transpose(1, 2).flatten(2)
-
-
-def _answer(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Attend from (n, Q, d) to (n, K, d) with a bias (n, Q, K); return (n, Q, d).
-
-    In half precision the bias is written over.
-    """
-    if queries.dtype == torch.float32:
-        return scaled_dot_product_attention(queries[None], keys[None], values[None], attn_mask=bias[None])[0]
-    torch.baddbmm(bias, queries, keys.transpose(1, 2), alpha=queries.shape[-1] ** -0.5, out=bias)
-    torch.softmax(bias, -1, out=bias)
-    return bias @ values
 
 
 def _terms(queries: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
