@@ -102,3 +102,12 @@ def test_what_is_seen_is_sharpened_by_button_by_key_and_by_itself(notebook: Call
     says(status, "seen sharply")
     assert float(opened.run_cell(IOU)) > coarse + 0.1
     assert opened.page.evaluate("() => document.querySelectorAll('.sam-status[data-error]').length") == 0
+
+    # A kernel that is gone sharpens nothing.
+    expect(button).to_be_enabled()
+    opened.execute(
+        "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart() }"
+    )
+    says(status, "is gone")
+    expect(button).to_be_disabled()
+    expect(button).to_have_attribute("title", re.compile("needs a kernel"))
