@@ -36,12 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train.set_defaults(run=_train)
 
     compare = commands.add_parser(
-        "compare", help="train networks alike and measure them, or go on with that: which is the best?"
+        "compare", help="train networks alike, or one without this and that, and measure them; or go on with that"
     )
-    compare.add_argument("folder", type=Path, help="where each network's run is kept")
+    compare.add_argument("folder", type=Path, help="where each variant's run is kept")
     compare.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
     compare.add_argument(
         "--networks", nargs="+", metavar="NETWORK", help="default: those that differ in the trunk alone"
+    )
+    compare.add_argument(
+        "--ablation",
+        nargs="*",
+        metavar="NAME",
+        help="not networks, but what scenes and training are without something, such as 'no photos' (default: all)",
     )
     compare.add_argument("--photos", type=Path, help="folder as `evaluate` takes it")
     compare.add_argument("--unseen", type=int, default=30, help="scenes to measure on")
@@ -173,15 +179,21 @@ def _train(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     import torch
 
-    from sam_widget.learn.compare import BUDGET, NETWORKS, compare, table
+    from sam_widget.learn.compare import ABLATIONS, BUDGET, NETWORKS, compare, table
     from sam_widget.learn.evaluate import samples
 
     if options.threads:
         torch.set_num_threads(options.threads)
+    if options.ablation is None:
+        variants = {name: {"network": name} for name in options.networks or NETWORKS}
+    elif unknown := [name for name in options.ablation if name not in ABLATIONS]:
+        raise SamWidgetError(f"there is no ablation {unknown[0]!r}; expected some of {', '.join(ABLATIONS)}")
+    else:
+        variants = {name: ABLATIONS[name] for name in options.ablation or ABLATIONS}
     results = compare(
         options.folder,
         options.cache,
-        names=options.networks or NETWORKS,
+        variants=variants,
         budget=dataclasses.replace(BUDGET, **_given(options, _budget())),
         scenes=options.unseen,
         photos=list(samples(options.photos)) if options.photos else (),

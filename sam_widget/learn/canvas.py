@@ -1,6 +1,6 @@
 """How is a thing put into the picture? Shading, cast shadows, depth blur, and the labels that go with the pixels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,6 +25,32 @@ class Light:
     shadow: float
 
 
+@dataclass(frozen=True)
+class Effects:
+    """What makes scenes hard in the way that photos are. Each can be left out, to see what it does for a model.
+
+    Attributes:
+        photos: Surfaces cut from photos.
+        camouflage: Things of the backdrop's material.
+        flocks: Groups of look-alikes.
+        parts: Parts and subparts, in the labels as in the picture.
+        shadows: Cast shadows, and dapples of shadow across everything.
+        blur: What is out of focus.
+        camera: Lens, colour cast, tone curve, noise and compression.
+    """
+
+    photos: bool = True
+    camouflage: bool = True
+    flocks: bool = True
+    parts: bool = True
+    shadows: bool = True
+    blur: bool = True
+    camera: bool = True
+
+
+ALL = Effects()
+
+
 class Canvas:
     """The picture so far, and which leaf region each pixel shows.
 
@@ -32,8 +58,8 @@ class Canvas:
     `materials` are those of the backdrop, for things to hide in.
     """
 
-    def __init__(self, size: int, light: Light) -> None:
-        self.size, self.light = size, light
+    def __init__(self, size: int, light: Light, effects: Effects = ALL) -> None:
+        self.size, self.light, self.effects = size, light, effects
         self.scale = size / 256
         self.image: Float = np.zeros((size, size, 3), np.float32)
         self.leaf: npt.NDArray[np.uint8] = np.zeros((size, size), np.uint8)
@@ -63,6 +89,10 @@ class Canvas:
             haze: Share of `haze_colour` mixed in, for what is far.
             haze_colour: (3,) colour of the air.
         """
+        if not self.effects.blur:
+            blur = 0.0
+        if not self.effects.parts:
+            node = replace(node, children=[])
         margin = int(3 * blur * self.scale) + 3
         x, y, w, h = cv2.boundingRect(node.mask)
         x0, y0 = max(x - margin, 0), max(y - margin, 0)
@@ -70,7 +100,7 @@ class Canvas:
         if w * h < 4 or len(self.parents) >= MAX_REGIONS:
             return
         window = (slice(y0, y1), slice(x0, x1))
-        if shadow > 0:
+        if shadow > 0 and self.effects.shadows:
             self._cast(rng, node.mask, shadow)
         colours = self._surface(rng, node, surface, window)
         if haze > 0 and haze_colour is not None:
@@ -88,6 +118,8 @@ class Canvas:
     def _surface(self, rng: Rng, node: Node, surface: Material, window: tuple[slice, slice]) -> Float:
         """Colours of a node and all that lies on it, lit, in a window."""
         mask = node.mask[window]
+        if not self.effects.photos:
+            surface = replace(surface, printed=None)
         colours = paint(rng, surface, mask.shape, scale=self.scale)
         if node.relief > 0:
             colours *= relief(

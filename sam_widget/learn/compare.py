@@ -1,6 +1,7 @@
-"""Which network learns most from the same training? Each is trained, measured on what it never saw, and timed.
+"""What is it good for? Variants of a training run, each trained, measured on what it never saw, and timed.
 
-The same training is the same scenes, augmentation, prompts, seed and number of steps, however long these take.
+The same training for different networks is the same scenes, augmentation, prompts, seed and number of steps, however
+long these take. An ablation is the same network with one thing of its training left out.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import dataclasses
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from sam_widget.learn.canvas import Effects
 from sam_widget.learn.evaluate import REPORTED, ModelMethod, Sample, evaluate
 from sam_widget.learn.networks import trunk_of
 from sam_widget.learn.scenes import render_scene
@@ -27,8 +30,20 @@ from sam_widget.model.sam import Sam
 from sam_widget.photos import sample
 from sam_widget.predictor import Predictor
 
-NETWORKS = ("tiny", "tiny_tuned", "tiny_random", "tiny_mae", "tiny_plain", "tiny_hybrid")
+NETWORKS: dict[str, dict[str, Any]] = {
+    name: {"network": name} for name in ("tiny", "tiny_tuned", "tiny_random", "tiny_mae", "tiny_plain", "tiny_hybrid")
+}
 """What differs in nothing but the trunk of the image encoder and the weights that it begins with."""
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "everything": {},
+    **{f"no {effect.name}": {"without": effect.name} for effect in dataclasses.fields(Effects)},
+    "no affinity": {"affinity_steps": 0},
+    "no balanced loss": {"balanced_steps": 0},
+    "no mask prompts": {"mask_share": 0.0},
+    "no boxes": {"box_share": 0.0},
+    "no corrections": {"rounds": 1, "learned_rounds": 1},
+}
+"""The same network, with one thing left out of its scenes or of its training."""
 BUDGET = TrainConfig(
     scene_size=256,
     steps=200,
@@ -49,10 +64,10 @@ PHOTO = (1024, 768)
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a network.
+    """What became of a variant.
 
     Attributes:
-        name: Of the network.
+        name: Of the variant.
         steps: It was trained for.
         seconds: Of a training step, the median.
         parameters: Of the model, in all and of its trunk.
@@ -76,20 +91,20 @@ def compare(
     folder: Path,
     cache: Path,
     *,
-    names: Sequence[str] = NETWORKS,
+    variants: Mapping[str, Mapping[str, Any]] = NETWORKS,
     budget: TrainConfig = BUDGET,
     scenes: int = 30,
     photos: Sequence[Sample] = (),
     workers: int = 0,
     device: str = "cpu",
 ) -> list[Result]:
-    """Train and measure networks one after the other; go on where an earlier call with the same budget stopped.
+    """Train and measure variants one after the other; go on where an earlier call with the same budget stopped.
 
     Args:
-        folder: Where each network's run is kept, in a folder of its name, with `result.json` once it is measured.
+        folder: Where each variant's run is kept, in a folder of its name, with `result.json` once it is measured.
         cache: Where rendered scenes are kept.
-        names: Of the networks.
-        budget: How each is trained; its `network` says nothing here.
+        variants: By name, what to change in the budget.
+        budget: How each is trained.
         scenes: Number of unseen scenes.
         photos: Photos with human masks.
         workers: Processes that render and augment.
@@ -100,33 +115,34 @@ def compare(
     """
     unseen = unseen_scenes(scenes, size=budget.scene_size)
     results = []
-    for name in names:
-        config = dataclasses.replace(budget, network=name)
-        kept = folder / name / "result.json"
+    for name, changes in variants.items():
+        config = dataclasses.replace(budget, **changes)
+        run = folder / name.replace(" ", "-")
+        kept = run / "result.json"
         if kept.exists():
             result = Result(**json.loads(kept.read_text(encoding="utf-8")))
             if result.steps == config.steps and bool(result.photos) == bool(photos):
                 results.append(result)
                 continue
-        checkpoint = folder / name / "checkpoint.pt"
+        checkpoint = run / "checkpoint.pt"
         if checkpoint.exists():
             trainer = Trainer.resume(checkpoint, device=device, **dataclasses.asdict(config))
         else:
             trainer = Trainer(config, device=device)
-        trainer.run(folder / name, cache, workers=workers, save_every=20)
-        results.append(measure(trainer, folder / name, unseen, photos))
+        trainer.run(run, cache, workers=workers, save_every=20)
+        results.append(measure(name, trainer, run, unseen, photos))
         kept.write_text(json.dumps(dataclasses.asdict(results[-1]), indent=2), encoding="utf-8")
     return results
 
 
-def measure(trainer: Trainer, folder: Path, scenes: Sequence[Sample], photos: Sequence[Sample]) -> Result:
+def measure(name: str, trainer: Trainer, folder: Path, scenes: Sequence[Sample], photos: Sequence[Sample]) -> Result:
     """Measure what a run in a folder has trained."""
     model, trunk = averaged(trainer, image_size=trainer.config.image_size), trunk_of(trainer.model)
     embed, decode = speed(averaged(trainer, image_size=trainer.network.config.image_size))
     with (folder / "log.csv").open(encoding="utf-8") as file:
         minutes = [float(row["minutes"]) for row in csv.DictReader(file)]
     return Result(
-        name=trainer.config.network,
+        name=name,
         steps=trainer.step,
         seconds=60 * statistics.median(np.diff([0.0, *minutes]).tolist()),
         parameters=(_count(trainer.model), 0 if trunk is None else _count(trunk)),

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from sam_widget.learn.canvas import ALL, Effects
 from sam_widget.learn.scenes import render_scene
 from sam_widget.learn.textures import atlas, photos
 
@@ -42,10 +43,13 @@ class SceneCache:
     The files are sparse: a scene takes 6 bytes a pixel once it has been rendered, and training can start at once.
     """
 
-    def __init__(self, folder: Path, *, count: int, size: int, seed: int) -> None:
+    def __init__(self, folder: Path, *, count: int, size: int, seed: int, without: str = "") -> None:
+        """Open or begin a cache; `without` names one of `Effects` that its scenes do without."""
         folder.mkdir(parents=True, exist_ok=True)
         self.count, self.size, self.seed = count, size, seed
-        self.path = folder / f"scenes-{size}px-seed{seed}-{count}.u8"
+        self.effects = Effects(**{without: False}) if without else ALL
+        lacking = f"-no-{without}" if without else ""
+        self.path = folder / f"scenes-{size}px-seed{seed}-{count}{lacking}.u8"
         if not self.path.exists():
             with self.path.open("wb") as file:
                 file.truncate(count * self._record_size)
@@ -60,7 +64,7 @@ class SceneCache:
         offset = index * self._record_size
         record = np.memmap(self.path, np.uint8, "r+", offset=offset, shape=(self._record_size,))
         if not record[0]:
-            scene = render_scene(self.seed * 1_000_003 + index, size=self.size)
+            scene = render_scene(self.seed * 1_000_003 + index, size=self.size, effects=self.effects)
             record[1 : 1 + 3 * pixels] = scene.image.reshape(-1)
             record[1 + 3 * pixels :] = scene.labels.reshape(-1)
             record[0] = 1  # Last, so that an interrupted scene is rendered again.

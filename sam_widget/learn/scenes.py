@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from sam_widget.learn.backdrops import BACKDROPS
 from sam_widget.learn.camera import expose
-from sam_widget.learn.canvas import MAX_REGIONS, Canvas, Light, regions
+from sam_widget.learn.canvas import ALL, MAX_REGIONS, Canvas, Effects, Light, regions
 from sam_widget.learn.materials import kin, material
 from sam_widget.learn.shapes import Pen, pick
 from sam_widget.learn.textures import Rng, coloured, field
@@ -92,9 +92,9 @@ def add_things(rng: Rng, canvas: Canvas, kinds: Sequence[str], focus: float) -> 
         sharp = rng.random() < (0.9 if index == 0 else 0.7)
         blur = float(np.abs(rng.normal(0, 0.3))) if sharp else float(rng.uniform(0.3, 2)) * focus
         middle = np.clip(rng.normal(0.5, 0.16, 2), 0.1, 0.9) if index == 0 else rng.uniform(0.05, 0.95, 2)
-        flock = int(rng.integers(3, 8)) if area < 0.06 and rng.random() < 0.45 else 1
+        flock = int(rng.integers(3, 8)) if area < 0.06 and rng.random() < 0.45 and canvas.effects.flocks else 1
         surface = None
-        if rng.random() < CAMOUFLAGE:
+        if rng.random() < CAMOUFLAGE and canvas.effects.camouflage:
             behind = canvas.materials[int(rng.integers(len(canvas.materials)))]
             surface = kin(rng, behind, distance=float(rng.uniform(0.05, 0.3)))
         for _ in range(flock):
@@ -129,12 +129,13 @@ def hold_pen(rng: Rng, kind: str, size: int, centre: tuple[float, float], radius
     )
 
 
-def render_scene(seed: int, *, size: int = 256) -> Scene:
+def render_scene(seed: int, *, size: int = 256, effects: Effects = ALL) -> Scene:
     """Render the scene of a seed.
 
     Args:
-        seed: Any non-negative integer; the scene is a pure function of it and `size`.
+        seed: Any non-negative integer; the scene is a pure function of it, `size` and `effects`.
         size: S, the side of the picture in pixels.
+        effects: What scenes show; something is left out only to see what it is good for.
 
     Returns:
         The picture and its regions at three levels.
@@ -144,14 +145,17 @@ def render_scene(seed: int, *, size: int = 256) -> Scene:
     direction = np.array(
         [np.cos(azimuth) * np.cos(height), -abs(np.sin(azimuth)) * np.cos(height), np.sin(height)], np.float32
     )
-    canvas = Canvas(size, Light(direction, ambient=float(rng.uniform(0.2, 0.8)), shadow=float(rng.uniform(0.1, 0.75))))
+    light = Light(direction, ambient=float(rng.uniform(0.2, 0.8)), shadow=float(rng.uniform(0.1, 0.75)))
+    canvas = Canvas(size, light, effects)
     backdrop = BACKDROPS[int(rng.choice(len(BACKDROPS), p=[b.share for b in BACKDROPS]))]
     focus = float(rng.uniform(0.5, 5)) if rng.random() < 0.3 else float(rng.uniform(0, 0.4))
     backdrop.draw(rng, canvas, focus)
     add_things(rng, canvas, backdrop.things, focus)
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 and effects.shadows:
         dapple(rng, canvas)
-    return Scene(expose(rng, canvas.image, canvas.scale), regions(canvas))
+    if effects.camera:
+        return Scene(expose(rng, canvas.image, canvas.scale), regions(canvas))
+    return Scene(cv2.convertScaleAbs(np.clip(canvas.image, 0, 1), alpha=255).astype(np.uint8), regions(canvas))
 
 
 def dapple(rng: Rng, canvas: Canvas) -> None:

@@ -44,6 +44,7 @@ class TrainConfig:
         image_size: Side of the training images, in pixels.
         scene_size: Side of the rendered scenes that images are cropped from.
         scenes: Number of distinct scenes.
+        without: One of `Effects` that scenes do without, to see what it is good for.
         steps: Optimiser steps in all.
         affinity_steps: First steps, in which only the image encoder learns.
         balanced_steps: Steps after those over which the mask loss goes over from balanced cross-entropy to the paper's
@@ -74,6 +75,7 @@ class TrainConfig:
     image_size: int = 256
     scene_size: int = 384
     scenes: int = 6_000
+    without: str = ""
     steps: int = 4_000
     affinity_steps: int = 150
     balanced_steps: int = 200
@@ -247,7 +249,7 @@ class Trainer:
         config = self.config
         a_step = config.batch_size * config.accumulate
         dataset = TrainingSet(
-            SceneCache(cache, count=config.scenes, size=config.scene_size, seed=config.seed),
+            SceneCache(cache, count=config.scenes, size=config.scene_size, seed=config.seed, without=config.without),
             image_size=config.image_size,
             seed=config.seed,
             length=(config.steps - self.step) * a_step,

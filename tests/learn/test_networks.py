@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 import sam_widget as sw
 from sam_widget.learn.__main__ import main
+from sam_widget.learn.compare import ABLATIONS, BUDGET
 from sam_widget.learn.data import SceneCache, TrainingSet, batches
 from sam_widget.learn.networks import NETWORKS, pretrained_trunk, trunk_of
 from sam_widget.learn.scenes import render_scene
@@ -99,3 +100,21 @@ def test_networks_are_compared_and_a_comparison_goes_on(
     assert main([*command, "tiny_plain", "vit"]) == 1
     assert "tiny_hybrid" in capsys.readouterr().err
     assert result.stat().st_mtime_ns == measured, "what has been measured is not trained again"
+
+
+def test_an_ablation_trains_on_scenes_that_lack_something(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {name: value for name, value in dataclasses.asdict(SMALL).items() if value and name != "network"}
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    command = ["compare", str(tmp_path / "run"), "--cache", str(cache), "--unseen", "1", *options, "--ablation"]
+    assert main([*command, "no photos"]) == 0
+    assert "| no photos | 0." in capsys.readouterr().out
+    assert list(cache.glob("*-no-photos.u8"))
+    assert main([*command, "no such thing"]) == 1
+    assert "no camouflage" in capsys.readouterr().err
+
+
+def test_every_ablation_is_a_change_of_the_training() -> None:
+    for changes in ABLATIONS.values():
+        dataclasses.replace(BUDGET, **changes)

@@ -1,5 +1,6 @@
 """Rendered training scenes: pure functions of their seed, with labels that nest and have no crumbs."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sam_widget.learn.canvas import MAX_REGIONS, SMALLEST, Light, dissolve, relief
+from sam_widget.learn.canvas import ALL, MAX_REGIONS, SMALLEST, Effects, Light, dissolve, relief
 from sam_widget.learn.materials import COLOURS, Material, Print, material, paint
 from sam_widget.learn.scenes import LEVELS, Scene, contact_sheet, render_scene
 from sam_widget.learn.shapes import Pen
@@ -46,6 +47,15 @@ def test_same_seed_same_scene_in_another_process(scenes: list[Scene]) -> None:
 
 def test_other_seed_other_scene(scenes: list[Scene]) -> None:
     assert len({scene.image.tobytes() for scene in scenes}) == len(scenes)
+
+
+@pytest.mark.parametrize("effect", [effect.name for effect in dataclasses.fields(Effects)])
+def test_an_effect_that_is_left_out_is_missed_in_some_scene(scenes: list[Scene], effect: str) -> None:
+    effects = dataclasses.replace(ALL, **{effect: False})
+    bare = [render_scene(seed, effects=effects) for seed in SEEDS]
+    assert any(not np.array_equal(one.image, other.image) for one, other in zip(bare, scenes, strict=True))
+    if effect == "parts":
+        assert all(np.array_equal(scene.labels[0], scene.labels[2]) for scene in bare)
 
 
 def test_ids_are_consecutive(scenes: list[Scene]) -> None:
