@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm, linear, relu, scaled_dot_product_attention
 
 from sam_widget.model.config import SamConfig
+from sam_widget.model.of_one_image import OfOneImage
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -223,16 +223,6 @@ class Mlp(nn.Module):
         return last(x)  # type: ignore[no-any-return]
 
 
-class _Memory(NamedTuple):
-    """How the first block saw the image that was asked about last, and all that this depends on."""
-
-    image: weakref.ref[Tensor]
-    dense: Tensor
-    marks: list[Any]
-    kept: Any  # What the marks are of, so that nothing else takes its place in memory.
-    seen: Seen
-
-
 class MaskDecoder(nn.Module):
     """From image embedding and prompt embeddings to one unambiguous and three ambiguous masks, with predicted IoUs.
 
@@ -242,7 +232,9 @@ class MaskDecoder(nn.Module):
     def __init__(self, config: SamConfig) -> None:
         super().__init__()
         dim = config.prompt_dim
-        self._seen: _Memory | None = None
+        self._seen = OfOneImage[Seen]()
+        # The embedding of no mask and the positions that `_seen` was made with.
+        self._beside: tuple[Tensor, Tensor] | None = None
         self.num_mask_tokens = config.multimask_outputs + 1
         self.transformer = TwoWayTransformer(config)
         self.iou_token = nn.Embedding(1, dim)
@@ -309,22 +301,14 @@ class MaskDecoder(nn.Module):
             return None
         block: Any = self.transformer.layers[0]
         look, tell = block.cross_attn_token_to_image, block.cross_attn_image_to_token
-        projections = (look.k_proj, look.v_proj, tell.q_proj)
-        weights = [tensor for layer in projections for tensor in (layer.weight, layer.bias)]
-        if any(tensor.is_inference() for tensor in weights):
+        weights = [w for layer in (look.k_proj, look.v_proj, tell.q_proj) for w in (layer.weight, layer.bias)]
+        if any(weight.is_inference() for weight in weights):
             return None
-        # Weights that somebody goes on training are others afterwards.
-        marks = [positions.data_ptr(), *((id(w), w.data_ptr(), w._version) for w in weights)]  # noqa: SLF001
-        nothing, known = dense[0, :, 0, 0], self._seen
-        if known is not None and known.image() is image and known.marks == marks and torch.equal(known.dense, nothing):
-            return known.seen
-        seen: Seen = block.see(as_tokens(image + dense), positions)
-        self._seen = _Memory(weakref.ref(image), nothing.clone(), marks, (positions, weights), seen)
-        return seen
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what was made of an image when the decoder is copied or pickled."""
-        return {**self.__dict__, "_seen": None}
+        nothing = dense[0, :, 0, 0]
+        beside = self._beside
+        if beside is None or beside[1].data_ptr() != positions.data_ptr() or not torch.equal(beside[0], nothing):
+            self._beside, self._seen = (nothing.clone(), positions), OfOneImage()
+        return self._seen.get([image], weights, lambda: block.see(as_tokens(image + dense), positions))
 
     def masks(self, mask_tokens: Tensor, embedded: Tensor) -> Tensor:
         """Upscale the image (B, dim, g, g) and return the logits (B, N, 4g, 4g) of N mask tokens (B, N, dim).

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, grid_sample
 
 from sam_widget.model.mask_decoder import per_prompt
+from sam_widget.model.of_one_image import OfOneImage
 
 # Inside a box; like, near, and not far from a foreground point; the same of a background point.
 NEAR_MAPS = 7
@@ -35,6 +36,16 @@ class PromptMaps(nn.Module):
         super().__init__()
         self.project = nn.Conv2d(channels, width, kernel_size=1)
         self.scale = nn.Parameter(torch.tensor(-3.0))
+        self._keys = OfOneImage[tuple[Tensor, Tensor]]()
+
+    def keys(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what pixels of (I, C, h, w) are compared by, (I, width, h, w), and its squares' sums (I, 1, h * w)."""
+
+        def make() -> tuple[Tensor, Tensor]:
+            keys = self.project(level)
+            return keys, keys.square().sum(1).flatten(1)[:, None]
+
+        return self._keys.get([level], list(self.project.parameters()), make)
 
     def forward(
         self, level: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, *, batch: int
@@ -51,7 +62,7 @@ class PromptMaps(nn.Module):
         height, width = level.shape[-2:]
         maps = level.new_zeros(batch, NEAR_MAPS, height, width)
         y, x = _centres(height, level), _centres(width, level)
-        keys = self.project(level)  # (I, width, h, w)
+        keys, squares_of_keys = self.keys(level)
         places, kinds = [], []
         if boxes is not None:
             maps[:, 0] = _inside(boxes, level).view(-1, height, width)
@@ -66,7 +77,7 @@ class PromptMaps(nn.Module):
         found = sample(keys, place)  # (B, N, width)
         squares = (
             found.square().sum(2)[:, :, None]
-            + per_prompt(keys.square().sum(1).flatten(1), batch)[:, None]
+            + per_prompt(squares_of_keys, batch)
             - 2 * found @ per_prompt(keys.flatten(2), batch)
         )
         alike = (-self.scale.exp() * squares.clamp(min=0)).exp()  # (B, N, h * w)
@@ -100,6 +111,17 @@ class Resemblance(nn.Module):
         self.project = nn.Conv2d(channels, width, kernel_size=1)
         # How much unlikeness it makes to be a whole image apart.
         self.apart = nn.Parameter(torch.tensor(4.0))
+        self._keys = OfOneImage[Tensor]()
+
+    def keys(self, level: Tensor) -> Tensor:
+        """Return what pixels of (I, C, h, w) are compared by, where they are included: (I, width + 2, h, w)."""
+
+        def make() -> Tensor:
+            centres = [_centres(cells, level) for cells in (level.shape[-1], level.shape[-2])]
+            across = torch.stack(torch.meshgrid(*centres, indexing="xy"))
+            return torch.cat([self.project(level), (self.apart * across).expand(len(level), -1, -1, -1)], dim=1)
+
+        return self._keys.get([level], [*self.project.parameters(), self.apart], make)
 
     def forward(
         self,
@@ -122,8 +144,7 @@ class Resemblance(nn.Module):
             batch: B.
         """
         height, width = level.shape[-2:]
-        across = torch.stack(torch.meshgrid(_centres(width, level), _centres(height, level), indexing="xy"))
-        keys = torch.cat([self.project(level), (self.apart * across).expand(len(level), -1, -1, -1)], dim=1)
+        keys = self.keys(level)
         places = [_lattice(self._OVERVIEW, level).expand(batch, -1, -1)]
         if boxes is not None:
             corner, size = boxes[:, None, :2], boxes[:, None, 2:] - boxes[:, None, :2]

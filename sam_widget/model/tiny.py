@@ -21,6 +21,7 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 from sam_widget.model.config import TINY, TINY_VIT, TinyConfig
 from sam_widget.model.connected import asked_for, connected
 from sam_widget.model.mask_decoder import MaskDecoder, Mlp, in_order, per_prompt
+from sam_widget.model.of_one_image import OfOneImage
 from sam_widget.model.prompt_maps import MAPS, PromptMaps, Resemblance, sample
 from sam_widget.model.sam import ImageFeatures, Sam
 from sam_widget.model.vit_trunk import VitTrunk
@@ -108,6 +109,7 @@ class TinyMaskDecoder(MaskDecoder):
         self.fine_maps = nn.Linear(MAPS, fine)
         self.finest_maps = nn.Linear(MAPS, finest)
         self.score_of_certainty = nn.Parameter(torch.ones(self.num_mask_tokens))
+        self._laid_out = OfOneImage[tuple[Tensor, Tensor]]()
 
     def forward(
         self, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor, high_resolution: tuple[Tensor, ...] = ()
@@ -138,12 +140,13 @@ class TinyMaskDecoder(MaskDecoder):
         finest, fine, finest_maps, fine_maps = high_resolution
         batch, _, height, width = embedded.shape
         first, second = self.output_upscaling
+        finest, fine = self._laid_out.get([finest, fine], [], lambda: (_cells(finest, 2), _cells(fine, 1)))
         maps = self.fine_maps(_cells(fine_maps, 1))
         pixels = first(embedded.flatten(2).transpose(1, 2)).view(batch, height * width * 4, -1)
-        pixels = relu(self.norm(pixels) + per_prompt(_cells(fine, 1), batch) + maps)  # (B, g*g * 4, fine)
+        pixels = relu(self.norm(pixels) + per_prompt(fine, batch) + maps)  # (B, g*g * 4, fine)
         raw = _cells(finest_maps, 2)  # (B, g*g * 16, MAPS)
         pixels = second(pixels).view(batch, height * width * 16, -1)
-        pixels = relu(pixels + per_prompt(_cells(finest, 2), batch) + self.finest_maps(raw))  # (B, g*g * 16, finest)
+        pixels = relu(pixels + per_prompt(finest, batch) + self.finest_maps(raw))  # (B, g*g * 16, finest)
         pixels = torch.cat([pixels, raw], dim=2)
         return in_order(self.hypernetworks(mask_tokens) @ pixels.transpose(1, 2), height, width)
 
