@@ -82,9 +82,9 @@ def click(view: Opened, x: float, y: float, *, held: bool) -> dict[str, float]:
     return found
 
 
-def measure(name: str, options: tuple[str, ...], *, model: str) -> None:
+def measure(name: str, options: tuple[str, ...], *, model: str, size: tuple[int, int]) -> None:
     """Click around in a fresh JupyterLab, and print medians and 95th percentiles."""
-    with opened(options, model=model) as view:
+    with opened(options, model=model, size=size) as view:
         floor, decode = view.floor(), view.decode()
         print(f"{name}: decode {decode:.1f} ms, floor {floor:.1f} ms")
         for kind, hovers, held in (
@@ -104,13 +104,14 @@ def measure(name: str, options: tuple[str, ...], *, model: str) -> None:
 
 
 def main() -> None:
-    """Measure with the package's server extension, and with `--stock` without it, too."""
+    """Measure with the package's server extension, and with `--stock` without it, too; `--large`: 100 megapixels."""
     arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     model = arguments[0] if arguments else "tiny"
-    print("pointer-up to painted mask and to the session's answer, 1024 x 768: median and 95%")
+    size = (11_600, 8_700) if "--large" in sys.argv else (1024, 768)
+    print(f"pointer-up to painted mask and to the session's answer, {size[0]} x {size[1]}: median and 95%")
     if "--stock" in sys.argv:
-        measure("stock server", STOCK, model=model)
-    measure("with the server extension", (), model=model)
+        measure("stock server", STOCK, model=model, size=size)
+    measure("with the server extension", (), model=model, size=size)
 
 
 if __name__ == "__main__":

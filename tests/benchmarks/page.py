@@ -22,7 +22,7 @@ STOCK = ('--ServerApp.jpserver_extensions={"sam_widget.widget.server_extension":
 CODE = """import numpy as np
 import sam_widget as sw
 from PIL import Image
-photo = np.array(Image.fromarray(sw.sample("coffee")).resize((1024, 768)))
+photo = np.array(Image.fromarray(sw.sample("coffee")).resize({size}))
 w = sw.SamWidget(photo, model={model!r})
 get_ipython().kernel.comm_manager.register_target("echo", lambda comm, _: comm.on_msg(lambda _: comm.send({{}})))
 w"""
@@ -34,7 +34,8 @@ times = []
 def ask():
     with one_core_left():
         for k in range(25):
-            prompt, start = sw.Prompt().with_point(200 + 25 * k, 500 - 10 * k), time.perf_counter()
+            x, y = photo.shape[1] * (0.2 + 0.025 * k), photo.shape[0] * (0.65 - 0.013 * k)
+            prompt, start = sw.Prompt().with_point(x, y), time.perf_counter()
             w.session.predictor.answer(w.session.embedding, prompt)
             times.append(1000 * (time.perf_counter() - start))
 thread = threading.Thread(target=ask)
@@ -61,7 +62,7 @@ FLOOR = """async count => {
 
 @dataclass(frozen=True)
 class Opened:
-    """A widget on a photo of 1024 x 768, ready."""
+    """A widget on a photo, ready."""
 
     page: Page
     notebook: Notebook
@@ -82,13 +83,16 @@ class Opened:
 
 
 @contextmanager
-def opened(options: Sequence[str], *, model: str, script: str = "") -> Iterator[Opened]:
+def opened(
+    options: Sequence[str], *, model: str, script: str = "", size: tuple[int, int] = (1024, 768)
+) -> Iterator[Opened]:
     """Show a widget in a fresh JupyterLab with these options.
 
     Args:
         options: Of the server.
         model: The widget's.
         script: What the page runs before everything else.
+        size: Width and height of the photo, in pixels.
     """
     executable = chromium.find()  # Before Playwright starts: it asks Playwright too.
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -98,7 +102,7 @@ def opened(options: Sequence[str], *, model: str, script: str = "") -> Iterator[
             page = browser.new_page(viewport={"width": 1280, "height": 960})
             page.set_default_timeout(120_000)
             page.add_init_script(script)
-            notebook = Notebook.of(page, lab, "live.ipynb", [CODE.format(model=model)])
+            notebook = Notebook.of(page, lab, "live.ipynb", [CODE.format(model=model, size=size)])
             notebook.run_all()
             notebook.expect_state("ready")
             yield Opened(page, notebook)
