@@ -123,25 +123,21 @@ class Resemblance(nn.Module):
 
         return self._keys.get([level], [*self.project.parameters(), self.apart], make)
 
-    def forward(
-        self,
-        level: Tensor,
-        points: Tensor | None,
-        labels: Tensor | None,
-        boxes: Tensor | None,
-        masks: Tensor | None,
-        *,
-        batch: int,
-    ) -> Tensor:
-        """Return (B, RESEMBLANCE_MAPS, h, w) for features (I, C, h, w).
+    def belonging(
+        self, level: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, *, batch: int
+    ) -> tuple[Tensor, Tensor]:
+        """Say which places pixels belong to, and what points and boxes mean by that.
 
         Args:
-            level: Features of the image.
+            level: Features (I, C, h, w) of the image.
             points: (B, N, 2) x, y in [0, 1] of the model input.
             labels: (B, N) 1 foreground, 0 background, -1 padding.
             boxes: (B, 4) in [0, 1].
-            masks: (B, 1, m, m) logits.
             batch: B.
+
+        Returns:
+            To which share each pixel belongs to each place, (B, K, h * w), and all maps but that of a mask,
+            (B, RESEMBLANCE_MAPS - 1, h, w).
         """
         height, width = level.shape[-2:]
         keys = self.keys(level)
@@ -159,26 +155,34 @@ class Resemblance(nn.Module):
         if clicked and labels is not None:
             likeness[:, -clicked:].masked_fill_((labels == -1)[:, :, None], -torch.inf)
         belongs = likeness.softmax(1)
-        mass = belongs.sum(2).clamp(min=1e-6)  # (B, K)
-
-        def spread(said: Tensor) -> Tensor:
-            """What is said (B, h * w) of pixels, said of all that look like them."""
-            of_places = (belongs @ said[:, :, None])[..., 0] / mass
-            return (of_places[:, None] @ belongs)[:, 0]
-
-        planes = [level.new_zeros(batch, height * width) for _ in range(RESEMBLANCE_MAPS)]
+        planes = [level.new_zeros(batch, height * width) for _ in range(RESEMBLANCE_MAPS - 1)]
         if boxes is not None:
             inside = _inside(boxes, level)
             # What is inside and looks like much that is outside is not what was meant: asked once more without it.
-            planes[0] = spread(inside * spread(inside))
+            planes[0] = _spread(inside * _spread(inside, belongs), belongs)
         if clicked and labels is not None:
             of_points = belongs[:, -clicked:]
             planes[1] = (of_points * (labels == 1)[:, :, None]).sum(1)
             planes[2] = (of_points * (labels == 0)[:, :, None]).sum(1)
-        if masks is not None:
-            covered = adaptive_avg_pool2d(masks.to(level.dtype).sigmoid(), (height, width))
-            planes[3] = spread(covered.flatten(1))
-        return torch.stack(planes, dim=1).view(batch, RESEMBLANCE_MAPS, height, width)
+        return belongs, torch.stack(planes, dim=1).view(batch, -1, height, width)
+
+    def with_mask(self, belongs: Tensor, maps: Tensor, masks: Tensor | None) -> Tensor:
+        """Add what a mask (B, 1, m, m) of logits means, or nothing, to what `belonging` returns.
+
+        Returns:
+            (B, RESEMBLANCE_MAPS, h, w).
+        """
+        if masks is None:
+            return torch.cat([maps, torch.zeros_like(maps[:, :1])], dim=1)
+        height, width = maps.shape[-2:]
+        covered = adaptive_avg_pool2d(masks.to(maps.dtype).sigmoid(), (height, width))
+        return torch.cat([maps, _spread(covered.flatten(1), belongs).view_as(covered)], dim=1)
+
+
+def _spread(said: Tensor, belongs: Tensor) -> Tensor:
+    """What is said (B, h * w) of pixels, said of all that look like them."""
+    of_places = (belongs @ said[:, :, None])[..., 0] / belongs.sum(2).clamp(min=1e-6)  # (B, K)
+    return (of_places[:, None] @ belongs)[:, 0]
 
 
 def _centres(cells: int, like: Tensor) -> Tensor:

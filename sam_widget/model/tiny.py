@@ -7,8 +7,8 @@ features, as in SAM 2 (arXiv 2408.00714), and maps of the prompt, as in networks
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -175,6 +175,22 @@ def expected_iou(logits: Tensor) -> Tensor:
     return agreed / either.clamp(min=1e-6)
 
 
+class _Said(NamedTuple):
+    """What clicks and boxes say, whatever mask is given with them.
+
+    Attributes:
+        near: (B, NEAR_MAPS, ...) for each level of features; see `PromptMaps`.
+        belongs: (B, K, ...), see `Resemblance.belonging`.
+        resembling: (B, RESEMBLANCE_MAPS - 1, ...), see there.
+        found: (B, M, dim), what is found at the places of the tokens.
+    """
+
+    near: list[Tensor]
+    belongs: Tensor
+    resembling: Tensor
+    found: Tensor
+
+
 class Tiny(Sam):
     """The embedded model.
 
@@ -194,6 +210,7 @@ class Tiny(Sam):
         self.prompt_maps = nn.ModuleList(PromptMaps(channels) for channels in (finest, fine, config.prompt_dim))
         self.resemblance = Resemblance(fine)
         self.dense_maps = nn.Conv2d(MAPS, config.prompt_dim, kernel_size=1)
+        self._said = OfOneImage[_Said]()
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
         """Embed images at stride 16, and keep the features of stride 4 and 8 for the decoder."""
@@ -201,20 +218,24 @@ class Tiny(Sam):
         return ImageFeatures(self.for_decoder(embedding), (self.for_decoder(finest), self.for_decoder(fine)))
 
     def decode(self, image: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
-        """Decode as `Sam.decode` does; keep to what is connected to the prompt, and answer a box twice.
+        """Decode as `Sam.decode` does, keep to what is connected to the prompt, and look at most answers twice.
+
+        Several clicks, or a box, are answered a second time with the first answer as a mask. A single click is answered
+        once: while the pointer moves, time matters more.
 
         In training the logits are those of all parts (what is cut off would be told to come back), the scores those of
-        what is connected, and a box is answered once.
+        what is connected, and everything is answered once.
         """
-        logits, kept, scores = self._decode(image, **given)
+        logits, kept, scores = self._decode(image, given)
         if self.training:
             return logits, scores
-        if given.get("boxes") is not None and given.get("masks") is None:
+        points, boxes, mask = (given.get(name) for name in ("points", "boxes", "masks"))
+        if mask is None and (boxes is not None or (points is not None and points.shape[1] > 1)):
             first = kept[torch.arange(len(scores), device=scores.device), scores.argmax(1)]
-            _, kept, scores = self._decode(image, **{**given, "masks": first[:, None]})
+            _, kept, scores = self._decode(image, {**given, "masks": first[:, None]})
         return kept, scores
 
-    def _decode(self, image: Tensor, **given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def _decode(self, image: Tensor, given: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
         logits, said = super().decode(image, **given)
         kept = self.kept(logits.detach(), *(given.get(name) for name in ("points", "labels", "boxes", "masks")))
         return logits, kept, self.mask_decoder.scores(said, kept)
@@ -247,36 +268,39 @@ class Tiny(Sam):
         masks: Tensor | None,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Tell tokens (B, M, dim) what is found at their places, and pixels what the prompts say about them."""
-        batch = len(sparse)
-        points, boxes = self._in_unit_square(points, boxes)
         finest, fine = features.high_resolution
-        alike = self.resemblance(fine, points, labels, boxes, masks, batch=batch)
-        maps = [
-            torch.cat([of_level(level, points, labels, boxes, batch=batch), resembling], dim=1)
-            for of_level, level, resembling in zip(
-                self.prompt_maps,
-                (finest, fine, features.embedding),
-                (_doubled(alike), alike, avg_pool2d(alike, 2)),
-                strict=True,
-            )
-        ]
-        dense = dense + self.dense_maps(maps[2])
-        return (
-            self._told(features, sparse, points=points, labels=labels, boxes=boxes),
-            dense,
-            (finest, fine, maps[0], maps[1]),
+        given = [tensor for tensor in (points, labels, boxes) if tensor is not None]
+        told_by = (self.prompt_maps, self.resemblance, self.found_at_point, self.found_in_box)
+        said = self._said.get(
+            # The same clicks and boxes say the same when they come again with a mask.
+            [features.embedding, finest, fine, *given],
+            [weight for part in told_by for weight in part.parameters()],
+            lambda: self._say(features, points, labels, boxes, batch=len(sparse)),
         )
+        alike = self.resemblance.with_mask(said.belongs, said.resembling, masks)
+        of_levels = (_doubled(alike), alike, avg_pool2d(alike, 2))
+        maps = [torch.cat(pair, dim=1) for pair in zip(said.near, of_levels, strict=True)]
+        found = said.found.to(sparse.dtype)
+        sparse = sparse + nn.functional.pad(found, (0, 0, 0, sparse.shape[1] - found.shape[1]))
+        return sparse, dense + self.dense_maps(maps[2]), (finest, fine, maps[0], maps[1])
 
-    def _told(
+    def _say(
         self,
         features: ImageFeatures,
-        sparse: Tensor,
-        *,
         points: Tensor | None,
         labels: Tensor | None,
         boxes: Tensor | None,
-    ) -> Tensor:
-        found = []
+        *,
+        batch: int,
+    ) -> _Said:
+        points, boxes = self._in_unit_square(points, boxes)
+        finest, fine = features.high_resolution
+        near = [
+            maps(level, points, labels, boxes, batch=batch)
+            for maps, level in zip(self.prompt_maps, (finest, fine, features.embedding), strict=True)
+        ]
+        belongs, resembling = self.resemblance.belonging(fine, points, labels, boxes, batch=batch)
+        found = [features.embedding.new_zeros(batch, 0, self.config.prompt_dim)]
         if points is not None and labels is not None:
             there = self._look(features, points)
             background, foreground = (told(there) for told in self.found_at_point)
@@ -288,11 +312,7 @@ class Tiny(Sam):
             places = boxes[:, None, :2] + across * (boxes[:, None, 2:] - boxes[:, None, :2])
             inside = self.found_in_box(self._look(features, places).mean(1, keepdim=True))
             found.append(inside.expand(-1, 2, -1))
-        if not found:
-            return sparse
-        told = torch.cat(found, dim=1).to(sparse.dtype)
-        padding = sparse.shape[1] - told.shape[1]
-        return sparse + nn.functional.pad(told, (0, 0, 0, padding))
+        return _Said(near, belongs, resembling, torch.cat(found, dim=1))
 
     def _look(self, features: ImageFeatures, places: Tensor) -> Tensor:
         """Return all levels' features (B, N, C) at places (B, N, 2)."""

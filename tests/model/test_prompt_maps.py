@@ -75,14 +75,14 @@ def resembling(
     with torch.no_grad():
         resemblance.project.weight.copy_(5 * torch.eye(2)[:, :, None, None])
         resemblance.project.bias.zero_()
-        return resemblance(
+        belongs, maps = resemblance.belonging(
             level,
             None if points is None else torch.tensor([points]),
             None if labels is None else torch.tensor([labels]),
             None if box is None else torch.tensor([box]),
-            None if mask is None else mask[None, None],
             batch=1,
-        )[0]
+        )
+        return resemblance.with_mask(belongs, maps, None if mask is None else mask[None, None])[0]
 
 
 def test_a_box_means_what_is_inside_and_not_outside() -> None:

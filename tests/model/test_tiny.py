@@ -81,19 +81,37 @@ def test_masks_keep_to_what_is_connected_to_the_click() -> None:
     assert (whole > 0).sum() > (cut > 0).sum(), "or this photo shows nothing"
 
 
-def test_a_box_is_answered_with_its_first_answer_as_the_mask() -> None:
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        {"boxes": torch.tensor([[80.0, 60, 300, 280]])},
+        {"points": torch.tensor([[[200.0, 150], [90, 300]]]), "labels": torch.tensor([[1, 0]])},
+    ],
+    ids=["a box", "two clicks"],
+)
+def test_the_first_answer_is_given_as_the_mask_for_the_second(prompt: dict[str, torch.Tensor]) -> None:
     model = load_model("tiny")
     pixels = torch.from_numpy(sample("coffee")).permute(2, 0, 1)[None, :, :384, :384].float()
-    boxes = torch.tensor([[80.0, 60, 300, 280]])
     with torch.inference_mode():
         features = model.encode(pixels)
-        given = {"high_resolution": features.high_resolution, "boxes": boxes}
+        given = {"high_resolution": features.high_resolution, **prompt}
         twice, scores = model.decode(features.embedding, **given)
-        model.train()  # In training a box is answered once, and nothing is cut off.
+        model.train()  # In training everything is answered once, and nothing is cut off.
         once, first_scores = model.decode(features.embedding, **given)
         model.eval()
-        best = model.kept(once, None, None, boxes, None)[:, first_scores[0].argmax()]
+        kept = model.kept(once, *(prompt.get(name) for name in ("points", "labels", "boxes", "masks")))
+        best = kept[:, first_scores[0].argmax()]
         again, again_scores = model.decode(features.embedding, **given, masks=best[:, None])
     torch.testing.assert_close(twice, again)
     torch.testing.assert_close(scores, again_scores)
     assert not torch.equal(twice, once)
+
+
+def test_a_single_click_is_answered_once() -> None:
+    model = load_model("tiny")
+    with torch.inference_mode():
+        features = model.encode(torch.rand(1, 3, 384, 384) * 255)
+        given = {"points": torch.tensor([[[200.0, 150]]]), "labels": torch.tensor([[1]])}
+        answered, _ = model.decode(features.embedding, high_resolution=features.high_resolution, **given)
+        once, _ = Sam.decode(model, features.embedding, high_resolution=features.high_resolution, **given)
+        torch.testing.assert_close(answered, model.kept(once, *given.values(), None, None))
