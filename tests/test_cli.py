@@ -183,7 +183,12 @@ def many(folder: Path, count: int) -> None:
 
 def start(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "sam_widget", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # What a shell starts in its background is deaf to Ctrl+C. Children inherit that, and no handlers.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for_some(store: sw.EmbeddingStore, process: subprocess.Popen[str]) -> None:
