@@ -44,32 +44,43 @@ def mask_iou(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
 
 
 def promptable_loss(
-    logits: Tensor, scores: Tensor, targets: Tensor, valid: Tensor, *, kept: Tensor | None = None, balanced: float = 0.0
+    logits: Tensor,
+    scores: Tensor,
+    targets: Tensor,
+    valid: Tensor,
+    *,
+    levels: Tensor | None = None,
+    kept: Tensor | None = None,
+    balanced: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of one round of B prompts, and the IoU (B, 4) each mask reached.
 
-    Only the best of the three ambiguous masks learns from a prompt, so that they can specialise; a tenth of the mean
-    keeps the others alive ("relaxed winner takes all", Rupprecht et al., arXiv 1612.00197). The unambiguous mask
-    (index 0) and the IoU head always learn.
+    The three ambiguous masks are taught in one of two ways. Where it is known what a prompt could mean at each level,
+    each mask learns its own: that is what makes their order subpart, part, whole. Elsewhere only the best of them
+    learns, as in the paper; a tenth of the mean keeps the others alive ("relaxed winner takes all", Rupprecht et al.,
+    arXiv 1612.00197). The unambiguous mask (index 0) and the IoU head always learn.
 
     Args:
         logits: (B, 4, m, m).
         scores: (B, 4) predicted IoUs.
         targets: (B, m, m) in [0, 1].
         valid: (B, m, m), 1 inside the image.
+        levels: (B, 3, m, m) in [0, 1], the subpart, part and whole that a single click may mean.
         kept: (B, 4, m, m), what the model makes of the logits once it is trained: what the scores are about.
         balanced: Share of `balanced_loss` in the mask loss, between 0 and 1; the rest is focal and dice loss.
     """
     targets, valid = targets[:, None].expand_as(logits), valid[:, None].expand_as(logits)
-    mask_loss = 20 * focal_loss(logits, targets, valid) + dice_loss(logits, targets, valid)  # (B, 4)
+    taught = targets if levels is None else torch.cat([targets[:, :1], levels], dim=1)
+    mask_loss = 20 * focal_loss(logits, taught, valid) + dice_loss(logits, taught, valid)  # (B, 4)
     if balanced:
-        mask_loss = torch.lerp(mask_loss, balanced_loss(logits, targets, valid), balanced)
-    ambiguous = mask_loss[:, 1:]
-    best_of_three = 0.9 * ambiguous.min(1).values + 0.1 * ambiguous.mean(1)
+        mask_loss = torch.lerp(mask_loss, balanced_loss(logits, taught, valid), balanced)
+    ambiguous = mask_loss[:, 1:].mean(1)
+    if levels is None:
+        ambiguous = 0.9 * mask_loss[:, 1:].min(1).values + 0.1 * ambiguous
     with torch.no_grad():
         reached = mask_iou(logits if kept is None else kept, targets, valid)
     iou_loss = (scores - reached).square().mean(1)
-    return (best_of_three + mask_loss[:, 0] + iou_loss).mean(), reached
+    return (ambiguous + mask_loss[:, 0] + iou_loss).mean(), reached
 
 
 class Affinity(nn.Module):

@@ -62,8 +62,7 @@ def sample_targets(
         targets: (B * per_image, m, m) float in [0, 1], the share of each mask cell that the region covers.
         valid: (B * per_image, m, m) float, 1 inside the image and 0 in the padding.
     """
-    images, _, size, _ = batch.labels.shape
-    cell = size // mask_size
+    images = len(batch.labels)
     shares = BOXED_SHARES if box else CLICKED_SHARES
     targets = []
     for image in range(images):
@@ -81,10 +80,27 @@ def sample_targets(
         drawn = torch.multinomial(weights.flatten(), per_image, replacement=True, generator=generator)
         levels, ids = drawn // 256, drawn % 256
         targets.append(batch.labels[image, levels] == ids[:, None, None].to(torch.uint8))
-    masks = torch.cat(targets)
-    cells = masks.view(-1, mask_size, cell, mask_size, cell).float().mean((2, 4))
-    valid = batch.valid.view(images, mask_size, cell, mask_size, cell).float().mean((2, 4))
+    cells = _shares(torch.cat(targets), mask_size)
+    valid = _shares(batch.valid, mask_size)
     return cells, (valid > 0.5).float().repeat_interleave(per_image, dim=0)
+
+
+def levels_at(batch: Batch, points: Tensor, *, mask_size: int) -> Tensor:
+    """Return the subpart, part and whole at each point (B, 2), x and y in pixels: (B, 3, m, m) in [0, 1], as targets.
+
+    The prompts of an image follow each other.
+    """
+    image = torch.arange(len(points)) // (len(points) // len(batch.labels))
+    x, y = points.long().clamp(0, batch.labels.shape[-1] - 1).unbind(1)
+    labels = batch.labels[image]  # (B, 3, S, S)
+    there = labels[torch.arange(len(points)), :, y, x]  # (B, 3)
+    return _shares(labels == there[:, :, None, None], mask_size)
+
+
+def _shares(regions: Tensor, mask_size: int) -> Tensor:
+    """Return the share of each mask cell that boolean regions (..., S, S) cover: (..., m, m)."""
+    cell = regions.shape[-1] // mask_size
+    return regions.unflatten(-1, (mask_size, cell)).unflatten(-3, (mask_size, cell)).float().mean((-3, -1))
 
 
 def inner_distance(region: np.ndarray) -> np.ndarray:

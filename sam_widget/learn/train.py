@@ -27,7 +27,7 @@ from sam_widget.learn.keeping import average_weights, log_from, parameter_groups
 from sam_widget.learn.losses import Affinity, promptable_loss
 from sam_widget.learn.mixing import mixed_batches
 from sam_widget.learn.networks import begin_trunk, network, trunk_of
-from sam_widget.learn.prompting import corrections, first_prompts, sample_targets
+from sam_widget.learn.prompting import corrections, first_prompts, levels_at, sample_targets
 from sam_widget.model.config import TinyConfig
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.mask_decoder import Attention
@@ -334,8 +334,11 @@ class Trainer:
             if turn >= first:
                 done = (self.step - config.affinity_steps) / max(config.balanced_steps, 1)
                 balanced = max(0.0, 1 - done)
+                levels = None
+                if turn == 0 and not box:  # A single click: it could mean any of the three.
+                    levels = levels_at(batch, prompts.points[:, 0], mask_size=mask_size).to(self.device)
                 loss, reached = promptable_loss(
-                    logits, scores, targets_there, valid_there, kept=kept, balanced=balanced
+                    logits, scores, targets_there, valid_there, levels=levels, kept=kept, balanced=balanced
                 )
                 losses.append(loss)
                 ious.append(float(reached[rows, best].mean()))

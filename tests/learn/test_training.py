@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from sam_widget.errors import ModelError
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
 from sam_widget.learn.losses import balanced_loss, dice_loss, focal_loss, mask_iou, promptable_loss
-from sam_widget.learn.prompting import corrections, first_prompts, inner_distance, sample_targets
+from sam_widget.learn.prompting import corrections, first_prompts, inner_distance, levels_at, sample_targets
 from sam_widget.learn.train import TrainConfig, Trainer
 from sam_widget.model.config import TINY
 from sam_widget.model.tiny import tiny
@@ -69,6 +69,13 @@ def test_first_clicks_fall_inside_the_target_and_boxes_around_it(batch: Batch) -
     x, y = (prompts.points[:, 0] / 4).long().unbind(1)
     assert (targets[torch.arange(32), y, x] > 0).all()
     assert (prompts.labels == 1).all()
+
+    subparts, parts, wholes = levels_at(batch, prompts.points[:, 0], mask_size=16).unbind(1)
+    assert (subparts[torch.arange(32), y, x] > 0).all()
+    assert (subparts <= parts).all()
+    assert (parts <= wholes).all()
+    same = [torch.equal(targets[k], level[k]) for level in (subparts, parts, wholes) for k in range(32)]
+    assert sum(same) >= 24  # A click at the edge of a target may lie beside it, so not each of them is found again.
 
     boxes = first_prompts(targets, image_size=64, box=True, generator=generator()).boxes
     assert boxes is not None
@@ -146,6 +153,17 @@ def promptable_gradient(logits: torch.Tensor, target: torch.Tensor, valid: torch
     (20 * focal_loss(logits, target, valid) + dice_loss(logits, target, valid)).sum().backward()
     assert logits.grad is not None
     return logits.grad
+
+
+def test_after_a_single_click_each_mask_learns_its_own_level() -> None:
+    levels = torch.zeros(1, 3, 8, 8)
+    for level, side in enumerate((2, 4, 6)):
+        levels[0, level, :side, :side] = 1
+    logits = torch.zeros(1, 4, 8, 8, requires_grad=True)
+    loss, _ = promptable_loss(logits, torch.zeros(1, 4), levels[:, 1], torch.ones(1, 8, 8), levels=levels)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    taught = torch.cat([levels[:, 1:2], levels], dim=1)
+    torch.testing.assert_close((gradient < 0).float(), taught)
 
 
 def test_a_resumed_run_is_the_uninterrupted_run(cache: Path, tmp_path: Path) -> None:
