@@ -39,6 +39,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     **{f"no {effect.name}": {"without": effect.name} for effect in dataclasses.fields(Effects)},
     "no affinity": {"affinity_steps": 0},
     "no balanced loss": {"balanced_steps": 0},
+    "no levels": {"level_share": 0.0},
     "no mask prompts": {"mask_share": 0.0},
     "no boxes": {"box_share": 0.0},
     "no corrections": {"rounds": 1, "learned_rounds": 1},

@@ -57,6 +57,8 @@ class TrainConfig:
         learned_rounds: Consecutive rounds a step that are learned from; those before them are answered without
             gradients, so that late rounds are learned without the cost of all. As many as `rounds`: the paper's.
         box_share: Share of steps that start from a box rather than a click.
+        level_share: Share of first clicks after which each of the three masks learns its own level, subpart, part or
+            whole, and not the best of them what was asked for.
         mask_share: Share of steps whose corrections are also given the mask so far.
         learning_rate: Peak learning rate of AdamW.
         trunk_rate: Learning rate of the trunk, relative to that; at 0 the trunk stays as it is. By default the
@@ -85,6 +87,7 @@ class TrainConfig:
     rounds: int = 11
     learned_rounds: int = 2
     box_share: float = 0.4
+    level_share: float = 1.0
     mask_share: float = 0.5
     learning_rate: float = 8e-4
     trunk_rate: float | None = None
@@ -335,7 +338,7 @@ class Trainer:
                 done = (self.step - config.affinity_steps) / max(config.balanced_steps, 1)
                 balanced = max(0.0, 1 - done)
                 levels = None
-                if turn == 0 and not box:  # A single click: it could mean any of the three.
+                if turn == 0 and not box and draw[3] < config.level_share:  # It could mean any of the three.
                     levels = levels_at(batch, prompts.points[:, 0], mask_size=mask_size).to(self.device)
                 loss, reached = promptable_loss(
                     logits, scores, targets_there, valid_there, levels=levels, kept=kept, balanced=balanced
