@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     pretrain.add_argument("folder", type=Path, help="where checkpoint.pt and log.csv are kept")
     pretrain.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
+    pretrain.add_argument("--start", type=Path, help="weights (safetensors) to start from instead of random ones")
     pretrain.add_argument("--device", default="cpu")
     pretrain.add_argument("--workers", type=int, default=0, help="processes that cut and recolour")
     pretrain.add_argument("--threads", type=int, help="threads that compute")
@@ -221,7 +222,7 @@ def _pretrain(options: argparse.Namespace) -> None:
         print(f"going on from step {run.step} of {run.config.steps}")
     else:
         mae = dataclasses.replace(default.mae, **sizes, norm_pix_loss=options.norm_pix_loss)
-        run = Pretrainer(PretrainConfig(mae=mae, **given), device=options.device)
+        run = Pretrainer(PretrainConfig(mae=mae, **given), start=options.start, device=options.device)
     run.run(options.folder, options.cache, workers=options.workers)
 
 

@@ -30,7 +30,7 @@ from sam_widget.learn.train import align_attention
 from sam_widget.model.config import SamConfig
 from sam_widget.model.mae import MAE_TINY, MaeConfig, MaskedAutoencoder
 from sam_widget.model.mae_transfer import image_encoder_state
-from sam_widget.model.mae_zoo import save_mae
+from sam_widget.model.mae_zoo import load_mae, save_mae
 from sam_widget.model.sam import Sam
 
 
@@ -112,10 +112,26 @@ def augment(picture: np.ndarray, rng: np.random.Generator, *, size: int) -> np.n
 class Pretrainer:
     """One pre-training run: model, averaged model, optimiser, and where in the run they are."""
 
-    def __init__(self, config: PretrainConfig, *, device: str = "cpu") -> None:
+    def __init__(self, config: PretrainConfig, *, start: Path | None = None, device: str = "cpu") -> None:
+        """Build a run.
+
+        Args:
+            config: What to do.
+            start: Weights (safetensors) that `export` wrote, to start from in place of random ones.
+            device: Where to compute.
+
+        Raises:
+            ModelError: The weights to start from are of a model of other sizes.
+        """
         torch.manual_seed(config.seed)
         self.config, self.device = config, torch.device(device)
-        self.model = MaskedAutoencoder(config.mae).to(self.device)
+        self.model = MaskedAutoencoder(config.mae)
+        if start is not None:
+            begun = load_mae(start, device="cpu")
+            if begun.config != config.mae:
+                raise ModelError(f"{start} is of another model: {begun.config}; expected {config.mae}")
+            self.model.load_state_dict(begun.state_dict())
+        self.model.to(self.device)
         for module in self.model.modules():
             if isinstance(module, Attention):
                 # On a processor, plain products of such small matrices beat the fused kernel by a factor of two.

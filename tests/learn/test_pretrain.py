@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import sam_widget as sw
+from sam_widget.errors import ModelError
 from sam_widget.learn.__main__ import main
 from sam_widget.learn.inpainting import bilinear, compare, mean_colour, table
 from sam_widget.learn.photos import TRAINING, held_out
@@ -130,6 +131,18 @@ def test_the_averaged_weights_are_exported(cache: Path, tmp_path: Path, capsys: 
     assert main(["reconstruct", "--model", str(out), "--seeds", "1", "--out", str(tmp_path / "sheet.png")]) == 0
     assert "| mean of 4 |" in capsys.readouterr().out
     assert sw.to_rgb(tmp_path / "sheet.png").shape == (4 * 2 * 34, 5 * 2 * 34, 3)
+
+
+def test_a_run_starts_from_exported_weights_of_its_own_sizes(cache: Path, tmp_path: Path) -> None:
+    run, exported = Pretrainer(SMALL), tmp_path / "mae.safetensors"
+    run.run(tmp_path / "run", cache)
+    run.export(exported)
+    going_on = Pretrainer(dataclasses.replace(SMALL, seed=1), start=exported)
+    assert all(torch.allclose(value, run.average[key], atol=1e-3) for key, value in going_on.average.items())
+    assert going_on.train_step(torch.zeros(4, 3, 32, 32, dtype=torch.uint8)) > 0
+    other = dataclasses.replace(SMALL, mae=dataclasses.replace(SMALL.mae, depth=1))
+    with pytest.raises(ModelError, match="of another model"):
+        Pretrainer(other, start=exported)
 
 
 def test_the_encoder_is_exported_into_a_segment_anything_model(cache: Path, tmp_path: Path) -> None:
