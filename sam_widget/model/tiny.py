@@ -175,6 +175,28 @@ def expected_iou(logits: Tensor) -> Tensor:
     return agreed / either.clamp(min=1e-6)
 
 
+def settled(masks: Tensor, scores: Tensor, several: Tensor) -> tuple[Tensor, Tensor]:
+    """Let the mask for unambiguous prompts stand for the best of the three, and score no less, where it should.
+
+    As in the paper (appendix A), which has that mask for prompts of several points. The other two stay to choose from.
+
+    Args:
+        masks: (B, 4, h, w) logits, those for unambiguous prompts first.
+        scores: (B, 4).
+        several: (B,) bool, whether there are several clicks.
+
+    Returns:
+        Masks and scores of the same shapes.
+    """
+    best, prompts = 1 + scores[:, 1:].argmax(1), torch.arange(len(masks), device=masks.device)
+    here = torch.zeros_like(scores, dtype=torch.bool)
+    here[prompts, best] = several
+    return (
+        torch.where(here[:, :, None, None], masks[:, :1], masks),
+        torch.where(here, scores.amax(1, keepdim=True), scores),
+    )
+
+
 class _Said(NamedTuple):
     """What clicks and boxes say, whatever mask is given with them.
 
@@ -221,7 +243,7 @@ class Tiny(Sam):
         """Decode as `Sam.decode` does, keep to what is connected to the prompt, and look at most answers twice.
 
         Several clicks, or a box, are answered a second time with the first answer as a mask. A single click is answered
-        once: while the pointer moves, time matters more.
+        once: while the pointer moves, time matters more. Several clicks are unambiguous; see `settled`.
 
         In training the logits are those of all parts (what is cut off would be told to come back), the scores those of
         what is connected, and everything is answered once.
@@ -229,11 +251,11 @@ class Tiny(Sam):
         logits, kept, scores = self._decode(image, given)
         if self.training:
             return logits, scores
-        points, boxes, mask = (given.get(name) for name in ("points", "boxes", "masks"))
+        points, labels, boxes, mask = (given.get(name) for name in ("points", "labels", "boxes", "masks"))
         if mask is None and (boxes is not None or (points is not None and points.shape[1] > 1)):
             first = kept[torch.arange(len(scores), device=scores.device), scores.argmax(1)]
             _, kept, scores = self._decode(image, {**given, "masks": first[:, None]})
-        return kept, scores
+        return (kept, scores) if labels is None else settled(kept, scores, (labels >= 0).sum(1) > 1)
 
     def _decode(self, image: Tensor, given: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
         logits, said = super().decode(image, **given)

@@ -10,7 +10,7 @@ from scipy.ndimage import label
 from sam_widget import load_model, sample
 from sam_widget.model.config import TINY
 from sam_widget.model.sam import Sam
-from sam_widget.model.tiny import Tiny, _cells, expected_iou
+from sam_widget.model.tiny import Tiny, _cells, expected_iou, settled
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +115,26 @@ def test_a_single_click_is_answered_once() -> None:
         answered, _ = model.decode(features.embedding, high_resolution=features.high_resolution, **given)
         once, _ = Sam.decode(model, features.embedding, high_resolution=features.high_resolution, **given)
         torch.testing.assert_close(answered, model.kept(once, *given.values(), None, None))
+
+
+def test_several_clicks_are_answered_with_the_mask_for_unambiguous_prompts() -> None:
+    masks, scores = torch.arange(8.0).view(2, 4, 1, 1), torch.tensor([[0.5, 0.2, 0.9, 0.3], [0.6, 0.4, 0.1, 0.3]])
+    answered, valued = settled(masks, scores, torch.tensor([True, True]))
+    assert answered.flatten(1).tolist() == [[0, 1, 0, 3], [4, 4, 6, 7]]
+    torch.testing.assert_close(valued, torch.tensor([[0.5, 0.2, 0.9, 0.3], [0.6, 0.6, 0.1, 0.3]]))
+    once, as_before = settled(masks, scores, torch.tensor([False, False]))
+    assert torch.equal(once, masks)
+    assert torch.equal(as_before, scores)
+
+
+def test_points_that_only_fill_up_a_batch_are_no_clicks() -> None:
+    model = load_model("tiny")
+    with torch.inference_mode():
+        features = model.encode(torch.rand(1, 3, 384, 384) * 255)
+        points = torch.tensor([[[200.0, 150], [90, 300]]])
+        answers = [
+            model.decode(features.embedding, high_resolution=features.high_resolution, points=points, labels=labels)[0]
+            for labels in (torch.tensor([[1, 1]]), torch.tensor([[1, -1]]))
+        ]
+    same = [any(torch.equal(masks[0, 0], masks[0, k]) for k in (1, 2, 3)) for masks in answers]
+    assert same == [True, False]
