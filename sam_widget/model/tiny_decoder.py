@@ -69,12 +69,14 @@ class TinyMaskDecoder(MaskDecoder):
         batch, _, height, width = embedded.shape
         upscaling: Any = self.output_upscaling
         first, second = upscaling
+        # In place: new memory for a picture of features costs as much as what is done with it.
         pixels = self.norm(first(embedded.flatten(2).transpose(1, 2)).view(batch, *fine.shape[1:]))
-        pixels = relu(pixels + _with_maps(fine, fine_maps, self.fine_maps))  # (B, g*g * 4, fine)
-        finest = _with_maps(finest, finest_maps, self.finest_maps)
-        pixels = _times(finest.view(batch, len(pixels[0]), -1), pixels, second)
-        pixels = relu(pixels).view_as(finest)  # (B, g*g * 16, finest)
-        of_pixels, of_maps = torch.split(self.hypernetworks(mask_tokens), [finest.shape[2], MAPS], dim=2)
+        pixels = pixels.add_(per_prompt(fine, batch)).baddbmm_(*_product(fine_maps.transpose(1, 2), self.fine_maps))
+        added = torch.baddbmm(per_prompt(finest, batch), *_product(finest_maps.transpose(1, 2), self.finest_maps))
+        added = added.view(batch, height * width * 4, -1)
+        pixels = added.baddbmm_(*_product(pixels.relu_(), second))  # (B, g*g * 4, finest * 4)
+        pixels = pixels.relu_().view(batch, height * width * 16, -1)
+        of_pixels, of_maps = torch.split(self.hypernetworks(mask_tokens), [pixels.shape[2], MAPS], dim=2)
         masks = torch.baddbmm(of_maps @ finest_maps, of_pixels, pixels.transpose(1, 2))
         return in_order(masks, height, width)
 
@@ -97,14 +99,9 @@ class TinyMaskDecoder(MaskDecoder):
         return torch.baddbmm(biases, x, weights).transpose(0, 1)
 
 
-def _with_maps(features: Tensor, maps: Tensor, layer: nn.Linear) -> Tensor:
-    """Add what a layer, but for its bias, makes of maps (B, MAPS, P) to features (I, P, C) of images: (B, P, C)."""
-    return _times(per_prompt(features, len(maps)), maps.transpose(1, 2), layer)
-
-
-def _times(added: Tensor, factor: Tensor, layer: nn.Linear) -> Tensor:
-    """Apply a layer, but for its bias, to (B, P, A), and add the outcome to (B, P, C)."""
-    return torch.baddbmm(added, factor, layer.weight.T.expand(len(factor), -1, -1))
+def _product(factor: Tensor, layer: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Return the two factors that are multiplied where a layer, but for its bias, is applied to (B, P, C)."""
+    return factor, layer.weight.T.expand(len(factor), -1, -1)
 
 
 def expected_iou(logits: Tensor) -> Tensor:
