@@ -22,6 +22,7 @@ from sam_widget.model.compiled import CompiledDecoder
 from sam_widget.model.config import SamConfig
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
+from sam_widget.model.threads import as_usual, one_thread
 from sam_widget.model.zoo import PUBLISHED, load_model
 from sam_widget.prompting import parts
 from sam_widget.prompts import Box, Prompt
@@ -54,7 +55,8 @@ class Prediction:
     @cached_property
     def masks(self) -> np.ndarray:
         """(N, H, W) bool at image resolution; made when first asked for."""
-        return self._upscaling.masks(self._exact, self._level)
+        with one_thread():
+            return self._upscaling.masks(self._exact, self._level)
 
     @cached_property
     def stored(self) -> tuple[StoredMask, ...]:
@@ -65,7 +67,8 @@ class Prediction:
         """Return one of `stored`, without making the others."""
         known = self._stored.get(index)
         if known is None:
-            known = self._stored[index] = self._upscaling.stored(self._exact[index], self._level)
+            with one_thread():
+                known = self._stored[index] = self._upscaling.stored(self._exact[index], self._level)
         return known
 
     @property
@@ -118,7 +121,8 @@ class Predictor:
     @property
     def device(self) -> torch.device:
         """Where the model computes."""
-        return next(self.model.parameters()).device
+        # Of all weights, those of the image encoder come first, and take long to find.
+        return next(self.model.prompt_encoder.parameters()).device
 
     def embed(self, image: Any, *, keep: bool = True) -> Embedding:
         """Embed an image, or return its embedding from the cache.
@@ -147,6 +151,7 @@ class Predictor:
         return self._cache.has(image_hash, self.model.weights_id)
 
     def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
+        as_usual()
         try:
             with torch.inference_mode():
                 features = self.model.encode(self._pixels(rgb))

@@ -7,8 +7,9 @@ import torch
 from scipy.ndimage import label
 from torch import Tensor
 
-# Cells that touch at a corner belong together.
-_NEIGHBOURS = np.ones((3, 3))
+# Cells that touch at a corner belong together; those of two masks never do.
+_NEIGHBOURS = np.zeros((3, 3, 3))
+_NEIGHBOURS[1] = 1
 
 
 def connected(logits: Tensor, asked: Tensor) -> Tensor:
@@ -24,17 +25,19 @@ def connected(logits: Tensor, asked: Tensor) -> Tensor:
     Returns:
         The logits (B, N, h, w), those of parts that were not asked for with the opposite sign.
     """
-    kept = logits.clone()
-    masks, wanted = (logits > 0).cpu().numpy(), asked.cpu().numpy()
-    for prompt, candidate in np.ndindex(masks.shape[:2]):
-        parts, count = label(masks[prompt, candidate], structure=_NEIGHBOURS)
-        meant = np.unique(parts[wanted[prompt]])
-        meant = meant[meant > 0]
-        if len(meant) in (0, count):
-            continue
-        other = torch.from_numpy((parts > 0) & ~np.isin(parts, meant)).to(logits.device)
-        kept[prompt, candidate] = torch.where(other, -logits[prompt, candidate], logits[prompt, candidate])
-    return kept
+    masks = (logits > 0).cpu().numpy()
+    parts, found = label(masks.reshape(-1, *masks.shape[2:]), structure=_NEIGHBOURS)
+    parts = parts.reshape(masks.shape)
+    goes, names = np.ones(found + 1, np.bool_), np.zeros(masks.shape[:2], np.bool_)
+    for prompt, wanted in enumerate(asked.cpu().numpy()):
+        named = parts[prompt][:, wanted]  # (N, cells)
+        goes[named] = False
+        names[prompt] = named.any(axis=1)
+    goes[0] = False  # What is in no mask.
+    if not goes.any():
+        return logits
+    other = torch.from_numpy(goes.take(parts) & names[:, :, None, None]).to(logits.device)
+    return torch.where(other, -logits, logits)
 
 
 def asked_for(

@@ -2,17 +2,19 @@
 
 A mask decoder that is given such maps need not learn to attend to places before it can learn about masks. Networks that
 take clicks together with the image get the like of them as further input channels (RITM, arXiv 2102.06583); here they
-join features that were computed before anybody clicked.
+join features that were computed before anybody clicked. Pixels lie as in a `Grid`.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, grid_sample
+from torch.nn.functional import grid_sample, linear
 
+from sam_widget.model.grid import Grid
 from sam_widget.model.mask_decoder import per_prompt
-from sam_widget.model.of_one_image import OfOneImage
 
 # Inside a box; like, near, and not far from a foreground point; the same of a background point.
 NEAR_MAPS = 7
@@ -20,78 +22,85 @@ NEAR_MAPS = 7
 RESEMBLANCE_MAPS = 4
 MAPS = NEAR_MAPS + RESEMBLANCE_MAPS
 
+# Widths of the two bumps around a point, as shares of the image's side.
+_NEAR, _FAR = 0.02, 0.1
 
-class PromptMaps(nn.Module):
-    """What points and boxes say about every pixel: how near and how alike it is.
 
-    For foreground and for background points: two bumps of different width around them, and the likeness of the pixel's
-    features to those at the most alike point; for boxes, what is inside. A click then matters where it is from the
-    first step of training, and a small decoder need not learn to attend to places before it can learn about masks.
-    """
-
-    # Widths of the bumps, as shares of the image's side.
-    _NEAR, _FAR = 0.02, 0.1
+class Likeness(nn.Module):
+    """How alike what is found at a place and the pixels of an image are, on one level of features."""
 
     def __init__(self, channels: int, width: int = 32) -> None:
         super().__init__()
         self.project = nn.Conv2d(channels, width, kernel_size=1)
         self.scale = nn.Parameter(torch.tensor(-3.0))
-        self._keys = OfOneImage[tuple[Tensor, Tensor]]()
 
-    def keys(self, level: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what pixels of (I, C, h, w) are compared by, (I, width, h, w), and its squares' sums (I, 1, h * w)."""
+    def keys(self, pixels: Tensor) -> Tensor:
+        """Return what pixels (I, P, C) of images are compared by, its squares' sum, and a one: (I, width + 2, P)."""
+        keys = _projected(self.project, pixels)
+        squares = keys.square().sum(2, keepdim=True)
+        return torch.cat([keys, squares, torch.ones_like(squares)], dim=2).transpose(1, 2)
 
-        def make() -> tuple[Tensor, Tensor]:
-            keys = self.project(level)
-            return keys, keys.square().sum(1).flatten(1)[:, None]
+    def forward(self, keys: Tensor, found: Tensor) -> Tensor:
+        """Compare features found at places (B, N, C) with the keys of pixels: logarithms, up to 0, of (B, N, P)."""
+        found = _projected(self.project, found)
+        squares = found.square().sum(2, keepdim=True)
+        # A squared distance is a product with the keys, and what their last two rows are for.
+        query = torch.cat([2 * found, -torch.ones_like(squares), -squares], dim=2)
+        return _per_image(self.scale.exp() * query, keys).clamp(max=0)
 
-        return self._keys.get([level], list(self.project.parameters()), make)
 
-    def forward(
-        self, level: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, *, batch: int
-    ) -> Tensor:
-        """Return (B, NEAR_MAPS, h, w) for features (I, C, h, w).
+def near_maps(
+    grid: Grid, likeness: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None
+) -> Tensor:
+    """Return what points and boxes say about every pixel: how near and how alike it is.
 
-        Args:
-            level: Features of the image.
-            points: (B, N, 2) x, y in [0, 1] of the model input.
-            labels: (B, N) 1 foreground, 0 background, -1 padding.
-            boxes: (B, 4) in [0, 1].
-            batch: B.
-        """
-        height, width = level.shape[-2:]
-        maps = level.new_zeros(batch, NEAR_MAPS, height, width)
-        y, x = _centres(height, level), _centres(width, level)
-        keys, squares_of_keys = self.keys(level)
-        places, kinds = [], []
-        if boxes is not None:
-            maps[:, 0] = _inside(boxes, level).view(-1, height, width)
-            places.append((boxes[:, None, :2] + boxes[:, None, 2:]) / 2)
-            kinds.append(torch.ones(batch, 1, dtype=torch.long, device=level.device))
-        if points is not None and labels is not None:
-            places.append(points)
-            kinds.append(labels)
-        if not places:
-            return maps
-        place, kind = torch.cat(places, dim=1).to(level.dtype), torch.cat(kinds, dim=1)
-        found = sample(keys, place)  # (B, N, width)
-        squares = (
-            found.square().sum(2)[:, :, None]
-            + per_prompt(squares_of_keys, batch)
-            - 2 * found @ per_prompt(keys.flatten(2), batch)
-        )
-        alike = (-self.scale.exp() * squares.clamp(min=0)).exp()  # (B, N, h * w)
-        apart = (place[..., 1, None, None] - y[:, None]).square() + (place[..., 0, None, None] - x).square()
-        planes = []
-        for label in (1, 0):
-            of_kind = (kind == label)[:, :, None].to(level.dtype)
-            planes.append((alike * of_kind).amax(1).view(batch, 1, height, width))
-            for bump in (self._NEAR, self._FAR):
-                near = (-apart.flatten(2) / (2 * bump**2)).exp()
-                if boxes is not None:  # Its middle is no click.
-                    near = torch.cat([torch.zeros_like(near[:, :1]), near[:, 1:]], dim=1)
-                planes.append((near * of_kind).amax(1).view(batch, 1, height, width))
-        return torch.cat([maps[:, :1], *planes], dim=1)
+    For foreground and for background points: the likeness of the pixel's features to those at the most alike point, and
+    two bumps of different width around them; for boxes, what is inside, and likeness to their middle. A click then
+    matters where it is from the first step of training.
+
+    Args:
+        grid: Of the pixels.
+        likeness: (B, N, P), see `Likeness`, of all points; and, where there are boxes, of their middles after them.
+        points: (B, N, 2) x, y in [0, 1] of the model input.
+        labels: (B, N) 1 foreground, 0 background, -1 padding.
+        boxes: (B, 4) in [0, 1].
+
+    Returns:
+        (B, NEAR_MAPS, P).
+    """
+    planes = likeness.new_zeros(len(likeness), NEAR_MAPS - 1, likeness.shape[2])
+    if points is not None and labels is not None:
+        apart = (points.to(likeness.dtype)[..., None] - grid.at).square().sum(2)  # (B, N, P)
+        of_points = likeness[:, : points.shape[1]]
+        said = torch.stack([of_points, apart / (-2 * _NEAR**2), apart / (-2 * _FAR**2)], dim=1)
+        planes = torch.cat([_of_kind(said, labels == kind) for kind in (1, 0)], dim=1)
+    if boxes is None:
+        return torch.cat([torch.zeros_like(planes[:, :1]), planes], dim=1)
+    like = torch.maximum(planes[:, 0], likeness[:, -1].exp())
+    return torch.cat([torch.stack([inside(boxes, grid), like], dim=1), planes[:, 1:]], dim=1)
+
+
+def _of_kind(said: Tensor, kind: Tensor) -> Tensor:
+    """Return the greatest of what is said (B, K, N, P), in logarithms, of those points that `kind` (B, N) names."""
+    if kind.device.type == "cpu" and not kind.any():  # As most often of background points.
+        return torch.zeros_like(said[:, :, 0])
+    said = said.masked_fill(~kind[:, None, :, None], -torch.inf)
+    # Logarithms rise as what they are of does, and there are fewer of them once the greatest are found.
+    return (said.amax(2) if said.shape[2] > 1 else said[:, :, 0]).exp()
+
+
+class Overview(NamedTuple):
+    """An image as a few of its places, which stand for all that it shows.
+
+    Attributes:
+        keys: (I, width + 2, P), what pixels are compared by, where they are included.
+        belongs: (I, K, P), to which share each pixel belongs to each of K places.
+        weight: (I, 1, P), the logarithm of how much that is, before further places take part of it.
+    """
+
+    keys: Tensor
+    belongs: Tensor
+    weight: Tensor
 
 
 class Resemblance(nn.Module):
@@ -103,115 +112,122 @@ class Resemblance(nn.Module):
     the question that GrabCut (Rother et al., 2004) puts to colours; here it is put to learned features.
     """
 
-    # Places on a side, of the image and in a box.
-    _OVERVIEW, _IN_BOX = 12, 7
+    # Places of the image on a side.
+    _OVERVIEW = 12
 
     def __init__(self, channels: int, width: int = 32) -> None:
         super().__init__()
         self.project = nn.Conv2d(channels, width, kernel_size=1)
         # How much unlikeness it makes to be a whole image apart.
         self.apart = nn.Parameter(torch.tensor(4.0))
-        self._keys = OfOneImage[Tensor]()
 
-    def keys(self, level: Tensor) -> Tensor:
-        """Return what pixels of (I, C, h, w) are compared by, where they are included: (I, width + 2, h, w)."""
-
-        def make() -> Tensor:
-            centres = [_centres(cells, level) for cells in (level.shape[-1], level.shape[-2])]
-            across = torch.stack(torch.meshgrid(*centres, indexing="xy"))
-            return torch.cat([self.project(level), (self.apart * across).expand(len(level), -1, -1, -1)], dim=1)
-
-        return self._keys.get([level], [*self.project.parameters(), self.apart], make)
-
-    def belonging(
-        self, level: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, *, batch: int
-    ) -> tuple[Tensor, Tensor]:
-        """Say which places pixels belong to, and what points and boxes mean by that.
+    def overview(self, features: Tensor, pixels: Tensor, at: Tensor) -> Overview:
+        """Look at images before anybody prompts.
 
         Args:
-            level: Features (I, C, h, w) of the image.
-            points: (B, N, 2) x, y in [0, 1] of the model input.
-            labels: (B, N) 1 foreground, 0 background, -1 padding.
-            boxes: (B, 4) in [0, 1].
-            batch: B.
+            features: (I, C, h, w).
+            pixels: The same laid out, (I, P, C).
+            at: (2, P), where they are.
+        """
+        keys = _projected(self.project, pixels).transpose(1, 2)
+        keys = torch.cat([keys, (self.apart * at).expand(len(keys), -1, -1)], dim=1)
+        places = lattice(self._OVERVIEW, features).expand(len(features), -1, -1)
+        likeness = self._likeness(keys, sample(features, places), places, features.shape[-2:])
+        return Overview(keys, likeness.softmax(1), likeness.logsumexp(1, keepdim=True))
+
+    def belonging(
+        self, overview: Overview, found: Tensor, places: Tensor, labels: Tensor | None, *, size: tuple[int, ...]
+    ) -> Tensor:
+        """Say to which share each pixel belongs to M further places, and to all of the overview.
+
+        Args:
+            overview: Of the image.
+            found: (B, M, C), features at the places.
+            places: (B, M, 2), x and y in [0, 1].
+            labels: (B, N) of the first N places, -1 for those that are none.
+            size: Height and width of the level of features.
 
         Returns:
-            To which share each pixel belongs to each place, (B, K, h * w), and all maps but that of a mask,
-            (B, RESEMBLANCE_MAPS - 1, h, w).
+            (B, M + 1, P), the overview last.
         """
-        height, width = level.shape[-2:]
-        keys = self.keys(level)
-        places = [_lattice(self._OVERVIEW, level).expand(batch, -1, -1)]
-        if boxes is not None:
-            corner, size = boxes[:, None, :2], boxes[:, None, 2:] - boxes[:, None, :2]
-            places.append(corner + _lattice(self._IN_BOX, level) * size)
-        clicked = 0
-        if points is not None and labels is not None:
-            places.append(points.to(level.dtype))
-            clicked = points.shape[1]
-        found = sample(keys, torch.cat(places, dim=1))  # (B, K, width + 2)
-        # Squared distances, short of a term that all places share.
-        likeness = 2 * found @ per_prompt(keys.flatten(2), batch) - found.square().sum(2, keepdim=True)  # (B, K, h * w)
-        if clicked and labels is not None:
-            likeness[:, -clicked:].masked_fill_((labels == -1)[:, :, None], -torch.inf)
-        belongs = likeness.softmax(1)
-        planes = [level.new_zeros(batch, height * width) for _ in range(RESEMBLANCE_MAPS - 1)]
-        if boxes is not None:
-            inside = _inside(boxes, level)
-            # What is inside and looks like much that is outside is not what was meant: asked once more without it.
-            planes[0] = _spread(inside * _spread(inside, belongs), belongs)
-        if clicked and labels is not None:
-            of_points = belongs[:, -clicked:]
-            planes[1] = (of_points * (labels == 1)[:, :, None]).sum(1)
-            planes[2] = (of_points * (labels == 0)[:, :, None]).sum(1)
-        return belongs, torch.stack(planes, dim=1).view(batch, -1, height, width)
+        likeness = self._likeness(overview.keys, found, places, size)
+        if labels is not None:
+            padding = nn.functional.pad(labels == -1, (0, places.shape[1] - labels.shape[1]))
+            likeness = likeness.masked_fill(padding[:, :, None], -torch.inf)
+        return torch.cat([likeness, per_prompt(overview.weight, len(found))], dim=1).softmax(1)
 
-    def with_mask(self, belongs: Tensor, maps: Tensor, masks: Tensor | None) -> Tensor:
-        """Add what a mask (B, 1, m, m) of logits means, or nothing, to what `belonging` returns.
-
-        Returns:
-            (B, RESEMBLANCE_MAPS, h, w).
-        """
-        if masks is None:
-            return torch.cat([maps, torch.zeros_like(maps[:, :1])], dim=1)
-        height, width = maps.shape[-2:]
-        covered = adaptive_avg_pool2d(masks.to(maps.dtype).sigmoid(), (height, width))
-        return torch.cat([maps, _spread(covered.flatten(1), belongs).view_as(covered)], dim=1)
+    def _likeness(self, keys: Tensor, found: Tensor, places: Tensor, size: tuple[int, ...]) -> Tensor:
+        """Return negative squared distances (B, N, P), short of a term that all places share."""
+        found = _projected(self.project, found)
+        half = places.new_tensor([0.5 / size[1], 0.5 / size[0]])
+        there = places.clamp(half, 1 - half)  # Nothing is found beyond the middle of the outermost cells.
+        found = torch.cat([found, (self.apart * there).to(found.dtype)], dim=2)
+        return _per_image(2 * found, keys) - found.square().sum(2, keepdim=True)
 
 
-def _spread(said: Tensor, belongs: Tensor) -> Tensor:
-    """What is said (B, h * w) of pixels, said of all that look like them."""
-    of_places = (belongs @ said[:, :, None])[..., 0] / belongs.sum(2).clamp(min=1e-6)  # (B, K)
-    return (of_places[:, None] @ belongs)[:, 0]
+def resembling(overview: Overview, shares: Tensor, labels: Tensor | None, in_box: Tensor | None) -> Tensor:
+    """Return what boxes and points mean by what looks like them.
+
+    Args:
+        overview: Of the image.
+        shares: (B, M + 1, P), see `Resemblance.belonging`; those of the points are first.
+        labels: (B, N) 1 foreground, 0 background, -1 padding.
+        in_box: (B, P), how much of each pixel lies in a box.
+
+    Returns:
+        All maps but that of a mask, (B, RESEMBLANCE_MAPS - 1, P).
+    """
+    nothing = torch.zeros_like(shares[:, :1])
+    of_box, of_points = nothing, nothing.expand(-1, 2, -1)
+    if in_box is not None:
+        # What is inside and looks like much that is outside is not what was meant: asked once more without it.
+        of_box = spread(in_box * spread(in_box, overview, shares), overview, shares)[:, None]
+    if labels is not None:
+        kinds = torch.stack([labels == 1, labels == 0], dim=1).to(shares.dtype)  # (B, 2, N)
+        of_points = kinds @ shares[:, : labels.shape[1]]
+    return torch.cat([of_box, of_points], dim=1)
 
 
-def _centres(cells: int, like: Tensor) -> Tensor:
-    return ((torch.arange(cells, device=like.device) + 0.5) / cells).to(like.dtype)
+def spread(said: Tensor, overview: Overview, shares: Tensor) -> Tensor:
+    """What is said (B, P) of pixels, said of all that look like them; shares are what `belonging` returns."""
+    rest = shares[:, -1]
+    weights = shares[:, :-1]
+    of_places = (weights @ said[:, :, None])[..., 0] / weights.sum(2).clamp(min=1e-6)  # (B, M)
+    both = _per_image(torch.stack([rest * said, rest], dim=1), overview.belongs.transpose(1, 2))  # (B, 2, K)
+    of_overview = both[:, :1] / both[:, 1:].clamp(min=1e-6)
+    return (of_places[:, None] @ weights)[:, 0] + rest * _per_image(of_overview, overview.belongs)[:, 0]
 
 
-def _lattice(side: int, like: Tensor) -> Tensor:
+def inside(boxes: Tensor, grid: Grid) -> Tensor:
+    """Return how much of each pixel lies in boxes (B, 4): (B, P)."""
+    start, end = boxes.to(grid.at.dtype).view(-1, 2, 2, 1).unbind(1)  # (B, 2, 1), x and y
+    sides = torch.minimum(grid.at + grid.reach, end) - torch.maximum(grid.at - grid.reach, start)
+    return (sides / (2 * grid.reach)).clamp(0, 1).prod(1)
+
+
+def lattice(side: int, like: Tensor) -> Tensor:
     """Return the centres of `side` x `side` cells of the unit square: (1, side * side, 2)."""
-    at = _centres(side, like)
+    at = ((torch.arange(side, device=like.device) + 0.5) / side).to(like.dtype)
     return torch.stack(torch.meshgrid(at, at, indexing="xy"), dim=-1).view(1, -1, 2)
-
-
-def _inside(boxes: Tensor, level: Tensor) -> Tensor:
-    """Return how much of each cell of (I, C, h, w) lies in boxes (B, 4): (B, h * w)."""
-    height, width = level.shape[-2:]
-    x0, y0, x1, y1 = boxes.to(level.dtype).unbind(1)
-    across = _ramp(_centres(width, level), x0, x1, width)
-    return (_ramp(_centres(height, level), y0, y1, height)[:, :, None] * across[:, None, :]).flatten(1)
-
-
-def _ramp(at: Tensor, start: Tensor, end: Tensor, cells: int) -> Tensor:
-    """Return how much of each of `cells` cells on a line lies between (B,) starts and ends: (B, cells)."""
-    half = 0.5 / cells
-    inside = torch.minimum(at + half, end[:, None]) - torch.maximum(at - half, start[:, None])
-    return (inside * cells).clamp(0, 1)
 
 
 def sample(level: Tensor, places: Tensor) -> Tensor:
     """Return features (I, C, h, w) at places (B, N, 2), x and y in [0, 1]: (B, N, C)."""
+    if not places.shape[1]:
+        return level.new_zeros(len(places), 0, level.shape[1])
     grid = (2 * places.float() - 1).view(len(level), -1, places.shape[1], 2)
     seen = grid_sample(level.float(), grid, align_corners=False, padding_mode="border")  # (I, C, B / I, N)
     return seen.permute(0, 2, 3, 1).flatten(0, 1).to(level.dtype)
+
+
+def _projected(convolution: nn.Conv2d, features: Tensor) -> Tensor:
+    """Apply a convolution of one pixel to features (B, N, C)."""
+    return linear(features, convolution.weight.flatten(1), convolution.bias)
+
+
+def _per_image(prompts: Tensor, images: Tensor) -> Tensor:
+    """Multiply (B, N, w) of prompts with (I, w, P) of their images; prompts of one image are consecutive."""
+    if len(prompts) == len(images):
+        return prompts @ images
+    together = prompts.reshape(len(images), -1, prompts.shape[2]) @ images
+    return together.view(*prompts.shape[:2], -1)

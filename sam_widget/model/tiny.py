@@ -7,6 +7,7 @@ features, as in SAM 2 (arXiv 2408.00714), and maps of the prompt, as in networks
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,14 +17,26 @@ from timm.layers.norm import LayerNorm2d
 from timm.models.convnext import ConvNeXtBlock
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, relu
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, linear
 
 from sam_widget.model.config import TINY, TINY_VIT, TinyConfig
 from sam_widget.model.connected import asked_for, connected
-from sam_widget.model.mask_decoder import MaskDecoder, Mlp, in_order, per_prompt
-from sam_widget.model.of_one_image import OfOneImage
-from sam_widget.model.prompt_maps import MAPS, PromptMaps, Resemblance, sample
+from sam_widget.model.grid import Grid
+from sam_widget.model.of_one_image import OfOneImage, weights_of
+from sam_widget.model.prompt_maps import (
+    MAPS,
+    Likeness,
+    Overview,
+    Resemblance,
+    lattice,
+    near_maps,
+    resembling,
+    sample,
+    spread,
+)
 from sam_widget.model.sam import ImageFeatures, Sam
+from sam_widget.model.threads import one_thread
+from sam_widget.model.tiny_decoder import TinyMaskDecoder
 from sam_widget.model.vit_trunk import VitTrunk
 
 # Places inside a box whose features are averaged, on a side.
@@ -93,86 +106,20 @@ class GridAttention(nn.Module):
         return self.block(x.flatten(2).transpose(1, 2)).transpose(1, 2).reshape_as(x)  # type: ignore[no-any-return]
 
 
-class TinyMaskDecoder(MaskDecoder):
-    """SAM's mask decoder with finer features, and scores that also look at how sure the mask is of itself."""
+class _Shown(NamedTuple):
+    """What is made of images before anybody prompts.
 
-    def __init__(self, config: TinyConfig) -> None:
-        super().__init__(config)
-        dim, (finest, fine) = config.prompt_dim, config.fine_dims
-        # A cell to its 2 x 2 cells, twice.
-        self.output_upscaling = nn.Sequential(nn.Linear(dim, 4 * fine), nn.Linear(fine, 4 * finest))
-        self.norm = nn.LayerNorm(fine)
-        # A mask is read from the finest features and from the maps of the prompt.
-        self.output_hypernetworks_mlps = nn.ModuleList(
-            Mlp(dim, dim, finest + MAPS, 3) for _ in range(self.num_mask_tokens)
-        )
-        self.fine_maps = nn.Linear(MAPS, fine)
-        self.finest_maps = nn.Linear(MAPS, finest)
-        self.score_of_certainty = nn.Parameter(torch.ones(self.num_mask_tokens))
-        self._laid_out = OfOneImage[tuple[Tensor, Tensor]]()
-
-    def forward(
-        self, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor, high_resolution: tuple[Tensor, ...] = ()
-    ) -> tuple[Tensor, Tensor]:
-        """Decode as `MaskDecoder.forward` does; see `masks_of` for `high_resolution`.
-
-        Returns:
-            Mask logits (B, 4, 4g, 4g), and of the scores what the tokens say: (B, 4) logits, see `scores`.
-        """
-        output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
-        tokens, embedded = self.attend(output_tokens, image, image_pe, sparse, dense)
-        return self.masks_of(tokens[:, 1:], embedded, high_resolution), self.iou_prediction_head(tokens[:, 0])
-
-    def scores(self, said: Tensor, masks: Tensor) -> Tensor:
-        """Return predicted IoUs (B, N) of masks (B, N, h, w), from what the tokens said (B, N) and how sure each is."""
-        return (said + self.score_of_certainty * expected_iou(masks).logit(eps=1e-3)).sigmoid()
-
-    def masks_of(self, mask_tokens: Tensor, embedded: Tensor, high_resolution: tuple[Tensor, ...]) -> Tensor:
-        """Upscale the image (B, dim, g, g), add finer features, return the masks (B, N, 4g, 4g) of N mask tokens.
-
-        As in `MaskDecoder.masks`, pixels are put in order only once they are masks.
-
-        Args:
-            mask_tokens: (B, N, dim).
-            embedded: (B, dim, g, g).
-            high_resolution: Features of stride 4 and 8 of I images, and maps (B, MAPS, ...) of the prompts alike.
-        """
-        finest, fine, finest_maps, fine_maps = high_resolution
-        batch, _, height, width = embedded.shape
-        first, second = self.output_upscaling
-        finest, fine = self._laid_out.get([finest, fine], [], lambda: (_cells(finest, 2), _cells(fine, 1)))
-        maps = self.fine_maps(_cells(fine_maps, 1))
-        pixels = first(embedded.flatten(2).transpose(1, 2)).view(batch, height * width * 4, -1)
-        pixels = relu(self.norm(pixels) + per_prompt(fine, batch) + maps)  # (B, g*g * 4, fine)
-        raw = _cells(finest_maps, 2)  # (B, g*g * 16, MAPS)
-        pixels = second(pixels).view(batch, height * width * 16, -1)
-        pixels = relu(pixels + per_prompt(finest, batch) + self.finest_maps(raw))  # (B, g*g * 16, finest)
-        pixels = torch.cat([pixels, raw], dim=2)
-        return in_order(self.hypernetworks(mask_tokens) @ pixels.transpose(1, 2), height, width)
-
-
-def _cells(features: Tensor, levels: int) -> Tensor:
-    """Lay out features of a grid that was halved `levels` times as its pixels come out of the decoder.
-
-    (I, C, 2h, 2w) to (I, h*w * 4, C) for one level, (I, C, 4h, 4w) to (I, h*w * 16, C) for two: cell by cell, and
-    within a cell its 2 x 2 cells, one after the other.
+    Attributes:
+        finest: (I, P, C), features of stride 4 as the mask decoder adds them; see `TinyMaskDecoder.masks_of`.
+        fine: Of stride 8.
+        keys: What pixels of each level are compared by, see `Likeness`.
+        overview: See `Resemblance`.
     """
-    images, channels, height, width = features.shape
-    side = 2**levels
-    parts = (2,) * levels
-    split = features.view(images, channels, height // side, *parts, width // side, *parts)
-    rows, columns = range(3, 3 + levels), range(4 + levels, 4 + 2 * levels)
-    within = [axis for pair in zip(rows, columns, strict=True) for axis in pair]
-    return split.permute(0, 2, 3 + levels, *within, 1).reshape(images, -1, channels)
 
-
-def expected_iou(logits: Tensor) -> Tensor:
-    """Return the IoU to be expected of thresholded masks (B, N, h, w), were their probabilities right: (B, N)."""
-    probability = logits.float().sigmoid()
-    mask = logits > 0
-    agreed = (probability * mask).sum((-2, -1))
-    either = torch.where(mask, 1.0, probability).sum((-2, -1))
-    return agreed / either.clamp(min=1e-6)
+    finest: Tensor
+    fine: Tensor
+    keys: list[Tensor]
+    overview: Overview
 
 
 def settled(masks: Tensor, scores: Tensor, several: Tensor) -> tuple[Tensor, Tensor]:
@@ -201,16 +148,20 @@ class _Said(NamedTuple):
     """What clicks and boxes say, whatever mask is given with them.
 
     Attributes:
-        near: (B, NEAR_MAPS, ...) for each level of features; see `PromptMaps`.
-        belongs: (B, K, ...), see `Resemblance.belonging`.
-        resembling: (B, RESEMBLANCE_MAPS - 1, ...), see there.
-        found: (B, M, dim), what is found at the places of the tokens.
+        maps: (B, MAPS - 1, P), all maps but that of a mask.
+        shares: (B, M + 1, P), see `Resemblance.belonging`.
+        tokens: (B, M, dim) each, what the tokens of the points and those of the box are told.
     """
 
-    near: list[Tensor]
-    belongs: Tensor
-    resembling: Tensor
-    found: Tensor
+    maps: Tensor
+    shares: Tensor
+    tokens: list[Tensor]
+
+
+def _places_in(boxes: Tensor) -> Tensor:
+    """Return places evenly spread in boxes (B, 4), their middles first: (B, BOX_SAMPLES ** 2, 2)."""
+    spread_evenly = lattice(BOX_SAMPLES, boxes).roll(BOX_SAMPLES**2 // 2 + 1, dims=1)
+    return boxes[:, None, :2] + spread_evenly * (boxes[:, None, 2:] - boxes[:, None, :2])
 
 
 class Tiny(Sam):
@@ -229,9 +180,11 @@ class Tiny(Sam):
         self.found_at_point = nn.ModuleList(nn.Linear(found, config.prompt_dim) for _ in range(2))
         self.found_in_box = nn.Linear(found, config.prompt_dim)
         finest, fine = config.fine_dims
-        self.prompt_maps = nn.ModuleList(PromptMaps(channels) for channels in (finest, fine, config.prompt_dim))
+        self.prompt_maps = nn.ModuleList(Likeness(channels) for channels in (finest, fine, config.prompt_dim))
         self.resemblance = Resemblance(fine)
         self.dense_maps = nn.Conv2d(MAPS, config.prompt_dim, kernel_size=1)
+        self.grid = Grid(config.grid_size, config.grid_size)
+        self._shown = OfOneImage[_Shown]()
         self._said = OfOneImage[_Said]()
 
     def encode(self, pixels: Tensor) -> ImageFeatures:
@@ -248,6 +201,13 @@ class Tiny(Sam):
         In training the logits are those of all parts (what is cut off would be told to come back), the scores those of
         what is connected, and everything is answered once.
         """
+        given_prompts = (given.get(name) for name in ("points", "boxes", "masks"))
+        prompts = max((len(prompt) for prompt in given_prompts if prompt is not None), default=1)
+        small = prompts == 1 and image.device.type == "cpu" and not torch.is_grad_enabled()
+        with one_thread() if small else contextlib.nullcontext():
+            return self._answer(image, given)
+
+    def _answer(self, image: Tensor, given: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         logits, kept, scores = self._decode(image, given)
         if self.training:
             return logits, scores
@@ -290,25 +250,42 @@ class Tiny(Sam):
         masks: Tensor | None,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Tell tokens (B, M, dim) what is found at their places, and pixels what the prompts say about them."""
-        finest, fine = features.high_resolution
+        shown = self._show(features)
         given = [tensor for tensor in (points, labels, boxes) if tensor is not None]
-        told_by = (self.prompt_maps, self.resemblance, self.found_at_point, self.found_in_box)
         said = self._said.get(
             # The same clicks and boxes say the same when they come again with a mask.
-            [features.embedding, finest, fine, *given],
-            [weight for part in told_by for weight in part.parameters()],
-            lambda: self._say(features, points, labels, boxes, batch=len(sparse)),
+            [shown.finest, *given],
+            # What is shown is other with other weights, and is compared, too.
+            weights_of(self.found_at_point, self.found_in_box),
+            lambda: self._say(features, shown, points, labels, boxes, batch=len(sparse)),
         )
-        alike = self.resemblance.with_mask(said.belongs, said.resembling, masks)
-        of_levels = (_doubled(alike), alike, avg_pool2d(alike, 2))
-        maps = [torch.cat(pair, dim=1) for pair in zip(said.near, of_levels, strict=True)]
-        found = said.found.to(sparse.dtype)
-        sparse = sparse + nn.functional.pad(found, (0, 0, 0, sparse.shape[1] - found.shape[1]))
-        return sparse, dense + self.dense_maps(maps[2]), (finest, fine, maps[0], maps[1])
+        maps = torch.cat([said.maps, self._like_mask(masks, shown, said)], dim=1)
+        finest, fine, coarse = self.grid.levels(maps)
+        told = linear(coarse.transpose(1, 2), self.dense_maps.weight.flatten(1), self.dense_maps.bias)
+        dense = told.transpose(1, 2).view_as(dense) + dense
+        # Tokens that are not of points or boxes are not told anything.
+        told_nothing = torch.zeros_like(sparse[:, sum(tokens.shape[1] for tokens in said.tokens) :])
+        sparse = sparse + torch.cat([*said.tokens, told_nothing], dim=1)
+        return sparse, dense, (shown.finest, shown.fine, finest, fine)
+
+    def _show(self, features: ImageFeatures) -> _Shown:
+        def make() -> _Shown:
+            pixels = [self.grid.lay_out(x, level).transpose(1, 2) for level, x in enumerate(levels)]
+            keys = [likeness.keys(x) for likeness, x in zip(compared_by, pixels, strict=True)]
+            at = self.grid.levels(self.grid.at)[1]
+            overview = self.resemblance.overview(levels[1], pixels[1], at)
+            return _Shown(*self.mask_decoder.with_biases(*pixels[:2]), keys, overview)
+
+        compared_by: Any = self.prompt_maps
+        levels = [*features.high_resolution, features.embedding]
+        decoder = self.mask_decoder
+        added = (decoder.output_upscaling, decoder.finest_maps, decoder.fine_maps)
+        return self._shown.get(levels, weights_of(self.prompt_maps, self.resemblance, *added), make)
 
     def _say(
         self,
         features: ImageFeatures,
+        shown: _Shown,
         points: Tensor | None,
         labels: Tensor | None,
         boxes: Tensor | None,
@@ -316,33 +293,47 @@ class Tiny(Sam):
         batch: int,
     ) -> _Said:
         points, boxes = self._in_unit_square(points, boxes)
-        finest, fine = features.high_resolution
-        near = [
-            maps(level, points, labels, boxes, batch=batch)
-            for maps, level in zip(self.prompt_maps, (finest, fine, features.embedding), strict=True)
+        places = [x for x in (points, None if boxes is None else _places_in(boxes)) if x is not None]
+        place = torch.cat(places, dim=1) if places else features.embedding.new_zeros(batch, 0, 2)
+        clicks = 0 if points is None else points.shape[1]
+        levels = (*features.high_resolution, features.embedding)
+        finest, fine, coarse = found = [sample(level, place) for level in levels]
+        asked = clicks if boxes is None else clicks + 1  # The middle of a box is like what is clicked.
+        likeness = [
+            told(keys, at[:, :asked]) for told, keys, at in zip(self.prompt_maps, shown.keys, found, strict=True)
         ]
-        belongs, resembling = self.resemblance.belonging(fine, points, labels, boxes, batch=batch)
-        found = [features.embedding.new_zeros(batch, 0, self.config.prompt_dim)]
-        if points is not None and labels is not None:
-            there = self._look(features, points)
-            background, foreground = (told(there) for told in self.found_at_point)
-            kind = labels[..., None]
-            found.append(torch.where(kind == 1, foreground, torch.where(kind == 0, background, 0.0)))
+        near = near_maps(self.grid, torch.cat(likeness, dim=2), points, labels, boxes)
+        in_box = None if boxes is None else self.grid.levels(near[:, 0])[1]
+        shares = self.resemblance.belonging(shown.overview, fine, place, labels, size=levels[1].shape[-2:])
+        alike = self._on_all_levels(resembling(shown.overview, shares, labels, in_box))
+        everything = torch.cat([coarse, finest, fine], dim=2)
+        tokens = [self._found_at(everything[:, :clicks], labels)] if labels is not None else []
         if boxes is not None:
-            at = (torch.arange(BOX_SAMPLES, device=boxes.device, dtype=boxes.dtype) + 0.5) / BOX_SAMPLES
-            across = torch.stack(torch.meshgrid(at, at, indexing="xy"), dim=-1).flatten(0, 1)  # (samples, 2)
-            places = boxes[:, None, :2] + across * (boxes[:, None, 2:] - boxes[:, None, :2])
-            inside = self.found_in_box(self._look(features, places).mean(1, keepdim=True))
-            found.append(inside.expand(-1, 2, -1))
-        return _Said(near, belongs, resembling, torch.cat(found, dim=1))
+            tokens.append(self.found_in_box(everything[:, clicks:].mean(1, keepdim=True)).expand(-1, 2, -1))
+        return _Said(torch.cat([near, alike], dim=1), shares, tokens)
 
-    def _look(self, features: ImageFeatures, places: Tensor) -> Tensor:
-        """Return all levels' features (B, N, C) at places (B, N, 2)."""
-        return torch.cat([sample(level, places) for level in (features.embedding, *features.high_resolution)], dim=2)
+    def _found_at(self, there: Tensor, labels: Tensor) -> Tensor:
+        """Return what tokens are told of features (B, N, C) at points of labels (B, N): (B, N, dim)."""
+        background, foreground = (told(there) for told in self.found_at_point)
+        kind = labels[..., None]
+        return torch.where(kind == 1, foreground, torch.where(kind == 0, background, 0.0))
+
+    def _like_mask(self, masks: Tensor | None, shown: _Shown, said: _Said) -> Tensor:
+        """Return what looks like what masks (B, 1, m, m) of logits cover, or nothing: (B, 1, P)."""
+        if masks is None:
+            return torch.zeros_like(said.maps[:, :1])
+        covered = adaptive_avg_pool2d(masks.to(said.maps.dtype).sigmoid(), self.grid.shapes[1])
+        covered = self.grid.lay_out(covered, 1)[:, 0]
+        return self._on_all_levels(spread(covered, shown.overview, said.shares)[:, None])
+
+    def _on_all_levels(self, fine: Tensor) -> Tensor:
+        """Bring maps (B, K, P) of stride 8 to the finer and to the coarser level: (B, K, P) of the three together."""
+        finest = self.grid.lay_out(_doubled(self.grid.picture(fine, 1)), 0)
+        return torch.cat([finest, fine, fine.view(*fine.shape[:2], -1, 4).mean(3)], dim=2)
 
 
 def tiny() -> Tiny:
-    """Build the embedded model (7 M parameters, 384 px)."""
+    """Build the embedded model (5.8 M parameters, 384 px)."""
     return Tiny(TINY)
 
 

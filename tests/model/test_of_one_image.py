@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from sam_widget.model.of_one_image import OfOneImage
+from sam_widget.model.of_one_image import OfOneImage, weights_of
 
 
 class Doubling:
@@ -75,3 +75,18 @@ def test_a_copy_forgets(doubling: Doubling) -> None:
         doubling(torch.ones(3, 1))
     for memory in (copy.deepcopy(doubling.memory), pickle.loads(pickle.dumps(doubling.memory))):  # noqa: S301 - ours
         assert memory.get([], [], lambda: None) is None
+
+
+def test_more_images_than_before_are_others() -> None:
+    memory, image, prompt = OfOneImage[int](), torch.ones(1), torch.ones(1)
+    with torch.no_grad():
+        assert [memory.get(given, [], lambda n=n: n) for n, given in enumerate(([image, prompt], [image]))] == [0, 1]
+        assert memory.get([image, prompt], [], lambda: 2) == 2
+
+
+def test_all_weights_of_a_network_are_found() -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.ModuleList([nn.LayerNorm(3), nn.Linear(3, 1, bias=False)]))
+    expected = list(network.parameters())
+    found = weights_of(network[0], network[1])
+    assert len(found) == len(expected)
+    assert all(a is b for a, b in zip(found, expected, strict=True))

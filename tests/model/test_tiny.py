@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import label
+from torch import nn
 
 from sam_widget import load_model, sample
 from sam_widget.model.config import TINY
+from sam_widget.model.prompt_maps import MAPS
 from sam_widget.model.sam import Sam
-from sam_widget.model.tiny import Tiny, _cells, expected_iou, settled
+from sam_widget.model.tiny import Tiny, settled
+from sam_widget.model.tiny_decoder import expected_iou
 
 
 @pytest.fixture(scope="module")
@@ -19,19 +22,43 @@ def model() -> Tiny:
     return Tiny(TINY).eval().requires_grad_(requires_grad=False)
 
 
-def test_cells_come_in_the_order_of_the_upscaled_image() -> None:
-    pixels = torch.arange(2 * 3 * 16 * 8.0).view(2, 3, 16, 8)
-    cells = _cells(pixels, 2)
-    back = cells.transpose(1, 2).reshape(2, 3, 4, 2, 2, 2, 2, 2).permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(pixels.shape)
-    torch.testing.assert_close(back, pixels)
-
-
 def test_the_expected_iou_of_a_sure_mask_is_one_and_of_an_unsure_one_less() -> None:
     sure = torch.full((1, 1, 8, 8), -30.0)
     sure[..., :4] = 30
     assert expected_iou(sure).item() == pytest.approx(1)
     assert expected_iou(sure / 60).item() < 0.7
     assert expected_iou(torch.full((1, 1, 8, 8), -30.0)).item() == pytest.approx(0, abs=1e-3)
+
+
+def test_masks_are_read_from_upscaled_features_and_maps(model: Tiny) -> None:
+    """What is laid out once, and multiplied together, gives what SAM's formula gives pixel by pixel."""
+    generator = torch.Generator().manual_seed(2)
+    decoder, grid = model.mask_decoder, model.grid
+    (finest_dim, fine_dim), dim, side = TINY.fine_dims, TINY.prompt_dim, TINY.grid_size
+    tokens, embedded = torch.randn(2, 4, dim, generator=generator), torch.randn(2, dim, side, side, generator=generator)
+    finest = torch.randn(1, finest_dim, 4 * side, 4 * side, generator=generator)
+    fine = torch.randn(1, fine_dim, 2 * side, 2 * side, generator=generator)
+    maps = torch.rand(2, MAPS, sum(grid.sizes), generator=generator)
+    finest_maps, fine_maps, _ = grid.levels(maps)
+    laid_out = decoder.with_biases(*(grid.lay_out(x, level).transpose(1, 2) for level, x in enumerate((finest, fine))))
+    masks = decoder.masks_of(tokens, embedded, (*laid_out, finest_maps, fine_maps))
+
+    def split(pixels: torch.Tensor, layer: nn.Linear) -> torch.Tensor:
+        cells = layer(pixels).unflatten(3, (2, 2, -1))  # (B, h, w, 2, 2, C)
+        return cells.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+    def last(picture: torch.Tensor) -> torch.Tensor:
+        return picture.permute(0, 2, 3, 1)
+
+    first, second = decoder.output_upscaling
+    raw = last(grid.picture(finest_maps, 0))
+    pixels = (
+        decoder.norm(split(last(embedded), first)) + last(fine) + decoder.fine_maps(last(grid.picture(fine_maps, 1)))
+    )
+    pixels = (split(pixels.relu(), second) + last(finest) + decoder.finest_maps(raw)).relu()
+    of_tokens = [network(tokens[:, i]) for i, network in enumerate(decoder.output_hypernetworks_mlps)]
+    expected = torch.einsum("bhwc,bnc->bnhw", torch.cat([pixels, raw], dim=3), torch.stack(of_tokens, dim=1))
+    torch.testing.assert_close(masks, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_prompts_of_several_images_are_answered_one_by_one(model: Tiny) -> None:
