@@ -29,8 +29,8 @@ from sam_widget.model.config import (
     SamConfig,
     TinyConfig,
 )
-from sam_widget.model.image_encoder import computes_in_bfloat16
 from sam_widget.model.sam import Sam
+from sam_widget.model.token_maps import computes_in_bfloat16
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 EMBEDDED = WEIGHTS / "tiny.safetensors"
