@@ -401,6 +401,8 @@ def test_a_download_shows_its_progress_and_then_the_model_answers(
     assert downloads[0] == "Downloading vit_b: 0% of 400 MB"
     assert downloads[-1] == "Downloading vit_b: 100% of 400 MB"
     assert len(downloads) == 101
+    after = messages[messages.index(downloads[-1]) + 1 :]
+    assert any(text.startswith("Embedding ") for text in after), "then it says what it is about"
     widget.close()
 
 
