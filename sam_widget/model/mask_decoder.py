@@ -13,7 +13,7 @@ from torch.nn.functional import layer_norm, relu, scaled_dot_product_attention
 
 from sam_widget.model.config import SamConfig
 from sam_widget.model.of_one_image import OfOneImage
-from sam_widget.model.token_maps import laid_out
+from sam_widget.model.token_maps import BAND, laid_out
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -320,10 +320,17 @@ class MaskDecoder(nn.Module):
         layers: Any = self.output_upscaling
         first, norm, act, second, _ = layers
         dim, height, width = embedded.shape[1:]
-        pixels = _split(embedded.flatten(2).transpose(1, 2), first)  # (B, g*g * 4, dim / 4)
-        pixels = act(layer_norm(pixels, (dim // 4,), norm.weight, norm.bias, norm.eps))
-        pixels = _split(pixels, second, gelu=True)  # (B, g*g * 16, dim / 8)
-        return in_order(self.hypernetworks(mask_tokens) @ pixels.transpose(1, 2), height, width)
+        classifiers = self.hypernetworks(mask_tokens)
+        made = []
+        # Some cells at a time on a processor, whose cache holds their pixels then; see `BAND`.
+        for cells in torch.split(
+            embedded.flatten(2).transpose(1, 2), BAND if embedded.is_cpu else height * width, dim=1
+        ):
+            pixels = _split(cells, first)  # (B, cells * 4, dim / 4)
+            pixels = act(layer_norm(pixels, (dim // 4,), norm.weight, norm.bias, norm.eps))
+            pixels = _split(pixels, second, gelu=True)  # (B, cells * 16, dim / 8)
+            made.append(classifiers @ pixels.transpose(1, 2))
+        return in_order(torch.cat(made, dim=2), height, width)
 
     def hypernetworks(self, mask_tokens: Tensor) -> Tensor:
         """Grow a linear classifier of pixels from each mask token: (B, N, dim) to (B, N, dim / 8)."""

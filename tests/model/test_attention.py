@@ -12,7 +12,7 @@ from timm.models.vision_transformer_sam import Attention as TimmAttention
 from timm.models.vision_transformer_sam import window_partition, window_unpartition
 from torch.nn.functional import gelu
 
-from sam_widget.model import token_maps
+from sam_widget.model import mask_decoder, token_maps
 from sam_widget.model.config import VIT_B
 from sam_widget.model.mask_decoder import Attention, MaskDecoder, Seen, TwoWayAttentionBlock
 from sam_widget.model.relative_attention import RelativeAttention
@@ -164,6 +164,17 @@ def test_some_tokens_at_a_time_are_mapped_the_same(
     torch.testing.assert_close(ours(x), expected, atol=1e-5, rtol=0)  # where gradients are wanted
     with torch.inference_mode():
         torch.testing.assert_close(ours.to(dtype)(x.to(dtype)).float(), expected, atol=DTYPES[dtype], rtol=0)
+
+
+@pytest.mark.parametrize("band", [5, 64, 1000])
+def test_masks_are_made_of_some_cells_at_a_time(monkeypatch: pytest.MonkeyPatch, band: int) -> None:
+    monkeypatch.setattr(mask_decoder, "BAND", band)
+    decoder = seeded(MaskDecoder(dataclasses.replace(VIT_B, image_size=128, prompt_dim=64, decoder_mlp_dim=64)))
+    generator = torch.Generator().manual_seed(0)
+    tokens, embedded = torch.randn(2, 4, 64, generator=generator), torch.randn(2, 64, 8, 8, generator=generator)
+    with torch.inference_mode():
+        expected = mask_decoder.classify_pixels(decoder.hypernetworks(tokens), decoder.output_upscaling(embedded))
+        torch.testing.assert_close(decoder.masks(tokens, embedded), expected, atol=1e-5, rtol=0)
 
 
 def test_rows_at_a_time_can_be_trained() -> None:
