@@ -23,7 +23,7 @@ from sam_widget.model.config import SamConfig
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.model.threads import as_usual, one_thread
-from sam_widget.model.zoo import PUBLISHED, load_model
+from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.prompting import parts
 from sam_widget.prompts import Box, Prompt
 from sam_widget.upscaling import Upscaling, upscaling
@@ -152,13 +152,8 @@ class Predictor:
 
     def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
         as_usual()
-        try:
-            with torch.inference_mode():
-                features = self.model.encode(self._pixels(rgb))
-        except torch.OutOfMemoryError as error:
-            raise ModelError(
-                f"{self.device} has too little memory for {self.model.name}; {_smaller_than(self.model)}"
-            ) from error
+        with telling_of_memory(self.model, self.device), torch.inference_mode():
+            features = self.model.encode(self._pixels(rgb))
         return Embedding(
             features=tokens_first(features.embedding),
             high_resolution=features.high_resolution,
@@ -202,7 +197,7 @@ class Predictor:
 
         Raises:
             PromptError: There is no prompt, or it is malformed or outside the image.
-            ModelError: The embedding is another model's.
+            ModelError: The embedding is another model's, or the device has too little memory for the model.
         """
         return self.answer(embedding, Prompt.from_arrays(points, labels, box, mask), multimask=multimask)
 
@@ -228,7 +223,7 @@ class Predictor:
         prompt = prompt.check_inside(width, height)
         chosen = slice(1, None) if multimask else slice(0, 1)
         as_logits = self.mask_prompt if self.config.takes_masks else None
-        with torch.inference_mode():
+        with telling_of_memory(self.model, self.device), torch.inference_mode():
             decoded = [self._decode(embedding, part) for part in parts(prompt, (height, width), as_logits)]
             low = torch.stack([logits[0, chosen] for logits, _ in decoded]).amax(dim=0).float()
             scores = torch.stack([scores[0, chosen] for _, scores in decoded]).float().mean(dim=0)
@@ -304,7 +299,7 @@ class Predictor:
         height, width = embedding.image_size
         fitted_height, fitted_width = self._fitted(height, width)
         coords = points * (fitted_width / width, fitted_height / height)
-        with torch.inference_mode():
+        with telling_of_memory(self.model, self.device), torch.inference_mode():
             logits, scores = self.model.decode(
                 embedding.features.to(self.device),
                 high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
@@ -384,10 +379,3 @@ class Predictor:
 def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize (h, w), antialiased and bilinear."""
     return interpolate(pixels[None, None], size, mode="bilinear", align_corners=False, antialias=True)[0, 0]
-
-
-def _smaller_than(model: Sam) -> str:
-    """Say which models to try in place of one that does not fit."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    smaller = [name for name, published in PUBLISHED.items() if published.parameters < parameters]
-    return f"load a smaller model ({', '.join(('tiny', *smaller))}), or this one with device='cpu'"

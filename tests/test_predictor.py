@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 import torch
 
 import sam_widget as sw
+from sam_widget.model.sam import Sam
+from sam_widget.model.zoo import PUBLISHED, telling_of_memory
 from sam_widget.predictor import EmbeddingCache
+from tests.model.references import SMALL, seeded
 
 
 def test_masks_have_the_size_of_the_image(predictor: sw.Predictor, photo: np.ndarray) -> None:
@@ -74,15 +78,68 @@ def test_finer_features_survive_saving(predictor: sw.Predictor, photo: np.ndarra
     torch.testing.assert_close(second, torch.zeros(3))
 
 
-def test_too_little_memory_names_smaller_models(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+NO_MEMORY: dict[str, Exception] = {
+    "cuda": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 5.00 GiB"),
+    "mps": RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
+    "cpu": RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+    "numpy": MemoryError("Unable to allocate 5.00 GiB for an array"),
+}
+
+
+@pytest.mark.parametrize("part", ["encode", "decode"])
+@pytest.mark.parametrize("kind", list(NO_MEMORY))
+def test_too_little_memory_names_smaller_models(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch, kind: str, part: str
+) -> None:
+    model = seeded(Sam(SMALL, name="vit_b"))
+    predictor = sw.Predictor(model, cache=EmbeddingCache())
+    embedding = predictor.embed(photo)
+
+    def too_large(*_: object, **__: object) -> NoReturn:
+        raise NO_MEMORY[kind]
+
+    # As large as ViT-B, by its own account.
+    monkeypatch.setattr(model, "parameters", lambda: iter([torch.empty(PUBLISHED["vit_b"].parameters, device="meta")]))
+    monkeypatch.setattr(type(predictor), "device", torch.device("cpu"))
+    monkeypatch.setattr(model, part, too_large)
+    smaller = r"cpu has too little memory for vit_b; load a smaller model \(tiny, sam2\.1_hiera_tiny, .*mobile_sam.*\)$"
+    with pytest.raises(sw.ModelError, match=smaller) as caught:
+        if part == "encode":
+            predictor.embed(photo[::-1])
+        else:
+            predictor.predict(embedding, points=[(30, 30)])
+    assert not {"vit_b", "vit_h"} & set(re.findall(r"\w+", str(caught.value).split("(")[1]))
+
+
+def test_other_errors_are_left_as_they_are(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     model = sw.load_model("tiny")
 
-    def too_large(_: object) -> NoReturn:
-        raise torch.OutOfMemoryError("tried to allocate 5 GiB")
+    def broken(_: object) -> NoReturn:
+        raise RuntimeError("sizes of tensors must match")
 
-    monkeypatch.setattr(model, "encode", too_large)
-    with pytest.raises(sw.ModelError, match=r"too little memory for tiny; load a smaller model \(tiny\)"):
+    monkeypatch.setattr(model, "encode", broken)
+    with pytest.raises(RuntimeError, match="sizes of tensors must match"):
         sw.Predictor(model, cache=EmbeddingCache()).embed(photo)
+
+
+def test_what_is_smallest_is_not_told_to_be_smaller() -> None:
+    model = sw.load_model("tiny", device="cpu")
+    expected = "free some: no model is smaller, or load this one with device='cpu'"
+    with pytest.raises(sw.ModelError, match=expected), telling_of_memory(model, torch.device("cuda")):
+        raise NO_MEMORY["cuda"]
+
+
+def test_a_model_that_does_not_fit_is_told_when_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    to = Sam.to
+
+    def too_large(self: Sam, *arguments: Any, **options: Any) -> Sam:
+        if "device" in options:
+            raise NO_MEMORY["cuda"]
+        return to(self, *arguments, **options)
+
+    monkeypatch.setattr(Sam, "to", too_large)
+    with pytest.raises(sw.ModelError, match="too little memory for tiny"):
+        sw.load_model("tiny")
 
 
 @pytest.mark.parametrize("content", [b"", b"not an embedding", None])

@@ -59,9 +59,7 @@ def fetch(repository: str, filename: str, *, progress: Progress | None = None) -
                 "check the name, or download the checkpoint and pass its path"
             ) from error
         except Exception as error:  # of the HTTP client, the file system, the Hub's own checks
-            raise ModelError(
-                f"{repository}/{filename} could not be downloaded ({error}); try again, what has arrived is kept"
-            ) from error
+            raise ModelError(f"{repository}/{filename} could not be downloaded ({error}); try again") from error
     _check(path)
     return path
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import torch
 from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, linear, relu, scaled_dot_product_attention
+from torch.nn.functional import layer_norm, relu, scaled_dot_product_attention
 
 from sam_widget.model.config import SamConfig
 from sam_widget.model.of_one_image import OfOneImage
+from sam_widget.model.token_maps import BAND, laid_out
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -317,12 +318,19 @@ class MaskDecoder(nn.Module):
         matrices it is faster, and pixels need to be put in order only once they are masks.
         """
         layers: Any = self.output_upscaling
-        first, norm, act, second, last_act = layers
+        first, norm, act, second, _ = layers
         dim, height, width = embedded.shape[1:]
-        pixels = _split(embedded.flatten(2).transpose(1, 2), first)  # (B, g*g * 4, dim / 4)
-        pixels = act(layer_norm(pixels, (dim // 4,), norm.weight, norm.bias, norm.eps))
-        pixels = last_act(_split(pixels, second))  # (B, g*g * 16, dim / 8)
-        return in_order(self.hypernetworks(mask_tokens) @ pixels.transpose(1, 2), height, width)
+        classifiers = self.hypernetworks(mask_tokens)
+        made = []
+        # Some cells at a time on a processor, whose cache holds their pixels then; see `BAND`.
+        for cells in torch.split(
+            embedded.flatten(2).transpose(1, 2), BAND if embedded.is_cpu else height * width, dim=1
+        ):
+            pixels = _split(cells, first)  # (B, cells * 4, dim / 4)
+            pixels = act(layer_norm(pixels, (dim // 4,), norm.weight, norm.bias, norm.eps))
+            pixels = _split(pixels, second, gelu=True)  # (B, cells * 16, dim / 8)
+            made.append(classifiers @ pixels.transpose(1, 2))
+        return in_order(torch.cat(made, dim=2), height, width)
 
     def hypernetworks(self, mask_tokens: Tensor) -> Tensor:
         """Grow a linear classifier of pixels from each mask token: (B, N, dim) to (B, N, dim / 8)."""
@@ -357,8 +365,8 @@ def classify_pixels(classifiers: Tensor, pixels: Tensor) -> Tensor:
     return torch.einsum("bnc,bchw->bnhw", classifiers, pixels)
 
 
-def _split(pixels: Tensor, convolution: nn.ConvTranspose2d) -> Tensor:
-    """Apply a transposed convolution of kernel and stride 2 to pixels (B, N, C): (B, N * 4, out channels)."""
+def _split(pixels: Tensor, convolution: nn.ConvTranspose2d, *, gelu: bool = False) -> Tensor:
+    """Apply a transposed convolution of kernel and stride 2, maybe a GELU, to pixels (B, N, C): (B, N * 4, out)."""
     kernel = convolution.weight.permute(2, 3, 1, 0).flatten(0, 2)  # (4 * out, C)
     bias = None if convolution.bias is None else convolution.bias.repeat(4)
-    return linear(pixels, kernel, bias).view(len(pixels), -1, convolution.out_channels)
+    return laid_out(kernel, bias, pixels, gelu=gelu)(pixels).view(len(pixels), -1, convolution.out_channels)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,8 @@ from sam_widget.model.config import (
     SamConfig,
     TinyConfig,
 )
-from sam_widget.model.image_encoder import computes_in_bfloat16
 from sam_widget.model.sam import Sam
+from sam_widget.model.token_maps import computes_in_bfloat16
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 EMBEDDED = WEIGHTS / "tiny.safetensors"
@@ -155,7 +156,7 @@ def load_model(
 
     Raises:
         ModelError: The name is unknown, the weights cannot be fetched, or the file is missing or damaged or fits no
-            known model.
+            known model; or the device has too little memory for it.
     """
     device = torch.device(device) if device is not None else best_device()
     path, known = _find(name, progress)
@@ -170,7 +171,8 @@ def load_model(
     model.weights_id = f"{model.name}-{sha256(path)[:16]}-{str(dtype).removeprefix('torch.')}"
     model.to(dtype=torch.float32)
     model.image_encoder.to(dtype=dtype)
-    model.to(device=device)
+    with telling_of_memory(model, device):
+        model.to(device=device)
     return model.eval().requires_grad_(requires_grad=False)
 
 
@@ -180,6 +182,31 @@ BUILDERS: tuple[tuple[SamConfig, Callable[[], Sam]], ...] = (
     (TINY_VIT, tiny.tiny_vit),
     *((published.config, published.build) for published in PUBLISHED.values()),
 )
+
+
+@contextmanager
+def telling_of_memory(model: Sam, device: torch.device) -> Iterator[None]:
+    """Raise a `ModelError` that says which models to try in place of one that does not fit into a device's memory."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        # CUDA has an error of its own for it; Apple's GPUs and processors have words only.
+        words = str(error)
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(
+            said in words for said in _NO_MEMORY
+        ):
+            raise
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        smaller = [name for name, published in PUBLISHED.items() if published.parameters < parameters]
+        if not isinstance(model.config, TinyConfig):
+            smaller = ["tiny", *smaller]
+        ways = [f"load a smaller model ({', '.join(smaller)})"] if smaller else ["free some: no model is smaller"]
+        if device.type != "cpu":
+            ways.append("load this one with device='cpu'")
+        raise ModelError(f"{device} has too little memory for {model.name}; {', or '.join(ways)}") from error
+
+
+_NO_MEMORY = ("MPS backend out of memory", "can't allocate memory", "not enough memory")
 
 
 def best_device() -> torch.device:

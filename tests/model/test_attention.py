@@ -7,12 +7,16 @@ import dataclasses
 
 import pytest
 import torch
+from timm.layers.mlp import Mlp
 from timm.models.vision_transformer_sam import Attention as TimmAttention
 from timm.models.vision_transformer_sam import window_partition, window_unpartition
+from torch.nn.functional import gelu
 
+from sam_widget.model import mask_decoder, token_maps
 from sam_widget.model.config import VIT_B
-from sam_widget.model.image_encoder import RelativeAttention, TokenLinear
 from sam_widget.model.mask_decoder import Attention, MaskDecoder, Seen, TwoWayAttentionBlock
+from sam_widget.model.relative_attention import RelativeAttention
+from sam_widget.model.token_maps import TokenLinear, TokenMlp
 from tests.model.references import seeded
 
 
@@ -90,7 +94,7 @@ def test_mixed_precision_goes_the_long_way(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 # On a processor, and as on a GPU; in pieces of a row of a head, of some, and of all.
-WAYS = [("_PIECE_CPU", "_attend_in_cache"), ("_PIECE_GPU", "_attend_in_windows")]
+WAYS = [("_PIECE_CPU", "_attend_in_cache"), ("_PIECE_GPU", "_attend_at_once")]
 DTYPES = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 
 
@@ -105,14 +109,14 @@ def test_rows_at_a_time_attend_the_same(
     x = torch.randn(3, 7, 9, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected, ours = attention(x), RelativeAttention(attention.to(dtype))
-        given = ours.proj(getattr(ours, way)(ours.qkv(x.to(dtype))))
+        given = getattr(ours, way)(x.to(dtype))
         torch.testing.assert_close(given.float(), expected, atol=DTYPES[dtype], rtol=0)
         torch.testing.assert_close(ours(x.to(dtype)).float(), expected, atol=DTYPES[dtype], rtol=0)
 
 
 # On a processor a row of windows at a time, on a GPU in pieces.
 @pytest.mark.parametrize(
-    ("way", "piece"), [("_attend_in_cache", 0), *(("_attend_in_windows", piece) for piece in (1, 3 * 4**4, 1 << 20))]
+    ("way", "piece"), [("_attend_in_cache", 0), *(("_attend_at_once", piece) for piece in (1, 3 * 4**4, 1 << 20))]
 )
 @pytest.mark.parametrize("size", [(7, 9), (8, 4), (2, 3)])
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -126,19 +130,51 @@ def test_windows_attend_as_windows_of_a_padded_grid(
         windows, padded = window_partition(x, 4)
         expected = window_unpartition(attention(windows), 4, size, padded)
         ours = RelativeAttention(attention.to(dtype), window_size=4)
-        given = ours.proj(getattr(ours, way)(ours.qkv(x.to(dtype))))
+        given = getattr(ours, way)(x.to(dtype))
         torch.testing.assert_close(given.float(), expected, atol=DTYPES[dtype], rtol=0)
 
 
+@pytest.mark.parametrize("laid", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_tokens_are_mapped_as_by_a_linear_map(dtype: torch.dtype) -> None:
+def test_tokens_are_mapped_as_by_a_linear_map(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, laid: bool) -> None:
+    if not laid:  # As where torch is built without oneDNN.
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     linear = seeded(torch.nn.Linear(12, 20))
     ours = TokenLinear(copy.deepcopy(linear)).to(dtype)
     x = torch.randn(2, 3, 5, 12, generator=torch.Generator().manual_seed(0))
     assert dict(ours.named_parameters()).keys() == {"weight", "bias"}
     with torch.inference_mode():
         for tokens in (x, x[0, 0], x.transpose(1, 2)):
-            torch.testing.assert_close(ours(tokens.to(dtype)).float(), linear(tokens), atol=DTYPES[dtype], rtol=0)
+            expected, given = linear(tokens), tokens.to(dtype)
+            torch.testing.assert_close(ours(given).float(), expected, atol=DTYPES[dtype], rtol=0)
+            with_gelu = ours.laid_out(given[..., :1, :], gelu=True)(given)
+            torch.testing.assert_close(with_gelu.float(), gelu(expected), atol=DTYPES[dtype], rtol=0)
+
+
+@pytest.mark.parametrize("band", [4, 30, 1000])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_some_tokens_at_a_time_are_mapped_the_same(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, band: int
+) -> None:
+    monkeypatch.setattr(token_maps, "BAND", band)
+    mlp = seeded(Mlp(12, 40))
+    x = torch.randn(2, 3, 5, 12, generator=torch.Generator().manual_seed(0))
+    expected = mlp(x)
+    ours = TokenMlp(mlp)
+    torch.testing.assert_close(ours(x), expected, atol=1e-5, rtol=0)  # where gradients are wanted
+    with torch.inference_mode():
+        torch.testing.assert_close(ours.to(dtype)(x.to(dtype)).float(), expected, atol=DTYPES[dtype], rtol=0)
+
+
+@pytest.mark.parametrize("band", [5, 64, 1000])
+def test_masks_are_made_of_some_cells_at_a_time(monkeypatch: pytest.MonkeyPatch, band: int) -> None:
+    monkeypatch.setattr(mask_decoder, "BAND", band)
+    decoder = seeded(MaskDecoder(dataclasses.replace(VIT_B, image_size=128, prompt_dim=64, decoder_mlp_dim=64)))
+    generator = torch.Generator().manual_seed(0)
+    tokens, embedded = torch.randn(2, 4, 64, generator=generator), torch.randn(2, 64, 8, 8, generator=generator)
+    with torch.inference_mode():
+        expected = mask_decoder.classify_pixels(decoder.hypernetworks(tokens), decoder.output_upscaling(embedded))
+        torch.testing.assert_close(decoder.masks(tokens, embedded), expected, atol=1e-5, rtol=0)
 
 
 def test_rows_at_a_time_can_be_trained() -> None:

@@ -30,12 +30,14 @@ class Hub(ThreadingHTTPServer):
         published: The SHA-256 that it claims.
         sent: How many bytes it sends before it hangs up.
         requests: What it was asked.
+        asked_from: From which byte on it was asked to send.
     """
 
     content: bytes = CONTENT
     published: str = hashlib.sha256(CONTENT).hexdigest()
     sent: int = len(CONTENT)
     requests: list[str]
+    asked_from: list[int]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -44,17 +46,23 @@ class Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.server.requests.append(f"{self.command} {self.path}")
         found = self.path == f"/{REPOSITORY}/resolve/main/{FILENAME}"
-        self.send_response(200 if found else 404)
+        part = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0]
+        whole = len(self.server.content)
+        self.send_response(404 if not found else 206 if int(part) else 200)
         self.send_header("X-Repo-Commit", "0" * 40)
         self.send_header("ETag", f'"{self.server.published}"')
-        self.send_header("Content-Length", str(len(self.server.content) if found else 0))
+        self.send_header("Content-Length", str(whole - int(part) if found else 0))
+        if int(part):
+            self.send_header("Content-Range", f"bytes {part}-{whole - 1}/{whole}")
         if not found:
             self.send_header("X-Error-Code", "EntryNotFound")
         self.end_headers()
 
     def do_GET(self) -> None:
         self.do_HEAD()
-        self.wfile.write(self.server.content[: self.server.sent])
+        first = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
+        self.server.asked_from.append(first)
+        self.wfile.write(self.server.content[first : self.server.sent])
 
     def log_message(self, *_: object) -> None:
         pass
@@ -70,7 +78,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     server = Hub(("127.0.0.1", 0), Handler)
-    server.requests = []
+    server.requests, server.asked_from = [], []
     endpoint = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
@@ -109,12 +117,25 @@ def test_a_wrong_file_is_refused_and_removed(server: Hub) -> None:
     assert hub.fetch(REPOSITORY, FILENAME).read_bytes() == CONTENT
 
 
-def test_a_broken_download_leaves_nothing_that_passes_for_whole(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_download_leaves_nothing(server: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.sent = 1000
     monkeypatch.setattr(time, "sleep", lambda _: None)  # between the Hub's own tries
     with pytest.raises(sw.ModelError, match="could not be downloaded"):
         hub.fetch(REPOSITORY, FILENAME)
     assert hub.cached(REPOSITORY, FILENAME) is None
+    assert not list(cache.rglob("blobs/*"))
+
+
+def test_a_download_that_breaks_off_goes_on_where_it_was(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.sent = 150_000
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 50_000)
+
+    def repaired(_: float) -> None:
+        server.sent = len(CONTENT)
+
+    monkeypatch.setattr(time, "sleep", repaired)  # between the Hub's own tries
+    assert hub.fetch(REPOSITORY, FILENAME).read_bytes() == CONTENT
+    assert server.asked_from == [0, 150_000]
 
 
 def test_a_file_that_is_not_there_is_a_clear_error(server: Hub) -> None:

@@ -82,3 +82,19 @@ def test_half_precision_draws_the_same_masks(photo: np.ndarray, dtype: torch.dty
         b = half.predict(half.embed(photo), points=[point], multimask=False)
         ious.append(mask_iou(a.masks, b.masks))
     assert np.median(ious) >= expected
+
+
+# The image encoder alone is in half precision, as `load_model` has it.
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("model", list(MODELS))
+def test_half_precision_costs_a_hundredth_of_the_references_masks(model: str, dtype: torch.dtype) -> None:
+    exact, half = seeded(MODELS[model]()), seeded(MODELS[model]())
+    half.image_encoder.to(dtype)
+    ious = []
+    for size in ((60, 91), (150, 70)):
+        a, b = (sw.Predictor(each, cache=EmbeddingCache()) for each in (exact, half))
+        before, after = a.embed(noise(size)), b.embed(noise(size))
+        for point in np.random.default_rng(0).uniform((0, 0), size[::-1], (12, 2)):
+            masks = [p.predict(e, points=[point]).masks for p, e in ((a, before), (b, after))]
+            ious += [mask_iou(*pair) for pair in zip(*masks, strict=True)]
+    assert np.median(ious) >= 0.99

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import Tensor
 import sam_widget as sw
 from sam_widget.model import mobile_sam, sam, tiny, zoo
 from sam_widget.model.config import MOBILE, SAM2_LARGE, TINY, VIT_B
+from sam_widget.model.layouts import LAYOUTS
 from sam_widget.model.zoo import WEIGHTS
 
 
@@ -110,6 +112,7 @@ class Bomb:
     "name",
     [
         "bomb.pth",
+        "bomb in a zip.pth",
         "garbage.pth",
         "garbage.safetensors",
         "empty.pt",
@@ -121,7 +124,9 @@ class Bomb:
 )
 def test_a_bad_checkpoint_is_a_clear_error_and_runs_no_code(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    if name.startswith("bomb"):
+    if name.startswith("bomb in"):
+        torch.save({"model": {"x": Bomb(tmp_path / "ran")}}, path)
+    elif name.startswith("bomb"):
         path.write_bytes(pickle.dumps({"x": Bomb(tmp_path / "ran")}, protocol=2))
     elif name == "cut.pth":
         torch.save(tiny.tiny().state_dict(), path)
@@ -134,9 +139,21 @@ def test_a_bad_checkpoint_is_a_clear_error_and_runs_no_code(tmp_path: Path, name
         save_file({"layer.weight": torch.zeros(3)}, path)
     else:
         path.write_bytes(b"not weights" if "garbage" in name else b"")
+    before = set(tmp_path.iterdir())
+    began = time.thread_time()
     with pytest.raises(sw.ModelError, match=name):
         sw.load_model(path)
-    assert not (tmp_path / "ran").exists()
+    assert time.thread_time() - began < 1
+    assert set(tmp_path.iterdir()) == before, "no code was run"
+
+
+def test_an_unknown_layout_names_the_known_ones_and_the_keys(tmp_path: Path) -> None:
+    save_file({f"backbone.{k}.weight": torch.zeros(3) for k in range(9)}, tmp_path / "other.safetensors")
+    with pytest.raises(sw.ModelError) as caught:
+        sw.load_model(tmp_path / "other.safetensors")
+    for layout in LAYOUTS:
+        assert f"{layout.name} (has {', '.join(layout.marks)}" in str(caught.value)
+    assert "its keys are backbone.0.weight, backbone.1.weight" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["huge", "no/such/file.pth"])

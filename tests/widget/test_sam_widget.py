@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ipywidgets.embed import dependency_state, embed_data
 from PIL import Image
 
 import sam_widget as sw
 from sam_widget.masks import mask_from_runs
+from sam_widget.model.zoo import load_model
+from sam_widget.predictor import EmbeddingCache
 from sam_widget.runs import unpack_runs
 from sam_widget.widget.sam_widget import SamWidget
 
@@ -398,6 +401,43 @@ def test_a_download_shows_its_progress_and_then_the_model_answers(
     assert downloads[0] == "Downloading vit_b: 0% of 400 MB"
     assert downloads[-1] == "Downloading vit_b: 100% of 400 MB"
     assert len(downloads) == 101
+    after = messages[messages.index(downloads[-1]) + 1 :]
+    assert any(text.startswith("Embedding ") for text in after), "then it says what it is about"
+    widget.close()
+
+
+def what_is_done(widget: SamWidget) -> dict[str, Any]:
+    passing = {"status", "message", "revision", "decode_ms"}
+    return {key: value for key, value in widget.state.items() if key not in passing}
+
+
+@pytest.mark.parametrize("part", ["encode", "decode"])
+def test_too_little_memory_is_said_and_nothing_is_lost(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    model = load_model("tiny")
+    widget = SamWidget(photo, model=sw.Predictor(model, cache=EmbeddingCache()))
+    view = View(widget)
+    widget.click(150, 120)
+    cat = widget.accept("cat")
+    widget.click(300, 200)
+    before = what_is_done(widget)
+
+    def too_large(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 5.00 GiB")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model, part, too_large)
+        if part == "decode":
+            answer = view.ask("predict", prompt=prompt((150, 120)))
+        else:
+            region = {"x0": 200, "y0": 100, "x1": 400, "y1": 280}
+            answer = view.ask("sharpen", region=region, later=False)
+    assert answer["outcome"] == "error"
+    assert "has too little memory for tiny" in answer["error"]
+    assert what_is_done(widget) == before
+    assert [item.id for item in widget.objects] == [cat.id]
+    assert widget.click(150, 120), "it goes on working"
     widget.close()
 
 
