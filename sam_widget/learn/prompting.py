@@ -100,7 +100,7 @@ def levels_at(batch: Batch, points: Tensor, *, mask_size: int) -> Tensor:
 def _shares(regions: Tensor, mask_size: int) -> Tensor:
     """Return the share of each mask cell that boolean regions (..., S, S) cover: (..., m, m)."""
     cell = regions.shape[-1] // mask_size
-    return regions.unflatten(-1, (mask_size, cell)).unflatten(-3, (mask_size, cell)).float().mean((-3, -1))
+    return regions.view(*regions.shape[:-2], mask_size, cell, mask_size, cell).float().mean((-3, -1))
 
 
 def inner_distance(region: np.ndarray) -> np.ndarray:
