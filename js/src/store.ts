@@ -486,7 +486,7 @@ export class Store<Bitmap = ImageBitmap> {
     try {
       this.#previews.get(seq)?.({ mask: unpackMask(bytes, width, height), score });
     } catch {
-      // Nothing to show, then; the answer that follows ends the wait.
+      // Nothing to show, then; as an answer it ends the wait.
     }
   }
 
