@@ -145,7 +145,15 @@ export class Store<Bitmap = ImageBitmap> {
     if (saved?.picture) {
       this.saved = true;
       this.#picture = { bytes: fromBase64(saved.picture), mime: saved.mime ?? "" };
-      this.state = { ...this.state, everything: null, can_undo: false, can_redo: false, refines: false };
+      // Whatever the kernel was doing then, nobody does it now.
+      this.state = {
+        ...this.state,
+        status: "ready",
+        everything: null,
+        can_undo: false,
+        can_redo: false,
+        refines: false,
+      };
       for (const { id, width, height, runs } of saved.masks ?? [])
         this.masks.set(id, unpackMask(fromBase64(runs), width, height));
     }

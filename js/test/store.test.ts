@@ -538,6 +538,7 @@ describe("a saved page", () => {
     const store = new Store({ model, ...options });
     await settled();
     expect([store.saved, store.status, store.tiles.whole?.bitmap]).toEqual([true, "ready", "5 bytes"]);
+    expect(store.state.status).toBe("ready"); // Nobody embeds anything there.
     expect([...(store.mask("a")?.runs ?? [])]).toEqual([0, 2]);
     expect([store.canAccept, store.canClear, store.state.can_undo]).toEqual([false, false, false]);
     await store.edit(add(point(1)));

@@ -165,10 +165,13 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         # and that may run a cell for long. Here nothing waits for replies: a message's own subshell is right.
         getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)
 
-    def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  ipywidgets' own
-        """What ipywidgets writes into a page. Nobody can be asked for photo and masks there, so they go along."""
+    def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002  ipywidgets' own
+        """What ipywidgets writes into a page. Nobody can be asked for photo and masks there, so they go along.
+
+        So does all that is a default here, such as the view's code: a page knows no defaults of an anywidget.
+        """
         with self._wire:
-            embedded: dict[str, Any] = super()._get_embed_state(drop_defaults=drop_defaults)
+            embedded: dict[str, Any] = super()._get_embed_state(drop_defaults=False)
             if self._pyramid is not None:
                 saved = saved_view(self._pyramid, self._names.all(), self._session_if_open())
                 embedded["state"]["saved"] = protocol.to_json(saved)

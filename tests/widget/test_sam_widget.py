@@ -20,7 +20,6 @@ from sam_widget.masks import mask_from_runs
 from sam_widget.runs import unpack_runs
 from sam_widget.widget.sam_widget import SamWidget
 
-
 # A preview's mask is its answer.
 ANSWERS = ("answer", "preview_mask")
 
