@@ -274,7 +274,7 @@ export interface Masks {
   state: State | null;
 }
 
-/** The mask that a preview's prompt would choose, sent right before the answer, for the view that asked. */
+/** The answer to a preview: the mask that its prompt would choose, for the view that asked. */
 export interface PreviewMask {
   type: "preview_mask";
   client: string;

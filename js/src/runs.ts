@@ -1,4 +1,4 @@
-/** Masks as row runs: paint them, find their outline. Pure: no DOM. */
+/** Masks as row runs: paint them, find where they are. Pure: no DOM. */
 
 import type { BoxData } from "./protocol";
 
@@ -57,56 +57,6 @@ export function rgba(hex: string, alpha: number): number {
   const value = Number.parseInt(hex.slice(1), 16);
   const [r, g, b] = [value >> 16, (value >> 8) & 255, value & 255];
   return ((Math.round(alpha * 255) << 24) | (b << 16) | (g << 8) | r) >>> 0;
-}
-
-/**
- * The mask's boundary along pixel edges, as axis-parallel segments (x0, y0, x1, y1) of maximal length.
- *
- * Each row is the sorted list of x where it enters or leaves the mask. What differs between one row and the next
- * (their symmetric difference) pairs up to the horizontal edges, and says which vertical edges begin and end there.
- */
-export function outline(mask: Mask): Int32Array {
-  const { runs, width, height } = mask;
-  const segments: number[] = [];
-  const open = new Map<number, number>();
-  let above: number[] = [];
-  for (let y = 0, i = 0; y <= height; y++) {
-    const row: number[] = [];
-    for (; i < runs.length && runs[i] < (y + 1) * width; i += 2) {
-      const x = runs[i] - y * width;
-      if (row.at(-1) === x) row.pop();
-      else row.push(x);
-      row.push(x + runs[i + 1]);
-    }
-    const changes = difference(above, row);
-    for (let k = 0; k < changes.length; k += 2) segments.push(changes[k], y, changes[k + 1], y);
-    for (const x of changes) {
-      const since = open.get(x);
-      if (since === undefined) open.set(x, y);
-      else {
-        segments.push(x, since, x, y);
-        open.delete(x);
-      }
-    }
-    above = row;
-  }
-  return Int32Array.from(segments);
-}
-
-/** What is in one of two ascending lists and not in both. */
-function difference(a: number[], b: number[]): number[] {
-  const result: number[] = [];
-  let i = 0;
-  let j = 0;
-  while (i < a.length || j < b.length) {
-    if (j >= b.length || a[i] < b[j]) result.push(a[i++]);
-    else if (i >= a.length || b[j] < a[i]) result.push(b[j++]);
-    else {
-      i++;
-      j++;
-    }
-  }
-  return result;
 }
 
 /** The smallest box around all the masks; null when they are empty. */

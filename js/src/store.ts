@@ -145,7 +145,15 @@ export class Store<Bitmap = ImageBitmap> {
     if (saved?.picture) {
       this.saved = true;
       this.#picture = { bytes: fromBase64(saved.picture), mime: saved.mime ?? "" };
-      this.state = { ...this.state, everything: null, can_undo: false, can_redo: false, refines: false };
+      // Whatever the kernel was doing then, nobody does it now.
+      this.state = {
+        ...this.state,
+        status: "ready",
+        everything: null,
+        can_undo: false,
+        can_redo: false,
+        refines: false,
+      };
       for (const { id, width, height, runs } of saved.masks ?? [])
         this.masks.set(id, unpackMask(fromBase64(runs), width, height));
     }
@@ -486,7 +494,7 @@ export class Store<Bitmap = ImageBitmap> {
     try {
       this.#previews.get(seq)?.({ mask: unpackMask(bytes, width, height), score });
     } catch {
-      // Nothing to show, then; the answer that follows ends the wait.
+      // Nothing to show, then; as an answer it ends the wait.
     }
   }
 

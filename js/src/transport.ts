@@ -15,7 +15,7 @@ export interface Channel {
 
 export interface Handlers {
   masks(message: Masks, buffers: Uint8Array[]): void;
-  /** Only those that this view has asked for. */
+  /** Only those that this view has asked for; they are answers, too. */
   preview(message: PreviewMask, buffers: Uint8Array[]): void;
   /** Only those that this view has asked for. */
   tile(message: TilePicture, buffers: Uint8Array[]): void;
@@ -41,7 +41,16 @@ export class Transport {
       if (content?.type === "answer") this.#answer(content);
       else if (content?.type === "masks") handlers.masks(content, (buffers ?? []).map(bytesOf));
       else if (content?.type === "preview_mask") {
-        if (content.client === this.client) handlers.preview(content, (buffers ?? []).map(bytesOf));
+        if (content.client !== this.client) return;
+        handlers.preview(content, (buffers ?? []).map(bytesOf));
+        this.#answer({
+          type: "answer",
+          client: content.client,
+          seq: content.seq,
+          outcome: "done",
+          error: null,
+          revision: 0,
+        });
       } else if (content?.type === "tile_picture") {
         if (content.client === this.client) handlers.tile(content, (buffers ?? []).map(bytesOf));
       } else if (content?.type === "file") {

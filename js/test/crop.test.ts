@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { cropped, partFor } from "../src/crop";
-import { bounds, firstRun, type Mask, outline, paint } from "../src/runs";
+import { outline } from "../src/outline";
+import { bounds, firstRun, type Mask, paint } from "../src/runs";
 
 /** A mask of all pixels for which `inside` holds. */
 function maskOf(width: number, height: number, inside: (x: number, y: number) => boolean): Mask {

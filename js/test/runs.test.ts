@@ -1,14 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bounds, type Mask, outline, paint, rgba } from "../src/runs";
-
-/** A mask from a drawing: one string a row, "#" inside. */
-function draw(...rows: string[]): Mask {
-  const width = rows[0].length;
-  const runs = rows.flatMap((row, y) =>
-    [...row.matchAll(/#+/g)].flatMap((run) => [y * width + run.index, run[0].length]),
-  );
-  return { width, height: rows.length, runs: Uint32Array.from(runs) };
-}
+import { bounds, paint, rgba } from "../src/runs";
+import { draw } from "./draw";
 
 describe("paint", () => {
   const grid = (width: number, height: number, left = 0, top = 0, step = 1) => ({
@@ -57,47 +49,6 @@ describe("paint", () => {
     const pixel = new Uint8Array(Uint32Array.of(rgba("#102030", 1)).buffer);
     expect([...pixel]).toEqual([0x10, 0x20, 0x30, 255]);
     expect(rgba("#ffffff", 0.5) >>> 24).toBe(128);
-  });
-});
-
-describe("outline", () => {
-  const segments = (mask: Mask) => {
-    const flat = [...outline(mask)];
-    return Array.from({ length: flat.length / 4 }, (_, i) => flat.slice(4 * i, 4 * i + 4).join()).sort();
-  };
-
-  it("walks around a rectangle in four segments", () => {
-    expect(segments(draw("....", ".##.", ".##."))).toEqual(["1,1,1,3", "1,1,3,1", "1,3,3,3", "3,1,3,3"]);
-  });
-
-  it("walks around holes", () => {
-    const around = ["0,0,0,3", "0,0,3,0", "0,3,3,3", "3,0,3,3"];
-    const hole = ["1,1,1,2", "1,1,2,1", "1,2,2,2", "2,1,2,2"];
-    expect(segments(draw("###", "#.#", "###"))).toEqual([...around, ...hole].sort());
-  });
-
-  it("sees runs that touch as one", () => {
-    expect(segments({ width: 4, height: 1, runs: Uint32Array.of(0, 2, 2, 2) })).toEqual(segments(draw("####")));
-  });
-
-  it("is as long as the edges between inside and outside", () => {
-    let seed = 7;
-    const random = () => {
-      seed = (seed * 1103515245 + 12345) % 2 ** 31;
-      return seed / 2 ** 31;
-    };
-    const rows = Array.from({ length: 23 }, () =>
-      Array.from({ length: 17 }, () => (random() < 0.5 ? "#" : ".")).join(""),
-    );
-    const inside = (x: number, y: number) => rows[y]?.[x] === "#";
-    let edges = 0;
-    for (let y = 0; y <= 23; y++)
-      for (let x = 0; x <= 17; x++)
-        edges += Number(inside(x, y) !== inside(x - 1, y)) + Number(inside(x, y) !== inside(x, y - 1));
-    const flat = outline(draw(...rows));
-    let length = 0;
-    for (let i = 0; i < flat.length; i += 4) length += flat[i + 2] - flat[i] + flat[i + 3] - flat[i + 1];
-    expect(length).toBe(edges);
   });
 });
 

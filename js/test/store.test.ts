@@ -275,7 +275,7 @@ describe("previews", () => {
   const prompt: PromptData = { ...NO_PROMPT, points: [point(1)] };
   const found = { type: "preview_mask", width: 4, height: 4, score: 0.7 };
 
-  it("come before their answer, and show neither as work nor as an answered request", async () => {
+  it("are their own answer, and show neither as work nor as an answered request", async () => {
     const { model, store, changed } = await open();
     changed.mockClear();
     const preview = store.preview(prompt);
@@ -283,7 +283,6 @@ describe("previews", () => {
     expect(model.last("preview").prompt).toEqual(prompt);
     model.emit("msg:custom", { ...found, client, seq }, [packedMask(3)]);
     expect(await preview).toEqual({ mask: { width: 4, height: 4, runs: Uint32Array.of(0, 2) }, score: 0.7 });
-    await model.answer(model.last("preview"), { revision: 99 });
     expect([store.status, store.answered, store.prompt.points.length]).toEqual(["ready", 1, 0]);
     expect(changed).not.toHaveBeenCalled();
   });
@@ -298,7 +297,6 @@ describe("previews", () => {
     const unreadable = store.preview(prompt);
     const { client, seq } = model.last("preview");
     model.emit("msg:custom", { ...found, client, seq }, [bytes([99, 99])]);
-    await model.answer(model.last("preview"));
     expect(await unreadable).toBeNull();
     const lost = store.preview(prompt);
     model.emit("comm_live_update");
@@ -540,6 +538,7 @@ describe("a saved page", () => {
     const store = new Store({ model, ...options });
     await settled();
     expect([store.saved, store.status, store.tiles.whole?.bitmap]).toEqual([true, "ready", "5 bytes"]);
+    expect(store.state.status).toBe("ready"); // Nobody embeds anything there.
     expect([...(store.mask("a")?.runs ?? [])]).toEqual([0, 2]);
     expect([store.canAccept, store.canClear, store.state.can_undo]).toEqual([false, false, false]);
     await store.edit(add(point(1)));

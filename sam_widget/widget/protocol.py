@@ -12,6 +12,7 @@ test fails when the two differ.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import sys
 import types
@@ -407,7 +408,7 @@ class Masks:
 
 @dataclass(frozen=True)
 class PreviewMask:
-    """The mask that a preview's prompt would choose, sent right before the answer, for the view that asked.
+    """The answer to a preview: the mask that its prompt would choose, for the view that asked.
 
     The one buffer holds packed row runs, as a `MaskData`'s does.
     """
@@ -682,6 +683,7 @@ def _read_dataclass(expected: Any, value: object, path: str) -> Any:
     return expected(**{name: _read(hint, value[name], f"{path}.{name}") for name, hint in hints.items()})
 
 
+@functools.cache
 def _fields(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}

@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 # A view may ask for no finer grid; from Python, there is no limit.
 MOST_POINTS_PER_SIDE = 128
+# What is answered by carrying it out: by its mask, and when the search is over.
+_ANSWERED = protocol.Preview, protocol.Everything
 # An answer that takes this long, in milliseconds, is slow however it is measured.
 SLOW_MS = 500
 
@@ -163,10 +165,13 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         # and that may run a cell for long. Here nothing waits for replies: a message's own subshell is right.
         getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)
 
-    def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  ipywidgets' own
-        """What ipywidgets writes into a page. Nobody can be asked for photo and masks there, so they go along."""
+    def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002  ipywidgets' own
+        """What ipywidgets writes into a page. Nobody can be asked for photo and masks there, so they go along.
+
+        So does all that is a default here, such as the view's code: a page knows no defaults of an anywidget.
+        """
         with self._wire:
-            embedded: dict[str, Any] = super()._get_embed_state(drop_defaults=drop_defaults)
+            embedded: dict[str, Any] = super()._get_embed_state(drop_defaults=False)
             if self._pyramid is not None:
                 saved = saved_view(self._pyramid, self._names.all(), self._session_if_open())
                 embedded["state"]["saved"] = protocol.to_json(saved)
@@ -292,7 +297,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         except Exception as error:  # noqa: BLE001  the view must hear of it and go on working, whatever it was
             self._refuse(job, error)
         else:
-            if not isinstance(job, protocol.Everything):
+            if not isinstance(job, _ANSWERED):
                 self._answer(job.client, job.seq)
         finally:
             with self._wire:
@@ -495,12 +500,14 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             self.send(protocol.to_json(message), [runs for _, runs in parts])
 
     def _send_preview(self, request: protocol.Preview, found: Candidate | None) -> None:
-        """Send the view that asked the mask that its prompt would choose; an empty prompt has none."""
-        if found is not None:
-            mask, runs = mask_message("", found.stored)
-            score = round(found.score, 4)
-            message = protocol.PreviewMask(request.client, request.seq, mask.width, mask.height, score)
-            self.send(protocol.to_json(message), [runs])
+        """Answer with the mask that the prompt would choose; an empty prompt has none."""
+        if found is None:
+            self._answer(request.client, request.seq)
+            return
+        mask, runs = mask_message("", found.stored)
+        score = round(found.score, 4)
+        message = protocol.PreviewMask(request.client, request.seq, mask.width, mask.height, score)
+        self.send(protocol.to_json(message), [runs])
 
     def _send_file(self, request: protocol.Export, name: str, mime: str, content: bytes) -> None:
         message = protocol.File(request.client, request.seq, name, mime)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import socket
 import subprocess
@@ -12,12 +11,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import anywidget
 import pytest
-from ipywidgets.embed import embed_data
-from playwright.sync_api import Page, expect
+from ipywidgets.embed import embed_minimal_html
+from playwright.sync_api import Page, Route, expect
 
 import sam_widget as sw
-from sam_widget.widget import sam_widget
 from tests.browser.lab import TIMEOUT_MS, Lab, write_notebook
 from tests.browser.test_widget import FACE, SHOW_CAT, View
 
@@ -102,50 +101,55 @@ def test_marimo(marimo: str, page: Page) -> None:
     try_out(page)
 
 
-# What a host does with an anywidget, and nothing else: there is no kernel behind it.
-HOST = """<!doctype html><meta charset="utf-8"><title>Saved</title><div id="here"></div>
-<script type="application/json" id="state">{state}</script>
-<script type="module">
-    const state = JSON.parse(document.getElementById('state').textContent)
-    const style = document.createElement('style')
-    style.textContent = state._css
-    document.head.append(style)
-    const {{default: widget}} = await import(URL.createObjectURL(new Blob([state._esm], {{type: 'text/javascript'}})))
-    const model = {{get: key => state[key], on() {{}}, off() {{}}, send() {{}}, set() {{}}, save_changes() {{}}}}
-    widget.render({{model, el: document.getElementById('here')}})
-</script>"""
+# What the page that ipywidgets writes fetches from the web, and where it is on this machine.
+MODULES = Path(__file__).resolve().parents[2] / "js/node_modules"
+FETCHED = {
+    r"/require\.min\.js$": MODULES / "requirejs/require.js",
+    r"/html-manager@[^/]*/dist/embed-amd\.js$": MODULES / "@jupyter-widgets/html-manager/dist/embed-amd.js",
+    r"/anywidget@[^/]*/dist/index\.js$": Path(anywidget.__file__).parent / "nbextension/index.js",
+}
 
 
-def test_a_page_without_a_kernel(page: Page, tmp_path: Path) -> None:
+def fetch(route: Route) -> None:
+    """Fulfil what is of the page itself or known, and nothing else."""
+    url = route.request.url
+    if url.startswith("file:"):
+        route.continue_()
+        return
+    (path,) = (path for pattern, path in FETCHED.items() if re.search(pattern, url))
+    route.fulfill(path=path, content_type="text/javascript", headers={"Access-Control-Allow-Origin": "*"})
+
+
+def test_the_page_that_ipywidgets_saves(page: Page, tmp_path: Path) -> None:
     widget = sw.SamWidget(sw.sample("cat"))
     widget.click(*FACE)
     widget.accept("cat </script><b>")
     widget.click(300, 200)
-    state = embed_data(views=[widget])["manager_state"]["state"][widget.model_id]["state"]
+    file = tmp_path / "embedded.html"
+    embed_minimal_html(file, views=[widget])
     widget.close()
-    state |= {name: (sam_widget.STATIC / f"widget.{end}").read_text("utf-8") for name, end in SOURCES}
-    file = tmp_path / "saved.html"
-    file.write_text(HOST.format(state=json.dumps(state).replace("</", "<\\/")), encoding="utf-8")
+    # The digest is of the very file that is on the web.
+    file.write_text(re.sub(r' integrity="[^"]*"', "", file.read_text(encoding="utf-8")), encoding="utf-8")
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.route("**/*", fetch)
     page.goto(file.as_uri())
     root = page.locator(".sam-widget")
-    expect(root).to_have_attribute("data-state", "ready")
+    expect(root).to_have_attribute("data-state", "ready", timeout=TIMEOUT_MS)
     view = View(page, root)
     expect(view.status).to_contain_text("Saved without a kernel")
     expect(view.objects.first).to_contain_text("cat </script><b>")
     expect(view.candidates).to_have_count(3)
     assert view.painted() > 500
-    expect(view.root.get_by_role("button", name="Accept")).to_be_hidden()
-    expect(view.root.get_by_role("button", name="Remove")).to_be_hidden()
+    expect(view.root.locator(".sam-veil")).to_be_hidden()
+    for name in ("Accept", "Remove"):
+        expect(view.root.get_by_role("button", name=name)).to_be_hidden()
     view.canvas.click(position=view.position(*FACE))
     view.canvas.press("Control+z")
     expect(view.candidates).to_have_count(3)
     for _ in range(2):
         view.canvas.press("+")
+    expect(view.root.locator(".sam-minimap")).to_be_visible()
     expect(view.button("Sharpen here")).to_be_disabled()
     expect(view.button("Sharpen here")).to_have_attribute("title", re.compile("needs a kernel"))
     assert errors == []
-
-
-SOURCES = (("_esm", "js"), ("_css", "css"))

@@ -244,6 +244,38 @@ def test_nothing_is_shown_while_the_photo_is_panned_zoomed_or_another_tool_is_in
     assert hovered(view) == 0, "a box is being drawn"
 
 
+# All within one task, as after a page has been held up: moves, and among them clicks here and there.
+BURST = """([moves, clicks]) => {
+    const canvas = document.querySelector('.sam-widget [role=application]'), box = canvas.getBoundingClientRect()
+    const fire = (type, [x, y], more) => canvas.dispatchEvent(new PointerEvent(type, {clientX: box.x + x, pointerId: 1,
+        clientY: box.y + y, pointerType: 'mouse', bubbles: true, composed: true, isPrimary: true, button: -1, ...more}))
+    canvas.setPointerCapture = () => {}
+    const every = Math.ceil(moves / clicks.length)
+    for (let i = 0; i < moves; i++) {
+        fire('pointermove', [box.width * ((i * 0.618) % 1), box.height * ((i * 0.324) % 1)])
+        if (i % every !== every - 1) continue
+        const at = clicks[Math.floor(i / every)]
+        fire('pointerdown', at, {button: 0, buttons: 1})
+        fire('pointerup', at, {button: 0, buttons: 0})
+    }
+    delete canvas.setPointerCapture
+}"""
+CLICKED = (FACE, (400, 50), (250, 280))
+
+
+def test_six_thousand_events_at_once_lose_no_click_and_keep_the_kernel_free(notebook: Open) -> None:
+    opened, view = open_view(notebook)
+    view.canvas.focus()
+    places = [view.position(*at) for at in CLICKED]
+    before = view.seq
+    view.page.evaluate(BURST, [5994, [[at["x"], at["y"]] for at in places]])
+    view.wait_past(before)
+    expect(view.candidates).to_have_count(3)
+    asked = json.loads(opened.run_cell("print([[round(p.x), round(p.y), p.label] for p in w.prompt.points])"))
+    assert asked == [[x, y, 1] for x, y in CLICKED]
+    assert int(opened.run_cell("len(decodes)")) <= 2 * len(CLICKED) + 2, "what was passed over is not asked about"
+
+
 def test_a_burst_of_moves_ends_with_the_right_mask_and_a_kernel_that_lives(notebook: Open) -> None:
     opened, view = open_view(notebook)
     face = answer_at(opened, (*FACE, 1))

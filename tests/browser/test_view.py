@@ -161,6 +161,40 @@ def test_one_finger_prompts_and_two_pan_and_zoom(opened: Notebook, cat: View) ->
     session.detach()
 
 
+def test_the_mouse_pans_and_a_trackpad_pinches(opened: Notebook, cat: View) -> None:
+    mouse, answered = opened.page.mouse, cat.seq
+    zoom_to(cat, 4, 225, 150)
+    for hold, let_go in (
+        (lambda: cat.page.keyboard.down("Space"), lambda: cat.page.keyboard.up("Space")),
+        (lambda: cat.canvas.press("h"), lambda: cat.canvas.press("p")),
+    ):
+        hold()
+        x, y = cat.on_page(225, 150)
+        mouse.move(x, y)
+        mouse.down()
+        mouse.move(x + 60, y - 35, steps=4)
+        mouse.up()
+        moved = cat.on_page(225, 150)
+        assert abs(moved[0] - x - 60) < 1
+        assert abs(moved[1] - y + 35) < 1
+        let_go()
+    # A pinch arrives as small steps of the wheel with Ctrl, and zooms whether or not the photo has the focus.
+    scale, (x, y) = cat.look()[0], cat.on_page(225, 150)
+    cat.button("Undo").evaluate("button => document.activeElement.blur()")
+    mouse.move(x, y)
+    cat.page.keyboard.down("Control")
+    for _ in range(5):
+        mouse.wheel(0, -10)
+    cat.page.keyboard.up("Control")
+    cat.page.wait_for_function(
+        "([canvas, scale]) => Number(canvas.dataset.view.split(' ')[0]) > 1.5 * scale",
+        arg=[cat.canvas.element_handle(), scale],
+    )
+    held = cat.on_page(225, 150)
+    assert abs(held[0] - x) + abs(held[1] - y) < 2, "what is under the pointer stays there"
+    assert cat.seq == answered, "nothing of it prompts"
+
+
 def test_masks_are_filled_outlined_or_cut_out_and_the_photo_goes(cat: View) -> None:
     cat.click(*FACE)
     inside, outside = FACE, (440, 290)

@@ -15,7 +15,7 @@ import pytest
 from sam_widget.errors import SamWidgetError
 from sam_widget.widget import protocol
 from sam_widget.widget.sam_widget import SamWidget
-from tests.widget.test_sam_widget import View, prompt, wait_for
+from tests.widget.test_sam_widget import ANSWERS, View, prompt, wait_for
 
 POISON: list[Any] = [
     *(None, True, -1, 0, 7, 2**63, 1e308, float("nan"), float("inf"), "", "x" * 10_000, "__class__", "<img src=x>"),
@@ -146,7 +146,7 @@ def test_requests_in_any_order_and_from_many_threads_are_answered_and_leave_a_so
     assert last["outcome"] == "done"
     asked = Counter(sent)
     # Tiles and the like are answered beside the others, and maybe after them.
-    view.wait_until(lambda: asked <= Counter((m["client"], m["seq"]) for m in view.messages if m["type"] == "answer"))
+    view.wait_until(lambda: asked <= Counter((m["client"], m["seq"]) for m in view.messages if m["type"] in ANSWERS))
     state, session = widget.state, widget.session
     assert [o["label"] for o in state["objects"]] == [o.label for o in session.objects]
     assert len(state["candidates"]) == len(session.candidates) == len(widget.candidates)

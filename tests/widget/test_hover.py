@@ -61,7 +61,6 @@ def test_it_leaves_no_trace_in_session_state_or_traits(widget: SamWidget) -> Non
     widget.observe(changes.append)
     answers = [view.ask("preview", prompt=prompt((x, 120), box=box)) for x in (90, 150) for box in (None, BOX)]
     assert {answer["outcome"] for answer in answers} == {"done"}
-    assert {answer["revision"] for answer in answers} == {seen["revision"]}
     assert session.state is before
     assert (session.can_undo, session.can_redo) == (False, True)
     assert changes == []

@@ -23,6 +23,9 @@ from sam_widget.predictor import EmbeddingCache
 from sam_widget.runs import unpack_runs
 from sam_widget.widget.sam_widget import SamWidget
 
+# A preview's mask is its answer.
+ANSWERS = ("answer", "preview_mask")
+
 
 class View:
     """A view's end of the wire: sends requests, keeps what comes back."""
@@ -73,13 +76,13 @@ class View:
         """Wait for the answer to a request."""
 
         def found() -> list[dict[str, Any]]:
-            wanted = ("answer", self.client, seq)
-            return [m for m in self.messages if (m["type"], m.get("client"), m.get("seq")) == wanted]
+            mine = [m for m in self.messages if (m.get("client"), m.get("seq")) == (self.client, seq)]
+            return [m for m in mine if m["type"] in ANSWERS]
 
         with self._news:
             assert self._news.wait_for(found, timeout=60), f"no answer to request {seq}"
             (only,) = found()
-            return only
+            return {"outcome": "done", **only}
 
     def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Send a request and wait for its answer."""

@@ -1,5 +1,6 @@
 /** The masks offered for the prompt, side by side with their scores, and the way to take one. */
 
+import { onByDefault } from "../hover";
 import type { BoxData, CandidateData } from "../protocol";
 import { bounds, type Mask } from "../runs";
 import type { Context, Part } from "./context";
@@ -116,10 +117,9 @@ export function createCandidates(context: Context): Part {
       drawSoon();
       setAttributes(group, { hidden: candidates.length === 0 });
       setAttributes(empty, { hidden: candidates.length > 0 || !store.state.image });
-      setText(
-        empty,
-        store.predicting ? "Looking for masks…" : "Click an object in the photo, or drag a box around it.",
-      );
+      // Where masks are there at once, to say so would only be in their way.
+      const looks = store.predicting && !onByDefault(store.state.decode_ms);
+      setText(empty, looks ? "Looking for masks…" : "Click an object in the photo, or drag a box around it.");
       if (!store.canAccept && accept.matches(":focus")) context.focusCanvas();
       accept.disabled = !store.canAccept;
       if (label.value !== ui.label) label.value = ui.label;

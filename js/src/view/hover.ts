@@ -5,7 +5,7 @@ import { type Size, toFrame, type View } from "../geometry";
 import type { Hover } from "../hover";
 import { CANDIDATE } from "../palette";
 import { h, setAttributes, setText } from "./dom";
-import { createLayer, fitLayer, hasChanged, start } from "./layer";
+import { createLayer, fitLayer, hasChanged, show, start } from "./layer";
 import { drawOutlines, type Look, Painter } from "./masks";
 
 /** Of the opacity of the chosen mask's fill. */
@@ -35,6 +35,7 @@ export class HoverLayer {
         drawOutlines(pen, look, view, frame, ratio);
         pen.globalAlpha = 1;
       }
+      show(this.#layer, shown !== null);
     }
     if (shown && at) {
       const { x, y } = toFrame(view, at);

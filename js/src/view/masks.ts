@@ -3,8 +3,9 @@
 import { type Part, partFor } from "../crop";
 import type { Display } from "../display";
 import type { Size, View } from "../geometry";
+import { type Line, outline, simplified } from "../outline";
 import { CANDIDATE, objectColor } from "../palette";
-import { type Mask, outline, paint, type Raster, rgba } from "../runs";
+import { type Mask, paint, type Raster, rgba } from "../runs";
 import type { Store } from "../store";
 import type { Ui } from "../ui";
 
@@ -113,8 +114,15 @@ export class Painter {
 /** A mask's outline as it was last drawn. */
 interface Outline {
   readonly part: Part;
+  /** In pixels of the part's grid; 0 follows every pixel's edge. */
+  readonly tolerance: number;
   readonly path: Path2D;
 }
+
+/** How far, in pixels of the screen, an outline may pass by a corner of the mask. */
+const UNSEEN = 0.7;
+/** Below this, in pixels of the grid, no corner of a staircase of pixels would be spared. */
+const STAIRCASE = Math.SQRT1_2;
 
 const outlines = new WeakMap<Mask, Outline>();
 
@@ -132,7 +140,8 @@ export function drawOutlines(
     pen.save();
     pen.translate(view.x + part.left * view.scale, view.y + part.top * view.scale);
     pen.scale(scale, scale);
-    pen.lineCap = "square";
+    // Square where pixels have corners, and no spikes where a simplified line turns back.
+    pen.miterLimit = 2;
     pen.strokeStyle = dashed ? "rgb(0 0 0 / .65)" : "rgb(255 255 255 / .85)";
     pen.lineWidth = (line + 2) / scale;
     pen.stroke(path);
@@ -146,14 +155,18 @@ export function drawOutlines(
 function outlineOf(mask: Mask, view: View, frame: Size, ratio: number): Outline {
   const known = outlines.get(mask);
   const part = partFor(mask, view, frame, ratio, known?.part);
-  if (known?.part === part) return known;
+  const most = UNSEEN / (view.scale * ratio * part.step);
+  const tolerance = most < STAIRCASE ? 0 : most;
+  if (known?.part === part && known.tolerance <= tolerance && known.tolerance >= tolerance / 2) return known;
   const path = new Path2D();
-  const segments = outline(part.mask);
-  for (let i = 0; i < segments.length; i += 4) {
-    path.moveTo(segments[i], segments[i + 1]);
-    path.lineTo(segments[i + 2], segments[i + 3]);
-  }
-  const found = { part, path };
+  for (const line of outline(part.mask)) trace(path, tolerance ? simplified(line, tolerance) : line);
+  const found = { part, tolerance, path };
   outlines.set(mask, found);
   return found;
+}
+
+function trace(path: Path2D, line: Line): void {
+  path.moveTo(line[0], line[1]);
+  for (let i = 2; i < line.length; i += 2) path.lineTo(line[i], line[i + 1]);
+  path.closePath();
 }

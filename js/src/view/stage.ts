@@ -2,11 +2,12 @@
 
 import { shortcutFor } from "../input/keyboard";
 import { bindPointer } from "../input/pointer";
+import { isEmpty } from "../store";
 import { BrushCursor } from "./brush";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
 import { HoverLayer } from "./hover";
-import { createLayer, fitLayer, hasChanged, start } from "./layer";
+import { createLayer, fitLayer, hasChanged, show, start } from "./layer";
 import { drawOutlines, looks, Painter } from "./masks";
 import { createMinimap } from "./minimap";
 import { drawOverlay } from "./overlay";
@@ -178,17 +179,22 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
             ratio,
           );
         else if (all.some((look) => look.fill > 0)) painter.fill(pen, all, view, ratio);
+        show(masks, cut || all.some((look) => look.fill > 0));
       }
       if (hasChanged(outlines, [...shown, ...place])) {
         // The edge of what is cut out is plain to see.
         const lined = cut ? all.filter((look) => look.dashed) : all;
         drawOutlines(start(outlines, ratio), lined, view, frame, ratio);
+        show(outlines, lined.length > 0);
       }
       minimap.draw(all);
 
       const answered = store.chosen === null ? null : store.state.candidates[store.chosen].crop;
       const edges = JSON.stringify([store.state.crop, answered]);
-      if (hasChanged(crop, [edges, ...place])) drawCrops(start(crop, ratio), store.state.crop, answered, view);
+      if (hasChanged(crop, [edges, ...place])) {
+        drawCrops(start(crop, ratio), store.state.crop, answered, view);
+        show(crop, store.state.crop !== null || answered !== null);
+      }
 
       const { anchor, opposite, cursor, line, painting, selected, tool } = ui;
       const focused = canvas.matches(":focus");
@@ -196,6 +202,8 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       if (hasChanged(prompts, [image, actions.prompt, focused, ...drawn, ...place])) {
         const pen = start(prompts, ratio);
         if (image) drawOverlay(pen, actions.prompt, ui, focused);
+        const under = anchor !== null || line.length > 0 || painting !== null || (cursor !== null && focused);
+        show(prompts, under || !isEmpty(actions.prompt));
       }
     },
     drawHover() {
