@@ -321,15 +321,15 @@ class MaskDecoder(nn.Module):
         first, norm, act, second, _ = layers
         dim, height, width = embedded.shape[1:]
         classifiers = self.hypernetworks(mask_tokens)
-        made = []
         # Some cells at a time on a processor, whose cache holds their pixels then; see `BAND`.
-        for cells in torch.split(
-            embedded.flatten(2).transpose(1, 2), BAND if embedded.is_cpu else height * width, dim=1
-        ):
-            pixels = _split(cells, first)  # (B, cells * 4, dim / 4)
+        bands = torch.split(embedded.flatten(2).transpose(1, 2), BAND if embedded.is_cpu else height * width, dim=1)
+        once = _splitting(first, bands[0], tokens=bands[0].shape[1])
+        twice = _splitting(second, bands[0], tokens=4 * bands[0].shape[1], gelu=True)
+        made = []
+        for cells in bands:
+            pixels = once(cells)  # (B, cells * 4, dim / 4)
             pixels = act(layer_norm(pixels, (dim // 4,), norm.weight, norm.bias, norm.eps))
-            pixels = _split(pixels, second, gelu=True)  # (B, cells * 16, dim / 8)
-            made.append(classifiers @ pixels.transpose(1, 2))
+            made.append(classifiers @ twice(pixels).transpose(1, 2))  # of (B, cells * 16, dim / 8)
         return in_order(torch.cat(made, dim=2), height, width)
 
     def hypernetworks(self, mask_tokens: Tensor) -> Tensor:
@@ -365,8 +365,18 @@ def classify_pixels(classifiers: Tensor, pixels: Tensor) -> Tensor:
     return torch.einsum("bnc,bchw->bnhw", classifiers, pixels)
 
 
-def _split(pixels: Tensor, convolution: nn.ConvTranspose2d, *, gelu: bool = False) -> Tensor:
-    """Apply a transposed convolution of kernel and stride 2, maybe a GELU, to pixels (B, N, C): (B, N * 4, out)."""
+def _splitting(
+    convolution: nn.ConvTranspose2d, like: Tensor, *, tokens: int, gelu: bool = False
+) -> Callable[[Tensor], Tensor]:
+    """Return a transposed convolution of kernel and stride 2, maybe with a GELU, of pixels (B, N, C): (B, N * 4, out).
+
+    Args:
+        convolution: Its weights.
+        like: A tensor of the pixels' type and device, of B images.
+        tokens: N.
+        gelu: Whether a GELU follows.
+    """
     kernel = convolution.weight.permute(2, 3, 1, 0).flatten(0, 2)  # (4 * out, C)
     bias = None if convolution.bias is None else convolution.bias.repeat(4)
-    return laid_out(kernel, bias, pixels, gelu=gelu)(pixels).view(len(pixels), -1, convolution.out_channels)
+    split = laid_out(kernel, bias, like.new_empty(len(like), tokens, kernel.shape[1]), gelu=gelu)
+    return lambda pixels: split(pixels).view(len(pixels), -1, convolution.out_channels)
