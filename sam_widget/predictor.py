@@ -22,7 +22,6 @@ from sam_widget.model.compiled import CompiledDecoder
 from sam_widget.model.config import SamConfig
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
-from sam_widget.model.threads import as_usual, one_thread
 from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.prompting import parts
 from sam_widget.prompts import Box, Prompt
@@ -55,8 +54,7 @@ class Prediction:
     @cached_property
     def masks(self) -> np.ndarray:
         """(N, H, W) bool at image resolution; made when first asked for."""
-        with one_thread():
-            return self._upscaling.masks(self._exact, self._level)
+        return self._upscaling.masks(self._exact, self._level)
 
     @cached_property
     def stored(self) -> tuple[StoredMask, ...]:
@@ -67,8 +65,7 @@ class Prediction:
         """Return one of `stored`, without making the others."""
         known = self._stored.get(index)
         if known is None:
-            with one_thread():
-                known = self._stored[index] = self._upscaling.stored(self._exact[index], self._level)
+            known = self._stored[index] = self._upscaling.stored(self._exact[index], self._level)
         return known
 
     @property
@@ -151,7 +148,6 @@ class Predictor:
         return self._cache.has(image_hash, self.model.weights_id)
 
     def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
-        as_usual()
         with telling_of_memory(self.model, self.device), torch.inference_mode():
             features = self.model.encode(self._pixels(rgb))
         return Embedding(

@@ -7,7 +7,6 @@ features, as in SAM 2 (arXiv 2408.00714), and maps of the prompt, as in networks
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -35,7 +34,6 @@ from sam_widget.model.prompt_maps import (
     spread,
 )
 from sam_widget.model.sam import ImageFeatures, Sam
-from sam_widget.model.threads import one_thread
 from sam_widget.model.tiny_decoder import TinyMaskDecoder
 from sam_widget.model.vit_trunk import VitTrunk
 
@@ -201,13 +199,6 @@ class Tiny(Sam):
         In training the logits are those of all parts (what is cut off would be told to come back), the scores those of
         what is connected, and everything is answered once.
         """
-        given_prompts = (given.get(name) for name in ("points", "boxes", "masks"))
-        prompts = max((len(prompt) for prompt in given_prompts if prompt is not None), default=1)
-        small = prompts == 1 and image.device.type == "cpu" and not torch.is_grad_enabled()
-        with one_thread() if small else contextlib.nullcontext():
-            return self._answer(image, given)
-
-    def _answer(self, image: Tensor, given: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         logits, kept, scores = self._decode(image, given)
         if self.training:
             return logits, scores
