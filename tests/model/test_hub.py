@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,55 +17,10 @@ from huggingface_hub import constants
 
 import sam_widget as sw
 from sam_widget.model import hub
+from tests.hub import Hub, serving
 
 CONTENT = os.urandom(200_000)
 REPOSITORY, FILENAME = "someone/a-model", "model.safetensors"
-
-
-class Hub(ThreadingHTTPServer):
-    """Serves one file the way the Hub does.
-
-    Attributes:
-        content: What it sends.
-        published: The SHA-256 that it claims.
-        sent: How many bytes it sends before it hangs up.
-        requests: What it was asked.
-        asked_from: From which byte on it was asked to send.
-    """
-
-    content: bytes = CONTENT
-    published: str = hashlib.sha256(CONTENT).hexdigest()
-    sent: int = len(CONTENT)
-    requests: list[str]
-    asked_from: list[int]
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def do_HEAD(self) -> None:
-        self.server.requests.append(f"{self.command} {self.path}")
-        found = self.path == f"/{REPOSITORY}/resolve/main/{FILENAME}"
-        part = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0]
-        whole = len(self.server.content)
-        self.send_response(404 if not found else 206 if int(part) else 200)
-        self.send_header("X-Repo-Commit", "0" * 40)
-        self.send_header("ETag", f'"{self.server.published}"')
-        self.send_header("Content-Length", str(whole - int(part) if found else 0))
-        if int(part):
-            self.send_header("Content-Range", f"bytes {part}-{whole - 1}/{whole}")
-        if not found:
-            self.send_header("X-Error-Code", "EntryNotFound")
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        self.do_HEAD()
-        first = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
-        self.server.asked_from.append(first)
-        self.wfile.write(self.server.content[first : self.server.sent])
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(autouse=True)
@@ -77,18 +32,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    server = Hub(("127.0.0.1", 0), Handler)
-    server.requests, server.asked_from = [], []
-    endpoint = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(REPOSITORY, FILENAME, CONTENT) as server:
+        pattern = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", pattern)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield server
 
 
 def test_a_file_is_downloaded_once(server: Hub) -> None:
@@ -106,6 +55,24 @@ def test_progress_is_reported() -> None:
     hub.fetch(REPOSITORY, FILENAME, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert seen == sorted(seen)
+
+
+class Terminal(io.StringIO):
+    """Where bars are drawn: into a file they are not."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("server")
+def test_a_script_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    hub.fetch(REPOSITORY, FILENAME)
+    bar = terminal.getvalue()
+    assert FILENAME in bar
+    assert "100%" in bar
+    assert "200k/200k" in bar
 
 
 def test_a_wrong_file_is_refused_and_removed(server: Hub) -> None:
