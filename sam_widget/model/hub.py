@@ -120,7 +120,8 @@ def _answers(address: tuple[str, int], seconds: float) -> bool:
 
 def _bar(progress: Progress) -> type:
     """Return a tqdm class that draws nothing and reports to `progress` instead."""
-    from tqdm.auto import tqdm
+    # Not tqdm.auto's, whose bar in a notebook is a widget, whatever file it is to write to.
+    from tqdm.std import tqdm
 
     class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
