@@ -2,7 +2,11 @@
 
 A stock Jupyter server leaves Nagle's algorithm on for the websocket between kernel and page: a small reply that follows
 a "busy" message waits for the browser's delayed acknowledgement, some 40 ms, which is longer than `tiny` takes to
-answer. Installing the package enables this extension; where it does not run, everything works, only slower.
+answer. And JupyterLab shows another page icon whenever the kernel becomes busy or idle, for every message of a widget,
+that is; a stock server has the browser ask for the icon's file each time, 50 times a second while the pointer moves,
+and answers these requests before the kernel's messages.
+
+Installing the package enables this extension; where it does not run, everything works, only slower.
 """
 
 from __future__ import annotations
@@ -26,6 +30,14 @@ def without_delay(handler: type[Any]) -> None:
     handler.open = open_at_once
 
 
+def keep_page_icons(settings: dict[str, Any]) -> None:
+    """Let browsers keep the page icons of a server with these settings, and not ask for them again."""
+    icons = f"{settings['static_url_prefix'].rstrip('/')}/favicons/"
+    kept = settings.setdefault("static_immutable_cache", [])
+    if icons not in kept:
+        kept.append(icons)
+
+
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "sam_widget.widget.server_extension"}]
 
@@ -34,4 +46,5 @@ def _load_jupyter_server_extension(server: Any) -> None:
     from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
     without_delay(KernelWebsocketHandler)
+    keep_page_icons(server.web_app.settings)
     server.log.info("sam_widget: kernel messages are sent without delay")

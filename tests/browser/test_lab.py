@@ -21,6 +21,15 @@ def test_cells_run(notebook: Open) -> None:
         opened.run_cell("x / 0")
 
 
+def test_the_page_icons_that_every_message_swaps_come_from_the_browsers_cache(notebook: Open) -> None:
+    opened = notebook("print('here')")
+    link = "[...document.querySelectorAll('link.favicon')].map(link => [link.href, link.classList.contains('busy')])"
+    icons = opened.page.evaluate(link)
+    assert {busy for _, busy in icons} == {True, False}, "JupyterLab's two icons"
+    for address, _ in icons:
+        assert "immutable" in opened.page.request.get(address).headers["cache-control"]
+
+
 def test_a_slider_answers_and_lives_through_a_reload(notebook: Open) -> None:
     opened = notebook("import ipywidgets\nslider = ipywidgets.IntSlider(3, max=10)\nslider")
     opened.run_all()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
@@ -57,18 +58,22 @@ def test_connections_opened_by_a_patched_handler_send_at_once() -> None:
 
 
 def test_loading_the_extension_patches_the_kernel_websocket() -> None:
-    class Server:
-        class log:  # noqa: N801 - as the server calls it
-            @staticmethod
-            def info(*_: Any) -> None:
-                pass
-
+    settings: dict[str, Any] = {"static_url_prefix": "/base/static/"}
+    server = SimpleNamespace(log=SimpleNamespace(info=print), web_app=SimpleNamespace(settings=settings))
     before = KernelWebsocketHandler.open
     try:
-        server_extension._load_jupyter_server_extension(Server())
+        server_extension._load_jupyter_server_extension(server)
         assert KernelWebsocketHandler.open is not before
+        assert settings["static_immutable_cache"] == ["/base/static/favicons/"]
     finally:
         KernelWebsocketHandler.open = before
+
+
+def test_what_else_a_server_lets_browsers_keep_stays() -> None:
+    settings: dict[str, Any] = {"static_url_prefix": "/static", "static_immutable_cache": ["/static/lab/"]}
+    server_extension.keep_page_icons(settings)
+    server_extension.keep_page_icons(settings)
+    assert settings["static_immutable_cache"] == ["/static/lab/", "/static/favicons/"]
 
 
 def test_the_shipped_configuration_enables_this_module() -> None:
