@@ -8,7 +8,9 @@ export class BrushCursor {
   #inside = false;
   #inHand = false;
   #size = 0;
+  /** Where the pointer is, in the window. */
   #at = { x: 0, y: 0 };
+  #canvas: HTMLElement | null = null;
 
   /** Whether the ring stands for the pointer. */
   get shown(): boolean {
@@ -17,11 +19,11 @@ export class BrushCursor {
 
   /** Go where a mouse or a pen goes over the canvas. It moves without anything being drawn anew. */
   follow(canvas: HTMLElement, signal: AbortSignal): void {
+    this.#canvas = canvas;
     const move = (event: PointerEvent): void => {
       if (event.pointerType === "touch") return;
-      const { left, top } = canvas.getBoundingClientRect();
       this.#inside = true;
-      this.#at = { x: event.clientX - left, y: event.clientY - top };
+      this.#at = { x: event.clientX, y: event.clientY };
       this.#place();
     };
     const leave = (): void => {
@@ -43,7 +45,10 @@ export class BrushCursor {
 
   #place(): void {
     setAttributes(this.element, { hidden: !this.shown });
+    // Elsewhere the pointer moves at every frame, too, and to ask where the canvas is makes the page lay itself out.
+    if (!this.shown || !this.#canvas) return;
+    const { left, top } = this.#canvas.getBoundingClientRect();
     const { x, y } = this.#at;
-    this.element.style.translate = `${x - this.#size / 2}px ${y - this.#size / 2}px`;
+    this.element.style.translate = `${x - left - this.#size / 2}px ${y - top - this.#size / 2}px`;
   }
 }

@@ -17,9 +17,9 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 /** Set attributes; false and null remove them. What stays the same is not touched, so nothing is announced twice. */
 export function setAttributes(element: Element, attributes: Attributes): void {
   for (const [name, value] of Object.entries(attributes)) {
+    const text = value === true ? "" : String(value);
     if (value === false || value === null) element.removeAttribute(name);
-    else if (element.getAttribute(name) !== String(value))
-      element.setAttribute(name, value === true ? "" : String(value));
+    else if (element.getAttribute(name) !== text) element.setAttribute(name, text);
   }
 }
 
