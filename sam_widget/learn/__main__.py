@@ -1,4 +1,4 @@
-"""A command a stage: `python -m sam_widget.learn {scenes,pretrain,train,compare,export,reconstruct,evaluate} -h`."""
+"""A command a stage: `python -m sam_widget.learn --help` names them."""
 
 from __future__ import annotations
 
@@ -79,6 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="of a pre-training run: not the masked autoencoder, but a model to start from whose image encoder it is",
     )
     export.set_defaults(run=_export)
+
+    average = commands.add_parser("average", help="write the mean of several exported weights of one network")
+    average.add_argument("weights", type=Path, nargs="+")
+    average.add_argument("out", type=Path)
+    average.set_defaults(run=_average)
 
     reconstruct = commands.add_parser("reconstruct", help="measure a masked autoencoder beside inpainting")
     reconstruct.add_argument("photos", type=Path, nargs="*", help="or folders of them (default: the held-out ones)")
@@ -242,6 +247,13 @@ def _export(options: argparse.Namespace) -> None:
         run = Trainer.resume(options.checkpoint)
         run.export(options.out)
     print(f"{options.out}: step {run.step}, {run.seconds / 3600:.2f} hours")
+
+
+def _average(options: argparse.Namespace) -> None:
+    from sam_widget.learn.keeping import mean_of_weights
+
+    mean_of_weights(options.weights, options.out)
+    print(f"{options.out}: the mean of {len(options.weights)}")
 
 
 def _reconstruct(options: argparse.Namespace) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
@@ -72,3 +74,31 @@ def average_weights(average: dict[str, Tensor], model: nn.Module, *, step: int, 
         for name, value in model.state_dict().items():
             if value.is_floating_point():
                 average[name].lerp_(value, 1 - decay)
+
+
+def mean_of_weights(files: Sequence[Path], out: Path) -> None:
+    """Write the mean of the weights of several files (safetensors) that `export` wrote of one network.
+
+    Where one was trained from the other, the mean is often as good as either (Wortsman et al., "Model soups", arXiv
+    2203.05482).
+
+    Raises:
+        ModelError: A file cannot be read, or they are of different networks.
+    """
+    every = []
+    for file in files:
+        try:
+            every.append(load_file(file))
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{file} cannot be read as safetensors: {error}") from error
+    first = every[0]
+    for file, weights in zip(files, every, strict=True):
+        if {name: value.shape for name, value in weights.items()} != {n: value.shape for n, value in first.items()}:
+            raise ModelError(f"{file} is of another network than {files[0]}; give exports of one network")
+    mean = {
+        name: torch.stack([weights[name].float() for weights in every]).mean(0).to(value.dtype)
+        if value.is_floating_point()
+        else value
+        for name, value in first.items()
+    }
+    save_file(mean, out, metadata={"format": "pt"})

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from sam_widget.errors import ModelError
+from sam_widget.learn.__main__ import main
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
 from sam_widget.learn.losses import balanced_loss, dice_loss, focal_loss, mask_iou, promptable_loss
 from sam_widget.learn.prompting import corrections, first_prompts, inner_distance, levels_at, sample_targets
@@ -232,3 +233,21 @@ def test_training_on_one_scene_learns_it(cache: Path) -> None:
     (scene,) = list(batches(dataset, batch_size=1, workers=0))
     oracles = [trainer.train_step([scene])[-1] for _ in range(75)]
     assert np.mean(oracles[-15:]) > np.mean(oracles[:15]) + 0.2
+
+
+def test_the_mean_of_exported_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(tmp_path / f"{name}.safetensors") for name in "ab"]
+    for k, file in enumerate(files):
+        save_file({"w": torch.full((2, 3), 1.0 + k).half(), "count": torch.tensor(7)}, file)
+    out = tmp_path / "mean.safetensors"
+    assert main(["average", *files, str(out)]) == 0
+    mean = load_file(out)
+    assert torch.equal(mean["w"], torch.full((2, 3), 1.5).half())
+    assert mean["count"].item() == 7
+
+    save_file({"w": torch.zeros(2, 2)}, files[1])
+    assert main(["average", *files, str(out)]) == 1
+    assert "another network" in capsys.readouterr().err
+    Path(files[1]).write_bytes(b"no weights")
+    assert main(["average", *files, str(out)]) == 1
+    assert "safetensors" in capsys.readouterr().err
