@@ -4,7 +4,7 @@ A stock Jupyter server leaves Nagle's algorithm on for the websocket between ker
 a "busy" message waits for the browser's delayed acknowledgement, some 40 ms, which is longer than `tiny` takes to
 answer. And JupyterLab shows another page icon whenever the kernel becomes busy or idle, for every message of a widget,
 that is; a stock server has the browser ask for the icon's file each time, 50 times a second while the pointer moves,
-and answers these requests before the kernel's messages.
+from the same event loop that carries the kernel's messages.
 
 Installing the package enables this extension; where it does not run, everything works, only slower.
 """
