@@ -64,6 +64,7 @@ export class Hover {
   at: PointData | null = null;
   readonly #ask: (prompt: PromptData) => Promise<Preview | null>;
   readonly #changed: (stale: Stale) => void;
+  readonly #later: (go: () => void) => void;
   #prompt = NO_PROMPT;
   #source = "";
   #active = false;
@@ -71,6 +72,8 @@ export class Hover {
   /** CSS pixels to an image pixel. */
   #scale = 1;
   #asking = false;
+  /** A request is to be made as soon as it is time. */
+  #due = false;
   /** Answers to the prompt that stands with one more point, newest first. */
   #known: Known[] = [];
   /** A click has made a prompt of what is shown or asked for: it stays until that prompt's own masks are there. */
@@ -83,9 +86,19 @@ export class Hover {
   /** The probe last asked about. */
   #probed: PromptData | null = null;
 
-  constructor(ask: (prompt: PromptData) => Promise<Preview | null>, changed: (stale: Stale) => void) {
+  /**
+   * @param ask Asks the kernel for the mask of a prompt.
+   * @param changed Told of what has to be drawn anew.
+   * @param later Calls back when it is time for the next request; at once, if nothing is gained by waiting.
+   */
+  constructor(
+    ask: (prompt: PromptData) => Promise<Preview | null>,
+    changed: (stale: Stale) => void,
+    later: (go: () => void) => void = (go) => go(),
+  ) {
     this.#ask = ask;
     this.#changed = changed;
+    this.#later = later;
   }
 
   /** Take note of what has changed around; ask, if that makes it possible. */
@@ -113,10 +126,10 @@ export class Hover {
     if (!this.#active) return;
     if (this.#rest && distance(this.#rest, point) * scale <= REST) return;
     this.#rest = null;
+    if (!this.at) this.#changed("hover");
     this.at = point;
     this.#scale = scale;
     this.#pump();
-    this.#changed("hover");
   }
 
   /** The label that a click would have is another one now. */
@@ -215,7 +228,19 @@ export class Hover {
     if (!this.at || this.#held) return;
     const known = this.#find(this.at);
     if (known) this.#show(known);
-    else if (this.#ready && !this.#asking) void this.#request(this.at);
+    else if (this.#ready && !this.#asking && !this.#due) {
+      this.#due = true;
+      this.#later(() => {
+        this.#due = false;
+        this.#go();
+      });
+    }
+  }
+
+  /** Ask for where the pointer is by now, if that still means anything. */
+  #go(): void {
+    if (!this.at || this.#held || this.#probe || this.#asking || !this.#ready || this.#find(this.at)) return;
+    void this.#request(this.at);
   }
 
   async #request(point: PointData): Promise<void> {

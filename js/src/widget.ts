@@ -6,9 +6,10 @@ import { Display } from "./display";
 import { Gallery, type GalleryModel } from "./gallery";
 import { Hover } from "./hover";
 import { bindKeyboard } from "./input/keyboard";
-import type { State } from "./protocol";
+import { Pace } from "./pace";
+import type { PromptData, State } from "./protocol";
 import { Sharpener } from "./sharpen";
-import { type Model, Store } from "./store";
+import { type Model, type Preview, Store } from "./store";
 import { Ui } from "./ui";
 import { createCandidates } from "./view/candidates";
 import type { Context } from "./view/context";
@@ -46,8 +47,10 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   /** Draw at the next frame: everything that has changed, or the hover alone. */
   const draw = (everything: boolean): void => {
     whole ||= everything;
-    frame ||= requestAnimationFrame(() => {
+    frame ||= requestAnimationFrame((time) => {
       frame = 0;
+      pace.frame(time);
+      if (pace.watches) draw(false);
       if (whole) stage.draw();
       whole = false;
       stage.drawHover();
@@ -58,10 +61,21 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   const store = new Store({ model: model as unknown as Model, decode, close, changed, signal });
   const ui = new Ui(changed);
   const display = new Display(changed);
-  const hover = new Hover(
-    (prompt) => store.preview(prompt),
-    (stale) => draw(stale === "masks"),
-  );
+  const pace = new Pace();
+  const preview = async (prompt: PromptData): Promise<Preview | null> => {
+    const asked = performance.now();
+    const answer = await store.preview(prompt);
+    if (answer) pace.answered(performance.now() - asked);
+    return answer;
+  };
+  let waiting = 0;
+  const later = (go: () => void): void => {
+    const wait = pace.wait(performance.now());
+    if (wait < 1) go();
+    else waiting = window.setTimeout(go, wait);
+  };
+  signal.addEventListener("abort", () => clearTimeout(waiting), { once: true });
+  const hover = new Hover(preview, (stale) => draw(stale === "masks"), later);
   const sharpener = new Sharpener((region) => store.sharpenLater(region), signal);
   const gallery = new Gallery(model as unknown as GalleryModel, changed, signal);
   const actions = new Actions(store, ui, hover, display, gallery);

@@ -10,7 +10,7 @@ const OPEN: Situation = { prompt: NO_PROMPT, active: true, ready: true, pending:
 const clicked: PromptData = { ...NO_PROMPT, points: [at(50)] };
 
 /** A hover whose kernel is the test: `asked` are the requests, `answer` answers the oldest that is open. */
-function open(situation: Partial<Situation> = {}) {
+function open(situation: Partial<Situation> = {}, later?: (go: () => void) => void) {
   const asked: PromptData[] = [];
   const waiting: ((preview: Preview | null) => void)[] = [];
   let changes = 0;
@@ -24,6 +24,7 @@ function open(situation: Partial<Situation> = {}) {
       changes++;
       drawn.push(layer);
     },
+    later,
   );
   const follow = (values: Partial<Situation> = {}) => hover.follow({ ...OPEN, ...situation, ...values });
   follow();
@@ -61,6 +62,51 @@ describe("asking", () => {
     await answer(0.2);
     expect(underWay()).toBe(0);
     expect(hover.shown?.score).toBe(0.2);
+  });
+
+  it("waits until it is time, and then asks for where the pointer is by then", async () => {
+    const due: (() => void)[] = [];
+    const { hover, asked, answer } = open({}, (go) => due.push(go));
+    hover.move(at(1), 1);
+    hover.move(at(30), 1);
+    expect(asked).toHaveLength(0);
+    due.shift()?.();
+    hover.move(at(60), 1);
+    await answer(0.1);
+    expect(due).toHaveLength(1);
+    due.shift()?.();
+    expect(asked.map(({ points }) => points[0].x)).toEqual([30, 60]);
+  });
+
+  it("asks nothing when it is time, if the pointer has left, the button is down or the answer is known", async () => {
+    const due: (() => void)[] = [];
+    const { hover, asked, answer } = open({}, (go) => due.push(go));
+    hover.move(at(1), 1);
+    hover.leave();
+    due.shift()?.();
+    expect(asked).toHaveLength(0);
+    hover.move(at(1), 1);
+    due.shift()?.();
+    await answer(0.1);
+    hover.move(at(30), 1);
+    hover.move(at(1), 1);
+    due.shift()?.();
+    hover.move(at(30), 1);
+    hover.press();
+    due.shift()?.();
+    expect(asked.map(({ points }) => points[0].x)).toEqual([1]);
+    expect(due).toHaveLength(0);
+  });
+
+  it("draws nothing between two answers", async () => {
+    const { hover, answer, drawn } = open();
+    hover.move(at(1), 1);
+    drawn();
+    hover.move(at(30), 1);
+    hover.move(at(31), 1);
+    expect(drawn()).toEqual([]);
+    await answer(0.1);
+    expect(drawn()).toEqual(["hover"]);
   });
 
   it("shows an answer for a moment ago while the pointer goes on", async () => {

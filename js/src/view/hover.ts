@@ -1,4 +1,4 @@
-/** The mask under the pointer, faint, on a layer of its own, and its score in a tag beside the pointer. */
+/** The mask under the pointer, faint, on a layer of its own, and its score in a tag beside the place it is the mask of. */
 
 import type { Display } from "../display";
 import { type Size, toFrame, type View } from "../geometry";
@@ -38,7 +38,8 @@ export class HoverLayer {
       show(this.#layer, shown !== null);
     }
     if (shown && at) {
-      const { x, y } = toFrame(view, at);
+      // With the mask rather than the pointer: between two masks there is nothing to draw.
+      const { x, y } = toFrame(view, shown.point);
       const left = x + (x + TAG.width + TAG.right > frame.width ? TAG.left : TAG.right);
       const top = y + (y + TAG.height > frame.height ? TAG.above : TAG.below);
       this.tag.style.translate = `${left}px ${top}px`;
