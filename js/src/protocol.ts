@@ -378,6 +378,7 @@ export interface State {
   rendering: RenderingData;
   crop: BoxData | null;
   autosave: string | null;
+  direct: string | null;
 }
 
 /** The images that a gallery goes through: a trait of its own, for it never changes and may be long. */

@@ -55,6 +55,7 @@ const NO_STATE: State = {
   rendering: USUAL,
   crop: null,
   autosave: null,
+  direct: null,
 };
 
 /** Masks that no state has named yet are kept up to this number: those of superseded requests never get named. */
@@ -72,6 +73,8 @@ export interface StoreOptions<Bitmap> {
   close: (bitmap: Bitmap) => void;
   changed: () => void;
   signal: AbortSignal;
+  /** Where direct lines to the kernel go; see `Direct`. */
+  direct?: string | null;
 }
 
 export class Store<Bitmap = ImageBitmap> {
@@ -122,7 +125,7 @@ export class Store<Bitmap = ImageBitmap> {
   /** Answers that came before the state they led to. */
   #early: { revision: number; arrive: () => void }[] = [];
 
-  constructor({ model, decode, close, changed, signal }: StoreOptions<Bitmap>) {
+  constructor({ model, decode, close, changed, signal, direct }: StoreOptions<Bitmap>) {
     this.#decode = decode;
     this.#changed = changed;
     this.#signal = signal;
@@ -137,7 +140,7 @@ export class Store<Bitmap = ImageBitmap> {
       file: (message: FileMessage, buffers: Uint8Array[]) => this.#receiveFile(message, buffers),
       lost: (reason: string) => this.#lose(reason),
     };
-    this.#transport = new Transport(model, handlers, signal);
+    this.#transport = new Transport(model, handlers, signal, direct);
     this.tiles = new Tiles({ ask: (place, rendering) => this.#tile(place, rendering), close, changed });
     signal.addEventListener("abort", () => this.tiles.close(), { once: true });
     signal.addEventListener("abort", () => clearTimeout(this.#watching), { once: true });
@@ -158,7 +161,9 @@ export class Store<Bitmap = ImageBitmap> {
         this.masks.set(id, unpackMask(fromBase64(runs), width, height));
     }
     this.tiles.show(this.state.image);
-    if (!this.saved) void this.#sayHello();
+    if (this.saved) return;
+    this.#transport.follow(this.state.direct);
+    void this.#sayHello();
   }
 
   /** The prompt to draw and to build on: the one last asked for, else the kernel's. */
@@ -454,6 +459,7 @@ export class Store<Bitmap = ImageBitmap> {
     const before = namedMasks(this.state);
     this.state = state;
     this.#found();
+    if (!this.saved) this.#transport.follow(state.direct);
     this.tiles.show(state.image);
     const now = namedMasks(state);
     for (const id of before) if (!now.has(id)) this.masks.delete(id);

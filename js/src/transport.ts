@@ -1,5 +1,6 @@
 /** Carries requests to the kernel, and each one's answer back to whoever asked. */
 
+import { Direct } from "./direct";
 import type { Answer, File as FileMessage, Masks, PreviewMask, Reply, Request, TilePicture } from "./protocol";
 
 type WithoutAddress<T> = T extends Request ? Omit<T, "client" | "seq"> : never;
@@ -34,10 +35,14 @@ export class Transport {
   /** Requests under way: what to call with the answer, by number. */
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   readonly #channel: Channel;
+  readonly #direct: Direct;
+  /** Those of the requests under way that went over the direct line. */
+  readonly #asked = new Set<number>();
 
-  constructor(channel: Channel, handlers: Handlers, signal: AbortSignal) {
+  /** `base` is where direct lines go; see `Direct`. */
+  constructor(channel: Channel, handlers: Handlers, signal: AbortSignal, base: string | null = null) {
     this.#channel = channel;
-    const receive = (content: Reply, buffers?: readonly (ArrayBufferView | ArrayBuffer)[]): void => {
+    const receive = (content: Reply | null, buffers?: readonly (ArrayBufferView | ArrayBuffer)[]): void => {
       if (content?.type === "answer") this.#answer(content);
       else if (content?.type === "masks") handlers.masks(content, (buffers ?? []).map(bytesOf));
       else if (content?.type === "preview_mask") {
@@ -57,6 +62,16 @@ export class Transport {
         if (content.client === this.client) handlers.file(content, (buffers ?? []).map(bytesOf));
       }
     };
+    this.#direct = new Direct({
+      base,
+      receive: (content, buffers) => receive(content as Reply | null, buffers),
+      broken: () => {
+        for (const seq of [...this.#asked])
+          this.#answer({ ...this.#failed(seq, ""), outcome: "superseded", error: null });
+      },
+      now: () => performance.now(),
+      signal,
+    });
     const lost = (): void => {
       for (const seq of [...this.#waiting.keys()]) this.#answer(this.#failed(seq, GONE));
       handlers.lost(GONE);
@@ -69,12 +84,22 @@ export class Transport {
     }
   }
 
-  /** Send a request. The promise always resolves: what cannot be sent is answered with an error here. */
+  /** What the kernel says to ask for a direct line. */
+  follow(direct: string | null): void {
+    this.#direct.follow(direct);
+  }
+
+  /** Send a request: a preview over the direct line, if it stands, all else over the channel. The promise always resolves: what cannot be sent is answered with an error here. */
   send(body: Body): { seq: number; answer: Promise<Answer> } {
     const seq = ++this.#seq;
     const answer = new Promise<Answer>((resolve) => this.#waiting.set(seq, resolve));
+    const request = { ...body, client: this.client, seq };
+    if (body.type === "preview" && this.#direct.send(request)) {
+      this.#asked.add(seq);
+      return { seq, answer };
+    }
     try {
-      this.#channel.send({ ...body, client: this.client, seq });
+      this.#channel.send(request);
     } catch (error) {
       this.#answer(
         this.#failed(seq, `The kernel cannot be reached: ${error instanceof Error ? error.message : error}`),
@@ -87,6 +112,7 @@ export class Transport {
     if (answer.client !== this.client) return;
     this.#waiting.get(answer.seq)?.(answer);
     this.#waiting.delete(answer.seq);
+    this.#asked.delete(answer.seq);
   }
 
   #failed(seq: number, error: string): Answer {

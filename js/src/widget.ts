@@ -2,6 +2,7 @@
 
 import type { RenderProps } from "@anywidget/types";
 import { Actions } from "./actions";
+import { directBase } from "./direct";
 import { Display } from "./display";
 import { Gallery, type GalleryModel } from "./gallery";
 import { Hover } from "./hover";
@@ -58,7 +59,8 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   };
   signal.addEventListener("abort", () => cancelAnimationFrame(frame), { once: true });
 
-  const store = new Store({ model: model as unknown as Model, decode, close, changed, signal });
+  const direct = directBase(document);
+  const store = new Store({ model: model as unknown as Model, decode, close, changed, signal, direct });
   const ui = new Ui(changed);
   const display = new Display(changed);
   const pace = new Pace();

@@ -28,6 +28,7 @@ export const STATE: State = {
   rendering: { channels: [], black: null, white: null, gamma: 1 },
   crop: null,
   autosave: null,
+  direct: null,
 };
 
 /** A photo of 8-bit RGB. */

@@ -527,6 +527,8 @@ class State:
     whether the model takes a mask as a prompt.
     `everything` is null where it is not under way. `rendering` is how the model sees the image, and `crop` the part of
     it that answers the prompts in it. `autosave` names the file that every edit is saved to, if there is one.
+    `direct` is what to ask a server with the package's extension for a direct line to the widget; null where there is
+    none.
     """
 
     revision: int
@@ -549,6 +551,7 @@ class State:
     rendering: RenderingData
     crop: BoxData | None
     autosave: str | None
+    direct: str | None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ import dataclasses
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +19,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from sam_widget.errors import ImageError, PromptError, SamWidgetError, SessionError
+from sam_widget.errors import ImageError, PromptError, ProtocolError, SamWidgetError, SessionError
 from sam_widget.geometry import Box
 from sam_widget.pyramid import Pyramid
 from sam_widget.record.kept import claim_record, open_record
@@ -25,6 +27,7 @@ from sam_widget.record.record import Record
 from sam_widget.rendering import SourceImage
 from sam_widget.sources import describe, is_url
 from sam_widget.widget import protocol
+from sam_widget.widget.direct import Reply, listener
 from sam_widget.widget.download import packed
 from sam_widget.widget.picture import nobody_is_there, picture_of
 from sam_widget.widget.prompt_wire import prompt_from, vertices_from
@@ -145,6 +148,10 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._names = MaskNames()
         self._decode_ms: float | None = None
         self._revision = 0
+        # What a page asks for a direct line, and what answers the requests that came over one, by view and number.
+        self._line: str | None = None
+        self._hang_up: Callable[[], None] = lambda: None
+        self._direct: dict[tuple[str, int], Reply] = {}
         # Orders what is sent: the worker, the message thread and the user's own thread all publish.
         self._wire = threading.RLock()
         self._keeping = autosave, keep_image
@@ -154,6 +161,9 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             self._record = claim_record(autosave, self._source if isinstance(self._source, SourceImage) else None)
         super().__init__()
         self.on_msg(self._receive)
+        if (heard := listener()) is not None:
+            self._line = heard.register(self.model_id, self._receive_directly)
+            self._hang_up = partial(heard.unregister, self.model_id)
         self._publish()
         self._worker.put(Open())
 
@@ -243,6 +253,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             self._worker.close()
             self._painter.close()
             self._sharpener.close()
+            self._hang_up()
         record: Record | None = vars(self).get("_record")
         if record is not None:
             record.close()
@@ -257,9 +268,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         try:
             request = protocol.parse_request(content)
         except SamWidgetError as error:
-            fields = content if isinstance(content, dict) else {}
-            client, seq = fields.get("client"), fields.get("seq")
-            self._answer(client if isinstance(client, str) else "", seq if isinstance(seq, int) else -1, str(error))
+            self._answer(*_address(content), str(error))
             return
         if isinstance(request, protocol.Hello):
             self._welcome()
@@ -275,6 +284,19 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             self._answer(request.client, request.seq)
         else:
             self._worker.put(request)
+
+    def _receive_directly(self, content: object, reply: Reply) -> None:
+        """Take a question that came over a direct line: one that changes nothing, and is answered the same way."""
+        try:
+            request = protocol.parse_request(content)
+            if not isinstance(request, protocol.Preview):
+                raise ProtocolError(f"over a direct line nothing but previews can be asked, not {request.type}")
+        except SamWidgetError as error:
+            self._direct[address := _address(content)] = reply
+            self._answer(*address, str(error))
+            return
+        self._direct[request.client, request.seq] = reply
+        self._worker.put(request)
 
     def _welcome(self) -> None:
         """Send every mask that the state names."""
@@ -478,6 +500,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
                 model=str(session.predictor.model.name if session else ""),
                 decode_ms=self._decode_ms,
                 image=self._image,
+                direct=self._line,
             )
             self._send_masks(self._names.unsent(), state)
             self.state = protocol.to_json(state)
@@ -506,7 +529,12 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         mask, runs = mask_message("", found.stored)
         score = round(found.score, 4)
         message = protocol.PreviewMask(request.client, request.seq, mask.width, mask.height, score)
-        self.send(protocol.to_json(message), [runs])
+        self._reply(message, [runs])
+
+    def _reply(self, message: protocol.PreviewMask | protocol.Answer, buffers: list[bytes]) -> None:
+        """Send an answer the way that the request came."""
+        reply = self._direct.pop((message.client, message.seq), self.send)
+        reply(protocol.to_json(message), buffers)
 
     def _send_file(self, request: protocol.Export, name: str, mime: str, content: bytes) -> None:
         message = protocol.File(request.client, request.seq, name, mime)
@@ -522,7 +550,14 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     def _answer(self, client: str, seq: int, error: str | None = None, *, outcome: str | None = None) -> None:
         with self._wire:
             kind: Any = outcome or ("error" if error else "done")
-            self.send(protocol.to_json(protocol.Answer(client, seq, kind, error, self._revision)))
+            self._reply(protocol.Answer(client, seq, kind, error, self._revision), [])
+
+
+def _address(content: object) -> tuple[str, int]:
+    """Return the view and number that an answer to a message that cannot be read goes to, as far as they can be."""
+    fields = content if isinstance(content, dict) else {}
+    client, seq = fields.get("client"), fields.get("seq")
+    return client if isinstance(client, str) else "", seq if isinstance(seq, int) else -1
 
 
 def _supersedes(new: protocol.Request | Open, waiting: protocol.Request | Open) -> bool:

@@ -4,14 +4,21 @@ A stock Jupyter server leaves Nagle's algorithm on for the websocket between ker
 a "busy" message waits for the browser's delayed acknowledgement, some 40 ms, which is longer than `tiny` takes to
 answer. And JupyterLab shows another page icon whenever the kernel becomes busy or idle, for every message of a widget,
 that is; a stock server has the browser ask for the icon's file each time, 50 times a second while the pointer moves,
-from the same event loop that carries the kernel's messages.
+from the same event loop that carries the kernel's messages. And what is asked while the pointer moves can leave all
+that aside: see `direct`.
 
 Installing the package enables this extension; where it does not run, everything works, only slower.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+from sam_widget.widget.direct import LONGEST, Address, framed, length_of
+
+# What the paths of direct lines begin with.
+DIRECT = "sam-widget/direct"
 
 
 def without_delay(handler: type[Any]) -> None:
@@ -38,6 +45,86 @@ def keep_page_icons(settings: dict[str, Any]) -> None:
         kept.append(icons)
 
 
+def add_direct_line(web_app: Any) -> None:
+    """Give pages a direct line to the widgets of the kernels here, and tell them; see `direct`."""
+    settings = web_app.settings
+    path = f"{settings['base_url'].rstrip('/')}/{DIRECT}"
+    web_app.add_handlers(".*$", [(rf"{path}/([\w-]+)/([\w-]+)", direct_handler())])
+    settings.setdefault("page_config_data", {})["samWidgetDirect"] = path
+
+
+def direct_handler() -> type[Any]:
+    """Return the handler of the websockets between pages and the listeners in kernels."""
+    from jupyter_core.utils import ensure_async
+    from jupyter_server.auth.decorator import ws_authenticated
+    from jupyter_server.base.handlers import JupyterHandler
+    from jupyter_server.base.websocket import WebSocketMixin
+    from tornado.iostream import IOStream, StreamClosedError
+    from tornado.tcpclient import TCPClient
+    from tornado.web import HTTPError
+    from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+    class DirectHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
+        """Hands messages on as they are, for whoever may execute code in the kernel."""
+
+        auth_resource = "kernels"
+        _kernel: IOStream | None = None
+
+        def set_default_headers(self) -> None:
+            """Leave the headers of pages away, as Jupyter's own websockets do."""
+
+        @ws_authenticated
+        async def get(self, kernel: str, widget: str) -> None:
+            """Answer a handshake."""
+            user = self.current_user
+            if not await ensure_async(self.authorizer.is_authorized(self, user, "execute", "kernels")):
+                raise HTTPError(403)
+            if kernel not in self.kernel_manager:
+                raise HTTPError(404, f"there is no kernel {kernel}")
+            address = Address.beside(self.kernel_manager.get_kernel(kernel).connection_file)
+            if address is None:
+                raise HTTPError(404, f"kernel {kernel} has no direct line")
+            self._address = address
+            await super().get(kernel, widget)
+
+        async def open(self, kernel: str, widget: str) -> None:
+            """Connect to the kernel, and begin to hand on what it says."""
+            super().open(kernel, widget)
+            self.set_nodelay(value=True)
+            try:
+                self._kernel = await TCPClient().connect("127.0.0.1", self._address.port)
+                self._kernel.set_nodelay(value=True)
+                await self._kernel.write(self._address.greeting(widget))
+            except OSError:  # It listens no more.
+                self.close()
+            else:
+                self._hearing = asyncio.create_task(self._hear(self._kernel))
+
+        async def _hear(self, kernel: IOStream) -> None:
+            try:
+                while True:
+                    length = length_of(await kernel.read_bytes(4))
+                    await self.write_message(await kernel.read_bytes(length), binary=True)
+            except (StreamClosedError, WebSocketClosedError):
+                self.close()
+
+        def on_message(self, message: str | bytes) -> None:
+            """Hand on what the page says."""
+            content = message.encode() if isinstance(message, str) else message
+            if len(content) > LONGEST:
+                self.close(1009)
+            elif self._kernel is not None and not self._kernel.closed():
+                self._kernel.write(framed(content))
+
+        def on_close(self) -> None:
+            """Hang up."""
+            if self._kernel is not None:
+                self._kernel.close()
+            super().on_close()
+
+    return DirectHandler
+
+
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "sam_widget.widget.server_extension"}]
 
@@ -47,4 +134,5 @@ def _load_jupyter_server_extension(server: Any) -> None:
 
     without_delay(KernelWebsocketHandler)
     keep_page_icons(server.web_app.settings)
+    add_direct_line(server.web_app)
     server.log.info("sam_widget: kernel messages are sent without delay")

@@ -78,6 +78,7 @@ def state_of(
     model: str,
     decode_ms: float | None,
     image: ImageData | None,
+    direct: str | None,
 ) -> State:
     """Return all that a view draws; the image may be there before the session is open."""
     if session is None:
@@ -102,6 +103,7 @@ def state_of(
             rendering=rendering_data(USUAL),
             crop=None,
             autosave=None,
+            direct=direct,
         )
     now = session.state
     under_way = session.under_way
@@ -144,6 +146,7 @@ def state_of(
         rendering=rendering_data(now.rendering),
         crop=None if now.crop is None else box_data(now.crop),
         autosave=None if session.autosave is None else session.autosave.name,
+        direct=direct,
     )
     found = [] if state.everything is None else state.everything.found
     named: list[CandidateData | ObjectData | FoundData] = [*state.candidates, *state.objects, *found]

@@ -24,16 +24,9 @@ def test_hover_clicks_and_edits_go_on(notebook: Open, waiting: str) -> None:
     opened = notebook(SHOW_CAT)
     opened.run_all()
     view = View.of(opened)
-    if switch(view).get_attribute("aria-checked") == "false":
-        switch(view).click()
+    switch_on(view)
     opened.start_cell(f"{waiting}\nprint('ended by', w.objects[0].label)")
-    # The page may still scroll to the new cell, and away from under the pointer.
-    for x in range(300, 330):
-        move(view, x, 200)
-        with contextlib.suppress(TimeoutError):
-            tag(view).wait_for(state="visible", timeout=4000)
-            break
-    expect(tag(view)).to_be_visible()
+    expect_hover_goes_on(view)
     view.click(*FACE)
     expect(view.candidates).to_have_count(3)
     view.click(30, 60, modifiers=["Alt"])
@@ -42,6 +35,21 @@ def test_hover_clicks_and_edits_go_on(notebook: Open, waiting: str) -> None:
     view.button("Accept").click()
     expect(view.objects).to_have_count(1)
     expect(output.last).to_contain_text("ended by object 1", timeout=TIMEOUT_MS)
+
+
+def switch_on(view: View) -> None:
+    if switch(view).get_attribute("aria-checked") == "false":
+        switch(view).click()
+
+
+def expect_hover_goes_on(view: View) -> None:
+    # The page may still scroll to the new cell, and away from under the pointer.
+    for x in range(300, 330):
+        move(view, x, 200)
+        with contextlib.suppress(TimeoutError):
+            tag(view).wait_for(state="visible", timeout=4000)
+            break
+    expect(tag(view)).to_be_visible()
 
 
 @pytest.fixture
@@ -60,7 +68,10 @@ def test_without_subshells_clicks_wait_and_none_is_lost(notebook: Open, lab: Lab
     opened = notebook(SHOW_CAT)
     opened.run_all()
     view = View.of(opened)
+    switch_on(view)
     opened.start_cell("import time, pathlib\nwhile not pathlib.Path('go').exists(): time.sleep(0.05)")
+    # What is asked while the pointer moves has a line of its own.
+    expect_hover_goes_on(view)
     view.canvas.click(position=view.position(*FACE))
     expect(view.status).to_contain_text("Kernel busy", timeout=TIMEOUT_MS)
     view.canvas.click(position=view.position(30, 60), modifiers=["Alt"])

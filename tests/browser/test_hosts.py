@@ -37,6 +37,8 @@ def try_out(page: Page) -> View:
 
 
 def test_jupyter_notebook(lab: Lab, page: Page) -> None:
+    lines: list[str] = []
+    page.on("websocket", lambda websocket: lines.append(websocket.url))
     write_notebook(lab.root / "notebook7.ipynb", [SHOW_CAT])
     page.goto(f"{lab.url}/notebooks/notebook7.ipynb")
     # Until then the page says "idle", too, and runs no cell.
@@ -46,6 +48,7 @@ def test_jupyter_notebook(lab: Lab, page: Page) -> None:
     page.wait_for_selector(".jp-CodeCell.jp-mod-active .cm-focused", state="attached")
     page.keyboard.press("Shift+Enter")
     try_out(page)
+    assert len([line for line in lines if "/sam-widget/direct/" in line]) == 1
     lab.shut_down_kernels("notebook7.ipynb")
 
 

@@ -58,13 +58,15 @@ def test_connections_opened_by_a_patched_handler_send_at_once() -> None:
 
 
 def test_loading_the_extension_patches_the_kernel_websocket() -> None:
-    settings: dict[str, Any] = {"static_url_prefix": "/base/static/"}
-    server = SimpleNamespace(log=SimpleNamespace(info=print), web_app=SimpleNamespace(settings=settings))
+    settings: dict[str, Any] = {"static_url_prefix": "/base/static/", "base_url": "/base/"}
+    web_app = Application(**settings)
+    server = SimpleNamespace(log=SimpleNamespace(info=print), web_app=web_app)
     before = KernelWebsocketHandler.open
     try:
         server_extension._load_jupyter_server_extension(server)
         assert KernelWebsocketHandler.open is not before
-        assert settings["static_immutable_cache"] == ["/base/static/favicons/"]
+        assert web_app.settings["static_immutable_cache"] == ["/base/static/favicons/"]
+        assert web_app.settings["page_config_data"] == {"samWidgetDirect": "/base/sam-widget/direct"}
     finally:
         KernelWebsocketHandler.open = before
 

@@ -1,0 +1,216 @@
+"""A direct line from a view to the kernel, for what is asked while the pointer moves.
+
+A message that travels through Jupyter makes the kernel say that it is busy and then that it is idle, and the page show
+both. That takes longer than `tiny` takes to answer. Where kernel and Jupyter server run on one machine, and the server
+runs this package's extension, questions that change nothing go another way: over a websocket from the page to the
+extension, and from there to this listener in the kernel. Whatever changes something stays with Jupyter's own messages;
+and where there is no direct line, everything does.
+
+The listener hears only this machine, and only who knows its key, which is written beside the kernel's connection file
+as the kernel's own key is in that: to be read by the user alone.
+
+On the line, a message is its length and then so many bytes; a reply's bytes are the length of its JSON, the JSON, and
+what is binary.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+# A question is a prompt; one that is longer, in bytes, is none.
+LONGEST = 1 << 20
+# Seconds that whoever connects has to show the key, and that a reply may wait to be taken.
+PATIENCE = 10.0
+_LENGTH = struct.Struct("<I")
+
+# Sends a message and what of it is binary.
+Reply = Callable[[dict[str, Any], Sequence[bytes]], None]
+# Takes a message, and what answers it.
+Receive = Callable[[object, Reply], None]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a kernel listens, and what it wants to hear first."""
+
+    port: int
+    key: str
+
+    @classmethod
+    def beside(cls, connection_file: str | Path) -> Address | None:
+        """Return the address that a kernel with this connection file has written, or None where it has not."""
+        try:
+            written = json.loads(_path_beside(connection_file).read_text(encoding="utf-8"))
+            return cls(int(written["port"]), str(written["key"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def greeting(self, widget: str) -> bytes:
+        """Return the first message to send: which widget is asked, and the key."""
+        return framed(json.dumps({"key": self.key, "widget": widget}).encode())
+
+
+def framed(message: bytes) -> bytes:
+    """Return a message as it goes over the line: its length first."""
+    return _LENGTH.pack(len(message)) + message
+
+
+def length_of(frame: bytes) -> int:
+    """Return the length that a frame begins with: its first four bytes."""
+    return int(_LENGTH.unpack(frame)[0])
+
+
+def _path_beside(connection_file: str | Path) -> Path:
+    # No name that Jupyter takes for a kernel's own: `kernel-*.json`.
+    path = Path(connection_file)
+    return path.with_name(f"sam_widget-{path.stem}.json")
+
+
+class Listener:
+    """Hears questions to the widgets of this process."""
+
+    def __init__(self, connection_file: Path) -> None:
+        """Listen, and write down where.
+
+        Raises:
+            OSError: That cannot be done here.
+        """
+        # ipykernel's names: kernel-<id>.json, the id being the one that the server knows the kernel by.
+        self.kernel = connection_file.stem.removeprefix("kernel-")
+        self._key = secrets.token_hex(32)
+        self._widgets: dict[str, Receive] = {}
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._path = _path_beside(connection_file)
+        self._path.unlink(missing_ok=True)
+        with os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump({"port": self._socket.getsockname()[1], "key": self._key}, file)
+        threading.Thread(target=self._accept, name="sam_widget direct", daemon=True).start()
+
+    def register(self, widget: str, receive: Receive) -> str:
+        """Hand questions to a widget to it; returns what a page asks the server for. `receive` must not raise."""
+        self._widgets[widget] = receive
+        return f"{self.kernel}/{widget}"
+
+    def unregister(self, widget: str) -> None:
+        """Hand no more questions to a widget."""
+        self._widgets.pop(widget, None)
+
+    def close(self) -> None:
+        """Hear nobody any more."""
+        self._path.unlink(missing_ok=True)
+        self._socket.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), name="sam_widget direct", daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        # A connection that breaks is over, at whatever byte.
+        with connection, contextlib.suppress(OSError, EOFError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(PATIENCE)
+            widget = self._greeted(_read(connection))
+            if widget is None:
+                return
+            connection.settimeout(None)
+            line = _Line(connection)
+            while widget in self._widgets:
+                try:
+                    message = json.loads(_read(connection))
+                except (ValueError, RecursionError):
+                    return
+                if (receive := self._widgets.get(widget)) is not None:
+                    receive(message, line.send)
+
+    def _greeted(self, greeting: bytes) -> str | None:
+        """Return which widget a greeting is for, if it knows the key."""
+        try:
+            said = json.loads(greeting)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(said, dict) or not hmac.compare_digest(str(said.get("key")).encode(), self._key.encode()):
+            return None
+        return str(said.get("widget"))
+
+
+class _Line:
+    """What goes back over one connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, message: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
+        """Send a reply; whoever has hung up misses nothing that counts."""
+        text = json.dumps(message).encode()
+        frame = framed(b"".join([_LENGTH.pack(len(text)), text, *buffers]))
+        with self._lock, contextlib.suppress(OSError):
+            self._connection.sendall(frame)
+
+
+def _read(connection: socket.socket) -> bytes:
+    """Read one message.
+
+    Raises:
+        EOFError: The other side has hung up, or sends more than there is a reason for.
+    """
+    length = length_of(_exactly(connection, _LENGTH.size))
+    if length > LONGEST:
+        raise EOFError
+    return _exactly(connection, length)
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    read = bytearray()
+    while len(read) < size:
+        if not (part := connection.recv(size - len(read))):
+            raise EOFError
+        read += part
+    return bytes(read)
+
+
+_lock = threading.Lock()
+_listeners: dict[int, Listener | None] = {}
+
+
+def listener() -> Listener | None:
+    """Return this process's listener, or None where there is no Jupyter kernel, or it cannot listen."""
+    with _lock:
+        process = os.getpid()  # A process that was forked off hears nothing of what comes in here.
+        if process not in _listeners:
+            _listeners[process] = _listen()
+        return _listeners[process]
+
+
+def _listen() -> Listener | None:
+    # Whoever has not imported it is no Jupyter kernel.
+    app: Any = getattr(sys.modules.get("ipykernel.kernelapp"), "IPKernelApp", None)
+    if app is None or not app.initialized():
+        return None
+    try:
+        made = Listener(Path(app.instance().abs_connection_file))
+    except (OSError, AttributeError) as error:
+        log.debug("no direct line: %s", error)
+        return None
+    atexit.register(made.close)
+    return made
