@@ -81,7 +81,8 @@ def direct_handler() -> type[Any]:
                 raise HTTPError(403)
             if kernel not in self.kernel_manager:
                 raise HTTPError(404, f"there is no kernel {kernel}")
-            address = Address.beside(self.kernel_manager.get_kernel(kernel).connection_file)
+            # A kernel behind a gateway has no such file.
+            address = Address.beside(getattr(self.kernel_manager.get_kernel(kernel), "connection_file", ""))
             if address is None:
                 raise HTTPError(404, f"kernel {kernel} has no direct line")
             self._address = address

@@ -216,6 +216,10 @@ def test_a_damaged_address_is_none(connection_file: Path, text: str) -> None:
     assert Address.beside(connection_file) is None
 
 
+def test_a_kernel_without_a_connection_file_has_no_address() -> None:
+    assert Address.beside("") is None
+
+
 def test_the_state_says_what_to_ask_for(widget: SamWidget) -> None:
     assert widget.state["direct"] == f"5e1f/{widget.model_id}"
 
