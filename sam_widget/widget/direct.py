@@ -132,11 +132,10 @@ class Listener:
             widget = self._greeted(_read(connection))
             if widget is None:
                 return
-            connection.settimeout(None)
             line = _Line(connection)
             while widget in self._widgets:
                 try:
-                    message = json.loads(_read(connection))
+                    message = json.loads(_read(connection, patient=True))
                 except (ValueError, RecursionError):
                     return
                 if (receive := self._widgets.get(widget)) is not None:
@@ -161,29 +160,39 @@ class _Line:
         self._lock = threading.Lock()
 
     def send(self, message: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
-        """Send a reply; whoever has hung up misses nothing that counts."""
+        """Send a reply. Whoever has hung up misses nothing that counts; whoever does not listen is hung up on."""
         text = json.dumps(message).encode()
         frame = framed(b"".join([_LENGTH.pack(len(text)), text, *buffers]))
         with self._lock, contextlib.suppress(OSError):
-            self._connection.sendall(frame)
+            try:
+                self._connection.sendall(frame)
+            except TimeoutError:
+                self._connection.shutdown(socket.SHUT_RDWR)
 
 
-def _read(connection: socket.socket) -> bytes:
-    """Read one message.
+def _read(connection: socket.socket, *, patient: bool = False) -> bytes:
+    """Read one message; `patient` waits for it as long as it takes.
 
     Raises:
         EOFError: The other side has hung up, or sends more than there is a reason for.
+        TimeoutError: Nothing came for `PATIENCE`.
     """
-    length = length_of(_exactly(connection, _LENGTH.size))
+    length = length_of(_exactly(connection, _LENGTH.size, patient=patient))
     if length > LONGEST:
         raise EOFError
-    return _exactly(connection, length)
+    return _exactly(connection, length, patient=patient)
 
 
-def _exactly(connection: socket.socket, size: int) -> bytes:
+def _exactly(connection: socket.socket, size: int, *, patient: bool) -> bytes:
     read = bytearray()
     while len(read) < size:
-        if not (part := connection.recv(size - len(read))):
+        try:
+            part = connection.recv(size - len(read))
+        except TimeoutError:
+            if patient:
+                continue
+            raise
+        if not part:
             raise EOFError
         read += part
     return bytes(read)

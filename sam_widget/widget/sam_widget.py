@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
@@ -27,6 +27,7 @@ from sam_widget.record.record import Record
 from sam_widget.rendering import SourceImage
 from sam_widget.sources import describe, is_url
 from sam_widget.widget import protocol
+from sam_widget.widget.answers import Answers, address_of
 from sam_widget.widget.direct import Reply, listener
 from sam_widget.widget.download import packed
 from sam_widget.widget.picture import nobody_is_there, picture_of
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from sam_widget.everything import Search
     from sam_widget.model.sam import Sam
     from sam_widget.predictor import Predictor
-    from sam_widget.session import Candidate, Session
+    from sam_widget.session import Session
 
 STATIC = Path(__file__).parent / "static"
 log = logging.getLogger(__name__)
@@ -137,6 +138,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._sharpener: Worker[protocol.Sharpen] = Worker(
             self._run, supersedes=lambda _new, _waiting: True, superseded=self._superseded, name="sam_widget sharpening"
         )
+        self._hang_up: Callable[[], None] = lambda: None
         self._source = self._read(image)
         self._title = _title(image)
         self._model = model
@@ -148,12 +150,11 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._names = MaskNames()
         self._decode_ms: float | None = None
         self._revision = 0
-        # What a page asks for a direct line, and what answers the requests that came over one, by view and number.
+        # What a page asks for a direct line.
         self._line: str | None = None
-        self._hang_up: Callable[[], None] = lambda: None
-        self._direct: dict[tuple[str, int], Reply] = {}
         # Orders what is sent: the worker, the message thread and the user's own thread all publish.
         self._wire = threading.RLock()
+        self._answers = Answers(self._send_to_all, lambda: self._revision, self._wire)
         self._keeping = autosave, keep_image
         self._record = record
         if record is None and autosave is not None:
@@ -268,11 +269,11 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         try:
             request = protocol.parse_request(content)
         except SamWidgetError as error:
-            self._answer(*_address(content), str(error))
+            self._answers.refuse_unread(content, error)
             return
         if isinstance(request, protocol.Hello):
             self._welcome()
-            self._answer(request.client, request.seq)
+            self._answers.done(request)
         elif isinstance(request, protocol.Tile):
             self._painter.put(request)
         elif isinstance(request, protocol.Sharpen) and request.later:
@@ -281,22 +282,21 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             session = self._session_if_open()
             if session is not None:
                 session.cancel()
-            self._answer(request.client, request.seq)
+            self._answers.done(request)
         else:
             self._worker.put(request)
 
     def _receive_directly(self, content: object, reply: Reply) -> None:
         """Take a question that came over a direct line: one that changes nothing, and is answered the same way."""
+        self._answers.go_to(address_of(content), reply)
         try:
             request = protocol.parse_request(content)
             if not isinstance(request, protocol.Preview):
                 raise ProtocolError(f"over a direct line nothing but previews can be asked, not {request.type}")
         except SamWidgetError as error:
-            self._direct[address := _address(content)] = reply
-            self._answer(*address, str(error))
-            return
-        self._direct[request.client, request.seq] = reply
-        self._worker.put(request)
+            self._answers.refuse_unread(content, error)
+        else:
+            self._worker.put(request)
 
     def _welcome(self) -> None:
         """Send every mask that the state names."""
@@ -316,10 +316,10 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         try:
             self._perform(job)
         except Exception as error:  # noqa: BLE001  the view must hear of it and go on working, whatever it was
-            self._refuse(job, error)
+            self._answers.refuse(job, error)
         else:
             if not isinstance(job, _ANSWERED):
-                self._answer(job.client, job.seq)
+                self._answers.done(job)
         finally:
             with self._wire:
                 trait.close()
@@ -334,10 +334,10 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
                 more = search.advance()
         except Exception as error:  # noqa: BLE001  as above
             more = False
-            self._refuse(request, error)
+            self._answers.refuse(request, error)
         else:
             if not more:
-                self._answer(request.client, request.seq)
+                self._answers.done(request)
         if not more:
             self._search = None
         return more
@@ -403,7 +403,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
                 prompt = prompt_from(request.prompt, self._names.prompts)
                 with one_core_left():
                     found = session.glimpse(prompt)
-                self._send_preview(request, found)
+                self._answers.preview(request, found)
             case protocol.Choose():
                 session.choose(request.index)
             case protocol.Accept():
@@ -455,7 +455,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
                     raise PromptError(f"{side} points a side are none to ask about; give 1 to {MOST_POINTS_PER_SIDE}")
                 self._search = request, session.begin_everything(points_per_side=side)
             case protocol.Export():
-                self._send_file(request, *packed(session, request.format))
+                self._answers.file(request, *packed(session, request.format))
             case protocol.Show() | protocol.Mark():
                 raise SessionError("this widget shows one image; sw.Gallery(folder) goes through many")
 
@@ -466,16 +466,15 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
                 raise ImageError("the image is not there yet; ask again once the state names it")
             rendering = rendering_from(request.rendering)
             mime, picture = self._pyramid.encoded(request.level, request.column, request.row, rendering)
-            message = protocol.TilePicture(request.client, request.seq, mime)
-            self.send(protocol.to_json(message), [picture])
+            self._answers.tile(request, mime, picture)
         except Exception as error:  # noqa: BLE001  as in `_run`
-            self._refuse(request, error)
+            self._answers.refuse(request, error)
         else:
-            self._answer(request.client, request.seq)
+            self._answers.done(request)
 
     def _superseded(self, job: protocol.Request | Open) -> None:
         if not isinstance(job, Open):
-            self._answer(job.client, job.seq, outcome="superseded")
+            self._answers.superseded(job)
 
     # ------------------------------------------------------------------------------------------------ sending
 
@@ -515,49 +514,14 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
                     self.set_trait("value", now.chosen)
                     self.set_trait("score", None if now.chosen is None else now.chosen.score)
 
+    def _send_to_all(self, message: dict[str, Any], buffers: Sequence[bytes]) -> None:
+        self.send(message, buffers)
+
     def _send_masks(self, masks: list[tuple[str, Any]], state: protocol.State | None = None) -> None:
         if masks:
             parts = [mask_message(name, mask) for name, mask in masks]
             message = protocol.Masks([data for data, _ in parts], state)
             self.send(protocol.to_json(message), [runs for _, runs in parts])
-
-    def _send_preview(self, request: protocol.Preview, found: Candidate | None) -> None:
-        """Answer with the mask that the prompt would choose; an empty prompt has none."""
-        if found is None:
-            self._answer(request.client, request.seq)
-            return
-        mask, runs = mask_message("", found.stored)
-        score = round(found.score, 4)
-        message = protocol.PreviewMask(request.client, request.seq, mask.width, mask.height, score)
-        self._reply(message, [runs])
-
-    def _reply(self, message: protocol.PreviewMask | protocol.Answer, buffers: list[bytes]) -> None:
-        """Send an answer the way that the request came."""
-        reply = self._direct.pop((message.client, message.seq), self.send)
-        reply(protocol.to_json(message), buffers)
-
-    def _send_file(self, request: protocol.Export, name: str, mime: str, content: bytes) -> None:
-        message = protocol.File(request.client, request.seq, name, mime)
-        self.send(protocol.to_json(message), [content])
-
-    def _refuse(self, request: protocol.Request, error: Exception) -> None:
-        """Answer with an error; one that is no refusal of ours (a GPU out of memory, say) is logged, too."""
-        expected = isinstance(error, SamWidgetError)
-        if not expected:
-            log.error("request %s failed", request, exc_info=error)
-        self._answer(request.client, request.seq, str(error) if expected else f"{type(error).__name__}: {error}")
-
-    def _answer(self, client: str, seq: int, error: str | None = None, *, outcome: str | None = None) -> None:
-        with self._wire:
-            kind: Any = outcome or ("error" if error else "done")
-            self._reply(protocol.Answer(client, seq, kind, error, self._revision), [])
-
-
-def _address(content: object) -> tuple[str, int]:
-    """Return the view and number that an answer to a message that cannot be read goes to, as far as they can be."""
-    fields = content if isinstance(content, dict) else {}
-    client, seq = fields.get("client"), fields.get("seq")
-    return client if isinstance(client, str) else "", seq if isinstance(seq, int) else -1
 
 
 def _supersedes(new: protocol.Request | Open, waiting: protocol.Request | Open) -> bool:

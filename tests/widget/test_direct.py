@@ -103,7 +103,7 @@ def test_every_preview_of_a_burst_is_answered_once_and_the_last_with_its_mask(wi
     assert sorted(message["seq"] for message in heard) == list(range(200))
     assert [message["seq"] for message in heard if message["type"] == "preview_mask"][-1] == 199
     assert {message["outcome"] for message in heard if message["type"] == "answer"} <= {"superseded"}
-    assert widget._direct == {}
+    assert widget._answers.open == 0
 
 
 def test_an_empty_prompt_and_a_failing_model_are_answered_over_the_line(
@@ -118,7 +118,7 @@ def test_an_empty_prompt_and_a_failing_model_are_answered_over_the_line(
     monkeypatch.setattr(widget.session.predictor.model, "decode", fail)
     line.ask("preview", 2, prompt=prompt((20, 30)))
     assert "out of memory" in line.hear()[0]["error"]
-    assert widget._direct == {}
+    assert widget._answers.open == 0
 
 
 def test_nothing_but_previews_travels_there(widget: SamWidget, line: Line) -> None:
@@ -183,7 +183,7 @@ def test_whoever_hangs_up_early_is_not_missed(widget: SamWidget, line: Line, con
     with widget.session._edit:
         line.ask("preview", 1, prompt=prompt((90, 60)))
         line.socket.close()
-        while not widget._direct:
+        while not widget._answers.open:
             pass  # It is on its way from the listener to the worker.
     view = View(widget)
     assert view.ask("preview", prompt=prompt((150, 120)))["outcome"] == "done"
@@ -192,6 +192,26 @@ def test_whoever_hangs_up_early_is_not_missed(widget: SamWidget, line: Line, con
     again = Line(address, widget.model_id)
     again.ask("preview", 1, prompt=prompt((90, 60)))
     assert again.hear()[0]["seq"] == 1
+
+
+def test_whoever_listens_no_more_holds_nobody_up(
+    widget: SamWidget, line: Line, listening: Listener, connection_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "PATIENCE", 0.2)
+    address = Address.beside(connection_file)
+    assert address is not None
+    lines: list[direct.Reply] = []
+    listening.register("deaf", lambda _, reply: lines.append(reply))
+    deaf = Line(address, "deaf")
+    deaf.say(b"{}")
+    while not lines:
+        pass
+    lines[0]({}, [bytes(1 << 26)])  # More than the way there holds.
+    line.ask("preview", 1, prompt=prompt((90, 60)))
+    assert line.hear()[0]["type"] == "preview_mask"
+    with pytest.raises((EOFError, OSError)):
+        deaf.hear()
+    assert widget.prompt.is_empty
 
 
 def test_only_the_user_can_read_where_a_kernel_listens_and_jupyter_takes_it_for_no_kernel(
