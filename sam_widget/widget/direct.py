@@ -26,6 +26,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,10 @@ class Listener:
             try:
                 connection, _ = self._socket.accept()
             except OSError:
-                return
+                if self._socket.fileno() < 0:
+                    return  # It is closed.
+                time.sleep(1)  # The process has no file descriptors left, say.
+                continue
             threading.Thread(target=self._serve, args=(connection,), name="sam_widget direct", daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -199,16 +203,18 @@ def _exactly(connection: socket.socket, size: int, *, patient: bool) -> bytes:
 
 
 _lock = threading.Lock()
-_listeners: dict[int, Listener | None] = {}
+# The process that looked first, and what it found.
+_made: list[tuple[int, Listener | None]] = []
 
 
 def listener() -> Listener | None:
     """Return this process's listener, or None where there is no Jupyter kernel, or it cannot listen."""
     with _lock:
-        process = os.getpid()  # A process that was forked off hears nothing of what comes in here.
-        if process not in _listeners:
-            _listeners[process] = _listen()
-        return _listeners[process]
+        if not _made:
+            _made.append((os.getpid(), _listen()))
+        ((process, made),) = _made
+    # A process that was forked off hears nothing of what comes in, and must not take the line away.
+    return made if process == os.getpid() else None
 
 
 def _listen() -> Listener | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import socket
 import stat
@@ -249,6 +250,15 @@ def test_without_a_jupyter_kernel_there_is_no_line(photo: np.ndarray) -> None:
     widget = SamWidget(photo)
     assert widget.state["direct"] is None
     widget.close()
+
+
+def test_a_process_that_is_forked_off_leaves_the_line_to_its_parent(
+    listening: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "_made", [(os.getpid(), listening)])
+    assert direct.listener() is listening
+    monkeypatch.setattr(direct, "_made", [(os.getpid() + 1, listening)])
+    assert direct.listener() is None
 
 
 def test_where_nothing_can_be_written_there_is_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
