@@ -89,7 +89,10 @@ export class Transport {
     this.#direct.follow(direct);
   }
 
-  /** Send a request: a preview over the direct line, if it stands, all else over the channel. The promise always resolves: what cannot be sent is answered with an error here. */
+  /**
+   * Send a request: a preview over the direct line, if it stands, all else over the channel. The promise always resolves:
+   * what cannot be sent is answered with an error here.
+   */
   send(body: Body): { seq: number; answer: Promise<Answer> } {
     const seq = ++this.#seq;
     const answer = new Promise<Answer>((resolve) => this.#waiting.set(seq, resolve));

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Which view a message is from, and its number there.
-Address = tuple[str, int]
+Origin = tuple[str, int]
 
 
 class Answers:
@@ -33,16 +33,16 @@ class Answers:
             wire: Held while an answer is sent, so that it comes after the state of its revision.
         """
         self._send, self._revision, self._wire = send, revision, wire
-        self._direct: dict[Address, Reply] = {}
+        self._direct: dict[Origin, Reply] = {}
 
     @property
     def open(self) -> int:
         """How many requests that came over a direct line are not answered yet."""
         return len(self._direct)
 
-    def go_to(self, address: Address, reply: Reply) -> None:
+    def go_to(self, origin: Origin, reply: Reply) -> None:
         """Send the answer to a request, and all that comes with it, over the line that it came by."""
-        self._direct[address] = reply
+        self._direct[origin] = reply
 
     def done(self, request: protocol.Request) -> None:
         """Answer that a request has been carried out."""
@@ -62,7 +62,7 @@ class Answers:
 
     def refuse_unread(self, content: object, error: SamWidgetError) -> None:
         """Answer a message that is no request with an error."""
-        self._answer(address_of(content), "error", str(error))
+        self._answer(origin_of(content), "error", str(error))
 
     def preview(self, request: protocol.Preview, found: Candidate | None) -> None:
         """Answer with the mask that the prompt would choose; an empty prompt has none."""
@@ -83,17 +83,17 @@ class Answers:
         self._send(protocol.to_json(protocol.File(request.client, request.seq, name, mime)), [content])
 
     def _answer(
-        self, address: Address, outcome: Literal["done", "error", "superseded"], error: str | None = None
+        self, origin: Origin, outcome: Literal["done", "error", "superseded"], error: str | None = None
     ) -> None:
         with self._wire:
-            self._reply(protocol.Answer(*address, outcome, error, self._revision()), [])
+            self._reply(protocol.Answer(*origin, outcome, error, self._revision()), [])
 
     def _reply(self, message: protocol.PreviewMask | protocol.Answer, buffers: Sequence[bytes]) -> None:
         reply = self._direct.pop((message.client, message.seq), self._send)
         reply(protocol.to_json(message), buffers)
 
 
-def address_of(content: object) -> Address:
+def origin_of(content: object) -> Origin:
     """Return whom an answer to a message that cannot be read is for, as far as that can be told."""
     fields: dict[Any, Any] = content if isinstance(content, dict) else {}
     client, seq = fields.get("client"), fields.get("seq")

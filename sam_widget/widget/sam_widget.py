@@ -27,7 +27,7 @@ from sam_widget.record.record import Record
 from sam_widget.rendering import SourceImage
 from sam_widget.sources import describe, is_url
 from sam_widget.widget import protocol
-from sam_widget.widget.answers import Answers, address_of
+from sam_widget.widget.answers import Answers, origin_of
 from sam_widget.widget.direct import Reply, listener
 from sam_widget.widget.download import packed
 from sam_widget.widget.picture import nobody_is_there, picture_of
@@ -288,7 +288,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
 
     def _receive_directly(self, content: object, reply: Reply) -> None:
         """Take a question that came over a direct line: one that changes nothing, and is answered the same way."""
-        self._answers.go_to(address_of(content), reply)
+        self._answers.go_to(origin_of(content), reply)
         try:
             request = protocol.parse_request(content)
             if not isinstance(request, protocol.Preview):
