@@ -1,8 +1,5 @@
 /** What a person can do, whatever they do it with: pointer, keyboard and buttons all end here. */
 
-import { type Display, MASK_STYLES } from "./display";
-import { download } from "./download";
-import type { Gallery } from "./gallery";
 import {
   centre,
   clamp,
@@ -21,15 +18,27 @@ import {
   type Vec,
   type View,
   zoom,
-} from "./geometry";
-import { allHandles, type Handle, handleName, hasHandle, moved, placeOf, removed, sameHandle } from "./handles";
-import { asksAtPress, type Hover, onByDefault } from "./hover";
-import { objectsAt, picked } from "./picking";
+} from "./geometry/geometry";
+import {
+  allHandles,
+  type Handle,
+  handleName,
+  hasHandle,
+  moved,
+  placeOf,
+  removed,
+  sameHandle,
+} from "./geometry/handles";
+import { objectsAt, picked } from "./geometry/picking";
+import { flat, simplify } from "./geometry/strokes";
+import { download } from "./kernel/download";
+import { asksAtPress, type Hover, onByDefault } from "./preview/hover";
+import { gain } from "./preview/sharpen";
 import type { BoxData, Export, PromptData, RenderingData, SettingsData } from "./protocol";
-import { gain } from "./sharpen";
-import type { Store } from "./store";
-import { flat, simplify } from "./strokes";
-import type { Tool, Ui } from "./ui";
+import { type Display, MASK_STYLES } from "./state/display";
+import type { Gallery } from "./state/gallery";
+import type { Store } from "./state/store";
+import type { Tool, Ui } from "./state/ui";
 
 const ZOOM_STEP = 1.4;
 const BRUSH_STEP = 1.25;

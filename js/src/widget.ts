@@ -2,16 +2,16 @@
 
 import type { RenderProps } from "@anywidget/types";
 import { Actions } from "./actions";
-import { directBase } from "./direct";
-import { Display } from "./display";
-import { Gallery, type GalleryModel } from "./gallery";
-import { Hover } from "./hover";
 import { bindKeyboard } from "./input/keyboard";
-import { Pace } from "./pace";
+import { directBase } from "./kernel/direct";
+import { Hover } from "./preview/hover";
+import { FrameScheduler } from "./preview/scheduler";
+import { Sharpener } from "./preview/sharpen";
 import type { PromptData, State } from "./protocol";
-import { Sharpener } from "./sharpen";
-import { type Model, type Preview, Store } from "./store";
-import { Ui } from "./ui";
+import { Display } from "./state/display";
+import { Gallery, type GalleryModel } from "./state/gallery";
+import { type Model, type Preview, Store } from "./state/store";
+import { Ui } from "./state/ui";
 import { createCandidates } from "./view/candidates";
 import type { Context } from "./view/context";
 import { h, setAttributes } from "./view/dom";
@@ -50,8 +50,8 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
     whole ||= everything;
     frame ||= requestAnimationFrame((time) => {
       frame = 0;
-      pace.frame(time);
-      if (pace.watches) draw(false);
+      scheduler.frame(time);
+      if (scheduler.watches) draw(false);
       if (whole) stage.draw();
       whole = false;
       stage.drawHover();
@@ -63,16 +63,16 @@ function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el
   const store = new Store({ model: model as unknown as Model, decode, close, changed, signal, direct });
   const ui = new Ui(changed);
   const display = new Display(changed);
-  const pace = new Pace();
+  const scheduler = new FrameScheduler();
   const preview = async (prompt: PromptData): Promise<Preview | null> => {
     const asked = performance.now();
     const answer = await store.preview(prompt);
-    if (answer) pace.answered(performance.now() - asked);
+    if (answer) scheduler.answered(performance.now() - asked);
     return answer;
   };
   let waiting = 0;
   const later = (go: () => void): void => {
-    const wait = pace.wait(performance.now());
+    const wait = scheduler.wait(performance.now());
     if (wait < 1) go();
     else waiting = window.setTimeout(go, wait);
   };

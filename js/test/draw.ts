@@ -1,4 +1,4 @@
-import type { Mask } from "../src/runs";
+import type { Mask } from "../src/geometry/runs";
 
 /** A mask from a drawing: one string a row, "#" inside. */
 export function draw(...rows: string[]): Mask {

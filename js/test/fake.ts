@@ -2,7 +2,7 @@
 
 import { deflateSync } from "fflate";
 import type { Answer, ImageData, Masks, State } from "../src/protocol";
-import type { Model } from "../src/store";
+import type { Model } from "../src/state/store";
 
 type Callback = (...args: never[]) => void;
 type Sent = { type: string; client: string; seq: number; [field: string]: unknown };

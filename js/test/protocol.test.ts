@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import source from "../src/protocol.ts?raw";
-import { NO_PROMPT, Store } from "../src/store";
+import { NO_PROMPT, Store } from "../src/state/store";
 import { FakeModel, imageOf, STATE } from "./fake";
 
 /** The fields of every request, by its type, as generated from the kernel's own definitions. */

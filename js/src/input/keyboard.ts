@@ -1,7 +1,7 @@
 /** Every shortcut, once: the same table binds the keys and is the help that people read. */
 
 import type { Actions } from "../actions";
-import type { Ui } from "../ui";
+import type { Ui } from "../state/ui";
 
 export interface Shortcut {
   /** "Mod" is Ctrl, or Cmd on a Mac. Letters are lower case. */

@@ -1,12 +1,12 @@
 /** Mouse, pen and touch on the photo. One pointer prompts or pans; two fingers pan and zoom. */
 
 import type { Actions } from "../actions";
-import { distance, toImage, type Vec } from "../geometry";
-import { type Handle, handleAt } from "../handles";
-import type { Hover } from "../hover";
+import { distance, toImage, type Vec } from "../geometry/geometry";
+import { type Handle, handleAt } from "../geometry/handles";
+import type { Hover } from "../preview/hover";
 import type { PromptData } from "../protocol";
-import type { Store } from "../store";
-import type { Ui } from "../ui";
+import type { Store } from "../state/store";
+import type { Ui } from "../state/ui";
 
 /** A press that travels further than this, in CSS pixels, is a drag. */
 const DRAG = 4;

@@ -1,6 +1,6 @@
 /** The ring that shows how much the brush covers, in place of the mouse pointer. */
 
-import type { Ui } from "../ui";
+import type { Ui } from "../state/ui";
 import { h, setAttributes } from "./dom";
 
 export class BrushCursor {

@@ -1,8 +1,8 @@
 /** The masks offered for the prompt, side by side with their scores, and the way to take one. */
 
-import { onByDefault } from "../hover";
+import { bounds, type Mask } from "../geometry/runs";
+import { onByDefault } from "../preview/hover";
 import type { BoxData, CandidateData } from "../protocol";
-import { bounds, type Mask } from "../runs";
 import type { Context, Part } from "./context";
 import { h, icon, setAttributes, setText } from "./dom";
 import { bindRadios, setChosen } from "./radiogroup";

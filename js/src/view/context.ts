@@ -1,11 +1,11 @@
 /** What every part of the screen is given, and what it gives back. */
 
 import type { Actions } from "../actions";
-import type { Display } from "../display";
-import type { Gallery } from "../gallery";
-import type { Hover } from "../hover";
-import type { Store } from "../store";
-import type { Ui } from "../ui";
+import type { Hover } from "../preview/hover";
+import type { Display } from "../state/display";
+import type { Gallery } from "../state/gallery";
+import type { Store } from "../state/store";
+import type { Ui } from "../state/ui";
 
 export interface Context {
   readonly store: Store;

@@ -1,6 +1,6 @@
 /** Fill the screen with the widget or, where a page may not do that, the window. */
 
-import type { Display } from "../display";
+import type { Display } from "../state/display";
 import { setAttributes } from "./dom";
 
 export interface FullScreen {

@@ -1,9 +1,9 @@
 /** The mask under the pointer, faint, on a layer of its own, and its score in a tag beside the place it is the mask of. */
 
-import type { Display } from "../display";
-import { type Size, toFrame, type View } from "../geometry";
-import type { Hover } from "../hover";
+import { type Size, toFrame, type View } from "../geometry/geometry";
 import { CANDIDATE } from "../palette";
+import type { Hover } from "../preview/hover";
+import type { Display } from "../state/display";
 import { h, setAttributes, setText } from "./dom";
 import { createLayer, fitLayer, hasChanged, show, start } from "./layer";
 import { drawOutlines, type Look, Painter } from "./masks";

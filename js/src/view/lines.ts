@@ -1,11 +1,11 @@
 /** Scribbles, lassos and paint as drawn over the photo, and what shows that a prompt's parts can be taken hold of. */
 
-import { toFrame, type Vec } from "../geometry";
-import { allHandles, hasHandle, placeOf } from "../handles";
+import { toFrame, type Vec } from "../geometry/geometry";
+import { allHandles, hasHandle, placeOf } from "../geometry/handles";
+import { vertices } from "../geometry/strokes";
 import { BACKGROUND, CANDIDATE, FOREGROUND } from "../palette";
 import type { PromptData } from "../protocol";
-import { vertices } from "../strokes";
-import type { Ui } from "../ui";
+import type { Ui } from "../state/ui";
 
 type Context2D = CanvasRenderingContext2D;
 

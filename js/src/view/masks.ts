@@ -1,13 +1,13 @@
 /** Masks over the photo: fills painted from runs pixel by pixel of the screen, outlines as paths that stay crisp. */
 
-import { type Part, partFor } from "../crop";
-import type { Display } from "../display";
-import type { Size, View } from "../geometry";
-import { type Line, outline, simplified } from "../outline";
+import { type Part, partFor } from "../geometry/crop";
+import type { Size, View } from "../geometry/geometry";
+import { type Line, outline, simplified } from "../geometry/outline";
+import { type Mask, paint, type Raster, rgba } from "../geometry/runs";
 import { CANDIDATE, objectColor } from "../palette";
-import { type Mask, paint, type Raster, rgba } from "../runs";
-import type { Store } from "../store";
-import type { Ui } from "../ui";
+import type { Display } from "../state/display";
+import type { Store } from "../state/store";
+import type { Ui } from "../state/ui";
 
 /** One mask as it is to be drawn. */
 export interface Look {

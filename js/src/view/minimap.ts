@@ -1,6 +1,6 @@
 /** The whole photo in small, while less of it is to be seen, with a frame around what is; drag in it to look elsewhere. */
 
-import { fitView, isZoomed, minimapSize, seenOf } from "../geometry";
+import { fitView, isZoomed, minimapSize, seenOf } from "../geometry/geometry";
 import type { Context } from "./context";
 import { h, setAttributes } from "./dom";
 import { createLayer, fitLayer, hasChanged, start } from "./layer";

@@ -1,10 +1,10 @@
 /** The panel with how this view shows masks and photo, and with whether the model sees the photo so, too. */
 
-import { MASK_STYLES, type MaskStyle } from "../display";
 import { shortcutFor } from "../input/keyboard";
 import type { ImageData, RenderingData } from "../protocol";
-import { GAMMAS, scaleOf, spelled, usualChannels, windowOf, withWindow } from "../rendering";
-import { sameRendering, USUAL } from "../tiles";
+import { MASK_STYLES, type MaskStyle } from "../state/display";
+import { GAMMAS, scaleOf, spelled, usualChannels, windowOf, withWindow } from "../state/rendering";
+import { sameRendering, USUAL } from "../state/tiles";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
 import { bindRadios, setChosen } from "./radiogroup";

@@ -1,9 +1,9 @@
 /** The prompt as drawn over the photo, at a constant size whatever the zoom. Shape says what colour says too. */
 
-import { toFrame, type Vec, type View } from "../geometry";
+import { toFrame, type Vec, type View } from "../geometry/geometry";
 import { BACKGROUND, FOREGROUND } from "../palette";
 import type { PromptData } from "../protocol";
-import type { Ui } from "../ui";
+import type { Ui } from "../state/ui";
 import { drawHandles, drawLines } from "./lines";
 
 const RADIUS = 8;

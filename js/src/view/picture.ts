@@ -1,7 +1,7 @@
 /** The photo, drawn from the tiles that are here. */
 
-import { clamp, type Size, type View } from "../geometry";
-import type { Tile, Tiles } from "../tiles";
+import { clamp, type Size, type View } from "../geometry/geometry";
+import type { Tile, Tiles } from "../state/tiles";
 
 /** From so many pixels of the screen to one of the photo on, its pixels are squares. */
 const CRISP = 2;

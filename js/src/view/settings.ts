@@ -2,7 +2,7 @@
 
 import { shortcutFor } from "../input/keyboard";
 import type { SettingsData } from "../protocol";
-import { type Range, ranges } from "../settings";
+import { type Range, ranges } from "../state/settings";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 

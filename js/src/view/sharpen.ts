@@ -1,6 +1,6 @@
 /** The button that sharpens what is seen, and the outline of what was. */
 
-import { toFrame, type View } from "../geometry";
+import { toFrame, type View } from "../geometry/geometry";
 import { shortcutFor } from "../input/keyboard";
 import type { BoxData } from "../protocol";
 import type { Context, Part } from "./context";

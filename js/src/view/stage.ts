@@ -2,7 +2,7 @@
 
 import { shortcutFor } from "../input/keyboard";
 import { bindPointer } from "../input/pointer";
-import { isEmpty } from "../store";
+import { isEmpty } from "../state/store";
 import { BrushCursor } from "./brush";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";

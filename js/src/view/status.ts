@@ -1,7 +1,7 @@
 /** One line that says what is going on, for eyes and for screen readers. */
 
 import type { BoxData } from "../protocol";
-import type { Store } from "../store";
+import type { Store } from "../state/store";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 

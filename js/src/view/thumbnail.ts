@@ -1,10 +1,10 @@
 /** A candidate in small: the mask in the photo's own colours, what is around it dimmed. */
 
-import { clamp } from "../geometry";
+import { clamp } from "../geometry/geometry";
+import { type Mask, paint, rgba } from "../geometry/runs";
 import { CANDIDATE } from "../palette";
 import type { BoxData } from "../protocol";
-import { type Mask, paint, rgba } from "../runs";
-import type { Tiles } from "../tiles";
+import type { Tiles } from "../state/tiles";
 import { h } from "./dom";
 import { drawPicture } from "./picture";
 

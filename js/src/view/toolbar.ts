@@ -1,7 +1,7 @@
 /** Tools, and what works on the prompt as a whole. */
 
 import { shortcutFor } from "../input/keyboard";
-import type { Tool } from "../ui";
+import type { Tool } from "../state/ui";
 import type { Context, Part } from "./context";
 import { h, icon, iconButton, setAttributes } from "./dom";
 import { bindRadios, setChosen } from "./radiogroup";

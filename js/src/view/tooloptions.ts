@@ -2,7 +2,7 @@
 
 import { BRUSH_SIZES } from "../actions";
 import { shortcutFor } from "../input/keyboard";
-import type { Tool } from "../ui";
+import type { Tool } from "../state/ui";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 import { bindRadios, setChosen } from "./radiogroup";

@@ -1,0 +1,32 @@
+/** How this view shows things: a matter of taste that no other view, and no file, needs to know. Lost on reload. */
+
+import type { RenderingData } from "../protocol";
+
+/** Masks as coloured areas, as lines, or as holes in a cover that hides the rest of the photo. */
+export type MaskStyle = "filled" | "outline" | "cutout";
+
+export const MASK_STYLES: readonly MaskStyle[] = ["filled", "outline", "cutout"];
+
+export class Display {
+  masks: MaskStyle = "filled";
+  /** Opacity of the chosen mask's fill; those of the others go with it. */
+  opacity = 0.4;
+  /** Whether the photo is shown behind the masks. */
+  photo = true;
+  /** How the photo's values become colours; null for the way the model sees them. */
+  rendering: RenderingData | null = null;
+  /** Whether the widget fills the screen. */
+  full = false;
+  /** Whether the panel with all of this is open. */
+  open = false;
+  readonly #changed: () => void;
+
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
+
+  set(values: Partial<Omit<Display, "set">>): void {
+    Object.assign(this, values);
+    this.#changed();
+  }
+}
