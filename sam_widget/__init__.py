@@ -27,14 +27,14 @@ if TYPE_CHECKING:
         StoreError,
     )
     from sam_widget.export.registry import load_dataset, load_masks
-    from sam_widget.image import to_rgb
+    from sam_widget.image.reading import to_rgb
+    from sam_widget.image.rendering import Rendering
+    from sam_widget.image.samples import sample, samples
     from sam_widget.model.mae_zoo import load_mae
     from sam_widget.model.zoo import ModelInfo, load_model, models
-    from sam_widget.photos import sample, samples
     from sam_widget.predictor import Prediction, Predictor
     from sam_widget.prompts import Box, BrushStroke, Point, Prompt, Stroke
     from sam_widget.record.replay import Replay, ReplayRow, replay
-    from sam_widget.rendering import Rendering
     from sam_widget.session import Candidate, SegmentedObject, Session
     from sam_widget.widget.gallery import Gallery, GalleryRow
     from sam_widget.widget.sam_widget import SamWidget
@@ -58,14 +58,14 @@ _HOMES = {
         "StoreError",
     ),
     "sam_widget.export.registry": ("load_dataset", "load_masks"),
-    "sam_widget.image": ("to_rgb",),
+    "sam_widget.image.reading": ("to_rgb",),
     "sam_widget.model.mae_zoo": ("load_mae",),
     "sam_widget.model.zoo": ("ModelInfo", "load_model", "models"),
     "sam_widget.predictor": ("Prediction", "Predictor"),
     "sam_widget.prompts": ("Box", "BrushStroke", "Point", "Prompt", "Stroke"),
     "sam_widget.record.replay": ("Replay", "ReplayRow", "replay"),
-    "sam_widget.rendering": ("Rendering",),
-    "sam_widget.photos": ("sample", "samples"),
+    "sam_widget.image.rendering": ("Rendering",),
+    "sam_widget.image.samples": ("sample", "samples"),
     "sam_widget.session": ("Candidate", "SegmentedObject", "Session"),
     "sam_widget.widget.gallery": ("Gallery", "GalleryRow"),
     "sam_widget.widget.sam_widget": ("SamWidget",),

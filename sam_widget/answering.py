@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sam_widget import crops, shaping
+from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks import Mask, StoredMask, iou
 from sam_widget.prompts import Prompt
-from sam_widget.rendering import Rendering, SourceImage
 from sam_widget.state import Candidate, SessionState
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_widget.errors import SamWidgetError
-from sam_widget.files import find_images
-from sam_widget.image import RGB, image_hash, to_rgb
+from sam_widget.image.files import find_images
+from sam_widget.image.reading import RGB, image_hash, to_rgb
 
 if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
     from sam_widget.embeddings import EmbeddingStore

@@ -24,7 +24,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sam_widget.errors import ModelError, StoreError
-from sam_widget.files import UNFINISHED, write_whole
+from sam_widget.image.files import UNFINISHED, write_whole
 
 FORMAT = "sam_widget.embedding.2"
 GIGABYTE = 10**9

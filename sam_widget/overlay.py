@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from sam_widget.image import RGB
+from sam_widget.image.reading import RGB
 from sam_widget.masks import Mask
 from sam_widget.palette import BACKGROUND, CANDIDATE, object_color, rgb
 from sam_widget.prompts import Prompt

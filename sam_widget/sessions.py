@@ -119,7 +119,7 @@ def _make(
     overwrite: bool,
     progress: bool | None,
 ) -> BatchReport:
-    from sam_widget.rendering import SourceImage
+    from sam_widget.image.rendering import SourceImage
     from sam_widget.session import Session, predictor_of
 
     predictor = predictor_of(model)

@@ -9,9 +9,9 @@ import numpy as np
 
 from sam_widget.cleanup import MaskSettings
 from sam_widget.geometry import Box, BrushStroke
+from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.masks import StoredMask
 from sam_widget.prompts import Prompt
-from sam_widget.rendering import USUAL, Rendering
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def photo() -> np.ndarray:
     """A bundled photo: (300, 451, 3) uint8."""
-    from sam_widget.photos import sample
+    from sam_widget.image.samples import sample
 
     return sample("cat")
 

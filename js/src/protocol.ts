@@ -38,7 +38,7 @@ export interface SettingsData {
   smoothing: number;
 }
 
-/** How the image's values become colours; null is the usual, and so are no channels. See `sam_widget.rendering`. */
+/** How the image's values become colours; null is the usual, and so are no channels. See `sam_widget.image.rendering`. */
 export interface RenderingData {
   channels: number[];
   black: number | null;

@@ -259,7 +259,7 @@ def _average(options: argparse.Namespace) -> None:
 def _reconstruct(options: argparse.Namespace) -> None:
     from PIL import Image
 
-    from sam_widget.image import to_rgb
+    from sam_widget.image.reading import to_rgb
     from sam_widget.learn.inpainting import compare, sheet, table
     from sam_widget.learn.photos import held_out
     from sam_widget.model.mae_zoo import load_mae

@@ -19,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sam_widget.image.samples import sample
 from sam_widget.learn.canvas import Effects
 from sam_widget.learn.evaluate import REPORTED, ModelMethod, Sample, evaluate
 from sam_widget.learn.networks import trunk_of
@@ -27,7 +28,6 @@ from sam_widget.learn.train import TrainConfig, Trainer
 from sam_widget.masks import iou
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.sam import Sam
-from sam_widget.photos import sample
 from sam_widget.predictor import Predictor
 
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -1,6 +1,6 @@
 """Which photos does training see? Those that come with scikit-image, scikit-learn and matplotlib.
 
-All are free to use; labels they have none. The package's own sample photos (`sam_widget.photos`) come from the same
+All are free to use; labels they have none. The package's own sample photos (`sam_widget.image.samples`) come from the same
 sources and are held out: they show what a model makes of photos it has never seen.
 """
 
@@ -11,8 +11,8 @@ from importlib.resources import files
 
 import numpy as np
 
-from sam_widget.image import to_rgb
-from sam_widget.photos import sample, samples
+from sam_widget.image.reading import to_rgb
+from sam_widget.image.samples import sample, samples
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
-from sam_widget.image import to_rgb
+from sam_widget.image.reading import to_rgb
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import numpy as np
 from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SessionError
 from sam_widget.geometry import Box
-from sam_widget.image import image_hash
-from sam_widget.photos import sample, samples
+from sam_widget.image.reading import image_hash
+from sam_widget.image.rendering import USUAL, Rendering
+from sam_widget.image.samples import sample, samples
 from sam_widget.prompts import Prompt
 from sam_widget.record.origin import Origin, origin_of, origin_of_chosen
 from sam_widget.record.record import image_blobs, without_precision
-from sam_widget.rendering import USUAL, Rendering
 from sam_widget.state import SegmentedObject
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class _Writer:
 
     def _rendered(self, rendering: Rendering) -> Iterator[str]:
         if rendering != self._rendering:
-            self.imports |= {("sam_widget.rendering", "Rendering")}
+            self.imports |= {("sam_widget.image.rendering", "Rendering")}
             self._rendering = rendering
             yield f"s.render({rendering!r})"
 

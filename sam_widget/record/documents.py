@@ -30,10 +30,10 @@ from sam_widget import crops
 from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SamWidgetError
 from sam_widget.geometry import Box, BrushStroke
+from sam_widget.image.rendering import Rendering
 from sam_widget.masks import StoredMask
 from sam_widget.prompts import Prompt
 from sam_widget.record.format import Blob, Contents, Document, to_json
-from sam_widget.rendering import Rendering
 from sam_widget.state import Candidate, SegmentedObject, SessionState
 
 MadeBy = weakref.WeakKeyDictionary[StoredMask, str]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sam_widget.errors import ModelError, SessionError
 from sam_widget.history import History
+from sam_widget.image.rendering import SourceImage
 from sam_widget.record.documents import Encoder
 from sam_widget.record.file import SessionFile, resolved
 from sam_widget.record.format import Contents
 from sam_widget.record.record import Record, image_blobs, new_meta, without_precision
-from sam_widget.rendering import SourceImage
 from sam_widget.state import SessionState
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sam_widget.cleanup import MaskSettings
 from sam_widget.geometry import Box, BrushStroke
+from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.prompts import Prompt
-from sam_widget.rendering import USUAL, Rendering
 from sam_widget.state import Candidate, SegmentedObject, SessionState
 
 

@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 
 from sam_widget.errors import ImageError, SessionError
+from sam_widget.image.provenance import Reference
+from sam_widget.image.rendering import SourceImage
 from sam_widget.record.documents import Decoder, Encoder
 from sam_widget.record.file import SessionFile, resolved
 from sam_widget.record.format import Blob, Contents, damaged, read
-from sam_widget.reference import Reference
-from sam_widget.rendering import SourceImage
 from sam_widget.state import SegmentedObject, SessionState
 
 

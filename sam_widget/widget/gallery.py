@@ -15,11 +15,11 @@ import traitlets
 
 from sam_widget.album import Album
 from sam_widget.errors import SamWidgetError, SessionError, StoreError
-from sam_widget.pyramid import Pyramid
+from sam_widget.image.pyramid import Pyramid
+from sam_widget.image.rendering import SourceImage
+from sam_widget.image.sources import describe
 from sam_widget.record.format import count_objects
-from sam_widget.rendering import SourceImage
 from sam_widget.sessions import export_sessions
-from sam_widget.sources import describe
 from sam_widget.widget import protocol
 from sam_widget.widget.ahead import Ahead
 from sam_widget.widget.sam_widget import Open, SamWidget, decode_ms

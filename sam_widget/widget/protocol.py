@@ -79,7 +79,7 @@ class SettingsData:
 
 @dataclass(frozen=True)
 class RenderingData:
-    """How the image's values become colours; null is the usual, and so are no channels. See `sam_widget.rendering`."""
+    """How the image's values become colours; null is the usual, and so are no channels. See `sam_widget.image.rendering`."""
 
     channels: list[int]
     black: float | None

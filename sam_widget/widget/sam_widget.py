@@ -21,11 +21,11 @@ import traitlets
 
 from sam_widget.errors import ImageError, PromptError, ProtocolError, SamWidgetError, SessionError
 from sam_widget.geometry import Box
-from sam_widget.pyramid import Pyramid
+from sam_widget.image.pyramid import Pyramid
+from sam_widget.image.rendering import SourceImage
+from sam_widget.image.sources import describe, is_url
 from sam_widget.record.kept import claim_record, open_record
 from sam_widget.record.record import Record
-from sam_widget.rendering import SourceImage
-from sam_widget.sources import describe, is_url
 from sam_widget.widget import protocol
 from sam_widget.widget.answers import Answers, origin_of
 from sam_widget.widget.direct import Reply, listener

@@ -6,9 +6,9 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Literal
 
 from sam_widget.cleanup import MaskSettings
+from sam_widget.image.pyramid import TILE, Pyramid
+from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.masks import StoredMask
-from sam_widget.pyramid import TILE, Pyramid
-from sam_widget.rendering import USUAL, Rendering
 from sam_widget.runs import pack_runs
 from sam_widget.widget.prompt_wire import MaskPrompts, box_data, prompt_data, settings_data
 from sam_widget.widget.protocol import (

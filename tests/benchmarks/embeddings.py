@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 import sam_widget as sw
-from sam_widget.image import image_hash
+from sam_widget.image.reading import image_hash
 
 PHOTOS = ("cat", "coffee", "astronaut", "rocket")
 

@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco
 
+from sam_widget.image.samples import sample
 from sam_widget.masks import runs_from_mask
-from sam_widget.photos import sample
 from sam_widget.predictor import Predictor
 from sam_widget.runs import pack_runs
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sam_widget.image.samples import sample
 from sam_widget.masks import runs_from_mask
-from sam_widget.photos import sample
 from sam_widget.predictor import Predictor
 from sam_widget.runs import pack_runs
 from tests.test_masks import MASKS

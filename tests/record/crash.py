@@ -28,11 +28,11 @@ import numpy as np
 
 from sam_widget.geometry import Box, BrushStroke
 from sam_widget.history import History
+from sam_widget.image.rendering import SourceImage
 from sam_widget.masks import StoredMask
 from sam_widget.prompts import Prompt
 from sam_widget.record.kept import Kept
 from sam_widget.record.record import Record
-from sam_widget.rendering import SourceImage
 from sam_widget.state import Candidate, SegmentedObject, SessionState
 
 # Edits in a file, before the next one is begun.

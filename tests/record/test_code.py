@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.rendering import Rendering
+from sam_widget.image.rendering import Rendering
 
 Make = Callable[..., sw.Session]
 

@@ -270,7 +270,7 @@ def test_another_image_is_refused_and_the_file_stays(make: Make, photo: np.ndarr
 
 
 def test_an_address_is_kept_without_its_password_and_never_fetched(make: Make, tmp_path: Path) -> None:
-    from sam_widget.reference import Reference
+    from sam_widget.image.provenance import Reference
 
     assert Reference.of("https://me:secret@example.org/a.png?x=1").url == "https://example.org/a.png?x=1"
     session = make()

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import sam_widget.photos
+import sam_widget.image.samples
 from sam_widget.errors import ImageError
-from sam_widget.photos import sample, samples
+from sam_widget.image.samples import sample, samples
 
 SOURCES = {"cat": "chelsea", "coffee": "coffee", "astronaut": "astronaut", "rocket": "rocket"}
 
@@ -37,7 +37,7 @@ def test_an_unknown_name_lists_the_known(name: str) -> None:
 
 
 def test_every_photo_has_its_licence_stated() -> None:
-    folder = Path(sam_widget.photos.__file__).parent
+    folder = Path(sam_widget.image.samples.__file__).parent
     licences = (folder / "LICENSES.md").read_text(encoding="utf-8")
     photos = [path.name for path in folder.iterdir() if path.suffix in (".png", ".jpg")]
     assert len(photos) == len(SOURCES)

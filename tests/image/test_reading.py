@@ -17,11 +17,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from sam_widget import sources
 from sam_widget.errors import ImageError
-from sam_widget.image import image_hash, to_rgb
-from sam_widget.rendering import SourceImage
-from sam_widget.sources import describe, file_name, is_url
+from sam_widget.image import sources
+from sam_widget.image.reading import image_hash, to_rgb
+from sam_widget.image.rendering import SourceImage
+from sam_widget.image.sources import describe, file_name, is_url
 
 Array = NDArray[Any]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from sam_widget.errors import ImageError
-from sam_widget.lazy import in_order, is_lazy, read_blocks, stand_in
-from sam_widget.sources import describe, download, is_tensor, is_url, read_file, read_stream
+from sam_widget.image.blocks import in_order, is_lazy, read_blocks, stand_in
+from sam_widget.image.sources import describe, download, is_tensor, is_url, read_file, read_stream
 
 RGB = NDArray[np.uint8]
 
@@ -143,7 +143,7 @@ def _decode(data: bytes, name: str, max_pixels: int) -> NDArray[Any]:
         if image.width * image.height > max_pixels:
             msg = (
                 f"{name} is {image.width} x {image.height} pixels, more than the limit of {max_pixels}. "
-                "Give a smaller version or, if you trust it, sam_widget.image.to_rgb(source, max_pixels=...)."
+                "Give a smaller version or, if you trust it, sam_widget.image.reading.to_rgb(source, max_pixels=...)."
             )
             raise ImageError(msg)
         return _from_pillow(image, name)

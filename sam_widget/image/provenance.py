@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from sam_widget.sources import describe, is_url
+from sam_widget.image.sources import describe, is_url
 
 
 @dataclass(frozen=True)

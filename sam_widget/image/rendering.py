@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_widget.errors import ImageError
-from sam_widget.image import RGB, STRIP, image_hash, read_values, rgb_from_values, window
-from sam_widget.lazy import is_lazy
-from sam_widget.reference import Reference
-from sam_widget.sources import file_name
+from sam_widget.image.blocks import is_lazy
+from sam_widget.image.provenance import Reference
+from sam_widget.image.reading import RGB, STRIP, image_hash, read_values, rgb_from_values, window
+from sam_widget.image.sources import file_name
 
 Values = NDArray[Any]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sam_widget.errors import ImageError
-from sam_widget.image import to_rgb
-from sam_widget.pyramid import TILE, WHOLE, Pyramid, halved
-from sam_widget.rendering import USUAL, Rendering, SourceImage
+from sam_widget.image.pyramid import TILE, WHOLE, Pyramid, halved
+from sam_widget.image.reading import to_rgb
+from sam_widget.image.rendering import USUAL, Rendering, SourceImage
 
 RNG = np.random.default_rng(0)
 SIXTEEN = RNG.integers(100, 60000, (40, 60), dtype=np.uint16)

@@ -15,7 +15,7 @@ import xarray as xr
 import zarr
 
 import sam_widget as sw
-from sam_widget.rendering import SourceImage
+from sam_widget.image.rendering import SourceImage
 
 RANDOM = np.random.default_rng(0)
 PHOTO = RANDOM.integers(0, 256, (90, 130, 3), np.uint8)

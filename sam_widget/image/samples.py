@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sam_widget.errors import ImageError
-from sam_widget.image import RGB, to_rgb
+from sam_widget.image.reading import RGB, to_rgb
 
 _FILES = {"cat": "chelsea.png", "coffee": "coffee.png", "astronaut": "astronaut.png", "rocket": "rocket.jpg"}
 
