@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sam_widget.model.mae_zoo import load_mae
     from sam_widget.model.zoo import ModelInfo, load_model, models
     from sam_widget.predictor import Prediction, Predictor
-    from sam_widget.prompts import Box, BrushStroke, Point, Prompt, Stroke
+    from sam_widget.prompts.prompt import Box, BrushStroke, Point, Prompt, Stroke
     from sam_widget.record.replay import Replay, ReplayRow, replay
     from sam_widget.session import Candidate, SegmentedObject, Session
     from sam_widget.widget.gallery import Gallery, GalleryRow
@@ -62,7 +62,7 @@ _HOMES = {
     "sam_widget.model.mae_zoo": ("load_mae",),
     "sam_widget.model.zoo": ("ModelInfo", "load_model", "models"),
     "sam_widget.predictor": ("Prediction", "Predictor"),
-    "sam_widget.prompts": ("Box", "BrushStroke", "Point", "Prompt", "Stroke"),
+    "sam_widget.prompts.prompt": ("Box", "BrushStroke", "Point", "Prompt", "Stroke"),
     "sam_widget.record.replay": ("Replay", "ReplayRow", "replay"),
     "sam_widget.image.rendering": ("Rendering",),
     "sam_widget.image.samples": ("sample", "samples"),

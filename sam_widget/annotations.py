@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_widget.masks import Mask, MaskError, StoredMask, box_from_mask, mask_from_rle
-from sam_widget.prompts import Box, Prompt
+from sam_widget.prompts.prompt import Box, Prompt
 
 _EXPECTED = (
     "expected a Session, a SamWidget, objects of a session, records of segment_everything, supervision.Detections, "

@@ -25,13 +25,13 @@ import numpy as np
 from sam_widget import crops, shaping
 from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks import Mask, StoredMask, iou
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.prompt import Prompt
 from sam_widget.state import Candidate, SessionState
 
 if TYPE_CHECKING:
     from sam_widget.embeddings import Embedding
-    from sam_widget.geometry import Box
     from sam_widget.predictor import Prediction, Predictor
+    from sam_widget.prompts.geometry import Box
 
 # The IoU inside the crop from which a mask of the image as a whole is taken for the same thing.
 AGREES = 0.7

@@ -10,8 +10,8 @@ import numpy as np
 
 from sam_widget.crops import placed, within
 from sam_widget.errors import PromptError
-from sam_widget.geometry import Box, finite
 from sam_widget.masks import Mask, StoredMask
+from sam_widget.prompts.geometry import Box, finite
 from sam_widget.regions import areas, between, regions, united
 
 if TYPE_CHECKING:

@@ -186,7 +186,7 @@ def _segment(
 ) -> int:
     from sam_widget.errors import PromptError
     from sam_widget.prompt_files import ObjectPrompt, read_prompts
-    from sam_widget.prompts import Prompt
+    from sam_widget.prompts.prompt import Prompt
     from sam_widget.sessions import segment_folder
 
     wanted = read_prompts(prompts) if prompts else []

@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from sam_widget.errors import PromptError
-from sam_widget.geometry import Box, Point
 from sam_widget.masks import StoredMask, mask_from_runs
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.geometry import Box, Point
+from sam_widget.prompts.prompt import Prompt
 
 # Of the region to be seen sharply, how much more is embedded on each side: a model needs to see what is around.
 MARGIN = 0.25

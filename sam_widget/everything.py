@@ -12,12 +12,12 @@ import numpy as np
 
 from sam_widget.automatic import EverythingStep, MaskRecord, iter_everything
 from sam_widget.errors import SessionError
-from sam_widget.geometry import Box, Point
 from sam_widget.history import History
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks import StoredMask, iou
 from sam_widget.predictor import Predictor
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.geometry import Box, Point
+from sam_widget.prompts.prompt import Prompt
 from sam_widget.state import SegmentedObject
 
 # A mask that agrees with an accepted object as much as this shows the same thing.

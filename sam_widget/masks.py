@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sam_widget.errors import SamWidgetError
-from sam_widget.prompts import Box
+from sam_widget.prompts.prompt import Box
 
 Mask = NDArray[np.bool_]
 

@@ -24,7 +24,7 @@ from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.prompting import parts
-from sam_widget.prompts import Box, Prompt
+from sam_widget.prompts.prompt import Box, Prompt
 from sam_widget.upscaling import Upscaling, upscaling
 
 __all__ = ["CACHE", "Embedding", "EmbeddingCache", "Prediction", "Predictor"]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_widget.errors import PromptError
-from sam_widget.prompts import Box, Prompt
+from sam_widget.prompts.prompt import Box, Prompt
 
 _JSON_KEYS = frozenset({"image", "points", "labels", "box", "label"})
 _CSV_COLUMNS = frozenset({"image", "object", "label", "x", "y", "positive", "x0", "y0", "x1", "y1"})

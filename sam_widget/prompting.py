@@ -16,9 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sam_widget.geometry import BACKGROUND, Box, Point, Stroke
-from sam_widget.painting import along, enclosed, innermost, length
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.geometry import BACKGROUND, Box, Point, Stroke
+from sam_widget.prompts.prompt import Prompt
+from sam_widget.prompts.strokes import along, enclosed, innermost, length
 
 # A scribble is worth one point for each such part of the image's longer side that it is long, up to the most.
 SPACING = 1 / 16

@@ -21,13 +21,13 @@ from sam_widget.answering import Answer, Answering
 from sam_widget.embeddings import Embedding
 from sam_widget.errors import PromptError, SessionError
 from sam_widget.everything import EverythingMode
-from sam_widget.geometry import Box
 from sam_widget.history import History
 from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.predictor import Predictor
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.geometry import Box
+from sam_widget.prompts.prompt import Prompt
 from sam_widget.record.kept import Kept
 from sam_widget.state import Candidate, SegmentedObject, SessionState
 from sam_widget.tools import Tools

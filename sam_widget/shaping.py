@@ -10,10 +10,10 @@ import numpy as np
 
 from sam_widget import crops
 from sam_widget.cleanup import MaskSettings, clean
-from sam_widget.geometry import Box, BrushStroke
 from sam_widget.masks import StoredMask, box_from_mask, stability_score
-from sam_widget.painting import Layer, paint
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.geometry import Box, BrushStroke
+from sam_widget.prompts.prompt import Prompt
+from sam_widget.prompts.strokes import Layer, paint
 from sam_widget.state import Candidate, SegmentedObject
 
 if TYPE_CHECKING:

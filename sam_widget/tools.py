@@ -13,9 +13,9 @@ import numpy as np
 from sam_widget import shaping
 from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SessionError
-from sam_widget.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.predictor import Predictor
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
+from sam_widget.prompts.prompt import Prompt
 from sam_widget.state import Candidate, SegmentedObject, SessionState
 
 Vertices = Sequence[Sequence[float]] | np.ndarray

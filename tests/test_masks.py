@@ -26,7 +26,7 @@ from sam_widget.masks import (
     runs_from_mask,
     stability_score,
 )
-from sam_widget.prompts import Box
+from sam_widget.prompts.prompt import Box
 
 Mask = NDArray[np.bool_]
 

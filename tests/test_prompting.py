@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
-from sam_widget.geometry import Stroke
 from sam_widget.masks import iou
 from sam_widget.prompting import parts
-from sam_widget.prompts import Box, Point, Prompt
+from sam_widget.prompts.geometry import Stroke
+from sam_widget.prompts.prompt import Box, Point, Prompt
 
 SIZE = (300, 400)
 SQUARE = ((100, 100), (200, 100), (200, 200), (100, 200))

@@ -10,8 +10,8 @@ from PIL import Image
 
 import sam_widget as sw
 from sam_widget import crops
-from sam_widget.geometry import Box
 from sam_widget.masks import StoredMask, iou
+from sam_widget.prompts.geometry import Box
 
 WIDTH, HEIGHT = 2400, 1600
 # Where small things are, and which part of the image a person would zoom to.

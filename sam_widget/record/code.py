@@ -12,11 +12,11 @@ import numpy as np
 
 from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SessionError
-from sam_widget.geometry import Box
 from sam_widget.image.reading import image_hash
 from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.image.samples import sample, samples
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.geometry import Box
+from sam_widget.prompts.prompt import Prompt
 from sam_widget.record.origin import Origin, origin_of, origin_of_chosen
 from sam_widget.record.record import image_blobs, without_precision
 from sam_widget.state import SegmentedObject

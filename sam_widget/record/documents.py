@@ -29,10 +29,10 @@ import numpy as np
 from sam_widget import crops
 from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SamWidgetError
-from sam_widget.geometry import Box, BrushStroke
 from sam_widget.image.rendering import Rendering
 from sam_widget.masks import StoredMask
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.geometry import Box, BrushStroke
+from sam_widget.prompts.prompt import Prompt
 from sam_widget.record.format import Blob, Contents, Document, to_json
 from sam_widget.state import Candidate, SegmentedObject, SessionState
 

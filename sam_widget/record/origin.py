@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sam_widget.cleanup import MaskSettings
-from sam_widget.geometry import Box, BrushStroke
 from sam_widget.image.rendering import USUAL, Rendering
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.geometry import Box, BrushStroke
+from sam_widget.prompts.prompt import Prompt
 from sam_widget.state import Candidate, SegmentedObject, SessionState
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import PromptError
-from sam_widget.prompts import Box, Point, Prompt, Stroke
+from sam_widget.prompts.prompt import Box, Point, Prompt, Stroke
 from sam_widget.widget.protocol import BoxData, PointData, PromptData, SettingsData, StrokeData
 
 # No hand draws more, and the model answers boxes one by one: what is more than this comes from no view of ours.

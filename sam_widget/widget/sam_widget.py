@@ -20,10 +20,10 @@ import numpy as np
 import traitlets
 
 from sam_widget.errors import ImageError, PromptError, ProtocolError, SamWidgetError, SessionError
-from sam_widget.geometry import Box
 from sam_widget.image.pyramid import Pyramid
 from sam_widget.image.rendering import SourceImage
 from sam_widget.image.sources import describe, is_url
+from sam_widget.prompts.geometry import Box
 from sam_widget.record.kept import claim_record, open_record
 from sam_widget.record.record import Record
 from sam_widget.widget import protocol
@@ -542,7 +542,7 @@ def decode_ms(session: Session) -> float:
     What the machine does besides, such as showing a notebook, only adds to it. Where the second is slow, too, nobody
     should wait for a third.
     """
-    from sam_widget.prompts import Prompt
+    from sam_widget.prompts.prompt import Prompt
 
     width, height = session.size
     middle = Prompt().with_point(width / 2, height / 2)

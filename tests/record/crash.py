@@ -26,11 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget.geometry import Box, BrushStroke
 from sam_widget.history import History
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks import StoredMask
-from sam_widget.prompts import Prompt
+from sam_widget.prompts.geometry import Box, BrushStroke
+from sam_widget.prompts.prompt import Prompt
 from sam_widget.record.kept import Kept
 from sam_widget.record.record import Record
 from sam_widget.state import Candidate, SegmentedObject, SessionState

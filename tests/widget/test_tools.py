@@ -10,7 +10,7 @@ import pytest
 
 import sam_widget as sw
 from sam_widget.cleanup import MaskSettings
-from sam_widget.prompts import Box, Prompt, Stroke
+from sam_widget.prompts.prompt import Box, Prompt, Stroke
 from sam_widget.widget.sam_widget import SamWidget
 from tests.widget.test_sam_widget import View
 

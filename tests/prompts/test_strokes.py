@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam_widget.geometry import BrushStroke, Stroke
-from sam_widget.painting import Layer, along, enclosed, innermost, length, paint
+from sam_widget.prompts.geometry import BrushStroke, Stroke
+from sam_widget.prompts.strokes import Layer, along, enclosed, innermost, length, paint
 
 
 def test_a_dab_is_a_disc_of_pixel_centres() -> None:

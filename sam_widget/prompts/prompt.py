@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sam_widget.errors import PromptError
-from sam_widget.geometry import BACKGROUND, FOREGROUND, Box, BrushStroke, Point, Stroke, checked_label
+from sam_widget.prompts.geometry import BACKGROUND, FOREGROUND, Box, BrushStroke, Point, Stroke, checked_label
 
 __all__ = ["BACKGROUND", "FOREGROUND", "Box", "BrushStroke", "Point", "Prompt", "Stroke"]
 

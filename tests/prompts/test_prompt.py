@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sam_widget.errors import PromptError, SamWidgetError
-from sam_widget.prompts import Box, BrushStroke, Point, Prompt, Stroke
+from sam_widget.prompts.prompt import Box, BrushStroke, Point, Prompt, Stroke
 
 EMPTY = {"points": [], "boxes": [], "strokes": []}
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from sam_widget.geometry import BrushStroke, Stroke
+from sam_widget.prompts.geometry import BrushStroke, Stroke
 
 Mask = NDArray[np.bool_]
 
