@@ -18,8 +18,8 @@ from sam_widget.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
 from sam_widget.errors import ModelError, PromptError
 from sam_widget.image.reading import image_hash, to_rgb
 from sam_widget.masks import StoredMask
-from sam_widget.model.compiled import CompiledDecoder
 from sam_widget.model.config import SamConfig
+from sam_widget.model.fast.compiled import CompiledDecoder
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.model.zoo import load_model, telling_of_memory

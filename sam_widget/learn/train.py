@@ -32,7 +32,7 @@ from sam_widget.model.config import TinyConfig
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.mask_decoder import Attention
 from sam_widget.model.sam import ImageFeatures, Sam
-from sam_widget.model.tiny import Tiny
+from sam_widget.model.tiny.tiny import Tiny
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from timm.models.vision_transformer_sam import VisionTransformerSAM
 from torch import Tensor, nn
 
 from sam_widget.model.config import SamConfig
-from sam_widget.model.relative_attention import RelativeAttention
-from sam_widget.model.token_maps import TokenLinear, TokenMlp
+from sam_widget.model.layers.relative_attention import RelativeAttention
+from sam_widget.model.layers.token_maps import TokenLinear, TokenMlp
 
 
 def image_encoder(config: SamConfig) -> VisionTransformerSAM:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm, relu, scaled_dot_product_attention
 
 from sam_widget.model.config import SamConfig
-from sam_widget.model.of_one_image import OfOneImage
-from sam_widget.model.token_maps import BAND, laid_out
+from sam_widget.model.layers.image_memo import OfOneImage
+from sam_widget.model.layers.token_maps import BAND, laid_out
 
 Activation = Callable[[Tensor], Tensor]
 

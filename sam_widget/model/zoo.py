@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 
 from sam_widget.errors import ModelError
-from sam_widget.model import efficient_sam, hq_sam, hub, mobile_sam, sam, sam2, tiny
+from sam_widget.model import efficient_sam, hq_sam, hub, mobile_sam, sam, sam2
 from sam_widget.model.checkpoint import SUFFIXES, builder_for, fill, read_tensors, recognise, sha256
 from sam_widget.model.config import (
     EFFICIENT_S,
@@ -30,8 +30,9 @@ from sam_widget.model.config import (
     SamConfig,
     TinyConfig,
 )
+from sam_widget.model.layers.token_maps import computes_in_bfloat16
 from sam_widget.model.sam import Sam
-from sam_widget.model.token_maps import computes_in_bfloat16
+from sam_widget.model.tiny import tiny
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 EMBEDDED = WEIGHTS / "tiny.safetensors"

@@ -18,7 +18,7 @@ from sam_widget.learn.scenes import render_scene
 from sam_widget.learn.train import TrainConfig, Trainer
 from sam_widget.model.config import TINY, TinyConfig
 from sam_widget.model.mae_transfer import plain_vit_state
-from sam_widget.model.tiny import Tiny
+from sam_widget.model.tiny.tiny import Tiny
 
 SMALL = TrainConfig(
     image_size=64,

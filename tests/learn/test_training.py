@@ -17,7 +17,7 @@ from sam_widget.learn.losses import balanced_loss, dice_loss, focal_loss, mask_i
 from sam_widget.learn.prompting import corrections, first_prompts, inner_distance, levels_at, sample_targets
 from sam_widget.learn.train import TrainConfig, Trainer
 from sam_widget.model.config import TINY
-from sam_widget.model.tiny import tiny
+from sam_widget.model.tiny.tiny import tiny
 
 SMALL = TrainConfig(
     image_size=64,

@@ -14,9 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import sam_widget as sw
-from sam_widget.model import mobile_sam, sam, tiny, zoo
+from sam_widget.model import mobile_sam, sam, zoo
 from sam_widget.model.config import MOBILE, SAM2_LARGE, TINY, VIT_B
 from sam_widget.model.layouts import LAYOUTS
+from sam_widget.model.tiny import tiny
 from sam_widget.model.zoo import WEIGHTS
 
 

@@ -168,7 +168,7 @@ def test_where_the_image_comes_from(make: Make, photo: np.ndarray, tmp_path: Pat
 def test_a_session_that_goes_on_with_another_model_keeps_the_masks_of_the_first(
     make: Make, predictor: sw.Predictor, tmp_path: Path
 ) -> None:
-    from sam_widget.model.tiny import tiny
+    from sam_widget.model.tiny.tiny import tiny
 
     session = make()
     session.click(150, 120)

@@ -293,7 +293,7 @@ def test_a_model_that_is_not_there_is_said(make: Make, tmp_path: Path) -> None:
 
 
 def test_other_weights_of_the_same_name_are_told(make: Make, photo: np.ndarray, tmp_path: Path) -> None:
-    from sam_widget.model.tiny import tiny
+    from sam_widget.model.tiny.tiny import tiny
 
     old = sw.Session(photo, model=tiny())
     old.click(150, 120)

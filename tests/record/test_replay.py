@@ -12,7 +12,7 @@ from PIL import Image
 
 import sam_widget as sw
 from sam_widget.model.sam import Sam
-from sam_widget.model.tiny import tiny
+from sam_widget.model.tiny.tiny import tiny
 
 LABEL = '<img src=x onerror=alert(1)> & "x"'
 

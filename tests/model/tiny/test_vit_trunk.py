@@ -12,8 +12,8 @@ import sam_widget as sw
 from sam_widget.model.config import TINY, TINY_HYBRID, TINY_PLAIN, TinyConfig
 from sam_widget.model.mae import MAE_TINY, MaskedAutoencoder
 from sam_widget.model.mae_transfer import plain_vit_state
-from sam_widget.model.tiny import Tiny
-from sam_widget.model.vit_trunk import PlainVit
+from sam_widget.model.tiny.tiny import Tiny
+from sam_widget.model.tiny.vit_trunk import PlainVit
 
 
 @pytest.mark.parametrize("config", [TINY, TINY_PLAIN, TINY_HYBRID], ids=lambda config: config.trunk)

@@ -10,7 +10,7 @@ from timm.models.vision_transformer_sam import Attention
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from sam_widget.model.token_maps import BAND, TokenLinear, laid_out
+from sam_widget.model.layers.token_maps import BAND, TokenLinear, laid_out
 
 
 class RelativeAttention(nn.Module):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from sam_widget.model.grid import Grid
-from sam_widget.model.prompt_maps import (
+from sam_widget.model.tiny.pixel_order import Grid
+from sam_widget.model.tiny.prompt_maps import (
     NEAR_MAPS,
     RESEMBLANCE_MAPS,
     Likeness,

@@ -12,11 +12,12 @@ from timm.models.vision_transformer_sam import Attention as TimmAttention
 from timm.models.vision_transformer_sam import window_partition, window_unpartition
 from torch.nn.functional import gelu
 
-from sam_widget.model import mask_decoder, token_maps
+from sam_widget.model import mask_decoder
 from sam_widget.model.config import VIT_B
+from sam_widget.model.layers import token_maps
+from sam_widget.model.layers.relative_attention import RelativeAttention
+from sam_widget.model.layers.token_maps import TokenLinear, TokenMlp
 from sam_widget.model.mask_decoder import Attention, MaskDecoder, Seen, TwoWayAttentionBlock
-from sam_widget.model.relative_attention import RelativeAttention
-from sam_widget.model.token_maps import TokenLinear, TokenMlp
 from tests.model.references import seeded
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import sam_widget as sw
-from sam_widget.model.compiled import CompiledDecoder
+from sam_widget.model.fast.compiled import CompiledDecoder
 from sam_widget.model.sam import Sam
 from sam_widget.predictor import EmbeddingCache
 from tests.model.references import SMALL, photo, seeded

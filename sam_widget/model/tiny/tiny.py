@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, linear
 
 from sam_widget.model.config import TINY, TINY_VIT, TinyConfig
-from sam_widget.model.connected import asked_for, connected
-from sam_widget.model.grid import Grid
-from sam_widget.model.of_one_image import OfOneImage, weights_of
-from sam_widget.model.prompt_maps import (
+from sam_widget.model.layers.image_memo import OfOneImage, weights_of
+from sam_widget.model.sam import ImageFeatures, Sam
+from sam_widget.model.tiny.connectivity import asked_for, connected
+from sam_widget.model.tiny.decoder import TinyMaskDecoder
+from sam_widget.model.tiny.pixel_order import Grid
+from sam_widget.model.tiny.prompt_maps import (
     MAPS,
     Likeness,
     Overview,
@@ -33,9 +35,7 @@ from sam_widget.model.prompt_maps import (
     sample,
     spread,
 )
-from sam_widget.model.sam import ImageFeatures, Sam
-from sam_widget.model.tiny_decoder import TinyMaskDecoder
-from sam_widget.model.vit_trunk import VitTrunk
+from sam_widget.model.tiny.vit_trunk import VitTrunk
 
 # Places inside a box whose features are averaged, on a side.
 BOX_SAMPLES = 7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from sam_widget.model.grid import Grid
+from sam_widget.model.tiny.pixel_order import Grid
 
 
 def test_pixels_come_in_the_order_of_the_upscaled_image() -> None:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from sam_widget.model.config import TinyConfig
+from sam_widget.model.layers.image_memo import OfOneImage, weights_of
 from sam_widget.model.mask_decoder import MaskDecoder, Mlp, in_order, per_prompt
-from sam_widget.model.of_one_image import OfOneImage, weights_of
-from sam_widget.model.prompt_maps import MAPS
+from sam_widget.model.tiny.prompt_maps import MAPS
 
 
 class TinyMaskDecoder(MaskDecoder):

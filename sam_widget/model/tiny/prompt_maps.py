@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, linear
 
-from sam_widget.model.grid import Grid
 from sam_widget.model.mask_decoder import per_prompt
+from sam_widget.model.tiny.pixel_order import Grid
 
 # Inside a box; like, near, and not far from a foreground point; the same of a background point.
 NEAR_MAPS = 7

@@ -10,10 +10,10 @@ from torch import nn
 
 from sam_widget import load_model, sample
 from sam_widget.model.config import TINY
-from sam_widget.model.prompt_maps import MAPS
 from sam_widget.model.sam import Sam
-from sam_widget.model.tiny import Tiny, settled
-from sam_widget.model.tiny_decoder import expected_iou
+from sam_widget.model.tiny.decoder import expected_iou
+from sam_widget.model.tiny.prompt_maps import MAPS
+from sam_widget.model.tiny.tiny import Tiny, settled
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sam_widget.model.connected import asked_for, connected
+from sam_widget.model.tiny.connectivity import asked_for, connected
 
 # Two parts that touch at a corner, and one on its own.
 PICTURE = [

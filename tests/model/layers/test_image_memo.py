@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from sam_widget.model.of_one_image import OfOneImage, weights_of
+from sam_widget.model.layers.image_memo import OfOneImage, weights_of
 
 
 class Doubling:
