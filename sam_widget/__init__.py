@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sam_widget import export
-    from sam_widget.annotations import AnnotatedImage, Annotation
     from sam_widget.automatic import EverythingStep, MaskRecord, iter_everything, segment_everything
     from sam_widget.batch import BatchReport, embed_folder
-    from sam_widget.cleanup import MaskSettings
     from sam_widget.embeddings import Embedding, EmbeddingCache, EmbeddingStore
     from sam_widget.errors import (
         FormatError,
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from sam_widget.image.reading import to_rgb
     from sam_widget.image.rendering import Rendering
     from sam_widget.image.samples import sample, samples
+    from sam_widget.masks.annotations import AnnotatedImage, Annotation
+    from sam_widget.masks.cleanup import MaskSettings
     from sam_widget.model.mae_zoo import load_mae
     from sam_widget.model.zoo import ModelInfo, load_model, models
     from sam_widget.predictor import Prediction, Predictor
@@ -44,8 +44,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "sam_widget.batch": ("BatchReport", "embed_folder"),
     "sam_widget.embeddings": ("Embedding", "EmbeddingCache", "EmbeddingStore"),
-    "sam_widget.cleanup": ("MaskSettings",),
-    "sam_widget.annotations": ("AnnotatedImage", "Annotation"),
+    "sam_widget.masks.cleanup": ("MaskSettings",),
+    "sam_widget.masks.annotations": ("AnnotatedImage", "Annotation"),
     "sam_widget.automatic": ("EverythingStep", "MaskRecord", "iter_everything", "segment_everything"),
     "sam_widget.errors": (
         "FormatError",

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sam_widget import crops, shaping
+from sam_widget import shaping
 from sam_widget.image.rendering import Rendering, SourceImage
-from sam_widget.masks import Mask, StoredMask, iou
+from sam_widget.masks import windows as crops
+from sam_widget.masks.masks import Mask, StoredMask, iou
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.state import Candidate, SessionState
 

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget import crops
-from sam_widget.annotations import annotations_of
 from sam_widget.answering import Answer, Answering
 from sam_widget.embeddings import Embedding
 from sam_widget.errors import PromptError, SessionError
 from sam_widget.everything import EverythingMode
 from sam_widget.history import History
 from sam_widget.image.rendering import Rendering, SourceImage
+from sam_widget.masks import windows as crops
+from sam_widget.masks.annotations import annotations_of
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.predictor import Predictor

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sam_widget import crops
-from sam_widget.cleanup import MaskSettings, clean
-from sam_widget.masks import StoredMask, box_from_mask, stability_score
+from sam_widget.masks import windows as crops
+from sam_widget.masks.cleanup import MaskSettings, clean
+from sam_widget.masks.masks import StoredMask, box_from_mask, stability_score
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.prompts.strokes import Layer, paint

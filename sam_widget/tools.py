@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from sam_widget import shaping
-from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SessionError
+from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.predictor import Predictor
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
-from sam_widget.masks import iou
+from sam_widget.masks.masks import iou
 from sam_widget.prompting import parts
 from sam_widget.prompts.geometry import Stroke
 from sam_widget.prompts.prompt import Box, Point, Prompt

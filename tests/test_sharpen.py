@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget import crops
-from sam_widget.masks import StoredMask, iou
+from sam_widget.masks import windows as crops
+from sam_widget.masks.masks import StoredMask, iou
 from sam_widget.prompts.geometry import Box
 
 WIDTH, HEIGHT = 2400, 1600

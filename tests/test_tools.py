@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
-from sam_widget.cleanup import MaskSettings
-from sam_widget.masks import iou, stability_score
+from sam_widget.masks.cleanup import MaskSettings
+from sam_widget.masks.masks import iou, stability_score
 from sam_widget.prompts.geometry import BrushStroke
 
 LASSO = [(95, 60), (290, 60), (290, 240), (95, 240)]

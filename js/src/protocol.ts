@@ -260,7 +260,7 @@ export interface Answer {
   revision: number;
 }
 
-/** One mask of a `Masks` message; its buffer holds packed row runs, as `sam_widget.runs` describes them. */
+/** One mask of a `Masks` message; its buffer holds packed row runs, as `sam_widget.masks.wire_codec` describes them. */
 export interface MaskData {
   id: string;
   width: number;

@@ -5,7 +5,6 @@ it. Each takes a Session, a SamWidget, objects, masks, or a dict from file names
 what it does with overlaps and what it loses. Nothing here draws on a screen, and nothing in a file is ever run.
 """
 
-from sam_widget.annotations import AnnotatedImage, Annotation, annotations_of
 from sam_widget.export.coco import from_coco, to_coco
 from sam_widget.export.label_studio import from_label_studio, to_label_studio
 from sam_widget.export.labelme import from_labelme, to_labelme
@@ -25,6 +24,7 @@ from sam_widget.export.tables import from_pandas, from_supervision, to_pandas, t
 from sam_widget.export.vectors import from_geojson, from_svg, to_geojson, to_svg
 from sam_widget.export.voc import from_voc, to_voc
 from sam_widget.export.yolo import from_yolo, to_yolo
+from sam_widget.masks.annotations import AnnotatedImage, Annotation, annotations_of
 
 __all__ = [
     "FORMATS",

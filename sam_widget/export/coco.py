@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sam_widget.annotations import AnnotatedImage, Annotation
 from sam_widget.errors import FormatError
 from sam_widget.export.rings import one_ring, parts_from_mask
 from sam_widget.export.shared import checked_size, class_names, images_of, named, read_json, write_json
-from sam_widget.masks import Mask, MaskError, StoredMask, import_extra, mask_from_rle, rle_from_mask
+from sam_widget.masks.annotations import AnnotatedImage, Annotation
+from sam_widget.masks.masks import Mask, MaskError, StoredMask, import_extra, mask_from_rle, rle_from_mask
 
 
 def to_coco(

@@ -14,11 +14,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_widget.annotations import AnnotatedImage, Annotation
 from sam_widget.errors import FormatError
 from sam_widget.export.rings import one_ring, parts_from_mask
 from sam_widget.export.shared import checked_size, images_of, named, read_json, write_json
-from sam_widget.masks import Mask, StoredMask, mask_from_polygons
+from sam_widget.masks.annotations import AnnotatedImage, Annotation
+from sam_widget.masks.masks import Mask, StoredMask, mask_from_polygons
 
 # Bits that the length of a run or of a stretch of single words may have; each says with two bits which it is.
 _COUNT_BITS = (3, 4, 8, 16)

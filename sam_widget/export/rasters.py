@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sam_widget.annotations import AnnotatedImage, Annotation, annotations_of
 from sam_widget.errors import FormatError
 from sam_widget.export.shared import (
     checked_size,
@@ -27,7 +26,8 @@ from sam_widget.export.shared import (
     safe_name,
     write_bytes,
 )
-from sam_widget.masks import Mask, StoredMask
+from sam_widget.masks.annotations import AnnotatedImage, Annotation, annotations_of
+from sam_widget.masks.masks import Mask, StoredMask
 
 By = Literal["object", "class"]
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sam_widget.annotations import AnnotatedImage
 from sam_widget.errors import FormatError
 from sam_widget.export.coco import from_coco, to_coco
 from sam_widget.export.label_studio import from_label_studio, to_label_studio
@@ -20,6 +19,7 @@ from sam_widget.export.tables import from_pandas, from_supervision, to_pandas, t
 from sam_widget.export.vectors import from_geojson, from_svg, to_geojson, to_svg
 from sam_widget.export.voc import from_voc, to_voc
 from sam_widget.export.yolo import from_yolo, to_yolo
+from sam_widget.masks.annotations import AnnotatedImage
 
 
 @dataclass(frozen=True)

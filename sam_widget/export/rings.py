@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_widget.masks import Mask, import_extra, polygons_from_mask
+from sam_widget.masks.masks import Mask, import_extra, polygons_from_mask
 
 Ring = NDArray[np.float64]
 

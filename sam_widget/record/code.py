@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SessionError
 from sam_widget.image.reading import image_hash
 from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.image.samples import sample, samples
+from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.record.origin import Origin, origin_of, origin_of_chosen
@@ -138,7 +138,7 @@ class _Writer:
 
     def _raw(self, item: SegmentedObject) -> str:
         """Write a mask itself: no prompt to this model leads to it."""
-        self.imports |= {("sam_widget.masks", "StoredMask")}
+        self.imports |= {("sam_widget.masks.masks", "StoredMask")}
         runs = self._packed(item.stored.runs, "<u4", -1, 2)
         height, width = item.stored.shape
         mask = f"StoredMask.from_runs({runs}, {height}, {width})"

@@ -26,11 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget import crops
-from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import SamWidgetError
 from sam_widget.image.rendering import Rendering
-from sam_widget.masks import StoredMask
+from sam_widget.masks import windows as crops
+from sam_widget.masks.cleanup import MaskSettings
+from sam_widget.masks.masks import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.record.format import Blob, Contents, Document, to_json

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sam_widget.cleanup import MaskSettings
 from sam_widget.image.rendering import USUAL, Rendering
+from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.state import Candidate, SegmentedObject, SessionState

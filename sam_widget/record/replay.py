@@ -14,8 +14,8 @@ from PIL import Image
 
 from sam_widget.errors import ImageError, PromptError, SessionError
 from sam_widget.image.rendering import SourceImage
-from sam_widget.masks import iou
-from sam_widget.palette import object_color, rgb
+from sam_widget.masks.masks import iou
+from sam_widget.masks.palette import object_color, rgb
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.record.origin import Origin, origin_of, origin_of_chosen

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from sam_widget.image.rendering import USUAL, SourceImage
-from sam_widget.overlay import overlay
+from sam_widget.masks.overlay import overlay
 
 if TYPE_CHECKING:  # It imports torch, which a widget must not wait for.
     from sam_widget.session import Session

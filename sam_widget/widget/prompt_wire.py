@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sam_widget.cleanup import MaskSettings
 from sam_widget.errors import PromptError
+from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.prompt import Box, Point, Prompt, Stroke
 from sam_widget.widget.protocol import BoxData, PointData, PromptData, SettingsData, StrokeData
 

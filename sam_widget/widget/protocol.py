@@ -387,7 +387,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class MaskData:
-    """One mask of a `Masks` message; its buffer holds packed row runs, as `sam_widget.runs` describes them."""
+    """One mask of a `Masks` message; its buffer holds packed row runs, as `sam_widget.masks.wire_codec` describes them."""
 
     id: str
     width: int

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sam_widget.cleanup import MaskSettings
     from sam_widget.image.rendering import Rendering
+    from sam_widget.masks.cleanup import MaskSettings
     from sam_widget.prompts.geometry import Box
     from sam_widget.session import Candidate, SegmentedObject, Session
     from sam_widget.tools import Vertices

@@ -5,11 +5,11 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Literal
 
-from sam_widget.cleanup import MaskSettings
 from sam_widget.image.pyramid import TILE, Pyramid
 from sam_widget.image.rendering import USUAL, Rendering
-from sam_widget.masks import StoredMask
-from sam_widget.runs import pack_runs
+from sam_widget.masks.cleanup import MaskSettings
+from sam_widget.masks.masks import StoredMask
+from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.widget.prompt_wire import MaskPrompts, box_data, prompt_data, settings_data
 from sam_widget.widget.protocol import (
     CandidateData,

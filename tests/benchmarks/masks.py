@@ -19,9 +19,9 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as coco
 
 from sam_widget.image.samples import sample
-from sam_widget.masks import runs_from_mask
+from sam_widget.masks.masks import runs_from_mask
+from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.predictor import Predictor
-from sam_widget.runs import pack_runs
 
 PHOTOS = ("cat", "coffee", "astronaut", "rocket")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
-from sam_widget.annotations import AnnotatedImage, Annotation
-from sam_widget.masks import StoredMask
+from sam_widget.masks.annotations import AnnotatedImage, Annotation
+from sam_widget.masks.masks import StoredMask
 from tests.export.masks import HEIGHT, WIDTH, disc, pixel
 
 

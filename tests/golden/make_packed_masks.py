@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+from tests.test_masks import MASKS
 
 from sam_widget.image.samples import sample
-from sam_widget.masks import runs_from_mask
+from sam_widget.masks.masks import runs_from_mask
+from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.predictor import Predictor
-from sam_widget.runs import pack_runs
-from tests.test_masks import MASKS
 
 
 def main() -> None:

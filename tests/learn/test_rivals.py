@@ -7,7 +7,7 @@ import pytest
 
 from sam_widget.learn.evaluate import Method, Sample, evaluate
 from sam_widget.learn.rivals import RIVALS, Disc, Felzenszwalb, GrabCut, RandomWalker
-from sam_widget.masks import iou
+from sam_widget.masks.masks import iou
 
 LEARNED_NOTHING = [GrabCut, Felzenszwalb, RandomWalker]
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from sam_widget.history import History
 from sam_widget.image.rendering import SourceImage
-from sam_widget.masks import StoredMask
+from sam_widget.masks.masks import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.record.kept import Kept

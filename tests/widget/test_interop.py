@@ -17,7 +17,7 @@ from nbconvert import HTMLExporter, LatexExporter
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.overlay import overlay
+from sam_widget.masks.overlay import overlay
 from sam_widget.widget.sam_widget import SamWidget
 
 VIEW = "application/vnd.jupyter.widget-view+json"

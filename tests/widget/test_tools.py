@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
-from sam_widget.cleanup import MaskSettings
+from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.prompt import Box, Prompt, Stroke
 from sam_widget.widget.sam_widget import SamWidget
 from tests.widget.test_sam_widget import View

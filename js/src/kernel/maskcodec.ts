@@ -1,5 +1,5 @@
 /*! Contains fflate (https://github.com/101arrowz/fflate), copyright Arjun Barrett, MIT licence. */
-/** Masks as they travel: packed row runs. `sam_widget/runs.py` packs them and describes the format. Pure: no DOM. */
+/** Masks as they travel: packed row runs. `sam_widget/masks/wire_codec.py` packs them and describes the format. Pure: no DOM. */
 
 import { inflateSync } from "fflate";
 import type { Mask } from "../geometry/runs";

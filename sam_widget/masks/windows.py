@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from sam_widget.errors import PromptError
-from sam_widget.masks import StoredMask, mask_from_runs
+from sam_widget.masks.masks import StoredMask, mask_from_runs
 from sam_widget.prompts.geometry import Box, Point
 from sam_widget.prompts.prompt import Prompt
 

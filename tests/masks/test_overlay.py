@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 
 import sam_widget as sw
-from sam_widget import palette
-from sam_widget.overlay import overlay
+from sam_widget.masks import palette
+from sam_widget.masks.overlay import overlay
 
 GREY = np.full((60, 80, 3), 100, np.uint8)
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sam_widget.crops import placed, within
 from sam_widget.errors import PromptError
-from sam_widget.masks import Mask, StoredMask
+from sam_widget.masks.components import areas, between, regions, united
+from sam_widget.masks.masks import Mask, StoredMask
+from sam_widget.masks.windows import placed, within
 from sam_widget.prompts.geometry import Box, finite
-from sam_widget.regions import areas, between, regions, united
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_widget.masks import Mask, MaskError, StoredMask, box_from_mask, mask_from_rle
+from sam_widget.masks.masks import Mask, MaskError, StoredMask, box_from_mask, mask_from_rle
 from sam_widget.prompts.prompt import Box, Prompt
 
 _EXPECTED = (

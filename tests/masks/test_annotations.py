@@ -10,8 +10,8 @@ import pytest
 import supervision as sv
 
 import sam_widget as sw
-from sam_widget.annotations import Annotation, annotations_of
-from sam_widget.masks import MaskError, StoredMask, rle_from_mask
+from sam_widget.masks.annotations import Annotation, annotations_of
+from sam_widget.masks.masks import MaskError, StoredMask, rle_from_mask
 
 HEIGHT, WIDTH = 30, 40
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.test_masks import disc, every_mask
 
 from sam_widget.errors import SamWidgetError
-from sam_widget.masks import Mask, mask_from_runs, rle_from_mask, runs_from_mask
+from sam_widget.masks.masks import Mask, mask_from_runs, rle_from_mask, runs_from_mask
+from sam_widget.masks.wire_codec import RunsError, pack_runs, unpack_runs
 from sam_widget.predictor import Predictor
-from sam_widget.runs import RunsError, pack_runs, unpack_runs
-from tests.test_masks import disc, every_mask
 
 GOLDEN: list[dict[str, Any]] = json.loads((Path(__file__).parent / "golden/packed_masks.json").read_text("utf-8"))
 

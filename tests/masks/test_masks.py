@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sam_widget.errors import SamWidgetError
-from sam_widget.masks import (
+from sam_widget.masks.masks import (
     MaskError,
     MissingExtraError,
     StoredMask,
