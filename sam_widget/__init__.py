@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from sam_widget import export
     from sam_widget.automatic import EverythingStep, MaskRecord, iter_everything, segment_everything
     from sam_widget.batch import BatchReport, embed_folder
-    from sam_widget.embeddings import Embedding, EmbeddingCache, EmbeddingStore
     from sam_widget.errors import (
         FormatError,
         ImageError,
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
     from sam_widget.masks.cleanup import MaskSettings
     from sam_widget.model.mae_zoo import load_mae
     from sam_widget.model.zoo import ModelInfo, load_model, models
-    from sam_widget.predictor import Prediction, Predictor
+    from sam_widget.predictor.embeddings import Embedding, EmbeddingCache, EmbeddingStore
+    from sam_widget.predictor.predictor import Prediction, Predictor
     from sam_widget.prompts.prompt import Box, BrushStroke, Point, Prompt, Stroke
     from sam_widget.record.replay import Replay, ReplayRow, replay
     from sam_widget.session import Candidate, SegmentedObject, Session
@@ -43,7 +43,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "sam_widget.batch": ("BatchReport", "embed_folder"),
-    "sam_widget.embeddings": ("Embedding", "EmbeddingCache", "EmbeddingStore"),
+    "sam_widget.predictor.embeddings": ("Embedding", "EmbeddingCache", "EmbeddingStore"),
     "sam_widget.masks.cleanup": ("MaskSettings",),
     "sam_widget.masks.annotations": ("AnnotatedImage", "Annotation"),
     "sam_widget.automatic": ("EverythingStep", "MaskRecord", "iter_everything", "segment_everything"),
@@ -61,7 +61,7 @@ _HOMES = {
     "sam_widget.image.reading": ("to_rgb",),
     "sam_widget.model.mae_zoo": ("load_mae",),
     "sam_widget.model.zoo": ("ModelInfo", "load_model", "models"),
-    "sam_widget.predictor": ("Prediction", "Predictor"),
+    "sam_widget.predictor.predictor": ("Prediction", "Predictor"),
     "sam_widget.prompts.prompt": ("Box", "BrushStroke", "Point", "Prompt", "Stroke"),
     "sam_widget.record.replay": ("Replay", "ReplayRow", "replay"),
     "sam_widget.image.rendering": ("Rendering",),

@@ -30,8 +30,8 @@ from sam_widget.prompts.prompt import Prompt
 from sam_widget.state import Candidate, SessionState
 
 if TYPE_CHECKING:
-    from sam_widget.embeddings import Embedding
-    from sam_widget.predictor import Prediction, Predictor
+    from sam_widget.predictor.embeddings import Embedding
+    from sam_widget.predictor.predictor import Prediction, Predictor
     from sam_widget.prompts.geometry import Box
 
 # The IoU inside the crop from which a mask of the image as a whole is taken for the same thing.

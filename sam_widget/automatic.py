@@ -22,7 +22,7 @@ from sam_widget.image.reading import to_rgb
 from sam_widget.masks.cleanup import without_small_regions
 from sam_widget.masks.masks import Mask, StoredMask, nms, polygons_from_mask, rle_from_mask
 from sam_widget.model.sam import Sam
-from sam_widget.predictor import Predictor
+from sam_widget.predictor.predictor import Predictor
 from sam_widget.proposals import CropProposals, Frame, Proposal
 
 

@@ -17,9 +17,9 @@ from sam_widget.image.files import find_images
 from sam_widget.image.reading import RGB, image_hash, to_rgb
 
 if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
-    from sam_widget.embeddings import EmbeddingStore
     from sam_widget.model.sam import Sam
-    from sam_widget.predictor import Predictor
+    from sam_widget.predictor.embeddings import EmbeddingStore
+    from sam_widget.predictor.predictor import Predictor
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,8 @@ def embed_folder(
     """
     paths = find_images(folder, recursive=recursive)
 
-    from sam_widget.embeddings import EmbeddingCache, EmbeddingStore
-    from sam_widget.predictor import Predictor
+    from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
+    from sam_widget.predictor.predictor import Predictor
 
     store = store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)
     # The store is asked and told here, where a failure to write is one to report.

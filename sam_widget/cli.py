@@ -117,7 +117,7 @@ def _add_embed(commands: Any) -> None:
 
 def _embed(images: list[str], *, store: str | None, max_size: int, quiet: bool, **options: Any) -> int:
     from sam_widget.batch import embed_folder
-    from sam_widget.embeddings import EmbeddingStore
+    from sam_widget.predictor.embeddings import EmbeddingStore
 
     kept = EmbeddingStore(store, max_bytes=max_size)
     report = embed_folder(images, store=kept, progress=bar(quiet=quiet), **options)

@@ -15,7 +15,7 @@ from sam_widget.errors import SessionError
 from sam_widget.history import History
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.masks import StoredMask, iou
-from sam_widget.predictor import Predictor
+from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.geometry import Box, Point
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.state import SegmentedObject

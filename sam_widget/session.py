@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from sam_widget.answering import Answer, Answering
-from sam_widget.embeddings import Embedding
 from sam_widget.errors import PromptError, SessionError
 from sam_widget.everything import EverythingMode
 from sam_widget.history import History
@@ -25,7 +24,8 @@ from sam_widget.masks import windows as crops
 from sam_widget.masks.annotations import annotations_of
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
-from sam_widget.predictor import Predictor
+from sam_widget.predictor.embeddings import Embedding
+from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.record.kept import Kept

@@ -19,7 +19,7 @@ from sam_widget.prompt_files import ObjectPrompt, unused
 
 if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
     from sam_widget.model.sam import Sam
-    from sam_widget.predictor import Predictor
+    from sam_widget.predictor.predictor import Predictor
     from sam_widget.record.replay import Replay
     from sam_widget.session import Session
 

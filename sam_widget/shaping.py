@@ -17,7 +17,7 @@ from sam_widget.prompts.strokes import Layer, paint
 from sam_widget.state import Candidate, SegmentedObject
 
 if TYPE_CHECKING:
-    from sam_widget.predictor import Prediction, Predictor
+    from sam_widget.predictor.predictor import Prediction, Predictor
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from sam_widget import shaping
 from sam_widget.errors import SessionError
 from sam_widget.masks.cleanup import MaskSettings
-from sam_widget.predictor import Predictor
+from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.state import Candidate, SegmentedObject, SessionState

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from sam_widget.predictor import Predictor
+    from sam_widget.predictor.predictor import Predictor
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,6 @@ def photo() -> np.ndarray:
 @pytest.fixture(scope="session")
 def predictor() -> Predictor:
     """The embedded model."""
-    from sam_widget.predictor import Predictor
+    from sam_widget.predictor.predictor import Predictor
 
     return Predictor("tiny")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
+from sam_widget.predictor.upsampling import Upscaling
 from sam_widget.session import SessionState
-from sam_widget.upscaling import Upscaling
 
 
 @pytest.fixture

@@ -276,7 +276,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from sam_widget.learn import report
     from sam_widget.learn.evaluate import CAP, REPORTED, Figures, Method, ModelMethod, evaluate, samples
     from sam_widget.learn.rivals import RIVALS
-    from sam_widget.predictor import Predictor
+    from sam_widget.predictor.predictor import Predictor
 
     wanted = list(RIVALS) if options.rivals is None else options.rivals
     if unknown := [name for name in wanted if name not in RIVALS]:

@@ -28,7 +28,7 @@ from sam_widget.learn.train import TrainConfig, Trainer
 from sam_widget.masks.masks import iou
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.sam import Sam
-from sam_widget.predictor import Predictor
+from sam_widget.predictor.predictor import Predictor
 
 NETWORKS: dict[str, dict[str, Any]] = {
     name: {"network": name} for name in ("tiny", "tiny_tuned", "tiny_random", "tiny_mae", "tiny_plain", "tiny_hybrid")

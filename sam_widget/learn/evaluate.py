@@ -20,7 +20,7 @@ from sam_widget.errors import SamWidgetError
 from sam_widget.image.reading import to_rgb
 from sam_widget.learn.prompting import inner_distance
 from sam_widget.masks.masks import box_from_mask, iou
-from sam_widget.predictor import Embedding, Predictor
+from sam_widget.predictor.predictor import Embedding, Predictor
 
 REPORTED = (1, 3, 5)
 """Clicks after which the mean IoU is reported."""

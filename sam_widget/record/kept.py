@@ -19,7 +19,7 @@ from sam_widget.state import SessionState
 if TYPE_CHECKING:
     from sam_widget.model.hub import Progress
     from sam_widget.model.sam import Sam
-    from sam_widget.predictor import Predictor
+    from sam_widget.predictor.predictor import Predictor
     from sam_widget.state import SegmentedObject
 
 

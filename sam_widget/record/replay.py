@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sam_widget.model.sam import Sam
-    from sam_widget.predictor import Predictor
+    from sam_widget.predictor.predictor import Predictor
     from sam_widget.session import Session
 
 

@@ -27,9 +27,9 @@ from sam_widget.widget.wire import image_data
 
 if TYPE_CHECKING:
     from sam_widget.batch import BatchReport
-    from sam_widget.embeddings import EmbeddingStore
     from sam_widget.model.sam import Sam
-    from sam_widget.predictor import Predictor
+    from sam_widget.predictor.embeddings import EmbeddingStore
+    from sam_widget.predictor.predictor import Predictor
     from sam_widget.session import Session
 
 # The image shown and its neighbours, in the order in which they are made ready.
@@ -281,8 +281,8 @@ class Gallery(SamWidget):
         return Session(source, model=self._predictor, autosave=file, keep_image=False)
 
     def _load_predictor(self) -> Predictor:
-        from sam_widget.embeddings import EmbeddingCache, EmbeddingStore
-        from sam_widget.predictor import Predictor
+        from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
+        from sam_widget.predictor.predictor import Predictor
         from sam_widget.session import predictor_of
 
         if isinstance(self._model, Predictor):

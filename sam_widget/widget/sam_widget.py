@@ -40,7 +40,7 @@ from sam_widget.widget.worker import Worker
 if TYPE_CHECKING:
     from sam_widget.everything import Search
     from sam_widget.model.sam import Sam
-    from sam_widget.predictor import Predictor
+    from sam_widget.predictor.predictor import Predictor
     from sam_widget.session import Session
 
 STATIC = Path(__file__).parent / "static"

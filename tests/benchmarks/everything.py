@@ -24,7 +24,7 @@ from torch import Tensor, nn
 import sam_widget as sw
 from sam_widget.model import sam
 from sam_widget.model.checkpoint import recognise
-from sam_widget.predictor import EmbeddingCache, Predictor
+from sam_widget.predictor.predictor import EmbeddingCache, Predictor
 from tests.model.bumps import Bumps, MetaBumps
 
 SETTINGS: dict[str, Any] = {"pred_iou_thresh": 0.8, "stability_score_thresh": 0.7, "stability_score_offset": 0.5}

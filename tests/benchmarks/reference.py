@@ -19,11 +19,11 @@ import numpy as np
 import segment_anything
 import torch
 
-from sam_widget.embeddings import tokens_first
 from sam_widget.model import sam
 from sam_widget.model.checkpoint import recognise
 from sam_widget.model.zoo import best_device, fast_dtype
-from sam_widget.predictor import Embedding, EmbeddingCache, Predictor
+from sam_widget.predictor.embeddings import tokens_first
+from sam_widget.predictor.predictor import Embedding, EmbeddingCache, Predictor
 
 
 def seconds(run: Callable[[], object], times: int) -> float:

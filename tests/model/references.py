@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sam_widget.model.config import EFFICIENT_TI, MOBILE, SAM2_TINY, VIT_B
-from sam_widget.predictor import Predictor
+from sam_widget.predictor.predictor import Predictor
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of timm, about the names that it is imported by

@@ -22,7 +22,7 @@ import sam_widget as sw
 from sam_widget.model.checkpoint import builder_for, fill, recognise
 from sam_widget.model.efficient_sam import EfficientSam
 from sam_widget.model.zoo import BUILDERS, PUBLISHED
-from sam_widget.predictor import EmbeddingCache, Predictor
+from sam_widget.predictor.predictor import EmbeddingCache, Predictor
 from tests.model.references import (
     GOLDEN_CASES,
     SMALL_EFFICIENT,

@@ -19,7 +19,7 @@ from sam_widget.model.hq_sam import HqSam
 from sam_widget.model.mobile_sam import MobileSam
 from sam_widget.model.sam import Sam
 from sam_widget.model.sam2 import Sam2
-from sam_widget.predictor import EmbeddingCache
+from sam_widget.predictor.predictor import EmbeddingCache
 from tests.model.references import SMALL, SMALL_EFFICIENT, SMALL_MOBILE, SMALL_SAM2, mask_iou, prompts, seeded
 from tests.model.references import photo as noise
 

@@ -20,7 +20,7 @@ from sam_widget.model.checkpoint import recognise
 from sam_widget.model.hq_sam import HqSam
 from sam_widget.model.mobile_sam import MobileSam
 from sam_widget.model.sam import Sam
-from sam_widget.predictor import EmbeddingCache, Predictor
+from sam_widget.predictor.predictor import EmbeddingCache, Predictor
 from tests.model.references import (
     SIZES,
     SMALL,

@@ -10,7 +10,7 @@ import torch
 
 from sam_widget.model.checkpoint import recognise
 from sam_widget.model.sam2 import Sam2
-from sam_widget.predictor import EmbeddingCache, Predictor
+from sam_widget.predictor.predictor import EmbeddingCache, Predictor
 from tests.model.references import (
     GOLDEN_CASES,
     SMALL_SAM2,

@@ -20,7 +20,7 @@ import sam_widget as sw
 from sam_widget.masks.masks import mask_from_runs
 from sam_widget.masks.wire_codec import unpack_runs
 from sam_widget.model.zoo import load_model
-from sam_widget.predictor import EmbeddingCache
+from sam_widget.predictor.predictor import EmbeddingCache
 from sam_widget.widget.sam_widget import SamWidget
 
 # A preview's mask is its answer.
@@ -389,7 +389,7 @@ def test_a_download_shows_its_progress_and_then_the_model_answers(
         return predictor.model
 
     monkeypatch.setattr("sam_widget.session._named", {})
-    monkeypatch.setattr("sam_widget.predictor.load_model", load)
+    monkeypatch.setattr("sam_widget.predictor.predictor.load_model", load)
     messages: list[str] = []
     say = SamWidget._say
 

@@ -14,7 +14,7 @@ from torch import Tensor
 import sam_widget as sw
 from sam_widget.model.fast.compiled import CompiledDecoder
 from sam_widget.model.sam import Sam
-from sam_widget.predictor import EmbeddingCache
+from sam_widget.predictor.predictor import EmbeddingCache
 from tests.model.references import SMALL, photo, seeded
 
 # Tracing takes its time, and one block has all that two have.

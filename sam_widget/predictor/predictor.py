@@ -14,7 +14,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from sam_widget.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
 from sam_widget.errors import ModelError, PromptError
 from sam_widget.image.reading import image_hash, to_rgb
 from sam_widget.masks.masks import StoredMask
@@ -23,9 +22,10 @@ from sam_widget.model.fast.compiled import CompiledDecoder
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.model.zoo import load_model, telling_of_memory
-from sam_widget.prompting import parts
+from sam_widget.predictor.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
+from sam_widget.predictor.prompt_parts import parts
+from sam_widget.predictor.upsampling import Upscaling, upscaling
 from sam_widget.prompts.prompt import Box, Prompt
-from sam_widget.upscaling import Upscaling, upscaling
 
 __all__ = ["CACHE", "Embedding", "EmbeddingCache", "Prediction", "Predictor"]
 

@@ -14,7 +14,7 @@ import torch
 import sam_widget as sw
 from sam_widget.model.sam import Sam
 from sam_widget.model.zoo import PUBLISHED, telling_of_memory
-from sam_widget.predictor import EmbeddingCache
+from sam_widget.predictor.predictor import EmbeddingCache
 from tests.model.references import SMALL, seeded
 
 

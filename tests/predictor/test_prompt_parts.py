@@ -7,7 +7,7 @@ import pytest
 
 import sam_widget as sw
 from sam_widget.masks.masks import iou
-from sam_widget.prompting import parts
+from sam_widget.predictor.prompt_parts import parts
 from sam_widget.prompts.geometry import Stroke
 from sam_widget.prompts.prompt import Box, Point, Prompt
 
@@ -96,7 +96,7 @@ def test_a_mask_becomes_a_mask_prompt_and_back(
     mask = first.masks[first.best]
     logits = predictor.mask_prompt(mask)
     assert logits.shape == (predictor.config.mask_size,) * 2
-    monkeypatch.setattr("sam_widget.predictor._ROWS", 7)
+    monkeypatch.setattr("sam_widget.predictor.predictor._ROWS", 7)
     np.testing.assert_array_equal(predictor.mask_prompt(mask), logits)
     assert iou(predictor.cut(logits[None], (300, 451))[0], mask) > 0.93
     again = predictor.predict(embedding, points=[(175, 130)], mask=logits)

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import sam_widget as sw
-from sam_widget.embeddings import default_folder
+from sam_widget.predictor.embeddings import default_folder
 
 
 def embedding(name: str = "a", *, weights: str = "w", numbers: int = 1000) -> sw.Embedding:
@@ -207,7 +207,7 @@ def test_what_nobody_will_finish_writing_is_swept_away(store: sw.EmbeddingStore)
 
 
 def test_the_process_s_own_cache_looks_in_the_default_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from sam_widget.predictor import CACHE
+    from sam_widget.predictor.predictor import CACHE
 
     assert CACHE.read_only
     assert CACHE.store is not None
