@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sam_widget import export
-    from sam_widget.automatic import EverythingStep, MaskRecord, iter_everything, segment_everything
+    from sam_widget.automatic.automatic import EverythingStep, MaskRecord, iter_everything, segment_everything
     from sam_widget.batch import BatchReport, embed_folder
     from sam_widget.errors import (
         FormatError,
@@ -46,7 +46,7 @@ _HOMES = {
     "sam_widget.predictor.embeddings": ("Embedding", "EmbeddingCache", "EmbeddingStore"),
     "sam_widget.masks.cleanup": ("MaskSettings",),
     "sam_widget.masks.annotations": ("AnnotatedImage", "Annotation"),
-    "sam_widget.automatic": ("EverythingStep", "MaskRecord", "iter_everything", "segment_everything"),
+    "sam_widget.automatic.automatic": ("EverythingStep", "MaskRecord", "iter_everything", "segment_everything"),
     "sam_widget.errors": (
         "FormatError",
         "ImageError",

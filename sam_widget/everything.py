@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget.automatic import EverythingStep, MaskRecord, iter_everything
+from sam_widget.automatic.automatic import EverythingStep, MaskRecord, iter_everything
 from sam_widget.errors import SessionError
 from sam_widget.history import History
 from sam_widget.image.rendering import SourceImage

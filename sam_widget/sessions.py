@@ -97,7 +97,7 @@ def everything_folder(
         ModelError: The model cannot be loaded.
         PromptError: An option is out of its range.
     """
-    from sam_widget.everything_options import EverythingOptions
+    from sam_widget.automatic.options import EverythingOptions
 
     EverythingOptions(**options)  # A mistake in them is not one of the first image.
     album = Album(images, sessions=sessions, recursive=recursive)

@@ -11,7 +11,7 @@ import segment_anything
 from scipy.ndimage import label
 
 import sam_widget as sw
-from sam_widget.everything_options import OUTPUT_MODES
+from sam_widget.automatic.options import OUTPUT_MODES
 from sam_widget.masks.cleanup import without_small_regions
 from sam_widget.masks.masks import StoredMask, mask_from_rle, runs_from_mask
 from sam_widget.model.checkpoint import recognise

@@ -9,9 +9,9 @@ from typing import Literal, cast
 
 import numpy as np
 
+from sam_widget.automatic.proposals import Criteria
 from sam_widget.errors import PromptError
 from sam_widget.predictor.predictor import Predictor
-from sam_widget.proposals import Criteria
 
 OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle", "polygons"]
 OUTPUT_MODES: tuple[OutputMode, ...] = ("binary_mask", "uncompressed_rle", "coco_rle", "polygons")

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from sam_widget.automatic.options import EverythingOptions, OutputMode
+from sam_widget.automatic.proposals import CropProposals, Frame, Proposal
 from sam_widget.errors import PromptError
-from sam_widget.everything_options import EverythingOptions, OutputMode
 from sam_widget.image.reading import to_rgb
 from sam_widget.masks.cleanup import without_small_regions
 from sam_widget.masks.masks import Mask, StoredMask, nms, polygons_from_mask, rle_from_mask
 from sam_widget.model.sam import Sam
 from sam_widget.predictor.predictor import Predictor
-from sam_widget.proposals import CropProposals, Frame, Proposal
 
 
 @dataclass(frozen=True, eq=False)
