@@ -143,7 +143,7 @@ def _training() -> dict[str, Any]:
 
 
 def _budget() -> dict[str, Any]:
-    from sam_widget.learn.compare import BUDGET
+    from sam_widget.learn.ablate import BUDGET
 
     return {name: value for name, value in dataclasses.asdict(BUDGET).items() if name != "network"}
 
@@ -159,7 +159,7 @@ def _pretrain_defaults() -> dict[str, int | float]:
 def _scenes(options: argparse.Namespace) -> None:
     from PIL import Image
 
-    from sam_widget.learn.scenes import contact_sheet, render_scene
+    from sam_widget.learn.scenes.scenes import contact_sheet, render_scene
 
     drawn = [render_scene(options.seed + k, size=options.size) for k in range(options.count)]
     Image.fromarray(contact_sheet(drawn)).save(options.out)
@@ -185,8 +185,8 @@ def _train(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     import torch
 
-    from sam_widget.learn.compare import ABLATIONS, BUDGET, NETWORKS, compare, table
-    from sam_widget.learn.evaluate import samples
+    from sam_widget.learn.ablate import ABLATIONS, BUDGET, NETWORKS, compare, table
+    from sam_widget.learn.evaluate.evaluate import samples
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -250,7 +250,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _average(options: argparse.Namespace) -> None:
-    from sam_widget.learn.keeping import mean_of_weights
+    from sam_widget.learn.checkpoints import mean_of_weights
 
     mean_of_weights(options.weights, options.out)
     print(f"{options.out}: the mean of {len(options.weights)}")
@@ -260,7 +260,7 @@ def _reconstruct(options: argparse.Namespace) -> None:
     from PIL import Image
 
     from sam_widget.image.reading import to_rgb
-    from sam_widget.learn.inpainting import compare, sheet, table
+    from sam_widget.learn.evaluate.inpainting import compare, sheet, table
     from sam_widget.learn.photos import held_out
     from sam_widget.model.mae_zoo import load_mae
 
@@ -273,9 +273,9 @@ def _reconstruct(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from sam_widget.learn import report
-    from sam_widget.learn.evaluate import CAP, REPORTED, Figures, Method, ModelMethod, evaluate, samples
-    from sam_widget.learn.rivals import RIVALS
+    from sam_widget.learn.evaluate import report
+    from sam_widget.learn.evaluate.baselines import RIVALS
+    from sam_widget.learn.evaluate.evaluate import CAP, REPORTED, Figures, Method, ModelMethod, evaluate, samples
     from sam_widget.predictor.predictor import Predictor
 
     wanted = list(RIVALS) if options.rivals is None else options.rivals

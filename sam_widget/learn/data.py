@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from sam_widget.learn.canvas import ALL, Effects
-from sam_widget.learn.scenes import render_scene
-from sam_widget.learn.textures import atlas, photos
+from sam_widget.learn.scenes.canvas import ALL, Effects
+from sam_widget.learn.scenes.scenes import render_scene
+from sam_widget.learn.scenes.textures import atlas, photos
 
 # Images keep at least this share of the square, so that the model meets the padding of wide and of tall photos.
 SMALLEST_ASPECT = 0.6

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
-from sam_widget.learn.scenes import render_scene
+from sam_widget.learn.scenes.scenes import render_scene
 from sam_widget.model.config import TINY, TINY_HYBRID, TINY_PLAIN, TINY_VIT, SamConfig, TinyConfig
 from sam_widget.model.mae_transfer import plain_vit_state
 from sam_widget.model.mae_zoo import load_mae

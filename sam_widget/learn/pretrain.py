@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from sam_widget.errors import ModelError
+from sam_widget.learn.checkpoints import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.data import SceneCache
-from sam_widget.learn.keeping import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.photos import TRAINING
 from sam_widget.learn.train import align_attention
 from sam_widget.model.config import SamConfig

@@ -21,13 +21,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
+from sam_widget.learn.augment import mixed_batches
+from sam_widget.learn.checkpoints import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.curves import draw_curves
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
-from sam_widget.learn.keeping import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.losses import Affinity, promptable_loss
-from sam_widget.learn.mixing import mixed_batches
 from sam_widget.learn.networks import begin_trunk, network, trunk_of
-from sam_widget.learn.prompting import corrections, first_prompts, levels_at, sample_targets
+from sam_widget.learn.simulate_clicks import corrections, first_prompts, levels_at, sample_targets
 from sam_widget.model.config import TinyConfig
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.mask_decoder import Attention

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 
 import sam_widget as sw
 from sam_widget.learn.__main__ import main
-from sam_widget.learn.compare import ABLATIONS, BUDGET
+from sam_widget.learn.ablate import ABLATIONS, BUDGET
 from sam_widget.learn.data import SceneCache, TrainingSet, batches
 from sam_widget.learn.networks import NETWORKS, pretrained_trunk, trunk_of
-from sam_widget.learn.scenes import render_scene
+from sam_widget.learn.scenes.scenes import render_scene
 from sam_widget.learn.train import TrainConfig, Trainer
 from sam_widget.model.config import TINY, TinyConfig
 from sam_widget.model.mae_transfer import plain_vit_state

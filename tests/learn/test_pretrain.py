@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 import sam_widget as sw
 from sam_widget.errors import ModelError
 from sam_widget.learn.__main__ import main
-from sam_widget.learn.inpainting import bilinear, compare, mean_colour, table
+from sam_widget.learn.evaluate.inpainting import bilinear, compare, mean_colour, table
 from sam_widget.learn.photos import TRAINING, held_out
 from sam_widget.learn.pretrain import PretrainConfig, Pretrainer, PretrainingSet, augment
 from sam_widget.model.config import SamConfig

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 import sam_widget as sw
-from sam_widget.learn.evaluate import ModelMethod, Sample, evaluate
-from sam_widget.learn.rivals import Disc
-from sam_widget.learn.scenes import render_scene
+from sam_widget.learn.evaluate.baselines import Disc
+from sam_widget.learn.evaluate.evaluate import ModelMethod, Sample, evaluate
+from sam_widget.learn.scenes.scenes import render_scene
 
 # Training seeds are seed * 1,000,003 + index, with seed 0: far below these.
 UNSEEN = range(500_000_000, 500_000_016)

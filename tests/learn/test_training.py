@@ -14,7 +14,7 @@ from sam_widget.errors import ModelError
 from sam_widget.learn.__main__ import main
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
 from sam_widget.learn.losses import balanced_loss, dice_loss, focal_loss, mask_iou, promptable_loss
-from sam_widget.learn.prompting import corrections, first_prompts, inner_distance, levels_at, sample_targets
+from sam_widget.learn.simulate_clicks import corrections, first_prompts, inner_distance, levels_at, sample_targets
 from sam_widget.learn.train import TrainConfig, Trainer
 from sam_widget.model.config import TINY
 from sam_widget.model.tiny.tiny import tiny

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import sam_widget as sw
-from sam_widget.learn.inpainting import compare
+from sam_widget.learn.evaluate.inpainting import compare
 from sam_widget.learn.photos import held_out
 from sam_widget.model.checkpoint import sha256
 from sam_widget.model.mae import MAE_TINY

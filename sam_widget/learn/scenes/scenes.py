@@ -4,7 +4,7 @@ A scene is a backdrop of stuff (sky, ground, walls) with things in front of it. 
 shading, cast shadows, haze, blur and texture run across or stop inside regions as they do in photos, so that a border
 has to be recognised and not just detected. Everything is a pure function of the seed.
 
-Look at some: `python -m sam_widget.learn.scenes --seed 0 --count 12 sheet.png`.
+Look at some: `python -m sam_widget.learn.scenes.scenes --seed 0 --count 12 sheet.png`.
 """
 
 import argparse
@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam_widget.learn.backdrops import BACKDROPS
-from sam_widget.learn.camera import expose
-from sam_widget.learn.canvas import ALL, MAX_REGIONS, Canvas, Effects, Light, regions
-from sam_widget.learn.materials import kin, material
-from sam_widget.learn.shapes import Pen, pick
-from sam_widget.learn.textures import Rng, coloured, field
-from sam_widget.learn.things import BUILDERS, EXTENT
+from sam_widget.learn.scenes.backdrops import BACKDROPS
+from sam_widget.learn.scenes.camera import expose
+from sam_widget.learn.scenes.canvas import ALL, MAX_REGIONS, Canvas, Effects, Light, regions
+from sam_widget.learn.scenes.materials import kin, material
+from sam_widget.learn.scenes.shapes import Pen, pick
+from sam_widget.learn.scenes.textures import Rng, coloured, field
+from sam_widget.learn.scenes.things import BUILDERS, EXTENT
 
 LEVELS = ("subpart", "part", "whole")
 """The order of `Scene.labels`."""

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam_widget.learn.textures import Mask, Rng
-from sam_widget.learn.textures import field as texture_field
+from sam_widget.learn.scenes.textures import Mask, Rng
+from sam_widget.learn.scenes.textures import field as texture_field
 
 Points = npt.NDArray[np.float64]
 SHIFT = 4

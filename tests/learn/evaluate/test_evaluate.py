@@ -10,8 +10,8 @@ from PIL import Image
 
 import sam_widget as sw
 from sam_widget.learn.__main__ import main
-from sam_widget.learn.evaluate import Answer, ModelMethod, Sample, evaluate, next_click, samples
-from sam_widget.learn.report import calibration, failures, table, write
+from sam_widget.learn.evaluate.evaluate import Answer, ModelMethod, Sample, evaluate, next_click, samples
+from sam_widget.learn.evaluate.report import calibration, failures, table, write
 
 
 class Oracle:

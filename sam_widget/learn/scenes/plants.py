@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sam_widget.learn.shapes import Node, Pen, patches, pick, union
-from sam_widget.learn.textures import Rng
+from sam_widget.learn.scenes.shapes import Node, Pen, patches, pick, union
+from sam_widget.learn.scenes.textures import Rng
 
 
 def tree(rng: Rng, pen: Pen) -> Node:

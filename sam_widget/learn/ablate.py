@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 
 from sam_widget.image.samples import sample
-from sam_widget.learn.canvas import Effects
-from sam_widget.learn.evaluate import REPORTED, ModelMethod, Sample, evaluate
+from sam_widget.learn.evaluate.evaluate import REPORTED, ModelMethod, Sample, evaluate
 from sam_widget.learn.networks import trunk_of
-from sam_widget.learn.scenes import render_scene
+from sam_widget.learn.scenes.canvas import Effects
+from sam_widget.learn.scenes.scenes import render_scene
 from sam_widget.learn.train import TrainConfig, Trainer
 from sam_widget.masks.masks import iou
 from sam_widget.model.image_encoder import resample_positions

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from sam_widget.learn.shapes import Node, Pen, patches, pick, union
-from sam_widget.learn.textures import Rng
+from sam_widget.learn.scenes.shapes import Node, Pen, patches, pick, union
+from sam_widget.learn.scenes.textures import Rng
 
 
 def quadruped(rng: Rng, pen: Pen) -> Node:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam_widget.learn.textures import Float, Rng, coloured
+from sam_widget.learn.scenes.textures import Float, Rng, coloured
 
 
 def expose(rng: Rng, image: Float, scale: float) -> npt.NDArray[np.uint8]:

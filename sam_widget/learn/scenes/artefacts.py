@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from sam_widget.learn.shapes import Node, Pen, pick, union
-from sam_widget.learn.textures import Rng
+from sam_widget.learn.scenes.shapes import Node, Pen, pick, union
+from sam_widget.learn.scenes.textures import Rng
 
 
 def building(rng: Rng, pen: Pen) -> Node:

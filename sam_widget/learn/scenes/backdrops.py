@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam_widget.learn.canvas import Canvas
-from sam_widget.learn.materials import kin, material
-from sam_widget.learn.shapes import SHIFT, Node, jitter, pick
-from sam_widget.learn.textures import Float, Mask, Rng, coloured, field
+from sam_widget.learn.scenes.canvas import Canvas
+from sam_widget.learn.scenes.materials import kin, material
+from sam_widget.learn.scenes.shapes import SHIFT, Node, jitter, pick
+from sam_widget.learn.scenes.textures import Float, Mask, Rng, coloured, field
 
 ALIKE = 0.2
 """Share of backdrop regions whose material is a relative of the one behind, as a lake is like its sky."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from sam_widget.learn.evaluate import CAP, GOALS, REPORTED, Figures
+from sam_widget.learn.evaluate.evaluate import CAP, GOALS, REPORTED, Figures
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 _TRUTH, _ANSWER, _FOREGROUND, _BACKGROUND = (0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0)

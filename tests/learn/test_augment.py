@@ -12,9 +12,9 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from sam_widget.errors import ModelError
-from sam_widget.learn import mixing
+from sam_widget.learn import augment as mixing
+from sam_widget.learn.augment import Draws, crop, look_up, mix, paste, resample, sharpen, whole_things
 from sam_widget.learn.data import Batch, SceneCache
-from sam_widget.learn.mixing import Draws, crop, look_up, mix, paste, resample, sharpen, whole_things
 from sam_widget.learn.train import TrainConfig, Trainer
 
 CPU = torch.device("cpu")

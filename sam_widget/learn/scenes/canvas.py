@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sam_widget.learn.materials import Material, kin, material, paint
-from sam_widget.learn.shapes import Node
-from sam_widget.learn.textures import Float, Mask, Rng, coloured, field
+from sam_widget.learn.scenes.materials import Material, kin, material, paint
+from sam_widget.learn.scenes.shapes import Node
+from sam_widget.learn.scenes.textures import Float, Mask, Rng, coloured, field
 
 MAX_REGIONS = 240
 """Leaf regions a scene may have, so that ids fit a byte."""

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from sam_widget.learn.canvas import ALL, MAX_REGIONS, SMALLEST, Effects, Light, dissolve, relief
-from sam_widget.learn.materials import COLOURS, Material, Print, material, paint
-from sam_widget.learn.scenes import LEVELS, Scene, contact_sheet, render_scene
-from sam_widget.learn.shapes import Pen
-from sam_widget.learn.textures import FAMILIES, field, photos
-from sam_widget.learn.things import BUILDERS, EXTENT
+from sam_widget.learn.scenes.canvas import ALL, MAX_REGIONS, SMALLEST, Effects, Light, dissolve, relief
+from sam_widget.learn.scenes.materials import COLOURS, Material, Print, material, paint
+from sam_widget.learn.scenes.scenes import LEVELS, Scene, contact_sheet, render_scene
+from sam_widget.learn.scenes.shapes import Pen
+from sam_widget.learn.scenes.textures import FAMILIES, field, photos
+from sam_widget.learn.scenes.things import BUILDERS, EXTENT
 
 SEEDS = range(24)
 
@@ -40,7 +40,9 @@ def test_same_seed_same_scene(scenes: list[Scene]) -> None:
 
 
 def test_same_seed_same_scene_in_another_process(scenes: list[Scene]) -> None:
-    code = "from sam_widget.learn.scenes import render_scene as r; s = r(5); print(s.image.sum(), s.labels.sum())"
+    code = (
+        "from sam_widget.learn.scenes.scenes import render_scene as r; s = r(5); print(s.image.sum(), s.labels.sum())"
+    )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert [int(v) for v in told] == [int(scenes[5].image.sum()), int(scenes[5].labels.sum())]
 
@@ -189,7 +191,18 @@ def test_photos_are_pyramids_of_colours() -> None:
 
 def test_contact_sheet_from_the_command_line(tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
-    command = [sys.executable, "-m", "sam_widget.learn.scenes", "--seed", "1", "--count", "3", "--size", "64", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "sam_widget.learn.scenes.scenes",
+        "--seed",
+        "1",
+        "--count",
+        "3",
+        "--size",
+        "64",
+        str(out),
+    ]
     subprocess.run(command, check=True)
     expected = contact_sheet([render_scene(seed, size=64) for seed in (1, 2, 3)])
     assert expected.shape == (128, 512, 3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam_widget.learn.evaluate import Method, Sample, evaluate
-from sam_widget.learn.rivals import RIVALS, Disc, Felzenszwalb, GrabCut, RandomWalker
+from sam_widget.learn.evaluate.baselines import RIVALS, Disc, Felzenszwalb, GrabCut, RandomWalker
+from sam_widget.learn.evaluate.evaluate import Method, Sample, evaluate
 from sam_widget.masks.masks import iou
 
 LEARNED_NOTHING = [GrabCut, Felzenszwalb, RandomWalker]

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sam_widget.learn.artefacts import boat, building, ring, vehicle, vessel, wires
-from sam_widget.learn.creatures import bird, butterfly, fish, person, portrait, quadruped
-from sam_widget.learn.plants import flower, plant, tree, tuft
-from sam_widget.learn.shapes import Node, Pen, jitter, paste, patches, pick, union
-from sam_widget.learn.textures import Rng
-from sam_widget.learn.textures import field as texture_field
+from sam_widget.learn.scenes.artefacts import boat, building, ring, vehicle, vessel, wires
+from sam_widget.learn.scenes.creatures import bird, butterfly, fish, person, portrait, quadruped
+from sam_widget.learn.scenes.plants import flower, plant, tree, tuft
+from sam_widget.learn.scenes.shapes import Node, Pen, jitter, paste, patches, pick, union
+from sam_widget.learn.scenes.textures import Rng
+from sam_widget.learn.scenes.textures import field as texture_field
 
 
 def blob(rng: Rng, pen: Pen) -> Node:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from sam_widget.learn.photos import TRAINING
-from sam_widget.learn.textures import FAMILIES, Float, Rng, coloured, field, photos, seen
+from sam_widget.learn.scenes.textures import FAMILIES, Float, Rng, coloured, field, photos, seen
 
 COLOURS: dict[str, tuple[tuple[int, int, int], ...]] = {
     "sky": (

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from sam_widget.learn.evaluate import Answer, Method
+from sam_widget.learn.evaluate.evaluate import Answer, Method
 
 SIZE = 256
 """Longest side of a photo for the methods that take seconds a prompt at full size."""
