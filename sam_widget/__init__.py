@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from sam_widget.predictor.embeddings import Embedding, EmbeddingCache, EmbeddingStore
     from sam_widget.predictor.predictor import Prediction, Predictor
     from sam_widget.prompts.prompt import Box, BrushStroke, Point, Prompt, Stroke
-    from sam_widget.record.replay import Replay, ReplayRow, replay
-    from sam_widget.session import Candidate, SegmentedObject, Session
+    from sam_widget.session.replay import Replay, ReplayRow, replay
+    from sam_widget.session.session import Candidate, SegmentedObject, Session
     from sam_widget.widget.gallery import Gallery, GalleryRow
     from sam_widget.widget.sam_widget import SamWidget
 
@@ -63,10 +63,10 @@ _HOMES = {
     "sam_widget.model.zoo": ("ModelInfo", "load_model", "models"),
     "sam_widget.predictor.predictor": ("Prediction", "Predictor"),
     "sam_widget.prompts.prompt": ("Box", "BrushStroke", "Point", "Prompt", "Stroke"),
-    "sam_widget.record.replay": ("Replay", "ReplayRow", "replay"),
+    "sam_widget.session.replay": ("Replay", "ReplayRow", "replay"),
     "sam_widget.image.rendering": ("Rendering",),
     "sam_widget.image.samples": ("sample", "samples"),
-    "sam_widget.session": ("Candidate", "SegmentedObject", "Session"),
+    "sam_widget.session.session": ("Candidate", "SegmentedObject", "Session"),
     "sam_widget.widget.gallery": ("Gallery", "GalleryRow"),
     "sam_widget.widget.sam_widget": ("SamWidget",),
 }

@@ -20,8 +20,8 @@ from sam_widget.prompt_files import ObjectPrompt, unused
 if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.predictor import Predictor
-    from sam_widget.record.replay import Replay
-    from sam_widget.session import Session
+    from sam_widget.session.replay import Replay
+    from sam_widget.session.session import Session
 
 # Formats that hold many images; of the others, each image gets a file or a folder of its own.
 TOGETHER = frozenset({"coco", "label_studio", "pandas", "voc", "yolo"})
@@ -120,7 +120,7 @@ def _make(
     progress: bool | None,
 ) -> BatchReport:
     from sam_widget.image.rendering import SourceImage
-    from sam_widget.session import Session, predictor_of
+    from sam_widget.session.session import Session, predictor_of
 
     predictor = predictor_of(model)
     place = {album.images[index]: index for index in wanted}
@@ -178,7 +178,7 @@ def annotated(path: Path, name: str, *, pixels: bool = False) -> AnnotatedImage:
     Raises:
         SessionError: The file is damaged, or its image is wanted and cannot be found.
     """
-    from sam_widget.record.record import Record
+    from sam_widget.session.file.reader import Record
 
     record = Record.read(path)
     return AnnotatedImage(annotations_of(record.objects), record.size, name, record.image().rgb if pixels else None)
@@ -258,10 +258,10 @@ def replay_sessions(
         SessionError: There is no session file.
         ModelError: The model cannot be loaded.
     """
-    from sam_widget.record.format import count_objects
-    from sam_widget.record.record import Record
-    from sam_widget.record.replay import Replay, ReplayRow, replay
-    from sam_widget.session import predictor_of
+    from sam_widget.session.file.format import count_objects
+    from sam_widget.session.file.reader import Record
+    from sam_widget.session.replay import Replay, ReplayRow, replay
+    from sam_widget.session.session import predictor_of
 
     files = {path: name for name, path in find_sessions(sources).items()}
     predictor = predictor_of(model)

@@ -13,7 +13,7 @@ from sam_widget.widget.direct import Reply
 from sam_widget.widget.wire import mask_message
 
 if TYPE_CHECKING:
-    from sam_widget.session import Candidate
+    from sam_widget.session.session import Candidate
 
 log = logging.getLogger(__name__)
 

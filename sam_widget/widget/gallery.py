@@ -18,7 +18,7 @@ from sam_widget.errors import SamWidgetError, SessionError, StoreError
 from sam_widget.image.pyramid import Pyramid
 from sam_widget.image.rendering import SourceImage
 from sam_widget.image.sources import describe
-from sam_widget.record.format import count_objects
+from sam_widget.session.file.format import count_objects
 from sam_widget.sessions import export_sessions
 from sam_widget.widget import protocol
 from sam_widget.widget.ahead import Ahead
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.embeddings import EmbeddingStore
     from sam_widget.predictor.predictor import Predictor
-    from sam_widget.session import Session
+    from sam_widget.session.session import Session
 
 # The image shown and its neighbours, in the order in which they are made ready.
 NEIGHBOURS = (0, 1, -1, 2)
@@ -262,7 +262,7 @@ class Gallery(SamWidget):
             session.close()
 
     def _open_session(self) -> Session:
-        from sam_widget.session import Session  # Imports torch: seconds, once.
+        from sam_widget.session.session import Session  # Imports torch: seconds, once.
 
         source = self._sources.get(self._index) or SourceImage(self._source)
         self._pyramid = Pyramid(source)
@@ -283,7 +283,7 @@ class Gallery(SamWidget):
     def _load_predictor(self) -> Predictor:
         from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
         from sam_widget.predictor.predictor import Predictor
-        from sam_widget.session import predictor_of
+        from sam_widget.session.session import predictor_of
 
         if isinstance(self._model, Predictor):
             return self._model

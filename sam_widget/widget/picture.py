@@ -13,7 +13,7 @@ from sam_widget.image.rendering import USUAL, SourceImage
 from sam_widget.masks.overlay import overlay
 
 if TYPE_CHECKING:  # It imports torch, which a widget must not wait for.
-    from sam_widget.session import Session
+    from sam_widget.session.session import Session
 
 # Longest side of the picture: about the width of a page, and some 100 kB in the notebook.
 LONGEST = 640

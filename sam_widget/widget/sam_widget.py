@@ -24,8 +24,8 @@ from sam_widget.image.pyramid import Pyramid
 from sam_widget.image.rendering import SourceImage
 from sam_widget.image.sources import describe, is_url
 from sam_widget.prompts.geometry import Box
-from sam_widget.record.kept import claim_record, open_record
-from sam_widget.record.record import Record
+from sam_widget.session.file.reader import Record
+from sam_widget.session.file.recorder import claim_record, open_record
 from sam_widget.widget import protocol
 from sam_widget.widget.answers import Answers, origin_of
 from sam_widget.widget.direct import Reply, listener
@@ -38,10 +38,10 @@ from sam_widget.widget.wire import MaskNames, Status, image_data, mask_message, 
 from sam_widget.widget.worker import Worker
 
 if TYPE_CHECKING:
-    from sam_widget.everything import Search
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.predictor import Predictor
-    from sam_widget.session import Session
+    from sam_widget.session.everything import Search
+    from sam_widget.session.session import Session
 
 STATIC = Path(__file__).parent / "static"
 log = logging.getLogger(__name__)
@@ -351,7 +351,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._pyramid = Pyramid(source)
         self._image = image_data(self._pyramid)
         self._say("loading", "Loading the model…")
-        from sam_widget.session import Session  # Imports torch: seconds, once.
+        from sam_widget.session.session import Session  # Imports torch: seconds, once.
 
         session = Session(source, model=self._model, progress=self._downloaded)
         self._resume(session)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from sam_widget.image.rendering import Rendering
     from sam_widget.masks.cleanup import MaskSettings
     from sam_widget.prompts.geometry import Box
-    from sam_widget.session import Candidate, SegmentedObject, Session
-    from sam_widget.tools import Vertices
+    from sam_widget.session.edits import Vertices
+    from sam_widget.session.session import Candidate, SegmentedObject, Session
 
 
 class Scripting:

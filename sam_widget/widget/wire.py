@@ -27,7 +27,7 @@ from sam_widget.widget.protocol import (
 )
 
 if TYPE_CHECKING:  # It imports torch, which a widget must not wait for.
-    from sam_widget.session import Session
+    from sam_widget.session.session import Session
 
 Status = Literal["loading", "embedding", "ready", "predicting", "error"]
 

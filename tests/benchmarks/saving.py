@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.record.kept import Kept
+from sam_widget.session.file.recorder import Kept
 
 EDITS = 120
 

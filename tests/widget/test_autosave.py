@@ -92,7 +92,7 @@ def test_a_widget_opens_a_file_without_the_photo(photo: np.ndarray, tmp_path: Pa
 
 
 HOLD = """import sys
-from sam_widget.record.file import SessionFile
+from sam_widget.session.file.writer import SessionFile
 file = SessionFile.claim(sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()

@@ -388,7 +388,7 @@ def test_a_download_shows_its_progress_and_then_the_model_answers(
             progress(done, 400_000_000)
         return predictor.model
 
-    monkeypatch.setattr("sam_widget.session._named", {})
+    monkeypatch.setattr("sam_widget.session.session._named", {})
     monkeypatch.setattr("sam_widget.predictor.predictor.load_model", load)
     messages: list[str] = []
     say = SamWidget._say

@@ -273,7 +273,7 @@ def test_a_mask_that_the_crop_cuts_off_goes_on_where_the_image_agrees(
     assert session.chosen is not None
     whole = session.chosen.mask
     assert whole[:, 1050:].any()
-    monkeypatch.setattr("sam_widget.answering.AGREES", 2)  # Nothing does.
+    monkeypatch.setattr("sam_widget.session.decoding.AGREES", 2)  # Nothing does.
     alone = sw.Session(photo, model=predictor)
     alone.sharpen((850, 450, 1050, 750), margin=0)
     alone.click(1000, 600)

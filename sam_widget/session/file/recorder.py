@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sam_widget.errors import ModelError, SessionError
-from sam_widget.history import History
 from sam_widget.image.rendering import SourceImage
-from sam_widget.record.documents import Encoder
-from sam_widget.record.file import SessionFile, resolved
-from sam_widget.record.format import Contents
-from sam_widget.record.record import Record, image_blobs, new_meta, without_precision
-from sam_widget.state import SessionState
+from sam_widget.session.file.documents import Encoder
+from sam_widget.session.file.format import Contents
+from sam_widget.session.file.reader import Record, image_blobs, new_meta, without_precision
+from sam_widget.session.file.writer import SessionFile, resolved
+from sam_widget.session.history import History
+from sam_widget.session.state import SessionState
 
 if TYPE_CHECKING:
     from sam_widget.model.hub import Progress
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.predictor import Predictor
-    from sam_widget.state import SegmentedObject
+    from sam_widget.session.state import SegmentedObject
 
 
 class Kept(History, ABC):
@@ -146,7 +146,7 @@ class Kept(History, ABC):
         Raises:
             SessionError: The image is too large to be written into the code.
         """
-        from sam_widget.record.code import to_code
+        from sam_widget.session.to_code import to_code
 
         return to_code(self, image=image, model=model)  # type: ignore[arg-type]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from sam_widget.errors import SessionError
-from sam_widget.record.file import SessionFile
-from sam_widget.record.format import VERSION, Blob, Contents, Document, read, to_json
+from sam_widget.session.file.format import VERSION, Blob, Contents, Document, read, to_json
+from sam_widget.session.file.writer import SessionFile
 
 
 def contents(edits: int = 5) -> Contents:
@@ -99,7 +99,7 @@ def test_the_newer_of_two_in_one_process_goes_on_and_the_older_says_so(tmp_path:
 
 
 HOLD = """import sys
-from sam_widget.record.file import SessionFile
+from sam_widget.session.file.writer import SessionFile
 file = SessionFile.claim(sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()

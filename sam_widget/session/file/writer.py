@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 from filelock import FileLock, Timeout
 
 from sam_widget.errors import SessionError
-from sam_widget.record.format import (
+from sam_widget.session.file.format import (
     Blob,
     Contents,
     Document,

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sam_widget import shaping
 from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks import windows as crops
 from sam_widget.masks.masks import Mask, StoredMask, iou
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.state import Candidate, SessionState
+from sam_widget.session import candidates as shaping
+from sam_widget.session.state import Candidate, SessionState
 
 if TYPE_CHECKING:
     from sam_widget.predictor.embeddings import Embedding

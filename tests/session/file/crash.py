@@ -26,14 +26,14 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget.history import History
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.masks import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.record.kept import Kept
-from sam_widget.record.record import Record
-from sam_widget.state import Candidate, SegmentedObject, SessionState
+from sam_widget.session.file.reader import Record
+from sam_widget.session.file.recorder import Kept
+from sam_widget.session.history import History
+from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 
 # Edits in a file, before the next one is begun.
 LONG = 20

@@ -9,7 +9,7 @@ import pytest
 
 import sam_widget as sw
 from sam_widget.predictor.upsampling import Upscaling
-from sam_widget.session import SessionState
+from sam_widget.session.session import SessionState
 
 
 @pytest.fixture

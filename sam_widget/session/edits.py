@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget import shaping
 from sam_widget.errors import SessionError
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.state import Candidate, SegmentedObject, SessionState
+from sam_widget.session import candidates as shaping
+from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 
 Vertices = Sequence[Sequence[float]] | np.ndarray
 

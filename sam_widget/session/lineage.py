@@ -9,7 +9,7 @@ from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.state import Candidate, SegmentedObject, SessionState
+from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 
 
 @dataclass(frozen=True)

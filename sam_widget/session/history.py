@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from sam_widget.errors import SessionError
-from sam_widget.state import SessionState
+from sam_widget.session.state import SessionState
 
 
 class History:

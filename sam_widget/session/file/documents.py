@@ -33,8 +33,8 @@ from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.masks.masks import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.record.format import Blob, Contents, Document, to_json
-from sam_widget.state import Candidate, SegmentedObject, SessionState
+from sam_widget.session.file.format import Blob, Contents, Document, to_json
+from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 
 MadeBy = weakref.WeakKeyDictionary[StoredMask, str]
 

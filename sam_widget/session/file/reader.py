@@ -19,10 +19,10 @@ from PIL import Image
 from sam_widget.errors import ImageError, SessionError
 from sam_widget.image.provenance import Reference
 from sam_widget.image.rendering import SourceImage
-from sam_widget.record.documents import Decoder, Encoder
-from sam_widget.record.file import SessionFile, resolved
-from sam_widget.record.format import Blob, Contents, damaged, read
-from sam_widget.state import SegmentedObject, SessionState
+from sam_widget.session.file.documents import Decoder, Encoder
+from sam_widget.session.file.format import Blob, Contents, damaged, read
+from sam_widget.session.file.writer import SessionFile, resolved
+from sam_widget.session.state import SegmentedObject, SessionState
 
 
 class Record:

@@ -14,7 +14,7 @@ from sam_widget.masks.masks import StoredMask, box_from_mask, stability_score
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.prompts.strokes import Layer, paint
-from sam_widget.state import Candidate, SegmentedObject
+from sam_widget.session.state import Candidate, SegmentedObject
 
 if TYPE_CHECKING:
     from sam_widget.predictor.predictor import Prediction, Predictor

@@ -18,16 +18,16 @@ from sam_widget.masks.masks import iou
 from sam_widget.masks.palette import object_color, rgb
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.record.origin import Origin, origin_of, origin_of_chosen
-from sam_widget.record.record import Record, without_precision
-from sam_widget.state import SegmentedObject, SessionState
+from sam_widget.session.file.reader import Record, without_precision
+from sam_widget.session.lineage import Origin, origin_of, origin_of_chosen
+from sam_widget.session.state import SegmentedObject, SessionState
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.predictor import Predictor
-    from sam_widget.session import Session
+    from sam_widget.session.session import Session
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +185,7 @@ def replay(
         ImageError: An image cannot be read.
         ModelError: The model cannot be loaded.
     """
-    from sam_widget.session import Session
+    from sam_widget.session.session import Session
 
     past = _Past.of(source)
     if not past.items:

@@ -12,13 +12,13 @@ import numpy as np
 
 from sam_widget.automatic.automatic import EverythingStep, MaskRecord, iter_everything
 from sam_widget.errors import SessionError
-from sam_widget.history import History
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.masks import StoredMask, iou
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.geometry import Box, Point
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.state import SegmentedObject
+from sam_widget.session.history import History
+from sam_widget.session.state import SegmentedObject
 
 # A mask that agrees with an accepted object as much as this shows the same thing.
 SAME = 0.7

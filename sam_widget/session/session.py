@@ -15,10 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget.answering import Answer, Answering
 from sam_widget.errors import PromptError, SessionError
-from sam_widget.everything import EverythingMode
-from sam_widget.history import History
 from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks import windows as crops
 from sam_widget.masks.annotations import annotations_of
@@ -28,9 +25,12 @@ from sam_widget.predictor.embeddings import Embedding
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.record.kept import Kept
-from sam_widget.state import Candidate, SegmentedObject, SessionState
-from sam_widget.tools import Tools
+from sam_widget.session.decoding import Answer, Answering
+from sam_widget.session.edits import Tools
+from sam_widget.session.everything import EverythingMode
+from sam_widget.session.file.recorder import Kept
+from sam_widget.session.history import History
+from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 
 __all__ = ["Candidate", "SegmentedObject", "Session", "SessionState"]
 

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.record.format import Document, read, to_json, write_new
-from sam_widget.state import SessionState
+from sam_widget.session.file.format import Document, read, to_json, write_new
+from sam_widget.session.state import SessionState
 
 Make = Callable[..., sw.Session]
 
@@ -155,7 +155,7 @@ def test_a_notebook_that_is_run_again_goes_on(make: Make, tmp_path: Path) -> Non
 
 
 HOLD = """import sys
-from sam_widget.record.record import Record
+from sam_widget.session.file.reader import Record
 record = Record.claim(sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()

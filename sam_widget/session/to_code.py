@@ -17,12 +17,12 @@ from sam_widget.image.samples import sample, samples
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.record.origin import Origin, origin_of, origin_of_chosen
-from sam_widget.record.record import image_blobs, without_precision
-from sam_widget.state import SegmentedObject
+from sam_widget.session.file.reader import image_blobs, without_precision
+from sam_widget.session.lineage import Origin, origin_of, origin_of_chosen
+from sam_widget.session.state import SegmentedObject
 
 if TYPE_CHECKING:
-    from sam_widget.session import Session
+    from sam_widget.session.session import Session
 
 # An image without a file or an address is written into the code, up to this many characters.
 LONGEST_IMAGE = 8_000_000
