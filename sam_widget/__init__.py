@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sam_widget import export
     from sam_widget.automatic.automatic import EverythingStep, MaskRecord, iter_everything, segment_everything
-    from sam_widget.batch import BatchReport, embed_folder
     from sam_widget.errors import (
         FormatError,
         ImageError,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         StoreError,
     )
     from sam_widget.export.registry import load_dataset, load_masks
+    from sam_widget.folders.batch import BatchReport, embed_folder
     from sam_widget.image.reading import to_rgb
     from sam_widget.image.rendering import Rendering
     from sam_widget.image.samples import sample, samples
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "sam_widget.batch": ("BatchReport", "embed_folder"),
+    "sam_widget.folders.batch": ("BatchReport", "embed_folder"),
     "sam_widget.predictor.embeddings": ("Embedding", "EmbeddingCache", "EmbeddingStore"),
     "sam_widget.masks.cleanup": ("MaskSettings",),
     "sam_widget.masks.annotations": ("AnnotatedImage", "Annotation"),

@@ -116,7 +116,7 @@ def _add_embed(commands: Any) -> None:
 
 
 def _embed(images: list[str], *, store: str | None, max_size: int, quiet: bool, **options: Any) -> int:
-    from sam_widget.batch import embed_folder
+    from sam_widget.folders.batch import embed_folder
     from sam_widget.predictor.embeddings import EmbeddingStore
 
     kept = EmbeddingStore(store, max_bytes=max_size)
@@ -185,9 +185,9 @@ def _segment(
     **options: Any,
 ) -> int:
     from sam_widget.errors import PromptError
-    from sam_widget.prompt_files import ObjectPrompt, read_prompts
+    from sam_widget.folders.prompt_files import ObjectPrompt, read_prompts
+    from sam_widget.folders.sessions import segment_folder
     from sam_widget.prompts.prompt import Prompt
-    from sam_widget.sessions import segment_folder
 
     wanted = read_prompts(prompts) if prompts else []
     if point or box:
@@ -233,7 +233,7 @@ def _add_everything(commands: Any) -> None:
 
 
 def _everything(images: list[str], *, quiet: bool, **options: Any) -> int:
-    from sam_widget.sessions import everything_folder
+    from sam_widget.folders.sessions import everything_folder
 
     given = {name: value for name, value in options.items() if value is not None}
     return tell(everything_folder(images, progress=bar(quiet=quiet), **given), quiet=quiet)
@@ -269,7 +269,7 @@ def _add_export(commands: Any) -> None:
 
 
 def _export(sessions: list[str], *, out: str, format: str | None, quiet: bool) -> int:  # noqa: A002
-    from sam_widget.sessions import export_sessions
+    from sam_widget.folders.sessions import export_sessions
 
     return tell(export_sessions(sessions, out, format=format), quiet=quiet)
 
@@ -301,7 +301,7 @@ def _add_replay(commands: Any) -> None:
 
 def _replay(sessions: list[str], *, model: str, figure: str | None, quiet: bool) -> int:
     from sam_widget.errors import StoreError
-    from sam_widget.sessions import replay_sessions
+    from sam_widget.folders.sessions import replay_sessions
 
     found, report = replay_sessions(sessions, model=model, progress=bar(quiet=quiet))
     if found.rows:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sam_widget.batch import BatchReport
+    from sam_widget.folders.batch import BatchReport
 
 
 class Plain(argparse.RawDescriptionHelpFormatter):

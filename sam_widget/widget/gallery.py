@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from sam_widget.album import Album
 from sam_widget.errors import SamWidgetError, SessionError, StoreError
+from sam_widget.folders.image_folder import Album
+from sam_widget.folders.sessions import export_sessions
 from sam_widget.image.pyramid import Pyramid
 from sam_widget.image.rendering import SourceImage
 from sam_widget.image.sources import describe
 from sam_widget.session.file.format import count_objects
-from sam_widget.sessions import export_sessions
 from sam_widget.widget import protocol
 from sam_widget.widget.ahead import Ahead
 from sam_widget.widget.sam_widget import Open, SamWidget, decode_ms
 from sam_widget.widget.wire import image_data
 
 if TYPE_CHECKING:
-    from sam_widget.batch import BatchReport
+    from sam_widget.folders.batch import BatchReport
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.embeddings import EmbeddingStore
     from sam_widget.predictor.predictor import Predictor

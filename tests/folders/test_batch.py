@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.batch import run
+from sam_widget.folders.batch import run
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sam_widget as sw
-from sam_widget.prompt_files import ObjectPrompt, read_prompts, unused
+from sam_widget.folders.prompt_files import ObjectPrompt, read_prompts, unused
 
 
 def said(prompts: list[ObjectPrompt]) -> list[tuple[object, ...]]:

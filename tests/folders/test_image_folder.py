@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import sam_widget as sw
-from sam_widget.album import NOTES, Album
+from sam_widget.folders.image_folder import NOTES, Album
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from sam_widget.album import SESSION_SUFFIX, Album
-from sam_widget.batch import BatchReport, Failure, run
 from sam_widget.errors import PromptError, SamWidgetError, SessionError
+from sam_widget.folders.batch import BatchReport, Failure, run
+from sam_widget.folders.image_folder import SESSION_SUFFIX, Album
+from sam_widget.folders.prompt_files import ObjectPrompt, unused
 from sam_widget.masks.annotations import AnnotatedImage, annotations_of
-from sam_widget.prompt_files import ObjectPrompt, unused
 
 if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
     from sam_widget.model.sam import Sam
