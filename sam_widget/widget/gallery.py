@@ -21,9 +21,9 @@ from sam_widget.image.rendering import SourceImage
 from sam_widget.image.sources import describe
 from sam_widget.session.file.format import count_objects
 from sam_widget.widget import protocol
-from sam_widget.widget.ahead import Ahead
+from sam_widget.widget.prefetch import Ahead
 from sam_widget.widget.sam_widget import Open, SamWidget, decode_ms
-from sam_widget.widget.wire import image_data
+from sam_widget.widget.state import image_data
 
 if TYPE_CHECKING:
     from sam_widget.folders.batch import BatchReport

@@ -27,14 +27,14 @@ from sam_widget.prompts.geometry import Box
 from sam_widget.session.file.reader import Record
 from sam_widget.session.file.recorder import claim_record, open_record
 from sam_widget.widget import protocol
-from sam_widget.widget.answers import Answers, origin_of
+from sam_widget.widget.conversions import prompt_from, vertices_from
+from sam_widget.widget.delegates import Scripting
 from sam_widget.widget.direct import Reply, listener
-from sam_widget.widget.download import packed
-from sam_widget.widget.picture import nobody_is_there, picture_of
-from sam_widget.widget.prompt_wire import prompt_from, vertices_from
-from sam_widget.widget.scripting import Scripting
-from sam_widget.widget.sharing import one_core_left
-from sam_widget.widget.wire import MaskNames, Status, image_data, mask_message, rendering_from, saved_view, state_of
+from sam_widget.widget.downloads import packed
+from sam_widget.widget.replies import Answers, origin_of
+from sam_widget.widget.state import MaskNames, Status, image_data, mask_message, rendering_from, saved_view, state_of
+from sam_widget.widget.static_picture import nobody_is_there, picture_of
+from sam_widget.widget.threads import one_core_left
 from sam_widget.widget.worker import Worker
 
 if TYPE_CHECKING:

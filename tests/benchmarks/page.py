@@ -29,7 +29,7 @@ w"""
 # As the widget asks the model, in a thread of its own; in milliseconds.
 DECODE = """
 import statistics, threading, time
-from sam_widget.widget.sharing import one_core_left
+from sam_widget.widget.threads import one_core_left
 times = []
 def ask():
     with one_core_left():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sam_widget.widget.sam_widget import SamWidget
-from sam_widget.widget.sharing import one_core_left
+from sam_widget.widget.threads import one_core_left
 from tests.widget.test_sam_widget import View, prompt
 
 

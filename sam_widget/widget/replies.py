@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sam_widget.errors import SamWidgetError
 from sam_widget.widget import protocol
 from sam_widget.widget.direct import Reply
-from sam_widget.widget.wire import mask_message
+from sam_widget.widget.state import mask_message
 
 if TYPE_CHECKING:
     from sam_widget.session.session import Candidate
