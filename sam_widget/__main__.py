@@ -2,6 +2,6 @@
 
 import sys
 
-from sam_widget.cli import main
+from sam_widget.cli.cli import main
 
 sys.exit(main())

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sam_widget import __version__
-from sam_widget.errors import SamWidgetError
-from sam_widget.terminal import (
+from sam_widget.cli.terminal import (
     Plain,
     add_command,
     add_images,
@@ -28,6 +27,7 @@ from sam_widget.terminal import (
     size,
     tell,
 )
+from sam_widget.errors import SamWidgetError
 
 _ABOUT = """\
 Segment Anything from the command line.

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.cli import main
+from sam_widget.cli.cli import main
 
 COMMANDS = ("embed", "segment", "everything", "export", "models")
 
@@ -49,8 +49,8 @@ def test_help_reads_well(command: tuple[str, ...], capsys: pytest.CaptureFixture
 
 def test_help_does_not_wait_for_torch() -> None:
     code = (
-        "import sys, sam_widget.cli\n"
-        "try: sam_widget.cli.main(['embed', '--help'])\n"
+        "import sys, sam_widget.cli.cli\n"
+        "try: sam_widget.cli.cli.main(['embed', '--help'])\n"
         "except SystemExit: print(*(name in sys.modules for name in ('torch', 'numpy', 'PIL', 'anywidget')))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
