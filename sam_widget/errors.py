@@ -4,6 +4,9 @@ Each message says what was given, what was expected, and what to do next. Catch 
 each subclass is also the built-in exception a caller would expect (`ValueError`, `OSError`, ...).
 """
 
+import importlib
+from types import ModuleType
+
 
 class SamWidgetError(Exception):
     """Base class of every error raised on purpose by sam_widget."""
@@ -35,3 +38,24 @@ class FormatError(SamWidgetError, ValueError):
 
 class ProtocolError(SamWidgetError, ValueError):
     """A message from a view is unknown or malformed."""
+
+
+class MaskError(SamWidgetError, ValueError):
+    """An array is not a mask, or an encoded mask does not fit its size."""
+
+
+class MissingExtraError(SamWidgetError, ImportError):
+    """A library that an optional feature needs is not installed."""
+
+
+def import_extra(module: str, extra: str) -> ModuleType:
+    """Import what an optional feature needs.
+
+    Raises:
+        MissingExtraError: it is not installed; says which extra brings it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        msg = f'this needs {module.partition(".")[0]}, which is not installed: pip install "sam-widget[{extra}]".'
+        raise MissingExtraError(msg) from error

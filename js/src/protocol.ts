@@ -38,7 +38,7 @@ export interface SettingsData {
   smoothing: number;
 }
 
-/** How the image's values become colours; null is the usual, and so are no channels. See `sam_widget.image.rendering`. */
+/** How the image's values become colours; null is the usual, and so are no channels. See `image.rendering`. */
 export interface RenderingData {
   channels: number[];
   black: number | null;
@@ -260,7 +260,7 @@ export interface Answer {
   revision: number;
 }
 
-/** One mask of a `Masks` message; its buffer holds packed row runs, as `sam_widget.masks.wire_codec` describes them. */
+/** One mask of a `Masks` message; its buffer holds packed row runs, as `masks.wire_codec` describes them. */
 export interface MaskData {
   id: string;
   width: number;

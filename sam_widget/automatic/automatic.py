@@ -21,7 +21,9 @@ from sam_widget.automatic.proposals import CropProposals, Frame, Proposal
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import to_rgb
 from sam_widget.masks.cleanup import without_small_regions
-from sam_widget.masks.masks import Mask, StoredMask, nms, polygons_from_mask, rle_from_mask
+from sam_widget.masks.codecs import polygons_from_mask, rle_from_mask
+from sam_widget.masks.measures import nms
+from sam_widget.masks.runs import Mask, StoredMask
 from sam_widget.model.sam import Sam
 from sam_widget.predictor.predictor import Predictor
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam_widget.masks.masks import StoredMask, runs_from_mask
+from sam_widget.masks.runs import StoredMask, runs_from_mask
 from sam_widget.predictor.predictor import Embedding, Predictor
 
 # Where the image is cut, a mask that comes nearer to the cut than this, in pixels, is probably cut, too.

@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sam_widget.errors import FormatError
+from sam_widget.errors import FormatError, MaskError, import_extra
 from sam_widget.export.rings import one_ring, parts_from_mask
 from sam_widget.export.shared import checked_size, class_names, images_of, named, read_json, write_json
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.masks import Mask, MaskError, StoredMask, import_extra, mask_from_rle, rle_from_mask
+from sam_widget.masks.codecs import mask_from_rle, rle_from_mask
+from sam_widget.masks.runs import Mask, StoredMask
 
 
 def to_coco(

@@ -18,7 +18,8 @@ from sam_widget.errors import FormatError
 from sam_widget.export.rings import one_ring, parts_from_mask
 from sam_widget.export.shared import checked_size, images_of, named, read_json, write_json
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.masks import Mask, StoredMask, mask_from_polygons
+from sam_widget.masks.codecs import mask_from_polygons
+from sam_widget.masks.runs import Mask, StoredMask
 
 # Bits that the length of a run or of a stretch of single words may have; each says with two bits which it is.
 _COUNT_BITS = (3, 4, 8, 16)

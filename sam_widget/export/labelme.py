@@ -19,7 +19,8 @@ from sam_widget.errors import FormatError
 from sam_widget.export.rings import parts_from_mask, straightened
 from sam_widget.export.shared import checked_size, image_of, mask_png, png_bytes, read_json, write_json
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.masks import Mask, StoredMask, mask_from_polygons
+from sam_widget.masks.codecs import mask_from_polygons
+from sam_widget.masks.runs import Mask, StoredMask
 
 
 def to_labelme(

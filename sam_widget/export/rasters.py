@@ -27,7 +27,7 @@ from sam_widget.export.shared import (
     write_bytes,
 )
 from sam_widget.masks.annotations import AnnotatedImage, Annotation, annotations_of
-from sam_widget.masks.masks import Mask, StoredMask
+from sam_widget.masks.runs import Mask, StoredMask
 
 By = Literal["object", "class"]
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_widget.masks.masks import Mask, import_extra, polygons_from_mask
+from sam_widget.errors import import_extra
+from sam_widget.masks.codecs import polygons_from_mask
+from sam_widget.masks.runs import Mask
 
 Ring = NDArray[np.float64]
 

@@ -14,10 +14,10 @@ import numpy as np
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from sam_widget.atomic import write_whole
 from sam_widget.errors import FormatError
-from sam_widget.image.files import write_whole
 from sam_widget.masks.annotations import AnnotatedImage, annotations_of
-from sam_widget.masks.masks import Mask
+from sam_widget.masks.runs import Mask
 
 # What a file may claim to be: a few bytes of JSON must not make gigabytes of mask.
 MAX_PIXELS = 2**30

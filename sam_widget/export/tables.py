@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget.errors import FormatError
+from sam_widget.errors import FormatError, import_extra
 from sam_widget.export.shared import checked_size, image_of, images_of, named, read_bytes, write_bytes
 from sam_widget.masks.annotations import AnnotatedImage, Annotation, annotations_of
-from sam_widget.masks.masks import StoredMask, import_extra, mask_from_rle, rle_from_mask
+from sam_widget.masks.codecs import mask_from_rle, rle_from_mask
+from sam_widget.masks.runs import StoredMask
 
 
 def to_supervision(source: Any) -> Any:

@@ -11,12 +11,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from sam_widget.errors import FormatError
+from sam_widget.errors import FormatError, MaskError, import_extra
 from sam_widget.export.rings import Ring, parts_from_mask
 from sam_widget.export.shared import checked_size, image_of, png_bytes, read_json, write_bytes, write_json
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.masks import MaskError, StoredMask, import_extra, mask_from_polygons
+from sam_widget.masks.codecs import mask_from_polygons
 from sam_widget.masks.palette import object_color
+from sam_widget.masks.runs import StoredMask
 
 # ------------------------------------------------------------------------------------------------ GeoJSON
 

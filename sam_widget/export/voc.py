@@ -20,7 +20,7 @@ from sam_widget.errors import FormatError
 from sam_widget.export.rasters import voc_palette
 from sam_widget.export.shared import class_names, images_of, open_png, png_bytes, read_bytes, stems, write_bytes
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.masks import StoredMask
+from sam_widget.masks.runs import StoredMask
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget.errors import FormatError
+from sam_widget.errors import FormatError, import_extra
 from sam_widget.export.rings import one_ring, pixel_rings
 from sam_widget.export.shared import (
     checked_size,
@@ -26,7 +26,7 @@ from sam_widget.export.shared import (
     write_bytes,
 )
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.masks import Mask, StoredMask, import_extra
+from sam_widget.masks.runs import Mask, StoredMask
 
 # Where in a pixel its point lies, so that rounding (supervision) and cutting off (Ultralytics) both find the pixel.
 INSIDE = 0.25

@@ -2,8 +2,8 @@ from .batch import BatchReport, Failure, embed_folder
 from .image_folder import SESSION_SUFFIX
 
 __all__ = [
+    "SESSION_SUFFIX",
     "BatchReport",
     "Failure",
-    "SESSION_SUFFIX",
     "embed_folder",
 ]

@@ -10,8 +10,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from sam_widget.atomic import write_whole
 from sam_widget.errors import ImageError, SessionError, StoreError
-from sam_widget.image.files import find_images, write_whole
+from sam_widget.image.files import find_images
 
 SESSION_SUFFIX = ".sam"
 # Remembers what is done; everything else is in the sessions.

@@ -1,9 +1,9 @@
 """Any image a user has, as RGB, as numbers, as tiles.
 
-`reading` turns a path, URL, bytes, array or tensor into pixels, `sources` opens what it was given, `blocks` reads arrays
-that are not in memory, `rendering` maps channels and value ranges to RGB, `pyramid` cuts large images into tiles,
-`provenance` records where an image came from, `files` lists the photos of a folder, and `samples` holds the bundled
-ones. Nothing here runs a model or knows about masks.
+`reading` turns a path, URL, bytes, array or tensor into pixels, `sources` opens what it was given, `blocks` reads
+arrays that are not in memory, `rendering` maps channels and value ranges to RGB, `pyramid` cuts large images into
+tiles, `provenance` records where an image came from, `files` lists the photos of a folder, and `samples` holds the
+bundled ones. Nothing here runs a model or knows about masks.
 """
 
 import lazy_loader

@@ -6,9 +6,9 @@ from .samples import sample
 __all__ = [
     "MAX_PIXELS",
     "RGB",
+    "USUAL",
     "Rendering",
     "SourceImage",
-    "USUAL",
     "find_images",
     "image_hash",
     "read_values",

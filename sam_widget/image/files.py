@@ -1,11 +1,9 @@
-"""Files and folders: finding the photos in a folder, and writing a file that is there whole or not at all."""
+"""Finding the photos in a folder."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,9 +11,6 @@ from sam_widget.errors import ImageError
 
 # What is looked for in a folder. A file that is named outright is taken whatever its name.
 IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-
-# In the names of files that are being written; one that stays behind is from a process that was killed.
-UNFINISHED = ".unfinished"
 
 
 def find_images(sources: str | Path | Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
@@ -46,23 +41,6 @@ def find_images(sources: str | Path | Iterable[str | Path], *, recursive: bool =
             "photos, or name the files"
         )
     return list(found)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file, in place of an older one, so that whoever looks finds it whole or not at all, whatever happens.
-
-    Raises:
-        OSError: It cannot be written; nothing has changed.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{uuid.uuid4().hex}{UNFINISHED}")
-    try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
-    except BaseException:  # Ctrl+C, too
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise
 
 
 def _in_folder(folder: Path, *, recursive: bool) -> list[Path]:

@@ -1,6 +1,6 @@
 """The photos that come with the package, so that every example runs without a file or a network.
 
-Where they are from and under which licence is in `LICENSES.md` beside them.
+Their sources and licences are in `photos/LICENSES.md`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 from sam_widget.errors import ImageError
 from sam_widget.image.reading import RGB, to_rgb
 
+PHOTOS = Path(__file__).resolve().parents[1] / "photos"
 _FILES = {"cat": "chelsea.png", "coffee": "coffee.png", "astronaut": "astronaut.png", "rocket": "rocket.jpg"}
 
 
@@ -27,4 +28,4 @@ def sample(name: str = "cat") -> RGB:
     if name not in _FILES:
         msg = f"no sample photo named {name!r}; there are {', '.join(map(repr, _FILES))}."
         raise ImageError(msg)
-    return to_rgb(Path(__file__).with_name(_FILES[name]))
+    return to_rgb(PHOTOS / _FILES[name])

@@ -25,7 +25,7 @@ from sam_widget.learn.networks import trunk_of
 from sam_widget.learn.scenes.canvas import Effects
 from sam_widget.learn.scenes.scenes import render_scene
 from sam_widget.learn.train import TrainConfig, Trainer
-from sam_widget.masks.masks import iou
+from sam_widget.masks.measures import iou
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.sam import Sam
 from sam_widget.predictor.predictor import Predictor

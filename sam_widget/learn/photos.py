@@ -1,6 +1,6 @@
 """Which photos does training see? Those that come with scikit-image, scikit-learn and matplotlib.
 
-All are free to use; labels they have none. The package's own sample photos (`sam_widget.image.samples`) come from the same
+All are free to use; labels they have none. The package's own sample photos (`image.samples`) come from the same
 sources and are held out: they show what a model makes of photos it has never seen.
 """
 

@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sam_widget.masks.masks import Mask, MaskError, StoredMask, box_from_mask, mask_from_rle
+from sam_widget.errors import MaskError
+from sam_widget.masks.codecs import mask_from_rle
+from sam_widget.masks.measures import box_from_mask
+from sam_widget.masks.runs import Mask, StoredMask
 from sam_widget.prompts.prompt import Box, Prompt
 
 _EXPECTED = (

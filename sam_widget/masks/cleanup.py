@@ -10,7 +10,7 @@ import numpy as np
 
 from sam_widget.errors import PromptError
 from sam_widget.masks.components import areas, between, regions, united
-from sam_widget.masks.masks import Mask, StoredMask
+from sam_widget.masks.runs import Mask, StoredMask
 from sam_widget.masks.windows import placed, within
 from sam_widget.prompts.geometry import Box, finite
 

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from sam_widget.image.reading import RGB
-from sam_widget.masks.masks import Mask
 from sam_widget.masks.palette import BACKGROUND, CANDIDATE, object_color, rgb
+from sam_widget.masks.runs import Mask
 from sam_widget.prompts.prompt import Prompt
 
 # How much of a mask's colour its inside and its outline have.

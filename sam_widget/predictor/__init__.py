@@ -1,7 +1,7 @@
 """Embed an image once, decode prompts often.
 
-`predictor` runs a model: `embed` an image, `predict` masks for a prompt; `embeddings` keeps embeddings in memory and on
-disk; `upsampling` turns low-resolution logits into masks at image size without building them pixel by pixel;
+`predictor` runs a model: `embed` an image, `predict` masks for a prompt; `embeddings` keeps embeddings in memory and
+on disk; `upsampling` turns low-resolution logits into masks at image size without building them pixel by pixel;
 `prompt_parts` turns a prompt into the tensors a model takes. Nothing here knows sessions or views.
 """
 

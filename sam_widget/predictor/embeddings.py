@@ -23,8 +23,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from sam_widget.atomic import UNFINISHED, write_whole
 from sam_widget.errors import ModelError, StoreError
-from sam_widget.image.files import UNFINISHED, write_whole
 
 FORMAT = "sam_widget.embedding.2"
 GIGABYTE = 10**9

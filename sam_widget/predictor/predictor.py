@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from sam_widget.errors import ModelError, PromptError
 from sam_widget.image.reading import image_hash, to_rgb
-from sam_widget.masks.masks import StoredMask
+from sam_widget.masks.runs import StoredMask
 from sam_widget.model.config import SamConfig
 from sam_widget.model.fast.compiled import CompiledDecoder
 from sam_widget.model.hub import Progress

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sam_widget.masks.masks import Mask, StoredMask, set_bits
+from sam_widget.masks.runs import Mask, StoredMask, set_bits
 
 # Pixels of one side that are made in one product of matrices; more would be made of more logits, mostly of none.
 _BLOCK = 32

@@ -3,9 +3,9 @@ from .prompt import Prompt
 
 __all__ = [
     "BACKGROUND",
+    "FOREGROUND",
     "Box",
     "BrushStroke",
-    "FOREGROUND",
     "Point",
     "Prompt",
     "Stroke",

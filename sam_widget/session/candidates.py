@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sam_widget.masks import windows as crops
+from sam_widget.masks import windows
 from sam_widget.masks.cleanup import MaskSettings, clean
-from sam_widget.masks.masks import StoredMask, box_from_mask, stability_score
+from sam_widget.masks.measures import box_from_mask, stability_score
+from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.prompts.strokes import Layer, paint
@@ -38,14 +39,14 @@ class Place:
         """Return the mask of the image that the crop's mask becomes."""
         around, crop = self.outside, self.crop
         if around is None or not around.area:
-            return crops.placed(mask, crop, self.size)
+            return windows.placed(mask, crop, self.size)
         # No more than what holds both: the image may be very large.
         x, y, width, height = around.bounds
         both = Box(min(x, crop.x0), min(y, crop.y0), max(x + width, crop.x1), max(y + height, crop.y1))
-        whole = crops.within(around, both)
+        whole = windows.within(around, both)
         left, top = int(crop.x0 - both.x0), int(crop.y0 - both.y0)
         whole[top : top + mask.shape[0], left : left + mask.shape[1]] = mask.array
-        return crops.placed(StoredMask(np.ascontiguousarray(whole)), both, self.size)
+        return windows.placed(StoredMask(np.ascontiguousarray(whole)), both, self.size)
 
 
 def candidate_of(
@@ -89,7 +90,7 @@ def reshaped(
     source, stability = candidate.base, candidate.stability
     if candidate.logits is not None and settings.threshold != before.threshold:
         crop = candidate.crop
-        size = source.shape if crop is None else crops.shape(crop)
+        size = source.shape if crop is None else windows.shape(crop)
         cut = predictor.cut_one(candidate.logits, size, threshold=settings.threshold)
         if crop is None:
             source = cut
@@ -117,7 +118,7 @@ def as_mask_prompt(candidate: Candidate, predictor: Predictor, settings: MaskSet
         logits, crop = None, None
     if logits is not None and candidate.stored is candidate.base and not settings.threshold:
         return logits, crop
-    drawn = predictor.mask_prompt(candidate.mask if crop is None else candidate.mask[crops.part(crop)])
+    drawn = predictor.mask_prompt(candidate.mask if crop is None else candidate.mask[windows.part(crop)])
     if logits is None:
         return drawn, crop
     agree = (logits > predictor.config.mask_threshold) == (drawn > 0)

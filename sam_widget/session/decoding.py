@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sam_widget.image.rendering import Rendering, SourceImage
-from sam_widget.masks import windows as crops
-from sam_widget.masks.masks import Mask, StoredMask, iou
+from sam_widget.masks import windows
+from sam_widget.masks.measures import iou
+from sam_widget.masks.runs import Mask, StoredMask
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import candidates as shaping
+from sam_widget.session import crops
 from sam_widget.session.state import Candidate, SessionState
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Answering:
         with self._lock:
             known = self._crops.get(key)
         if known is None:
-            pixels = self._source.crop(rendering, crops.pixels(crop))
+            pixels = self._source.crop(rendering, windows.pixels(crop))
             known = self._predictor.embed(pixels, keep=False)
         with self._lock:
             self._crops[key] = known
@@ -88,10 +90,10 @@ class Answering:
             level = state.settings.threshold
             masks = [shaping.mask_of(whole, index, self._predictor, level) for index in range(len(whole.scores))]
             # The image may be very large: no more of its masks is decoded than what the crop shows.
-            return masks, np.stack([crops.within(mask, crop) for mask in masks])
+            return masks, np.stack([windows.within(mask, crop) for mask in masks])
 
         def place(mask: StoredMask) -> shaping.Place:
-            outside = _continued(mask.array, around) if crops.is_cut(mask.array, crop, size) else None
+            outside = _continued(mask.array, around) if windows.is_cut(mask.array, crop, size) else None
             return shaping.Place(crop, size, outside)
 
         return Answer(prompt, state, sharp, self._predictor, place)
@@ -110,8 +112,8 @@ class Answering:
             if now is None:
                 drawn = self._predictor.cut_one(mask, (height, width))
             else:
-                drawn = crops.placed(self._predictor.cut_one(mask, crops.shape(now)), now, (height, width))
-            seen = drawn.array if crop is None else crops.within(drawn, crop)
+                drawn = windows.placed(self._predictor.cut_one(mask, windows.shape(now)), now, (height, width))
+            seen = drawn.array if crop is None else windows.within(drawn, crop)
             brought = self._brought = mask, now, crop, self._predictor.mask_prompt(seen)
         return replace(prompt, mask=brought[3], mask_crop=None)
 

@@ -13,7 +13,8 @@ import numpy as np
 from sam_widget.automatic.automatic import EverythingStep, MaskRecord, iter_everything
 from sam_widget.errors import SessionError
 from sam_widget.image.rendering import SourceImage
-from sam_widget.masks.masks import StoredMask, iou
+from sam_widget.masks.measures import iou
+from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.geometry import Box, Point
 from sam_widget.prompts.prompt import Prompt

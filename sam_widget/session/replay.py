@@ -14,7 +14,7 @@ from PIL import Image
 
 from sam_widget.errors import ImageError, PromptError, SessionError
 from sam_widget.image.rendering import SourceImage
-from sam_widget.masks.masks import iou
+from sam_widget.masks.measures import iou
 from sam_widget.masks.palette import object_color, rgb
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt

@@ -17,7 +17,6 @@ import numpy as np
 
 from sam_widget.errors import PromptError, SessionError
 from sam_widget.image.rendering import Rendering, SourceImage
-from sam_widget.masks import windows as crops
 from sam_widget.masks.annotations import annotations_of
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
@@ -25,6 +24,7 @@ from sam_widget.predictor.embeddings import Embedding
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
+from sam_widget.session import crops
 from sam_widget.session.decoding import Answer, Answering
 from sam_widget.session.edits import Tools
 from sam_widget.session.everything import EverythingMode

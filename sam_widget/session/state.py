@@ -9,7 +9,7 @@ import numpy as np
 
 from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.masks.cleanup import MaskSettings
-from sam_widget.masks.masks import StoredMask
+from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 

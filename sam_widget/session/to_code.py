@@ -40,7 +40,6 @@ def to_code(session: Session, *, image: str | None = None, model: str | None = N
     head = ["import sam_widget as sw"]
     if writer.packs:
         head = ["import base64", "import zlib", "", "import numpy as np", "", *head]
-    head += sorted(f"from {module} import {name}" for module, name in writer.imports)
     return "\n".join([*head, *(_UNPACK.rstrip().split("\n") if writer.packs else []), "", opening, *body, ""])
 
 
@@ -49,7 +48,6 @@ class _Writer:
 
     def __init__(self, session: Session) -> None:
         self.packs = False
-        self.imports: set[tuple[str, str]] = set()
         self._session = session
         self._state, self._timeline = session.state, session.timeline
         self._settings, self._rendering = MaskSettings(), USUAL
@@ -138,10 +136,9 @@ class _Writer:
 
     def _raw(self, item: SegmentedObject) -> str:
         """Write a mask itself: no prompt to this model leads to it."""
-        self.imports |= {("sam_widget.masks.masks", "StoredMask")}
         runs = self._packed(item.stored.runs, "<u4", -1, 2)
         height, width = item.stored.shape
-        mask = f"StoredMask.from_runs({runs}, {height}, {width})"
+        mask = f"sw.StoredMask.from_runs({runs}, {height}, {width})"
         drawn = self._prompt(item.prompt.with_mask(None))
         return f"s.add_objects(sw.Annotation({item.label!r}, {mask}, {item.score!r}, {drawn}))"
 
@@ -159,9 +156,8 @@ class _Writer:
 
     def _rendered(self, rendering: Rendering) -> Iterator[str]:
         if rendering != self._rendering:
-            self.imports |= {("sam_widget.image.rendering", "Rendering")}
             self._rendering = rendering
-            yield f"s.render({rendering!r})"
+            yield f"s.render(sw.{rendering!r})"
 
     def _sharpened(self, crop: Box | None, *, later: bool = False) -> Iterator[str]:
         if crop != self._crop:

@@ -79,7 +79,7 @@ class SettingsData:
 
 @dataclass(frozen=True)
 class RenderingData:
-    """How the image's values become colours; null is the usual, and so are no channels. See `sam_widget.image.rendering`."""
+    """How the image's values become colours; null is the usual, and so are no channels. See `image.rendering`."""
 
     channels: list[int]
     black: float | None
@@ -387,7 +387,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class MaskData:
-    """One mask of a `Masks` message; its buffer holds packed row runs, as `sam_widget.masks.wire_codec` describes them."""
+    """One mask of a `Masks` message; its buffer holds packed row runs, as `masks.wire_codec` describes them."""
 
     id: str
     width: int

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from sam_widget.image.pyramid import TILE, Pyramid
 from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.masks.cleanup import MaskSettings
-from sam_widget.masks.masks import StoredMask
+from sam_widget.masks.runs import StoredMask
 from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.widget.conversions import MaskPrompts, box_data, prompt_data, settings_data
 from sam_widget.widget.protocol import (

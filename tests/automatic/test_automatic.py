@@ -13,7 +13,8 @@ from scipy.ndimage import label
 import sam_widget as sw
 from sam_widget.automatic.options import OUTPUT_MODES
 from sam_widget.masks.cleanup import without_small_regions
-from sam_widget.masks.masks import StoredMask, mask_from_rle, runs_from_mask
+from sam_widget.masks.codecs import mask_from_rle
+from sam_widget.masks.runs import StoredMask, runs_from_mask
 from sam_widget.model.checkpoint import recognise
 from sam_widget.model.efficient_sam import EfficientSam
 from sam_widget.model.hq_sam import HqSam

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sam_widget.image.reading import image_hash, to_rgb
 from sam_widget.image.samples import sample
-from sam_widget.masks.masks import mask_from_runs, runs_from_mask
+from sam_widget.masks.runs import mask_from_runs, runs_from_mask
 from sam_widget.model.zoo import load_model
 from sam_widget.predictor.predictor import EmbeddingCache, Predictor
 

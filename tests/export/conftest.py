@@ -7,7 +7,7 @@ import pytest
 
 import sam_widget as sw
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.masks import StoredMask
+from sam_widget.masks.runs import StoredMask
 from tests.export.masks import HEIGHT, WIDTH, disc, pixel
 
 

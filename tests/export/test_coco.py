@@ -11,7 +11,7 @@ import pytest
 from pycocotools.coco import COCO
 
 import sam_widget as sw
-from sam_widget.masks.masks import iou
+from sam_widget.masks.measures import iou
 from tests.export.masks import masks_of
 
 

@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.masks.masks import iou
+from sam_widget.masks.measures import iou
 from tests.export.masks import masks_of
 
 

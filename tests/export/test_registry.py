@@ -13,7 +13,7 @@ from PIL import Image
 
 import sam_widget as sw
 from sam_widget.export import FORMATS, export
-from sam_widget.masks.masks import iou
+from sam_widget.masks.measures import iou
 from tests.export.masks import disc, masks_of
 
 LOSSLESS = {

@@ -11,7 +11,7 @@ import pytest
 import supervision as sv
 
 import sam_widget as sw
-from sam_widget.masks.masks import MissingExtraError
+from sam_widget.errors import MissingExtraError
 from tests.export.masks import disc, masks_of
 
 

@@ -16,7 +16,8 @@ import svgelements
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.masks.masks import iou, mask_from_polygons
+from sam_widget.masks.codecs import mask_from_polygons
+from sam_widget.masks.measures import iou
 from tests.export.masks import disc, masks_of
 
 

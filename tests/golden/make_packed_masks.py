@@ -10,7 +10,7 @@ import numpy as np
 from tests.test_masks import MASKS
 
 from sam_widget.image.samples import sample
-from sam_widget.masks.masks import runs_from_mask
+from sam_widget.masks.runs import runs_from_mask
 from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.predictor.predictor import Predictor
 

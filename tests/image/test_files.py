@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import sam_widget as sw
-from sam_widget.image.files import find_images, write_whole
+from sam_widget.atomic import write_whole
+from sam_widget.image.files import find_images
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_a_failed_write_changes_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 WRITER = """
 import sys
 from pathlib import Path
-from sam_widget.image.files import write_whole
+from sam_widget.atomic import write_whole
 path, data = Path(sys.argv[1]), [bytes([n]) * 1_000_000 for n in range(4)]
 while True:
     for one in data:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,7 +36,7 @@ def test_an_unknown_name_lists_the_known(name: str) -> None:
 
 
 def test_every_photo_has_its_licence_stated() -> None:
-    folder = Path(sam_widget.image.samples.__file__).parent
+    folder = sam_widget.image.samples.PHOTOS
     licences = (folder / "LICENSES.md").read_text(encoding="utf-8")
     photos = [path.name for path in folder.iterdir() if path.suffix in (".png", ".jpg")]
     assert len(photos) == len(SOURCES)

@@ -10,8 +10,10 @@ import pytest
 import supervision as sv
 
 import sam_widget as sw
+from sam_widget.errors import MaskError
 from sam_widget.masks.annotations import Annotation, annotations_of
-from sam_widget.masks.masks import MaskError, StoredMask, rle_from_mask
+from sam_widget.masks.codecs import rle_from_mask
+from sam_widget.masks.runs import StoredMask
 
 HEIGHT, WIDTH = 30, 40
 

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter, label
 from sam_widget.errors import PromptError
 from sam_widget.masks import cleanup
 from sam_widget.masks.cleanup import MaskSettings, clean, drop_islands, fill_holes, smooth
-from sam_widget.masks.masks import StoredMask, runs_from_mask
+from sam_widget.masks.runs import StoredMask, runs_from_mask
 
 
 def on_pixels(step: Callable[..., StoredMask], mask: np.ndarray, setting: object) -> np.ndarray:

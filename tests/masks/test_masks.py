@@ -9,23 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sam_widget.errors import SamWidgetError
-from sam_widget.masks.masks import (
-    MaskError,
-    MissingExtraError,
-    StoredMask,
-    area,
-    box_from_mask,
-    iou,
-    mask_from_polygons,
-    mask_from_rle,
-    mask_from_runs,
-    nms,
-    polygons_from_mask,
-    rle_from_mask,
-    runs_from_mask,
-    stability_score,
-)
+from sam_widget.errors import MaskError, MissingExtraError, SamWidgetError
+from sam_widget.masks.codecs import mask_from_polygons, mask_from_rle, polygons_from_mask, rle_from_mask
+from sam_widget.masks.measures import area, box_from_mask, iou, nms, stability_score
+from sam_widget.masks.runs import StoredMask, mask_from_runs, runs_from_mask
 from sam_widget.prompts.prompt import Box
 
 Mask = NDArray[np.bool_]

@@ -49,7 +49,7 @@ def test_a_large_photo_becomes_a_smaller_picture() -> None:
 
 
 def test_the_colours_are_the_views() -> None:
-    source = (Path(__file__).resolve().parents[1] / "js" / "src" / "palette.ts").read_text(encoding="utf-8")
+    source = (Path(__file__).resolve().parents[2] / "js" / "src" / "palette.ts").read_text(encoding="utf-8")
     listed = re.search(r"OBJECTS = \[(.*?)\]", source, re.DOTALL)
     assert listed
     assert tuple(re.findall(r"#[0-9a-f]{6}", listed[1])) == palette.OBJECTS

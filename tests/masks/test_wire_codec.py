@@ -13,11 +13,14 @@ import pytest
 from tests.test_masks import disc, every_mask
 
 from sam_widget.errors import SamWidgetError
-from sam_widget.masks.masks import Mask, mask_from_runs, rle_from_mask, runs_from_mask
+from sam_widget.masks.codecs import rle_from_mask
+from sam_widget.masks.runs import Mask, mask_from_runs, runs_from_mask
 from sam_widget.masks.wire_codec import RunsError, pack_runs, unpack_runs
 from sam_widget.predictor.predictor import Predictor
 
-GOLDEN: list[dict[str, Any]] = json.loads((Path(__file__).parent / "golden/packed_masks.json").read_text("utf-8"))
+GOLDEN: list[dict[str, Any]] = json.loads(
+    (Path(__file__).resolve().parents[1] / "golden/packed_masks.json").read_text("utf-8")
+)
 
 
 def packed(mask: Mask) -> bytes:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
-from sam_widget.masks.masks import iou
+from sam_widget.masks.measures import iou
 from sam_widget.predictor.prompt_parts import parts
 from sam_widget.prompts.geometry import Stroke
 from sam_widget.prompts.prompt import Box, Point, Prompt

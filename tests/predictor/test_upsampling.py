@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 import sam_widget as sw
-from sam_widget.masks.masks import runs_from_mask
+from sam_widget.masks.runs import runs_from_mask
 from sam_widget.predictor.upsampling import Upscaling, upscaling
 
 SIZES = [(1, 1), (1, 40), (33, 2), (100, 257), (300, 451), (700, 90), (1201, 640)]

@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.masks import windows as crops
-from sam_widget.masks.masks import StoredMask, iou
+from sam_widget.masks import windows
+from sam_widget.masks.measures import iou
+from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.geometry import Box
+from sam_widget.session import crops
 
 WIDTH, HEIGHT = 2400, 1600
 # Where small things are, and which part of the image a person would zoom to.
@@ -219,7 +221,7 @@ def test_a_rendered_image_is_sharpened_as_it_is_rendered(predictor: sw.Predictor
     session.sharpen((100, 100, 300, 300), margin=0)
     crop = session.state.crop
     assert crop is not None
-    seen = session.source.crop(session.state.rendering, crops.pixels(crop))
+    seen = session.source.crop(session.state.rendering, windows.pixels(crop))
     assert np.array_equal(seen, session.source.render(session.state.rendering)[100:300, 100:300])
 
 
@@ -253,14 +255,14 @@ def test_a_mask_of_a_crop_is_placed_without_decoding() -> None:
     mask = rng.random((30, 40)) < 0.5
     whole = np.zeros((100, 90), np.bool_)
     whole[20:50, 50:90] = mask
-    placed = crops.placed(StoredMask(mask), Box(50, 20, 90, 50), (100, 90))
+    placed = windows.placed(StoredMask(mask), Box(50, 20, 90, 50), (100, 90))
     assert np.array_equal(placed.runs, StoredMask(whole).runs)
-    assert crops.is_cut(mask, Box(50, 20, 90, 50), (100, 90))
+    assert windows.is_cut(mask, Box(50, 20, 90, 50), (100, 90))
     # Nothing goes on beyond the image's own edge.
     edge = np.zeros((30, 40), np.bool_)
     edge[10, 39] = True
-    assert not crops.is_cut(edge, Box(50, 20, 90, 50), (100, 90))
-    assert crops.is_cut(edge, Box(40, 20, 80, 50), (100, 90))
+    assert not windows.is_cut(edge, Box(50, 20, 90, 50), (100, 90))
+    assert windows.is_cut(edge, Box(40, 20, 80, 50), (100, 90))
 
 
 def test_a_mask_that_the_crop_cuts_off_goes_on_where_the_image_agrees(

@@ -9,7 +9,7 @@ import pytest
 
 import sam_widget as sw
 from sam_widget.masks.cleanup import MaskSettings
-from sam_widget.masks.masks import iou, stability_score
+from sam_widget.masks.measures import iou, stability_score
 from sam_widget.prompts.geometry import BrushStroke
 
 LASSO = [(95, 60), (290, 60), (290, 240), (95, 240)]

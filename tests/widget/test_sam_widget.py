@@ -17,7 +17,7 @@ from ipywidgets.embed import dependency_state, embed_data
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.masks.masks import mask_from_runs
+from sam_widget.masks.runs import mask_from_runs
 from sam_widget.masks.wire_codec import unpack_runs
 from sam_widget.model.zoo import load_model
 from sam_widget.predictor.predictor import EmbeddingCache

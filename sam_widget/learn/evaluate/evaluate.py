@@ -19,7 +19,7 @@ import numpy as np
 from sam_widget.errors import SamWidgetError
 from sam_widget.image.reading import to_rgb
 from sam_widget.learn.simulate_clicks import inner_distance
-from sam_widget.masks.masks import box_from_mask, iou
+from sam_widget.masks.measures import box_from_mask, iou
 from sam_widget.predictor.predictor import Embedding, Predictor
 
 REPORTED = (1, 3, 5)

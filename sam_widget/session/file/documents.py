@@ -28,9 +28,9 @@ import numpy as np
 
 from sam_widget.errors import SamWidgetError
 from sam_widget.image.rendering import Rendering
-from sam_widget.masks import windows as crops
+from sam_widget.masks import windows
 from sam_widget.masks.cleanup import MaskSettings
-from sam_widget.masks.masks import StoredMask
+from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.format import Blob, Contents, Document, to_json
@@ -257,7 +257,7 @@ class Decoder:
         if corners is None:
             return None
         crop = Box(*corners)
-        if not crops.fits(crop, (self._shape[1], self._shape[0])):
+        if not windows.fits(crop, (self._shape[1], self._shape[0])):
             raise ValueError(f"{crop.corners} is no part of the image in whole pixels")
         return crop
 

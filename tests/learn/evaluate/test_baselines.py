@@ -7,7 +7,7 @@ import pytest
 
 from sam_widget.learn.evaluate.baselines import RIVALS, Disc, Felzenszwalb, GrabCut, RandomWalker
 from sam_widget.learn.evaluate.evaluate import Method, Sample, evaluate
-from sam_widget.masks.masks import iou
+from sam_widget.masks.measures import iou
 
 LEARNED_NOTHING = [GrabCut, Felzenszwalb, RandomWalker]
 

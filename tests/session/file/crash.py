@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from sam_widget.image.rendering import SourceImage
-from sam_widget.masks.masks import StoredMask
+from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.reader import Record

@@ -1,0 +1,88 @@
+from . import export
+from .automatic.automatic import EverythingStep, MaskRecord, iter_everything, segment_everything
+from .errors import (
+    FormatError,
+    ImageError,
+    MaskError,
+    MissingExtraError,
+    ModelError,
+    PromptError,
+    ProtocolError,
+    SamWidgetError,
+    SessionError,
+    StoreError,
+)
+from .export.registry import load_dataset, load_masks
+from .folders.batch import BatchReport, embed_folder
+from .image.reading import to_rgb
+from .image.rendering import Rendering
+from .image.samples import sample, samples
+from .masks.annotations import AnnotatedImage, Annotation
+from .masks.cleanup import MaskSettings
+from .masks.runs import StoredMask
+from .model.mae_zoo import load_mae
+from .model.zoo import ModelInfo, load_model, models
+from .predictor.embeddings import Embedding, EmbeddingCache, EmbeddingStore
+from .predictor.predictor import Prediction, Predictor
+from .prompts.geometry import Box, BrushStroke, Point, Stroke
+from .prompts.prompt import Prompt
+from .session.replay import Replay, ReplayRow, replay
+from .session.session import Session
+from .session.state import Candidate, SegmentedObject
+from .widget.gallery import Gallery, GalleryRow
+from .widget.sam_widget import SamWidget
+
+__version__: str
+
+__all__ = [
+    "AnnotatedImage",
+    "Annotation",
+    "BatchReport",
+    "Box",
+    "BrushStroke",
+    "Candidate",
+    "Embedding",
+    "EmbeddingCache",
+    "EmbeddingStore",
+    "EverythingStep",
+    "FormatError",
+    "Gallery",
+    "GalleryRow",
+    "ImageError",
+    "MaskError",
+    "MaskRecord",
+    "MaskSettings",
+    "MissingExtraError",
+    "ModelError",
+    "ModelInfo",
+    "Point",
+    "Prediction",
+    "Predictor",
+    "Prompt",
+    "PromptError",
+    "ProtocolError",
+    "Rendering",
+    "Replay",
+    "ReplayRow",
+    "SamWidget",
+    "SamWidgetError",
+    "SegmentedObject",
+    "Session",
+    "SessionError",
+    "StoreError",
+    "StoredMask",
+    "Stroke",
+    "embed_folder",
+    "export",
+    "iter_everything",
+    "load_dataset",
+    "load_mae",
+    "load_masks",
+    "load_model",
+    "models",
+    "replay",
+    "sample",
+    "samples",
+    "segment_everything",
+    "to_rgb",
+]

@@ -1,0 +1,90 @@
+"""A part of an image that answers on its own: which part, and for which prompts.
+
+A model sees an image shrunk to its input, and a small thing in a large photo shrinks to nothing. A crop of it is seen
+finer. A crop is a window (`masks.windows`); its masks and logits are of the crop alone. All pure.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from sam_widget.errors import PromptError
+from sam_widget.prompts.geometry import Box, Point
+from sam_widget.prompts.prompt import Prompt
+
+# Of the region to be seen sharply, how much more is embedded on each side: a model needs to see what is around.
+MARGIN = 0.25
+# A crop of fewer pixels than this part of the model's input, or half of the image, shows too little around a thing.
+LEAST = 0.5
+# The least side of a crop that is asked for exactly, in pixels.
+SMALLEST = 16
+
+
+def around(region: Box, size: tuple[int, int], *, margin: float, model_side: int) -> Box:
+    """Return the crop for a region.
+
+    With a margin the crop is square where the image has room, for a model's input is, and not smaller than `LEAST` of
+    it. Without, it is the region, out to whole pixels.
+
+    Args:
+        region: What is to be seen sharply.
+        size: Width and height of the image, in pixels.
+        margin: How much more on each side, as a part of the region's.
+        model_side: Side of the model's input, in pixels.
+
+    Raises:
+        PromptError: The region lies outside the image, the margin is negative, or the crop would be no finer than the
+            image as a whole, or too small.
+    """
+    if not (math.isfinite(margin) and margin >= 0):
+        raise PromptError(f"margin is {margin!r}, expected a number from 0 on; 0.25 is a quarter of the region's sides")
+    width, height = size
+    region = region.clip(width, height)
+    if margin:
+        wanted = max(region.width, region.height) * (1 + 2 * margin)
+        side = max(wanted, min(LEAST * model_side, max(size) / 2))
+        (x0, x1), (y0, y1) = _about(region.x0, region.x1, side, width), _about(region.y0, region.y1, side, height)
+        region = Box(x0, y0, x1, y1)
+    crop = Box(math.floor(region.x0), math.floor(region.y0), math.ceil(region.x1), math.ceil(region.y1))
+    if max(crop.width, crop.height) >= max(size):
+        raise PromptError(
+            f"the part {crop.corners} is as long as the image, which is {width} x {height} pixels, and would be seen "
+            "no finer; give a smaller one"
+        )
+    if min(crop.width, crop.height) < min(SMALLEST, *size):
+        raise PromptError(f"the part {crop.corners} is too small; give one of at least {SMALLEST} pixels a side")
+    return crop
+
+
+def _about(low: float, high: float, side: float, length: int) -> tuple[float, float]:
+    """Return a stretch of a side about the middle of another one, moved into the image."""
+    if side >= length:
+        return 0, length
+    start = min(max((low + high - side) / 2, 0), length - side)
+    return start, start + side
+
+
+def holds(crop: Box, prompt: Prompt) -> bool:
+    """Whether all that was drawn lies in a crop. A mask alone does where it is of the same crop."""
+    x0, y0, x1, y1 = crop.corners
+    places = [(point.x, point.y) for point in prompt.points]
+    places += [corner for box in prompt.boxes for corner in ((box.x0, box.y0), (box.x1, box.y1))]
+    places += [vertex for stroke in prompt.strokes for vertex in stroke.vertices]
+    if not places:
+        return prompt.mask_crop == crop
+    return all(x0 <= x <= x1 and y0 <= y <= y1 for x, y in places)
+
+
+def inside(crop: Box, prompt: Prompt) -> Prompt:
+    """Return a prompt that a crop holds in the crop's own pixels; its mask, which must be of the crop, stays."""
+    left, top = crop.x0, crop.y0
+    return Prompt(
+        [Point(point.x - left, point.y - top, point.label) for point in prompt.points],
+        boxes=[Box(box.x0 - left, box.y0 - top, box.x1 - left, box.y1 - top) for box in prompt.boxes],
+        strokes=[
+            replace(stroke, vertices=tuple((x - left, y - top) for x, y in stroke.vertices))
+            for stroke in prompt.strokes
+        ],
+        mask=prompt.mask,
+    )
