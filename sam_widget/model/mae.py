@@ -18,8 +18,7 @@ from PIL import Image
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
-from sam_widget.errors import ModelError
-from sam_widget.image.reading import to_rgb
+from sam_widget.errors import ImageError, ModelError
 
 
 @dataclass(frozen=True)
@@ -282,23 +281,25 @@ class MaskedAutoencoder(nn.Module):
         return torch.tensor(values, device=self.mask_token.device).view(1, -1, 1, 1)
 
     @torch.inference_mode()
-    def reconstruct(self, image: Any, *, seed: int = 0, mask: np.ndarray | None = None) -> Reconstruction:
+    def reconstruct(self, image: np.ndarray, *, seed: int = 0, mask: np.ndarray | None = None) -> Reconstruction:
         """Mask an image and paint what is missing.
 
         A model that learned with `norm_pix_loss` paints no colours: each painted patch is given the mean and deviation
         of the true one, as the paper's figures do.
 
         Args:
-            image: Anything `to_rgb` reads; its middle square is used.
+            image: (H, W, 3) uint8 RGB, such as `sw.to_rgb` returns; its middle square is used.
             seed: Decides which patches are masked, at the config's share.
             mask: (g, g) bool, the patches to mask instead.
 
         Raises:
-            ImageError: The image cannot be read.
+            ImageError: The image is of another shape or type.
             ModelError: The mask has the wrong shape or type, or leaves nothing visible or nothing masked.
         """
         config, device = self.config, self.mask_token.device
-        original = middle_square(to_rgb(image), config.image_size)
+        if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+            raise ImageError(f"expected an RGB image, (H, W, 3) uint8, got {_described(image)}; read it with sw.to_rgb")
+        original = middle_square(image, config.image_size)
         pixels = self.normalise(torch.from_numpy(original).permute(2, 0, 1)[None].to(device))  # (1, 3, S, S)
         noise = torch.rand(1, config.grid_size**2, generator=torch.Generator().manual_seed(seed)).to(device)
         visible = None
@@ -369,3 +370,7 @@ def _gather(x: Tensor, indices: Tensor) -> Tensor:
 def _picture(pixels: Tensor) -> np.ndarray:
     picture: np.ndarray = pixels[0].round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
     return picture
+
+
+def _described(value: object) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__

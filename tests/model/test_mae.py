@@ -270,6 +270,12 @@ def test_a_given_mask_hides_just_those_patches(model: MaskedAutoencoder, photo: 
             model.reconstruct(photo, mask=wrong)
 
 
+@pytest.mark.parametrize("image", ["photo.png", np.zeros((9, 9)), np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3))])
+def test_an_image_that_is_not_rgb_is_refused(model: MaskedAutoencoder, image: object) -> None:
+    with pytest.raises(sw.ImageError, match=r"sw\.to_rgb"):
+        model.reconstruct(image)
+
+
 def test_standardised_predictions_are_given_the_true_contrast(photo: np.ndarray) -> None:
     torch.manual_seed(0)
     model = MaskedAutoencoder(dataclasses.replace(SMALL, norm_pix_loss=True)).eval()
