@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from tests.test_masks import MASKS
+from tests.masks.test_runs import MASKS
 
 from sam_widget.image.samples import sample
 from sam_widget.masks.runs import runs_from_mask

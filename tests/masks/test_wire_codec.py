@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.test_masks import disc, every_mask
+from tests.masks.test_runs import disc, every_mask
 
 from sam_widget.errors import SamWidgetError
 from sam_widget.masks.codecs import rle_from_mask
