@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-from tests.masks.test_runs import MASKS
 
 from sam_widget.image.samples import sample
 from sam_widget.masks.runs import runs_from_mask
 from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.predictor.predictor import Predictor
+from tests.masks.test_runs import MASKS
 
 
 def main() -> None:

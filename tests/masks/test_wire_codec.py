@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.masks.test_runs import disc, every_mask
 
 from sam_widget.errors import SamWidgetError
 from sam_widget.masks.codecs import rle_from_mask
 from sam_widget.masks.runs import Mask, mask_from_runs, runs_from_mask
 from sam_widget.masks.wire_codec import RunsError, pack_runs, unpack_runs
 from sam_widget.predictor.predictor import Predictor
+from tests.masks.test_runs import disc, every_mask
 
 GOLDEN: list[dict[str, Any]] = json.loads(
     (Path(__file__).resolve().parents[1] / "golden/packed_masks.json").read_text("utf-8")
