@@ -1,157 +1,37 @@
-/** The anywidget front end: one view of a SamWidget, from its model to the screen. */
+/** The anywidget front end: `initialize` opens what lives as long as a widget's model, `render` one of its views. */
 
-import type { RenderProps } from "@anywidget/types";
-import { Actions } from "./actions";
-import { bindKeyboard } from "./input/keyboard";
+import type { InitializeProps, RenderProps } from "@anywidget/types";
 import { directBase } from "./kernel/direct";
-import { Hover } from "./preview/hover";
-import { FrameScheduler } from "./preview/scheduler";
-import { Sharpener } from "./preview/sharpen";
-import type { PromptData, State } from "./protocol";
-import { Display } from "./state/display";
+import type { State } from "./protocol";
 import { Gallery, type GalleryModel } from "./state/gallery";
-import { type Model, type Preview, Store } from "./state/store";
-import { Ui } from "./state/ui";
-import { createCandidates } from "./view/candidates";
-import type { Context } from "./view/context";
-import { h, setAttributes } from "./view/dom";
-import { createFullScreen } from "./view/fullscreen";
-import { createGallery } from "./view/gallery";
-import { createHelp } from "./view/help";
-import { createObjects } from "./view/objects";
-import { createOptions } from "./view/options";
-import { createSettings } from "./view/settings";
-import { createStage } from "./view/stage";
-import { createStatus } from "./view/status";
-import { createToolbar } from "./view/toolbar";
-import { createToolOptions } from "./view/tooloptions";
+import { type Model, RemoteSession } from "./state/session";
+import { createView, type Shared } from "./view/view";
 
-let views = 0;
+type Traits = { state: State };
 
-function render({ model, el }: Pick<RenderProps<{ state: State }>, "model" | "el">): () => void {
-  const closing = new AbortController();
-  const { signal } = closing;
-  const prefix = `sam-${++views}-${Math.random().toString(36).slice(2, 8)}`;
+/** Called once for each widget. */
+export default () => {
+  let shared: Shared;
+  return {
+    initialize({ model }: Pick<InitializeProps<Traits>, "model">): () => void {
+      const closing = new AbortController();
+      shared = open(model, closing.signal);
+      return () => closing.abort();
+    },
 
-  let updating = false;
-  /** Both stores call this at every change; the elements follow once a task, the canvases once a frame. */
-  const changed = (): void => {
-    if (updating) return;
-    updating = true;
-    queueMicrotask(() => {
-      updating = false;
-      if (!signal.aborted) update();
-    });
+    render({ el }: Pick<RenderProps<Traits>, "el">): () => void {
+      return createView(shared, el);
+    },
   };
-  let frame = 0;
-  let whole = false;
-  /** Draw at the next frame: everything that has changed, or the hover alone. */
-  const draw = (everything: boolean): void => {
-    whole ||= everything;
-    frame ||= requestAnimationFrame((time) => {
-      frame = 0;
-      scheduler.frame(time);
-      if (scheduler.watches) draw(false);
-      if (whole) stage.draw();
-      whole = false;
-      stage.drawHover();
-    });
-  };
-  signal.addEventListener("abort", () => cancelAnimationFrame(frame), { once: true });
+};
 
-  const direct = directBase(document);
-  const store = new Store({ model: model as unknown as Model, decode, close, changed, signal, direct });
-  const ui = new Ui(changed);
-  const display = new Display(changed);
-  const scheduler = new FrameScheduler();
-  const preview = async (prompt: PromptData): Promise<Preview | null> => {
-    const asked = performance.now();
-    const answer = await store.preview(prompt);
-    if (answer) scheduler.answered(performance.now() - asked);
-    return answer;
-  };
-  let waiting = 0;
-  const later = (go: () => void): void => {
-    const wait = scheduler.wait(performance.now());
-    if (wait < 1) go();
-    else waiting = window.setTimeout(go, wait);
-  };
-  signal.addEventListener("abort", () => clearTimeout(waiting), { once: true });
-  const hover = new Hover(preview, (stale) => draw(stale === "masks"), later);
-  const sharpener = new Sharpener((region) => store.sharpenLater(region), signal);
-  const gallery = new Gallery(model as unknown as GalleryModel, changed, signal);
-  const actions = new Actions(store, ui, hover, display, gallery);
-  const base = { store, ui, display, actions, hover, gallery, signal, id: (name: string) => `${prefix}-${name}` };
-  const stage = createStage(base);
-  const context: Context = { ...base, focusCanvas: () => stage.canvas.focus({ preventScroll: true }) };
-  const [images, toolbar, toolOptions, candidates, settings, objects, status, help, options] = [
-    createGallery(context),
-    createToolbar(context),
-    createToolOptions(context),
-    createCandidates(context),
-    createSettings(context),
-    createObjects(context),
-    createStatus(context),
-    createHelp(context),
-    createOptions(context),
-  ];
-  const root = h(
-    "div",
-    { class: "sam-widget" },
-    images.element,
-    h(
-      "div",
-      { class: "sam-layout" },
-      toolbar.element,
-      toolOptions.element,
-      stage.element,
-      h("div", { class: "sam-side" }, candidates.element, settings.element, objects.element),
-      status.element,
-      help.element,
-      options.element,
-    ),
-  );
-  const fullScreen = createFullScreen(root, display, signal);
-  bindKeyboard({ root, canvas: stage.canvas, actions, ui, signal });
-
-  const update = (): void => {
-    fullScreen.update();
-    for (const part of [images, toolbar, toolOptions, stage, candidates, settings, objects, status, help, options])
-      part.update();
-    const { image } = store.state;
-    root.style.setProperty("--sam-aspect", String(image ? image.width / image.height : 1.5));
-    setAttributes(root, { "data-state": store.status, "data-seq": store.answered, "data-saved": store.saved });
-    hover.follow({
-      prompt: store.prompt,
-      active:
-        actions.hovering &&
-        (ui.tool === "point" || ui.tool === "box") &&
-        !ui.spaceHeld &&
-        !ui.panning &&
-        !ui.anchor &&
-        !ui.helpOpen,
-      ready: store.status === "ready",
-      pending: store.pending,
-      source: JSON.stringify(store.state.crop),
-    });
-    const ready = store.state.status === "ready" && store.tiles.ready;
-    sharpener.follow({ on: ui.sharpens, ready, image, seen: actions.seen, crop: store.state.crop });
-    draw(true);
-  };
-  el.append(root);
-  update();
-  return () => {
-    closing.abort();
-    root.remove();
-  };
+function open(model: unknown, signal: AbortSignal): Shared {
+  const session = new RemoteSession({
+    model: model as Model,
+    decode: (bytes, mime) => createImageBitmap(new Blob([bytes as BlobPart], { type: mime })),
+    close: (bitmap) => bitmap.close(),
+    signal,
+    direct: directBase(document),
+  });
+  return { session, gallery: new Gallery(model as GalleryModel, session.changed, signal) };
 }
-
-function decode(bytes: Uint8Array, mime: string): Promise<ImageBitmap> {
-  return createImageBitmap(new Blob([bytes as BlobPart], { type: mime }));
-}
-
-function close(bitmap: ImageBitmap): void {
-  bitmap.close();
-}
-
-export default { render };

@@ -2,7 +2,8 @@
 
 import { deflateSync } from "fflate";
 import type { Answer, ImageData, Masks, State } from "../src/protocol";
-import type { Model } from "../src/state/store";
+import { type Model, RemoteSession, type SessionOptions } from "../src/state/session";
+import { Store } from "../src/state/store";
 
 type Callback = (...args: never[]) => void;
 type Sent = { type: string; client: string; seq: number; [field: string]: unknown };
@@ -106,6 +107,14 @@ export class FakeModel implements Model {
   count(type: string): number {
     return this.sent.filter((item) => item.type === type).length;
   }
+}
+
+type Options<Bitmap> = Omit<SessionOptions<Bitmap>, "signal"> & { signal: AbortSignal; changed?: () => void };
+
+/** A session and one view's store, both of which end with the signal. */
+export function openStore<Bitmap>({ changed = () => {}, ...options }: Options<Bitmap>) {
+  const session = new RemoteSession(options);
+  return { session, store: new Store(session, changed, options.signal) };
 }
 
 /** Bytes that begin `offset` bytes into a longer buffer. */

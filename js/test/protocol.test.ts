@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import source from "../src/protocol.ts?raw";
-import { NO_PROMPT, Store } from "../src/state/store";
-import { FakeModel, imageOf, STATE } from "./fake";
+import { NO_PROMPT } from "../src/state/prompt";
+import { FakeModel, imageOf, openStore, STATE } from "./fake";
 
 /** The fields of every request, by its type, as generated from the kernel's own definitions. */
 function requestFields(): Map<string, string[]> {
@@ -34,7 +34,7 @@ describe("the protocol", () => {
       image: imageOf(40, 30),
     });
     const decode = () => Promise.resolve(null);
-    const store = new Store({ model, decode, close: () => {}, changed: () => {}, signal: closing.signal });
+    const { store } = openStore({ model, decode, close: () => {}, signal: closing.signal });
     void store.choose(1);
     const boxes = [{ x0: 0, y0: 0, x1: 2, y1: 2 }];
     void store.edit((prompt) => ({ ...prompt, points: [{ x: 1, y: 2, label: 1 }], boxes }));

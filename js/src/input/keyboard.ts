@@ -1,6 +1,6 @@
 /** Every shortcut, once: the same table binds the keys and is the help that people read. */
 
-import type { Actions } from "../actions";
+import type { Actions } from "../actions/actions";
 import type { Ui } from "../state/ui";
 
 export interface Shortcut {
@@ -42,21 +42,21 @@ export const SHORTCUTS: readonly Shortcut[] = [
       help: "Choose a mask",
       where: "widget",
       shown: "1, 2, 3",
-      run: (a) => a.choose(i),
+      run: (a) => a.prompt.choose(i),
     }),
   ),
-  { keys: ["Mod+z"], help: "Undo", where: "widget", run: (a) => a.undo() },
-  { keys: ["Mod+Shift+z", "Mod+y"], help: "Redo", where: "widget", run: (a) => a.redo() },
+  { keys: ["Mod+z"], help: "Undo", where: "widget", run: (a) => a.prompt.undo() },
+  { keys: ["Mod+Shift+z", "Mod+y"], help: "Redo", where: "widget", run: (a) => a.prompt.redo() },
   { keys: ["p"], help: "Point tool", where: "widget", run: (a) => a.tool("point") },
   { keys: ["b"], help: "Box tool", where: "widget", run: (a) => a.tool("box") },
   { keys: ["d"], help: "Brush tool", where: "widget", run: (a) => a.tool("brush") },
   { keys: ["l"], help: "Lasso tool", where: "widget", run: (a) => a.tool("lasso") },
   { keys: ["k"], help: "Pick tool", where: "widget", run: (a) => a.tool("pick") },
   { keys: ["h"], help: "Pan tool", where: "widget", run: (a) => a.tool("pan") },
-  { keys: ["v"], help: "Show or hide the mask under the pointer", where: "widget", run: (a) => a.toggleHover() },
-  { keys: ["x"], help: "Brush and lasso: add or take away", where: "widget", run: (a) => a.toggleErase() },
-  { keys: ["["], help: "Smaller brush", where: "widget", run: (a) => a.brushSmaller() },
-  { keys: ["]"], help: "Larger brush", where: "widget", run: (a) => a.brushLarger() },
+  { keys: ["v"], help: "Show or hide the mask under the pointer", where: "widget", run: (a) => a.hover.toggle() },
+  { keys: ["x"], help: "Brush and lasso: add or take away", where: "widget", run: (a) => a.lines.toggleErase() },
+  { keys: ["["], help: "Smaller brush", where: "widget", run: (a) => a.lines.brushSmaller() },
+  { keys: ["]"], help: "Larger brush", where: "widget", run: (a) => a.lines.brushLarger() },
   {
     keys: ["n"],
     help: "Select the next point, corner, box or line, or object",
@@ -65,26 +65,38 @@ export const SHORTCUTS: readonly Shortcut[] = [
   },
   { keys: ["Shift+n"], help: "Select the one before", where: "widget", run: (a) => a.selectNext(-1) },
   { keys: ["Delete", "Backspace"], help: "Remove what is selected", where: "canvas", run: (a) => a.removeSelected() },
-  { keys: ["Mod+a"], help: "Pick all objects", where: "canvas", run: (a) => a.pickAll() },
-  { keys: ["j"], help: "Merge the picked objects", where: "widget", run: (a) => a.merge() },
-  { keys: ["a"], help: "Find everything", where: "widget", run: (a) => a.everything() },
-  { keys: ["g"], help: "Refine the chosen mask", where: "widget", run: (a) => a.refine() },
-  { keys: ["e"], help: "Edit the newest object again", where: "widget", run: (a) => a.editObject() },
+  { keys: ["Mod+a"], help: "Pick all objects", where: "canvas", run: (a) => a.objects.pickAll() },
+  { keys: ["j"], help: "Merge the picked objects", where: "widget", run: (a) => a.objects.merge() },
+  { keys: ["a"], help: "Find everything", where: "widget", run: (a) => a.objects.everything() },
+  { keys: ["g"], help: "Refine the chosen mask", where: "widget", run: (a) => a.prompt.refine() },
+  { keys: ["e"], help: "Edit the newest object again", where: "widget", run: (a) => a.objects.editObject() },
   ...arrows("", 1, "Move the cursor, or what is selected, by 1 pixel"),
   ...arrows("Shift+", 10, "Move it by 10 pixels"),
-  { keys: ["+", "="], help: "Zoom in", where: "widget", shown: "+", run: (a) => a.zoomIn() },
-  { keys: ["-", "_"], help: "Zoom out", where: "widget", shown: "−", run: (a) => a.zoomOut() },
-  { keys: ["0"], help: "Show the whole photo", where: "widget", run: (a) => a.fit() },
-  { keys: ["z"], help: "Show the photo at its actual size", where: "widget", run: (a) => a.actualSize() },
-  { keys: ["r"], help: "Sharpen here", where: "widget", run: (a) => a.sharpen() },
-  { keys: ["Shift+r"], help: "Sharpen automatically", where: "widget", run: (a) => a.toggleSharpens() },
-  { keys: ["f"], help: "Full screen", where: "widget", run: (a) => a.toggleFull() },
-  { keys: ["m"], help: "Masks filled, outlined, or cut out", where: "widget", run: (a) => a.nextMaskStyle() },
-  { keys: ["i"], help: "Show or hide the photo", where: "widget", run: (a) => a.togglePhoto() },
-  { keys: [".", "PageDown"], help: "Next image", where: "widget", gallery: true, run: (a) => a.step(1) },
-  { keys: [",", "PageUp"], help: "Previous image", where: "widget", gallery: true, run: (a) => a.step(-1) },
-  { keys: ["c"], help: "Say that the image is done", where: "widget", gallery: true, run: (a) => a.toggleDone() },
-  { keys: ["o"], help: "Show or hide the images", where: "widget", gallery: true, run: (a) => a.toggleOverview() },
+  { keys: ["+", "="], help: "Zoom in", where: "widget", shown: "+", run: (a) => a.view.zoomIn() },
+  { keys: ["-", "_"], help: "Zoom out", where: "widget", shown: "−", run: (a) => a.view.zoomOut() },
+  { keys: ["0"], help: "Show the whole photo", where: "widget", run: (a) => a.view.fit() },
+  { keys: ["z"], help: "Show the photo at its actual size", where: "widget", run: (a) => a.view.actualSize() },
+  { keys: ["r"], help: "Sharpen here", where: "widget", run: (a) => a.view.sharpen() },
+  { keys: ["Shift+r"], help: "Sharpen automatically", where: "widget", run: (a) => a.view.toggleSharpens() },
+  { keys: ["f"], help: "Full screen", where: "widget", run: (a) => a.view.toggleFull() },
+  { keys: ["m"], help: "Masks filled, outlined, or cut out", where: "widget", run: (a) => a.view.nextMaskStyle() },
+  { keys: ["i"], help: "Show or hide the photo", where: "widget", run: (a) => a.view.togglePhoto() },
+  { keys: [".", "PageDown"], help: "Next image", where: "widget", gallery: true, run: (a) => a.gallery.step(1) },
+  { keys: [",", "PageUp"], help: "Previous image", where: "widget", gallery: true, run: (a) => a.gallery.step(-1) },
+  {
+    keys: ["c"],
+    help: "Say that the image is done",
+    where: "widget",
+    gallery: true,
+    run: (a) => a.gallery.toggleDone(),
+  },
+  {
+    keys: ["o"],
+    help: "Show or hide the images",
+    where: "widget",
+    gallery: true,
+    run: (a) => a.gallery.toggleOverview(),
+  },
   { keys: ["?"], help: "Show or hide this help", where: "widget", run: (a) => a.toggleHelp() },
 ];
 
@@ -190,7 +202,7 @@ export function bindKeyboard({ root, canvas, actions, ui, signal }: KeyboardOpti
     if (onCanvas && event.key === " ") {
       if (!ui.spaceHeld) ui.set({ spaceHeld: true });
     } else {
-      const shortcut = findShortcut(event, onCanvas, actions.inGallery);
+      const shortcut = findShortcut(event, onCanvas, actions.gallery.open);
       if (!shortcut) return;
       shortcut.run(actions);
     }
@@ -203,12 +215,12 @@ export function bindKeyboard({ root, canvas, actions, ui, signal }: KeyboardOpti
   const keyup = (event: KeyboardEvent): void => {
     if (event.key === " ") release();
     // What arrow keys have moved counts when they are let go: one edit, however long the way.
-    if (event.key.startsWith("Arrow")) actions.drop();
+    if (event.key.startsWith("Arrow")) actions.handles.drop();
   };
   root.addEventListener("keyup", keyup, { signal });
   const leave = (): void => {
     release();
-    actions.drop();
+    actions.handles.drop();
   };
   canvas.addEventListener("blur", leave, { signal });
 }

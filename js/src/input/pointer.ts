@@ -1,6 +1,6 @@
 /** Mouse, pen and touch on the photo. One pointer prompts or pans; two fingers pan and zoom. */
 
-import type { Actions } from "../actions";
+import type { Actions } from "../actions/actions";
 import { distance, toImage, type Vec } from "../geometry/geometry";
 import { type Handle, handleAt } from "../geometry/handles";
 import type { Hover } from "../preview/hover";
@@ -56,7 +56,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
   const labelOf = (event: MouseEvent | KeyboardEvent): 0 | 1 => (event.altKey || (onMac && event.ctrlKey) ? 0 : 1);
   const cancel = (): void => {
     press = null;
-    actions.drop(false);
+    actions.handles.drop(false);
     hover.leave();
     ui.set({ panning: false, anchor: null, opposite: null, line: [] });
   };
@@ -88,12 +88,13 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     else if (handle) press = { kind: "handle", ...started, held: { handle, prompt: store.prompt } };
     else if (ui.tool === "pick") press = { kind: "pick", ...started, add: event.shiftKey || ui.pickSeveral };
     else press = { kind: prompts() ? "prompt" : "line", ...started };
-    if (press.kind === "prompt" && (label === 0 || ui.tool === "point")) actions.promise(toImage(ui.view, at), label);
+    if (press.kind === "prompt" && (label === 0 || ui.tool === "point"))
+      actions.hover.promise(toImage(ui.view, at), label);
     else hover.press();
     if (panning) ui.set({ panning: true });
     // A brush paints from the first touch on; a lasso may also go from corner to corner.
     if (press.kind !== "line") return;
-    ui.set({ lineLabel: label === 0 ? 0 : actions.strokeLabel });
+    ui.set({ lineLabel: label === 0 ? 0 : actions.lines.strokeLabel });
     if (ui.tool === "brush") ui.set({ line: [toImage(ui.view, at)] });
   };
 
@@ -105,10 +106,10 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
       if (event.pointerType === "touch") return;
       const overHandle = heldAt(at, event) !== null;
       if (overHandle !== ui.overHandle) ui.set({ overHandle });
-      if (ui.tool === "pick") actions.pointAt(toImage(ui.view, at));
+      if (ui.tool === "pick") actions.objects.pointAt(toImage(ui.view, at));
       else if (ui.anchor || ui.line.length) ui.set({ opposite: toImage(ui.view, at) });
       else if (overHandle) hover.leave();
-      else if (prompts()) actions.hover(toImage(ui.view, at), labelOf(event));
+      else if (prompts()) actions.hover.move(toImage(ui.view, at), labelOf(event));
       return;
     }
     if (pointers.size > 1) pinch(event.pointerId, at);
@@ -117,9 +118,9 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     if (press.kind === "pick") {
       // What travels further than a click moves the photo.
       press.dragged ||= distance(press.from, at) > DRAG;
-      if (press.dragged) actions.pan(at.x - before.x, at.y - before.y);
+      if (press.dragged) actions.view.pan(at.x - before.x, at.y - before.y);
     } else if (press.kind === "pan") {
-      actions.pan(at.x - before.x, at.y - before.y);
+      actions.view.pan(at.x - before.x, at.y - before.y);
     } else if (press.kind === "line") {
       drawLine(press, at);
     } else if (press.held) {
@@ -150,14 +151,14 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     if (!begun.dragged && distance(begun.from, at) <= DRAG) return;
     begun.dragged = true;
     const [from, to] = [toImage(ui.view, begun.from), toImage(ui.view, at)];
-    actions.carry(prompt, handle, { x: to.x - from.x, y: to.y - from.y });
+    actions.handles.carry(prompt, handle, { x: to.x - from.x, y: to.y - from.y });
   };
 
   /** Keep the image under both fingers. */
   const pinch = (id: number, at: Vec): void => {
     const other = [...pointers].find(([key]) => key !== id)?.[1];
     const before = pointers.get(id);
-    if (other && before) actions.pinch([before, other], [at, other]);
+    if (other && before) actions.view.pinch([before, other], [at, other]);
   };
 
   const up = (event: PointerEvent): void => {
@@ -171,20 +172,20 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     }
     const at = position(event);
     if (ended.kind === "pick") {
-      if (!ended.dragged) actions.pick(toImage(ui.view, at), ended.add);
+      if (!ended.dragged) actions.objects.pick(toImage(ui.view, at), ended.add);
       return;
     }
     if (ended.held) {
-      if (ended.dragged) actions.drop();
-      else actions.select(ended.held.handle);
+      if (ended.dragged) actions.handles.drop();
+      else actions.handles.select(ended.held.handle);
       return;
     }
     if (ended.kind === "line") {
-      if (ended.dragged || ui.tool === "brush") actions.stroke(ui.line, ui.lineLabel);
-      else actions.vertex(toImage(ui.view, at));
+      if (ended.dragged || ui.tool === "brush") actions.lines.stroke(ui.line, ui.lineLabel);
+      else actions.lines.vertex(toImage(ui.view, at));
       return;
     }
-    if (ended.dragged && ui.anchor) actions.box(ui.anchor, toImage(ui.view, at), ended.add);
+    if (ended.dragged && ui.anchor) actions.prompt.box(ui.anchor, toImage(ui.view, at), ended.add);
     else if (distance(ended.from, at) <= DRAG) tap(ended, event);
     else hover.leave();
   };
@@ -192,9 +193,9 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
   const tap = ({ from, since, label }: Press, event: PointerEvent): void => {
     const at = toImage(ui.view, from);
     const long = event.pointerType === "touch" && event.timeStamp - since > LONG_PRESS;
-    if (label === 0 || long) actions.point(at, 0);
-    else if (ui.tool === "box") actions.corner(at);
-    else actions.point(at, 1);
+    if (label === 0 || long) actions.prompt.point(at, 0);
+    else if (ui.tool === "box") actions.prompt.corner(at);
+    else actions.prompt.point(at, 1);
   };
 
   const wheel = (event: WheelEvent): void => {
@@ -204,7 +205,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 33 : 1;
     const small = held && Math.abs(event.deltaY) < 50;
     const { view } = ui;
-    actions.zoom(Math.exp(-event.deltaY * lines * (small ? PINCH : WHEEL)), position(event));
+    actions.view.zoom(Math.exp(-event.deltaY * lines * (small ? PINCH : WHEEL)), position(event));
     // At its limits the photo lets the page scroll on.
     if (!held && view.scale === ui.view.scale) return;
     event.preventDefault();
@@ -220,7 +221,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
   canvas.addEventListener("pointercancel", lost, { signal });
   const away = (): void => {
     hover.leave();
-    if (ui.tool === "pick") actions.pointAt(null);
+    if (ui.tool === "pick") actions.objects.pointAt(null);
   };
   canvas.addEventListener("pointerleave", away, { signal });
   canvas.addEventListener("blur", () => hover.leave(), { signal });

@@ -1,4 +1,4 @@
-/** Carries requests to the kernel, and each one's answer back to whoever asked. */
+/** Carries requests to the kernel, and each answer back to the request. */
 
 import type { Answer, File as FileMessage, Masks, PreviewMask, Reply, Request, TilePicture } from "../protocol";
 import { Direct } from "./direct";
@@ -14,74 +14,71 @@ export interface Channel {
   off(event: string, callback: (...args: never[]) => void): void;
 }
 
+/** What a request asked for besides an answer: a message to this page alone, which comes with the answer or just before. */
+export interface Content {
+  readonly message: PreviewMask | TilePicture | FileMessage;
+  readonly bytes: Uint8Array;
+}
+
+/** The answer to a request, and what it asked for. */
+export interface Reception extends Answer {
+  readonly content: Content | null;
+}
+
 export interface Handlers {
   masks(message: Masks, buffers: Uint8Array[]): void;
-  /** Only those that this view has asked for; they are answers, too. */
-  preview(message: PreviewMask, buffers: Uint8Array[]): void;
-  /** Only those that this view has asked for. */
-  tile(message: TilePicture, buffers: Uint8Array[]): void;
-  /** Only those that this view has asked for. */
-  file(message: FileMessage, buffers: Uint8Array[]): void;
+  /** The kernel has said something, so it is there. */
+  heard(): void;
   /** The kernel's side is gone: every open request has just been answered with this error. */
   lost(reason: string): void;
+}
+
+interface Waiting {
+  content: Content | null;
+  readonly resolve: (reception: Reception) => void;
+  /** Whether the request went over the direct line. */
+  direct: boolean;
 }
 
 const GONE = "The kernel that ran this widget is gone. Run the cell again to go on.";
 
 export class Transport {
-  /** Names this view among all that hear the kernel's answers. */
+  /** Tells this page's requests from those of other pages, which get the same messages from the kernel. */
   readonly client: string = randomName();
   #seq = 0;
-  /** Requests under way: what to call with the answer, by number. */
-  readonly #waiting = new Map<number, (answer: Answer) => void>();
+  /** Requests under way, by number. */
+  readonly #waiting = new Map<number, Waiting>();
   readonly #channel: Channel;
+  readonly #handlers: Handlers;
   readonly #direct: Direct;
-  /** Those of the requests under way that went over the direct line. */
-  readonly #asked = new Set<number>();
 
   /** `base` is where direct lines go; see `Direct`. */
   constructor(channel: Channel, handlers: Handlers, signal: AbortSignal, base: string | null = null) {
     this.#channel = channel;
-    const receive = (content: Reply | null, buffers?: readonly (ArrayBufferView | ArrayBuffer)[]): void => {
-      if (content?.type === "answer") this.#answer(content);
-      else if (content?.type === "masks") handlers.masks(content, (buffers ?? []).map(bytesOf));
-      else if (content?.type === "preview_mask") {
-        if (content.client !== this.client) return;
-        handlers.preview(content, (buffers ?? []).map(bytesOf));
-        this.#answer({
-          type: "answer",
-          client: content.client,
-          seq: content.seq,
-          outcome: "done",
-          error: null,
-          revision: 0,
-        });
-      } else if (content?.type === "tile_picture") {
-        if (content.client === this.client) handlers.tile(content, (buffers ?? []).map(bytesOf));
-      } else if (content?.type === "file") {
-        if (content.client === this.client) handlers.file(content, (buffers ?? []).map(bytesOf));
-      }
-    };
+    this.#handlers = handlers;
+    const receive = (reply: Reply | null, buffers?: readonly (ArrayBufferView | ArrayBuffer)[]): void =>
+      this.#receive(reply, (buffers ?? []).map(bytesOf));
     this.#direct = new Direct({
       base,
       receive: (content, buffers) => receive(content as Reply | null, buffers),
       broken: () => {
-        for (const seq of [...this.#asked])
-          this.#answer({ ...this.#failed(seq, ""), outcome: "superseded", error: null });
+        for (const [seq, { direct }] of [...this.#waiting]) if (direct) this.#answer(this.#local(seq, "superseded"));
       },
       now: () => performance.now(),
       signal,
     });
     const lost = (): void => {
-      for (const seq of [...this.#waiting.keys()]) this.#answer(this.#failed(seq, GONE));
+      for (const seq of [...this.#waiting.keys()]) this.#answer(this.#local(seq, "error", GONE));
       handlers.lost(GONE);
     };
     // ipywidgets tells a model that its comm closed by the last two; hosts that never do lose nothing.
-    const events = { "msg:custom": receive, comm_live_update: lost, destroy: lost };
-    for (const [event, callback] of Object.entries(events)) {
-      channel.on(event, callback);
-      signal.addEventListener("abort", () => channel.off(event, callback), { once: true });
-    }
+    const events = Object.entries({ "msg:custom": receive, comm_live_update: lost, destroy: lost });
+    for (const [event, callback] of events) channel.on(event, callback);
+    const close = (): void => {
+      for (const [event, callback] of events) channel.off(event, callback);
+      lost();
+    };
+    signal.addEventListener("abort", close, { once: true });
   }
 
   /** What the kernel says to ask for a direct line. */
@@ -93,33 +90,54 @@ export class Transport {
    * Send a request: a preview over the direct line, if it stands, all else over the channel. The promise always resolves:
    * what cannot be sent is answered with an error here.
    */
-  send(body: Body): { seq: number; answer: Promise<Answer> } {
+  send(body: Body): { seq: number; answer: Promise<Reception> } {
     const seq = ++this.#seq;
-    const answer = new Promise<Answer>((resolve) => this.#waiting.set(seq, resolve));
     const request = { ...body, client: this.client, seq };
-    if (body.type === "preview" && this.#direct.send(request)) {
-      this.#asked.add(seq);
-      return { seq, answer };
-    }
+    const answer = new Promise<Reception>((resolve) =>
+      this.#waiting.set(seq, { content: null, resolve, direct: false }),
+    );
     try {
-      this.#channel.send(request);
+      const waiting = this.#waiting.get(seq);
+      if (waiting && body.type === "preview" && this.#direct.send(request)) waiting.direct = true;
+      else this.#channel.send(request);
     } catch (error) {
-      this.#answer(
-        this.#failed(seq, `The kernel cannot be reached: ${error instanceof Error ? error.message : error}`),
-      );
+      const why = error instanceof Error ? error.message : String(error);
+      this.#answer(this.#local(seq, "error", `The kernel cannot be reached: ${why}`));
     }
     return { seq, answer };
   }
 
-  #answer(answer: Answer): void {
-    if (answer.client !== this.client) return;
-    this.#waiting.get(answer.seq)?.(answer);
-    this.#waiting.delete(answer.seq);
-    this.#asked.delete(answer.seq);
+  #receive(reply: Reply | null, buffers: Uint8Array[]): void {
+    switch (reply?.type) {
+      case "answer":
+        this.#answer(reply);
+        break;
+      case "masks":
+        this.#handlers.heard();
+        this.#handlers.masks(reply, buffers);
+        break;
+      case "preview_mask":
+      case "tile_picture":
+      case "file": {
+        if (reply.client !== this.client) return;
+        this.#handlers.heard();
+        const waiting = this.#waiting.get(reply.seq);
+        if (waiting) waiting.content = { message: reply, bytes: buffers[0] };
+        // A preview is its own answer.
+        if (reply.type === "preview_mask") this.#answer(this.#local(reply.seq, "done"));
+      }
+    }
   }
 
-  #failed(seq: number, error: string): Answer {
-    return { type: "answer", client: this.client, seq, outcome: "error", error, revision: 0 };
+  #answer(answer: Answer): void {
+    if (answer.client !== this.client) return;
+    const waiting = this.#waiting.get(answer.seq);
+    this.#waiting.delete(answer.seq);
+    waiting?.resolve({ ...answer, content: waiting.content });
+  }
+
+  #local(seq: number, outcome: Answer["outcome"], error: string | null = null): Answer {
+    return { type: "answer", client: this.client, seq, outcome, error, revision: 0 };
   }
 }
 

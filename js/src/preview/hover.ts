@@ -5,7 +5,8 @@
 
 import { distance, type Vec } from "../geometry/geometry";
 import type { PointData, PromptData } from "../protocol";
-import { NO_PROMPT, type Preview, samePrompt } from "../state/store";
+import { NO_PROMPT, samePrompt } from "../state/prompt";
+import type { Preview } from "../state/store";
 
 /** The answer for a place: the prompt that stands, and a point there. */
 interface Known extends Preview {

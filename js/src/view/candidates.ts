@@ -12,12 +12,12 @@ export function createCandidates(context: Context): Part {
   const { store, ui, actions, signal, id } = context;
   const group = h("div", { class: "sam-candidates", role: "radiogroup", "aria-label": "Candidates" });
   const empty = h("p", { class: "sam-empty" });
-  bindRadios(group, (index) => actions.choose(index), signal);
+  bindRadios(group, (index) => actions.prompt.choose(index), signal);
   // The card that has the focus is chosen already, so Enter can mean here what it means in the photo.
   const enter = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    actions.accept();
+    actions.prompt.accept();
   };
   group.addEventListener("keydown", enter, { signal });
 
@@ -48,13 +48,13 @@ export function createCandidates(context: Context): Part {
   label.addEventListener("input", () => ui.set({ label: label.value }), { signal });
   const keydown = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
-    if (event.key === "Enter") actions.accept();
+    if (event.key === "Enter") actions.prompt.accept();
     else if (event.key === "Escape") context.focusCanvas();
     else return;
     event.preventDefault();
   };
   label.addEventListener("keydown", keydown, { signal });
-  accept.addEventListener("click", () => actions.accept(), { signal });
+  accept.addEventListener("click", () => actions.prompt.accept(), { signal });
 
   let cards: CandidateData[] = [];
   /** What the thumbnails show, to draw them only when it changes. */

@@ -1,6 +1,6 @@
 /** What every part of the screen is given, and what it gives back. */
 
-import type { Actions } from "../actions";
+import type { Actions } from "../actions/actions";
 import type { Hover } from "../preview/hover";
 import type { Display } from "../state/display";
 import type { Gallery } from "../state/gallery";

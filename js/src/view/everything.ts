@@ -31,8 +31,8 @@ export function createEverything({ store, ui, actions, signal }: Context): Part 
     "Stop",
   );
   grid.addEventListener("change", () => ui.set({ grid: Number(grid.value) }), { signal });
-  begin.addEventListener("click", () => actions.everything(), { signal });
-  stop.addEventListener("click", () => actions.cancel(), { signal });
+  begin.addEventListener("click", () => actions.objects.everything(), { signal });
+  stop.addEventListener("click", () => actions.objects.cancel(), { signal });
   const found = h("span", { class: "sam-hint" });
   return {
     element: h("div", { class: "sam-row" }, caption, h("div", { class: "sam-group" }, found, grid, begin, stop)),

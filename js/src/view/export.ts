@@ -32,7 +32,7 @@ export function createExport({ store, actions, signal }: Context): Part {
     icon("download"),
     "Export",
   );
-  button.addEventListener("click", () => actions.export(format.value as Export["format"]), { signal });
+  button.addEventListener("click", () => actions.objects.export(format.value as Export["format"]), { signal });
   const element = h("div", { class: "sam-row" }, format, button);
   return {
     element,

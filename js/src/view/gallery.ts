@@ -31,16 +31,16 @@ export function createGallery({ gallery, store, ui, actions, signal, focusCanvas
     "Done",
   );
   const images = h("ol", { class: "sam-images", id: id("overview"), role: "list", "aria-label": "Images" });
-  previous.addEventListener("click", () => actions.step(-1), { signal });
-  next.addEventListener("click", () => actions.step(1), { signal });
-  overview.addEventListener("click", () => actions.toggleOverview(), { signal });
-  done.addEventListener("click", () => actions.toggleDone(), { signal });
+  previous.addEventListener("click", () => actions.gallery.step(-1), { signal });
+  next.addEventListener("click", () => actions.gallery.step(1), { signal });
+  overview.addEventListener("click", () => actions.gallery.toggleOverview(), { signal });
+  done.addEventListener("click", () => actions.gallery.toggleDone(), { signal });
   const pick = (event: Event): void => {
     const item = event.target instanceof Element ? event.target.closest("li") : null;
     if (!item) return;
     ui.set({ overviewOpen: false });
     focusCanvas();
-    actions.show([...images.children].indexOf(item));
+    actions.gallery.show([...images.children].indexOf(item));
   };
   images.addEventListener("click", pick, { signal });
 

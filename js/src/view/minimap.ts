@@ -29,7 +29,7 @@ export function createMinimap({ store, ui, display, actions, signal }: Omit<Cont
     if (!image) return;
     const { left, top, width } = layer.element.getBoundingClientRect();
     const scale = width / image.width;
-    actions.centre({ x: (event.clientX - left) / scale, y: (event.clientY - top) / scale });
+    actions.view.centre({ x: (event.clientX - left) / scale, y: (event.clientY - top) / scale });
   };
   const down = (event: PointerEvent): void => {
     element.setPointerCapture(event.pointerId);

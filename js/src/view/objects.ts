@@ -86,7 +86,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
     if (focused) rename.focus({ preventScroll: true });
     if (commit && value && value !== current) {
       setText(label, value);
-      actions.rename(id, value);
+      actions.objects.rename(id, value);
     }
   };
   const open = (): void => {
@@ -108,10 +108,10 @@ function createRow(id: string, { actions, signal }: Context): Row {
   };
   label.addEventListener("dblclick", open, { signal });
   rename.addEventListener("click", open, { signal });
-  mark.addEventListener("change", () => actions.mark(id, mark.checked), { signal });
-  swatch.addEventListener("click", () => actions.recolor(id, (color + 1) % OBJECTS.length), { signal });
-  edit.addEventListener("click", () => actions.editObject(id), { signal });
-  remove.addEventListener("click", () => actions.remove(id), { signal });
+  mark.addEventListener("change", () => actions.objects.mark(id, mark.checked), { signal });
+  swatch.addEventListener("click", () => actions.objects.recolor(id, (color + 1) % OBJECTS.length), { signal });
+  edit.addEventListener("click", () => actions.objects.editObject(id), { signal });
+  remove.addEventListener("click", () => actions.objects.remove(id), { signal });
 
   return {
     element,

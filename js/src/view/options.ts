@@ -25,7 +25,7 @@ export function createOptions(context: Context): Part {
 
   const change = (make: (image: ImageData, now: RenderingData) => RenderingData): void => {
     const { image } = store.state;
-    if (image) display.set({ rendering: make(image, actions.rendering) });
+    if (image) display.set({ rendering: make(image, actions.view.rendering) });
   };
   const slider = (name: string, set: (value: number) => void): Slider => createSlider(context, name, set);
   const opacity = slider("Opacity", (value) => display.set({ opacity: value }));
@@ -48,7 +48,7 @@ export function createOptions(context: Context): Part {
     h("span", { class: "sam-knob" }),
     "Sharpen automatically",
   );
-  sharpens.addEventListener("click", () => actions.toggleSharpens(), { signal });
+  sharpens.addEventListener("click", () => actions.view.toggleSharpens(), { signal });
 
   const channels = createChannels(context, (picked) =>
     change((image, now) => spelled(image, { ...now, channels: picked })),
@@ -63,7 +63,7 @@ export function createOptions(context: Context): Part {
     change((image, now) => withWindow(image, now, { black: image.values.dark, white: image.values.bright })),
   );
   const reset = button("Reset", () => display.set({ rendering: USUAL }));
-  const share = button("Let the model see this", () => actions.shareRendering());
+  const share = button("Let the model see this", () => actions.view.shareRendering());
   const shared = h("p", { class: "sam-empty", id: id("shared") });
   setAttributes(share, { "aria-describedby": id("shared") });
 
@@ -105,7 +105,7 @@ export function createOptions(context: Context): Part {
       setAttributes(element, { hidden: !display.open });
       const { image, rendering: seen } = store.state;
       if (!display.open || !image) return;
-      const now = actions.rendering;
+      const now = actions.view.rendering;
       setChosen(styles, MASK_STYLES.indexOf(display.masks));
       opacity.show(display.opacity, { low: 0, high: 1, step: 0.05 }, `${Math.round(100 * display.opacity)} %`);
       opacity.disable(display.masks !== "filled");

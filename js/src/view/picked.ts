@@ -13,14 +13,14 @@ export function createPicked({ store, ui, actions, signal, focusCanvas }: Contex
   };
   const said = h("span", { class: "sam-hint", "aria-live": "polite" });
   const label = h("input", { type: "text", class: "sam-input", placeholder: "Label", maxlength: 200 });
-  const merge = button("Merge", () => actions.merge(), "Merge the picked objects");
-  const subtract = button("", () => actions.subtract());
-  const remove = button("Delete", () => actions.removeMarked(), "Remove what is selected");
-  const keep = button("Keep only", () => actions.keepMarked());
+  const merge = button("Merge", () => actions.objects.merge(), "Merge the picked objects");
+  const subtract = button("", () => actions.objects.subtract());
+  const remove = button("Delete", () => actions.objects.removeMarked(), "Remove what is selected");
+  const keep = button("Keep only", () => actions.objects.keepMarked());
   const keydown = (event: KeyboardEvent): void => {
     if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
     event.preventDefault();
-    if (event.key === "Enter") actions.label(label.value);
+    if (event.key === "Enter") actions.objects.label(label.value);
     label.value = "";
     focusCanvas();
   };

@@ -19,7 +19,7 @@ export function createSettings({ store, ui, actions, signal, id }: Context): Par
   );
   const body = h("div", { id: id("settings"), class: "sam-sliders" }, ...sliders.map(([, slider]) => slider.element));
   const reset = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" }, "Reset");
-  reset.addEventListener("click", () => actions.adjust(OFF, newGesture()), { signal });
+  reset.addEventListener("click", () => actions.prompt.adjust(OFF, newGesture()), { signal });
   body.append(reset);
   const toggle = h(
     "button",
@@ -36,7 +36,7 @@ export function createSettings({ store, ui, actions, signal, id }: Context): Par
   setAttributes(refine, {
     title: `Ask the model again, with this mask as a prompt (${shortcutFor("Refine the chosen mask")})`,
   });
-  refine.addEventListener("click", () => actions.refine(), { signal });
+  refine.addEventListener("click", () => actions.prompt.refine(), { signal });
 
   function createSlider(label: string, name: keyof SettingsData): Slider {
     const input = h("input", { type: "range", class: "sam-slider", "aria-label": label });
@@ -45,7 +45,7 @@ export function createSettings({ store, ui, actions, signal, id }: Context): Par
     // All that a drag does is one edit: it ends with the slider's change event.
     let gesture = newGesture();
     const change = (): void => {
-      if (range) actions.adjust({ [name]: range.value(input.valueAsNumber) }, gesture);
+      if (range) actions.prompt.adjust({ [name]: range.value(input.valueAsNumber) }, gesture);
     };
     input.addEventListener("input", change, { signal });
     input.addEventListener(

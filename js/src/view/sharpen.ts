@@ -11,12 +11,12 @@ export function createSharpen(
   focusCanvas: () => void,
 ): Part {
   const element = iconButton("sharpen", "Sharpen here", "");
-  element.addEventListener("click", () => actions.sharpen(), { signal });
+  element.addEventListener("click", () => actions.view.sharpen(), { signal });
   return {
     element,
     update() {
-      const stops = !actions.finer && store.state.crop !== null;
-      const able = actions.canSharpen;
+      const stops = !actions.view.finer && store.state.crop !== null;
+      const able = actions.view.canSharpen;
       const name = stops ? "Stop sharpening" : "Sharpen here";
       const why = able ? "" : store.saved || store.lost ? ": needs a kernel" : ": zoom in first";
       if (!able && element.matches(":focus")) focusCanvas();

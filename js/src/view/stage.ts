@@ -2,7 +2,7 @@
 
 import { shortcutFor } from "../input/keyboard";
 import { bindPointer } from "../input/pointer";
-import { isEmpty } from "../state/store";
+import { isEmpty } from "../state/prompt";
 import { BrushCursor } from "./brush";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
@@ -73,13 +73,13 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   const zoomOut = iconButton("minus", "Zoom out", "Zoom out (−)");
   const fitAll = iconButton("fit", "Show the whole photo", "Show the whole photo (0)");
   const zoomIn = iconButton("plus", "Zoom in", "Zoom in (+)");
-  zoomOut.addEventListener("click", () => actions.zoomOut(), { signal });
-  fitAll.addEventListener("click", () => actions.fit(), { signal });
-  zoomIn.addEventListener("click", () => actions.zoomIn(), { signal });
+  zoomOut.addEventListener("click", () => actions.view.zoomOut(), { signal });
+  fitAll.addEventListener("click", () => actions.view.fit(), { signal });
+  zoomIn.addEventListener("click", () => actions.view.zoomIn(), { signal });
   const actual = h("button", { type: "button", class: "sam-button sam-quiet sam-percent" });
   const full = iconButton("full", "Full screen", `Full screen (${shortcutFor("Full screen")})`);
-  actual.addEventListener("click", () => actions.actualSize(), { signal });
-  full.addEventListener("click", () => actions.toggleFull(), { signal });
+  actual.addEventListener("click", () => actions.view.actualSize(), { signal });
+  full.addEventListener("click", () => actions.view.toggleFull(), { signal });
   const sharpen = createSharpen(context, () => canvas.focus({ preventScroll: true }));
   const zooms = h("div", { class: "sam-zooms" }, sharpen.element, zoomOut, actual, zoomIn, fitAll, full);
   const minimap = createMinimap(context);
@@ -161,7 +161,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       const ratio = window.devicePixelRatio || 1;
       for (const layer of layers) fitLayer(layer, frame.width, frame.height, ratio);
       const { tiles } = store;
-      tiles.look({ view, frame, ratio, rendering: actions.rendering });
+      tiles.look({ view, frame, ratio, rendering: actions.view.rendering });
       const place = [view, frame, ratio];
 
       if (hasChanged(photo, [tiles.version, ...place])) drawPicture(start(photo, ratio), tiles, view, frame, ratio);
@@ -199,11 +199,11 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       const { anchor, opposite, cursor, line, painting, selected, tool } = ui;
       const focused = canvas.matches(":focus");
       const drawn = [anchor, opposite, cursor, line, painting, selected, tool];
-      if (hasChanged(prompts, [image, actions.prompt, focused, ...drawn, ...place])) {
+      if (hasChanged(prompts, [image, actions.handles.prompt, focused, ...drawn, ...place])) {
         const pen = start(prompts, ratio);
-        if (image) drawOverlay(pen, actions.prompt, ui, focused);
+        if (image) drawOverlay(pen, actions.handles.prompt, ui, focused);
         const under = anchor !== null || line.length > 0 || painting !== null || (cursor !== null && focused);
-        show(prompts, under || !isEmpty(actions.prompt));
+        show(prompts, under || !isEmpty(actions.handles.prompt));
       }
     },
     drawHover() {

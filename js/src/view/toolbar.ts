@@ -61,10 +61,10 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
   setAttributes(options, { "aria-controls": id("options") });
   const listen = (button: HTMLButtonElement, run: () => void): void =>
     button.addEventListener("click", run, { signal });
-  listen(hover, () => actions.toggleHover());
-  listen(undo, () => actions.undo());
-  listen(redo, () => actions.redo());
-  listen(clear, () => actions.clear());
+  listen(hover, () => actions.hover.toggle());
+  listen(undo, () => actions.prompt.undo());
+  listen(redo, () => actions.prompt.redo());
+  listen(clear, () => actions.prompt.clear());
   listen(options, () => actions.toggleOptions());
   listen(help, () => actions.toggleHelp());
 
@@ -78,7 +78,7 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
     update() {
       const tool = TOOLS.findIndex((item) => item.tool === ui.tool);
       setChosen(tools, tool);
-      setAttributes(hover, { "aria-checked": String(actions.hovering) });
+      setAttributes(hover, { "aria-checked": String(actions.hover.on) });
       enable(undo, store.state.can_undo);
       enable(redo, store.state.can_redo);
       enable(clear, store.canClear);

@@ -1,6 +1,6 @@
 /** The row under the tools: what the tool in hand can be told, and what is selected. */
 
-import { BRUSH_SIZES } from "../actions";
+import { BRUSH_SIZES } from "../actions/lines";
 import { shortcutFor } from "../input/keyboard";
 import type { Tool } from "../state/ui";
 import type { Context, Part } from "./context";
@@ -43,7 +43,7 @@ export function createToolOptions({ ui, actions, signal, focusCanvas }: Context)
     max: BRUSH_SIZES.max,
     title: `${shortcutFor("Smaller brush")} and ${shortcutFor("Larger brush")}`,
   });
-  size.addEventListener("input", () => actions.brushSize(size.valueAsNumber), { signal });
+  size.addEventListener("input", () => actions.lines.brushSize(size.valueAsNumber), { signal });
   const brush = h("label", { class: "sam-option" }, "Brush size", size);
   const selected = h("span", { class: "sam-hint", "aria-live": "polite" });
   const remove = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" }, "Delete");
@@ -55,7 +55,7 @@ export function createToolOptions({ ui, actions, signal, focusCanvas }: Context)
     update() {
       const { tool } = ui;
       const lines = tool === "brush" || tool === "lasso";
-      const name = tool === "point" || tool === "box" ? actions.selectedName : "";
+      const name = tool === "point" || tool === "box" ? actions.handles.selectedName : "";
       if (!name && remove.matches(":focus")) focusCanvas();
       setText(hint, name ? "" : HINTS[tool]);
       setAttributes(hint, { hidden: !hint.textContent });

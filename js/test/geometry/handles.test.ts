@@ -10,7 +10,7 @@ import {
   removed,
 } from "../../src/geometry/handles";
 import type { PromptData } from "../../src/protocol";
-import { NO_PROMPT } from "../../src/state/store";
+import { NO_PROMPT } from "../../src/state/prompt";
 
 const IMAGE = { width: 100, height: 80 };
 const PROMPT: PromptData = {

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Direct, directBase } from "../../src/kernel/direct";
 import { Transport } from "../../src/kernel/transport";
-import { Store } from "../../src/state/store";
-import { FakeModel, imageOf, packedMask, STATE, settled } from "../fake";
+import { FakeModel, imageOf, openStore, packedMask, STATE, settled } from "../fake";
 
 /** A websocket whose other end is the test. */
 class FakeSocket {
@@ -153,7 +152,7 @@ describe("a transport with a direct line", () => {
   function transport() {
     const model = new FakeModel();
     const closing = new AbortController();
-    const handlers = { masks: vi.fn(), preview: vi.fn(), tile: vi.fn(), file: vi.fn(), lost: vi.fn() };
+    const handlers = { masks: vi.fn(), heard: vi.fn(), lost: vi.fn() };
     const made = new Transport(model, handlers, closing.signal, BASE);
     made.follow("k/w");
     return { model, handlers, transport: made };
@@ -195,7 +194,7 @@ describe("a store with a direct line", () => {
 
   it("previews over it, as the state says", async () => {
     const model = new FakeModel({ ...STATE, image: imageOf(4, 4) });
-    const store = new Store({ model, ...options, signal: new AbortController().signal });
+    const { store } = openStore({ model, ...options, signal: new AbortController().signal });
     expect(FakeSocket.all).toHaveLength(0);
     model.set({ revision: 2, direct: "k/w" });
     last().opens();
@@ -217,7 +216,7 @@ describe("a store with a direct line", () => {
   it("asks for none in a saved page", () => {
     const model = new FakeModel({ ...STATE, direct: "k/w" });
     model.saved = { picture: "AA==", mime: "image/png", masks: [] };
-    new Store({ model, ...options, signal: new AbortController().signal });
+    openStore({ model, ...options, signal: new AbortController().signal });
     model.set({ revision: 9 });
     expect(FakeSocket.all).toHaveLength(0);
   });

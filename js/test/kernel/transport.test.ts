@@ -5,7 +5,7 @@ import { bytes, FakeModel, settled } from "../fake";
 function open() {
   const model = new FakeModel();
   const closing = new AbortController();
-  const handlers = { masks: vi.fn(), preview: vi.fn(), tile: vi.fn(), file: vi.fn(), lost: vi.fn() };
+  const handlers = { masks: vi.fn(), heard: vi.fn(), lost: vi.fn() };
   return { model, closing, handlers, transport: new Transport(model, handlers, closing.signal) };
 }
 
@@ -40,23 +40,24 @@ describe("Transport", () => {
     expect(heard).toHaveBeenCalledOnce();
   });
 
-  it("hands on exactly a buffer's own bytes", () => {
+  it("hands on exactly a buffer's own bytes", async () => {
     const { model, handlers, transport } = open();
     const message = { type: "masks", masks: [{ id: "a", width: 4, height: 4 }] };
     model.emit("msg:custom", message, [bytes([1, 2], 3)]);
     expect(handlers.masks).toHaveBeenCalledWith(message, [Uint8Array.of(1, 2)]);
-    const tile = { type: "tile_picture", client: transport.client, seq: 1, mime: "image/png" };
-    model.emit("msg:custom", tile, [Uint8Array.of(5, 6).buffer]);
-    expect(handlers.tile).toHaveBeenCalledWith(tile, [Uint8Array.of(5, 6)]);
-    model.emit("msg:custom", { ...tile, client: "another" }, [Uint8Array.of(5, 6).buffer]);
-    expect(handlers.tile).toHaveBeenCalledOnce();
+    const { answer } = transport.send({ type: "export", format: "coco" });
+    const file = { type: "file", client: transport.client, seq: 1, name: "cat.json", mime: "application/json" };
+    model.emit("msg:custom", file, [Uint8Array.of(5, 6).buffer]);
+    model.emit("msg:custom", { ...file, client: "another" }, [Uint8Array.of(7, 8).buffer]);
+    await model.answer(model.last("export"));
+    expect((await answer).content).toEqual({ message: file, bytes: Uint8Array.of(5, 6) });
   });
 
   it("ignores what it does not know", () => {
     const { model, handlers } = open();
     for (const content of [null, undefined, "text", {}, { type: "tomorrow's" }]) model.emit("msg:custom", content);
     expect(handlers.masks).not.toHaveBeenCalled();
-    expect(handlers.tile).not.toHaveBeenCalled();
+    expect(handlers.heard).not.toHaveBeenCalled();
   });
 
   it("answers with an error what cannot be sent", async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { asksAtPress, Hover, onByDefault, type Situation } from "../../src/preview/hover";
 import type { PointData, PromptData } from "../../src/protocol";
-import { NO_PROMPT, type Preview } from "../../src/state/store";
+import { NO_PROMPT } from "../../src/state/prompt";
+import type { Preview } from "../../src/state/store";
 import { settled } from "../fake";
 
 const at = (x: number, label: 0 | 1 = 1): PointData => ({ x, y: 10, label });

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { findShortcut } from "../../src/input/keyboard";
 import { Gallery } from "../../src/state/gallery";
-import { NO_PROMPT, Store } from "../../src/state/store";
-import { FakeModel, settled } from "../fake";
+import { NO_PROMPT } from "../../src/state/prompt";
+import type { Store } from "../../src/state/store";
+import { FakeModel, openStore, settled } from "../fake";
 
 const closing = new AbortController();
 afterEach(() => closing.abort());
@@ -61,7 +62,7 @@ describe("on the way to another image", () => {
   async function open() {
     const model = new FakeModel();
     const options = { decode: vi.fn(), close: vi.fn(), changed: vi.fn(), signal: new AbortController().signal };
-    const store = new Store({ model, ...options });
+    const { store } = openStore<unknown>({ model, ...options });
     await model.answer(model.last("hello"));
     return { model, store };
   }

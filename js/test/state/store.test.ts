@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PointData, PromptData, State } from "../../src/protocol";
-import { NO_PROMPT, Store } from "../../src/state/store";
-import { bytes, FakeModel, imageOf, packedMask, STATE, settled } from "../fake";
+import { NO_PROMPT } from "../../src/state/prompt";
+import { bytes, FakeModel, imageOf, openStore, packedMask, STATE, settled } from "../fake";
 
 const bytesOf = (view: DataView): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
@@ -21,9 +21,9 @@ async function open(state: unknown = STATE, { greeted = true } = {}) {
     return `picture of ${bytes.length} bytes`;
   });
   const close = vi.fn();
-  const store = new Store({ model, decode, close, changed, signal: controller.signal });
+  const { session, store } = openStore({ model, decode, close, changed, signal: controller.signal });
   if (greeted) await model.answer(model.last("hello"));
-  return { model, store, changed, decode, close, controller };
+  return { model, session, store, changed, decode, close, controller };
 }
 
 const point = (x: number, label: 0 | 1 = 1): PointData => ({ x, y: 1, label });
@@ -206,11 +206,11 @@ describe("what changes the prompt in the kernel", () => {
 
 describe("masks", () => {
   it("keeps what the state names and drops what it names no longer", async () => {
-    const { model, store } = await open();
+    const { model, session } = await open();
     model.masks("a", "b");
     model.set({ revision: 2, candidates: [candidate("a"), candidate("b")] });
     model.set({ revision: 3, candidates: [candidate("b")] });
-    expect([...store.masks.keys()]).toEqual(["b"]);
+    expect([...session.masks.keys()]).toEqual(["b"]);
   });
 
   it("may bring the state that names them, which the trait then repeats", async () => {
@@ -237,10 +237,10 @@ describe("masks", () => {
   });
 
   it("keeps only the latest of those never named", async () => {
-    const { model, store } = await open();
+    const { model, session } = await open();
     for (let i = 0; i < 100; i++) model.masks(`m${i}`);
-    expect(store.masks.size).toBe(32);
-    expect(store.masks.has("m99")).toBe(true);
+    expect(session.masks.size).toBe(32);
+    expect(session.masks.has("m99")).toBe(true);
   });
 
   it("asks again for a mask that the state names and it does not know, once for each state", async () => {
@@ -535,7 +535,7 @@ describe("a saved page", () => {
     closing.push(controller);
     const decode = vi.fn(async (bytes: Uint8Array) => `${bytes.length} bytes`);
     const options = { decode, close: vi.fn(), changed: vi.fn(), signal: controller.signal };
-    const store = new Store({ model, ...options });
+    const { store } = openStore({ model, ...options });
     await settled();
     expect([store.saved, store.status, store.tiles.whole?.bitmap]).toEqual([true, "ready", "5 bytes"]);
     expect(store.state.status).toBe("ready"); // Nobody embeds anything there.

@@ -1,0 +1,122 @@
+/** What a person can do, whatever they do it with: pointer, keyboard and buttons all end here. */
+
+import { reveal, toImage } from "../geometry/geometry";
+import type { Tool } from "../state/ui";
+import type { ActionContext } from "./context";
+import { GalleryActions } from "./gallery";
+import { HandleActions } from "./handles";
+import { HoverActions } from "./hovering";
+import { LineActions } from "./lines";
+import { ObjectActions } from "./objects";
+import { PromptActions } from "./prompt";
+import { ViewActions } from "./view";
+
+/** All actions by what they act on, and those keys whose meaning depends on the tool in hand. */
+export class Actions {
+  readonly prompt: PromptActions;
+  readonly hover: HoverActions;
+  readonly lines: LineActions;
+  readonly handles: HandleActions;
+  readonly objects: ObjectActions;
+  readonly view: ViewActions;
+  readonly gallery: GalleryActions;
+  readonly #store: ActionContext["store"];
+  readonly #ui: ActionContext["ui"];
+  readonly #display: ActionContext["display"];
+  readonly #hover: ActionContext["hover"];
+
+  constructor(context: ActionContext) {
+    this.#store = context.store;
+    this.#ui = context.ui;
+    this.#display = context.display;
+    this.#hover = context.hover;
+    this.prompt = new PromptActions(context);
+    this.hover = new HoverActions(context);
+    this.lines = new LineActions(context);
+    this.view = new ViewActions(context);
+    this.handles = new HandleActions(context, this.hover, this.view);
+    this.objects = new ObjectActions(context);
+    this.gallery = new GalleryActions(context, this.handles);
+  }
+
+  tool(tool: Tool): void {
+    this.#hover.leave();
+    this.#ui.set({ tool, anchor: null, opposite: null, line: [], overHandle: false, highlight: null });
+  }
+
+  toggleHelp(): void {
+    this.#display.set({ open: false });
+    this.#ui.set({ helpOpen: !this.#ui.helpOpen });
+  }
+
+  toggleOptions(): void {
+    this.#ui.set({ helpOpen: false });
+    this.#display.set({ open: !this.#display.open });
+  }
+
+  /** Select the next point, corner, box or stroke; with the pick tool, pick the next object. */
+  selectNext(step: 1 | -1): void {
+    if (this.#ui.tool === "pick") this.objects.pickNext(step);
+    else this.handles.selectNext(step);
+  }
+
+  /** Remove what is selected from the prompt; with the pick tool, the picked objects. */
+  removeSelected(): void {
+    if (this.#ui.tool === "pick") this.objects.removeMarked();
+    else this.handles.removeSelected();
+  }
+
+  /**
+   * Give up what is under way, innermost first: the help, a move, a line or box half drawn, a selection, the search for
+   * everything, what is picked, the prompt.
+   */
+  escape(): void {
+    const { helpOpen, overviewOpen, moving, anchor, line, marked, tool } = this.#ui;
+    if (helpOpen) this.#ui.set({ helpOpen: false });
+    else if (overviewOpen) this.#ui.set({ overviewOpen: false });
+    else if (moving) this.handles.drop(false);
+    else if (anchor || line.length) this.#ui.set({ anchor: null, opposite: null, line: [] });
+    else if (this.handles.selected) this.handles.select(null);
+    else if (this.#store.state.everything || this.#store.searching) this.objects.cancel();
+    else if (tool === "pick" && marked.length) this.#ui.set({ marked: [] });
+    else this.prompt.clear();
+  }
+
+  /** Enter: use the tool where the cursor has been moved to, else close the lasso or accept. */
+  confirm(): void {
+    const { cursor, cursorMoved, tool, line } = this.#ui;
+    if (!cursor || !cursorMoved) {
+      if (line.length) this.lines.closeLasso();
+      else this.prompt.accept();
+    } else if (tool === "box") this.prompt.corner(cursor);
+    else if (tool === "brush") this.lines.stroke([cursor]);
+    else if (tool === "lasso") this.lines.vertex(cursor);
+    else if (tool === "pick") this.objects.pick(cursor);
+    else this.prompt.point(cursor, 1);
+  }
+
+  /** Place a background point under the keyboard cursor; with the pick tool, pick one more object there. */
+  background(): void {
+    if (this.#ui.cursor && this.#ui.tool === "pick") this.objects.pick(this.#ui.cursor, true);
+    else if (this.#ui.cursor) this.prompt.point(this.#ui.cursor, 0);
+  }
+
+  /** Move what is selected by image pixels, or the keyboard cursor, which at first is in the middle of what is seen. */
+  moveCursor(dx: number, dy: number): void {
+    const { selected } = this.handles;
+    if (selected) {
+      this.handles.carry(this.handles.prompt, selected, { x: dx, y: dy });
+      return;
+    }
+    this.view.look((view, image, frame) => {
+      const from = this.#ui.cursor ?? toImage(view, { x: frame.width / 2, y: frame.height / 2 });
+      // Pixel centres, so that a step is a pixel whatever the zoom.
+      const inside = {
+        x: Math.min(Math.max(Math.floor(from.x) + dx, 0), image.width - 1) + 0.5,
+        y: Math.min(Math.max(Math.floor(from.y) + dy, 0), image.height - 1) + 0.5,
+      };
+      this.#ui.set({ cursor: inside, cursorMoved: true, opposite: this.#ui.anchor && inside });
+      return reveal(view, inside, image, frame);
+    });
+  }
+}

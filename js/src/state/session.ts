@@ -1,0 +1,262 @@
+/** The session as the kernel tells it: state, masks and photo, received and decoded once for all views of a widget. */
+
+import type { Mask } from "../geometry/runs";
+import { unpackMask } from "../kernel/maskcodec";
+import { type Body, type Channel, type Reception, Transport } from "../kernel/transport";
+import type { MaskData, Masks, RenderingData, Saved, State } from "../protocol";
+import { BitmapPool } from "./pool";
+import { NO_PROMPT } from "./prompt";
+import { type Place, USUAL } from "./tiles";
+
+/** What the session needs of an anywidget model. */
+export interface Model extends Channel {
+  get(key: "state" | "saved"): unknown;
+}
+
+const NO_STATE: State = {
+  revision: -1,
+  status: "loading",
+  message: "",
+  model: "",
+  image: null,
+  prompt: NO_PROMPT,
+  candidates: [],
+  chosen: null,
+  objects: [],
+  settings: { threshold: 0, holes: 0, islands: 0, smoothing: 0 },
+  painted: false,
+  editing: null,
+  refines: false,
+  can_undo: false,
+  can_redo: false,
+  decode_ms: null,
+  everything: null,
+  rendering: USUAL,
+  crop: null,
+  autosave: null,
+  direct: null,
+};
+
+/** Masks that no state has named yet are kept up to this number: those of superseded requests never get named. */
+const MOST_UNNAMED = 32;
+/** Milliseconds after which a silent kernel is reported. */
+const PATIENCE = 10_000;
+
+export interface SessionOptions<Bitmap> {
+  model: Model;
+  decode: (bytes: Uint8Array, mime: string) => Promise<Bitmap>;
+  /** Free a bitmap's memory. */
+  close: (bitmap: Bitmap) => void;
+  /** Ends the session with its model. */
+  signal: AbortSignal;
+  /** Where direct lines to the kernel go; see `Direct`. */
+  direct?: string | null;
+}
+
+export class RemoteSession<Bitmap = ImageBitmap> {
+  state: State;
+  readonly masks = new Map<string, Mask>();
+  /** What went wrong with something that the kernel sent, or that the kernel is gone; until a request succeeds. */
+  failure: string | null = null;
+  /** The kernel's side is gone, so no answer can come. */
+  lost = false;
+  /** The kernel has left the first message unanswered for long: it is busy, or not there. */
+  unanswered = false;
+  /** This is a saved page, without a kernel. */
+  readonly saved: boolean = false;
+  /** The number of the last `hello` that has been answered. */
+  greeted = 0;
+
+  readonly #transport: Transport;
+  readonly #decode: SessionOptions<Bitmap>["decode"];
+  readonly #pool: BitmapPool<Bitmap>;
+  readonly #listeners = new Set<() => void>();
+  #hello = { open: false, revision: Number.NaN };
+  /** The whole photo, in a saved page. */
+  readonly #picture: { bytes: Uint8Array; mime: string } | null = null;
+  /** Promises of a state that has not arrived yet. */
+  #expected: { revision: number; arrive: () => void }[] = [];
+
+  constructor({ model, decode, close, signal, direct }: SessionOptions<Bitmap>) {
+    this.#decode = decode;
+    this.#pool = new BitmapPool(close);
+    this.state = readState(model);
+    const update = (): void => this.#setState(readState(model));
+    model.on("change:state", update);
+    signal.addEventListener("abort", () => model.off("change:state", update), { once: true });
+    const handlers = {
+      masks: (message: Masks, buffers: Uint8Array[]) => this.#receiveMasks(message, buffers),
+      heard: () => this.#found(),
+      lost: (reason: string) => this.#lose(reason),
+    };
+    this.#transport = new Transport(model, handlers, signal, direct);
+    const saved = model.get("saved") as Partial<Saved> | null | undefined;
+    if (saved?.picture) {
+      this.saved = true;
+      this.#picture = { bytes: fromBase64(saved.picture), mime: saved.mime ?? "" };
+      // Nothing is under way without a kernel, whatever was when the page was saved.
+      this.state = {
+        ...this.state,
+        status: "ready",
+        everything: null,
+        can_undo: false,
+        can_redo: false,
+        refines: false,
+      };
+      for (const { id, width, height, runs } of saved.masks ?? [])
+        this.masks.set(id, unpackMask(fromBase64(runs), width, height));
+      return;
+    }
+    this.#transport.follow(this.state.direct);
+    void this.#sayHello();
+  }
+
+  /** Call `listener` at every change, until the signal aborts. */
+  subscribe(listener: () => void, signal: AbortSignal): void {
+    this.#listeners.add(listener);
+    signal.addEventListener("abort", () => this.#listeners.delete(listener), { once: true });
+  }
+
+  /** Tell every view that something has changed. */
+  readonly changed = (): void => {
+    for (const listener of [...this.#listeners]) listener();
+  };
+
+  /** Whether the masks that the state names have been asked for and are still to come. */
+  get opening(): boolean {
+    return this.#hello.open;
+  }
+
+  send(body: Body): { seq: number; answer: Promise<Reception> } {
+    return this.#transport.send(body);
+  }
+
+  /** Wait until the state has this revision, or none will come. */
+  async until(revision: number): Promise<void> {
+    if (revision > this.state.revision && !this.lost)
+      await new Promise<void>((arrive) => this.#expected.push({ revision, arrive }));
+  }
+
+  /** A tile of the photo, decoded; null if it cannot be had now. Release it after use. */
+  async tile(place: Place, rendering: RenderingData): Promise<Bitmap | null> {
+    const key = JSON.stringify([this.state.image?.hash, place, rendering]);
+    return await this.#pool.acquire(key, () => this.#fetchTile(place, rendering));
+  }
+
+  releaseTile(bitmap: Bitmap): void {
+    this.#pool.release(bitmap);
+  }
+
+  async #fetchTile(place: Place, rendering: RenderingData): Promise<Bitmap | null> {
+    if (this.#picture) {
+      const whole = place.level === (this.state.image?.levels ?? 0) - 1;
+      return whole ? await this.#decodeTile(this.#picture.bytes, this.#picture.mime) : null;
+    }
+    if (this.lost) return null;
+    const { outcome, error, content } = await this.send({ type: "tile", ...place, rendering }).answer;
+    if (content?.message.type === "tile_picture") return await this.#decodeTile(content.bytes, content.message.mime);
+    if (outcome === "error" && !this.lost) this.failure = error;
+    return null;
+  }
+
+  async #decodeTile(bytes: Uint8Array, mime: string): Promise<Bitmap | null> {
+    try {
+      return await this.#decode(bytes, mime);
+    } catch (error) {
+      this.failure = `A part of the photo (${mime}) could not be decoded: ${reason(error)}`;
+      return null;
+    }
+  }
+
+  async #sayHello(): Promise<void> {
+    this.#hello = { open: true, revision: this.state.revision };
+    const tire = (): void => {
+      this.unanswered = true;
+      this.changed();
+    };
+    const patience = setTimeout(tire, PATIENCE);
+    const { seq, answer } = this.send({ type: "hello" });
+    const { outcome, error, revision } = await answer;
+    await this.until(revision);
+    clearTimeout(patience);
+    this.unanswered = false;
+    this.greeted = seq;
+    this.#hello.open = false;
+    if (outcome === "error" && !this.lost) this.failure = error;
+    this.#resync();
+    this.changed();
+  }
+
+  #setState(state: State): void {
+    // The trait repeats what came with masks.
+    if (state.revision <= this.state.revision) return;
+    const before = namedMasks(this.state);
+    this.state = state;
+    this.#found();
+    if (!this.saved) this.#transport.follow(state.direct);
+    const now = namedMasks(state);
+    for (const id of before) if (!now.has(id)) this.masks.delete(id);
+    this.#expected = this.#expected.filter(({ revision, arrive }) => {
+      if (revision <= state.revision) arrive();
+      return revision > state.revision;
+    });
+    this.#resync();
+    this.changed();
+  }
+
+  /** Ask again for masks that the state names and that are not here, once for each state. */
+  #resync(): void {
+    const { revision } = this.state;
+    const lacking = [...namedMasks(this.state)].some((id) => !this.masks.has(id));
+    if (lacking && !this.#hello.open && this.#hello.revision !== revision && !this.lost) void this.#sayHello();
+  }
+
+  #receiveMasks(message: Masks, buffers: Uint8Array[]): void {
+    message.masks.forEach(({ id, width, height }: MaskData, i) => {
+      if (this.masks.has(id)) return;
+      try {
+        this.masks.set(id, unpackMask(buffers[i], width, height));
+      } catch (error) {
+        this.failure = `A mask from the kernel could not be read: ${reason(error)}`;
+      }
+    });
+    const named = namedMasks(this.state);
+    const unnamed = [...this.masks.keys()].filter((id) => !named.has(id));
+    for (const id of unnamed.slice(0, -MOST_UNNAMED)) this.masks.delete(id);
+    if (message.state) this.#setState(message.state);
+    else this.changed();
+  }
+
+  #lose(why: string): void {
+    this.lost = true;
+    this.failure = why;
+    for (const { arrive } of this.#expected.splice(0)) arrive();
+    this.changed();
+  }
+
+  #found(): void {
+    if (!this.lost) return;
+    this.failure = null;
+    this.lost = false;
+    this.changed();
+  }
+}
+
+function namedMasks(state: State): Set<string> {
+  const found = state.everything?.found ?? [];
+  return new Set([...state.candidates, ...state.objects, ...found].map((item) => item.mask));
+}
+
+/** The trait may be empty: before the kernel's first message, or in a notebook saved without its widgets. */
+function readState(model: Model): State {
+  const state = model.get("state") as State | null | undefined;
+  return typeof state?.revision === "number" ? state : NO_STATE;
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
