@@ -7,6 +7,7 @@
 #   make format    put Python and TypeScript into shape
 #   make protocol  generate js/src/protocol.ts
 #   make bench     how fast is it on this machine?
+#   make soak      does a long session stay flat? (ten minutes)
 #   make clean     remove whatever was built or installed
 #
 # PYTHON=python3.13 picks the interpreter that .venv is made from.
@@ -26,7 +27,7 @@ SOURCES := $(shell find js/src -type f)
 REPORTS := build/reports
 
 .DELETE_ON_ERROR:
-.PHONY: build demo test lint format protocol bench clean lint-python lint-js protocol-in-sync chromium
+.PHONY: build demo test lint format protocol bench soak clean lint-python lint-js protocol-in-sync chromium
 
 build: $(BUNDLE)
 
@@ -82,6 +83,9 @@ bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/hover.py
 	@$(PY) tests/benchmarks/saving.py
 	@$(PY) tests/benchmarks/view.py
+
+soak: $(VENV) chromium
+	@$(PY) tests/benchmarks/soak.py
 
 clean:
 	rm -rf .venv js/node_modules $(STATIC) build dist tests/browser/artifacts .mypy_cache .pytest_cache .ruff_cache
