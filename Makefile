@@ -3,7 +3,7 @@
 #   make demo      JupyterLab on the first notebook        (OPEN=0: do not open a browser; PORT=8888)
 #   make test      style, types, units, notebooks, browser: all that CI runs
 #   make build     the view's bundle, from js/ into sam_widget/widget/static
-#   make lint      style and types alone
+#   make lint      style, English and types alone
 #   make format    put Python and TypeScript into shape
 #   make protocol  generate js/src/protocol.ts
 #   make bench     how fast is it on this machine?
@@ -51,6 +51,7 @@ lint: lint-python lint-js protocol-in-sync
 lint-python: $(VENV)
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
+	$(PY) tests/english.py
 	$(PY) -m mypy
 
 lint-js: $(MODULES)
