@@ -33,7 +33,7 @@ class Tools(ABC):
         """Set the whole prompt and return its candidates."""
 
     @abstractmethod
-    def preview(self, prompt: Prompt) -> SessionState:
+    def preview(self, prompt: Prompt, *, state: SessionState | None = None) -> SessionState:
         """Return the state that `set_prompt` would lead to."""
 
     @abstractmethod
@@ -149,13 +149,9 @@ class Tools(ABC):
         with self._edit:
             chosen = self._need_chosen("refine")
             logits, crop = shaping.as_mask_prompt(chosen, self.predictor, self._state.settings)
-            before = self._state
-            # The paint is in the mask prompt now; what the model makes of it is to be seen.
-            self._state = replace(before, strokes=())
-            try:
-                state = self.preview(self._state.prompt.with_mask(logits, crop))
-            finally:
-                self._state = before
+            # The paint is part of the mask prompt now, so the answer is shown without it.
+            unpainted = replace(self._state, strokes=())
+            state = self.preview(unpainted.prompt.with_mask(logits, crop), state=unpainted)
             self._change(state)
             return state.candidates
 

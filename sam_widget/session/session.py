@@ -171,19 +171,23 @@ class Session(Kept, EverythingMode, Tools):
             self._change(state)
             return state.candidates
 
-    def preview(self, prompt: Prompt) -> SessionState:
+    def preview(self, prompt: Prompt, *, state: SessionState | None = None) -> SessionState:
         """Return the state that `set_prompt` would lead to, and change nothing.
 
         The last answer is kept: setting the prompt that was previewed or glimpsed last needs no second decode.
+
+        Args:
+            prompt: The whole prompt.
+            state: The state to start from: its settings, strokes, rendering and crop; by default the present one.
 
         Raises:
             PromptError: The prompt lies outside the image.
         """
         with self._edit:
-            now = self._state
+            now = self._state if state is None else state
             if prompt.is_empty:
                 return replace(now, prompt=prompt, candidates=(), chosen_index=None, strokes=())
-            answer = self._answer(prompt)
+            answer = self._answer(prompt, now)
             return replace(now, prompt=answer.prompt, candidates=answer.candidates, chosen_index=answer.best)
 
     def glimpse(self, prompt: Prompt) -> Candidate | None:
@@ -197,11 +201,11 @@ class Session(Kept, EverythingMode, Tools):
         with self._edit:
             if prompt.is_empty:
                 return None
-            answer = self._answer(prompt)
+            answer = self._answer(prompt, self._state)
             return answer.candidate(answer.best)
 
-    def _answer(self, prompt: Prompt) -> Answer:
-        prompt, now = prompt.check_inside(*self.size), self._state
+    def _answer(self, prompt: Prompt, now: SessionState) -> Answer:
+        prompt = prompt.check_inside(*self.size)
         if self._answered is None or not self._answered.answers(prompt, now):
             self._answered = self._answering.answer(prompt, now)
         return self._answered
@@ -240,12 +244,7 @@ class Session(Kept, EverythingMode, Tools):
             before = self._state
             rendering = self.source.check(rendering)
             if rendering != before.rendering:
-                self._state = replace(before, rendering=rendering)
-                try:
-                    after = self.preview(before.prompt)
-                finally:
-                    self._state = before
-                self._change(after)
+                self._change(self.preview(before.prompt, state=replace(before, rendering=rendering)))
             return self.candidates
 
     def sharpen(
@@ -291,13 +290,9 @@ class Session(Kept, EverythingMode, Tools):
 
     def _answered_anew(self, state: SessionState) -> SessionState:
         """Return a state with its prompt answered again; a candidate that was chosen by hand is, again."""
-        before, scores = self._state, [candidate.score for candidate in state.candidates]
+        scores = [candidate.score for candidate in state.candidates]
         by_hand = state.chosen_index if len(scores) > 1 and state.chosen_index != np.argmax(scores) else None
-        self._state = state
-        try:
-            after = self.preview(state.prompt)
-        finally:
-            self._state = before
+        after = self.preview(state.prompt, state=state)
         return after if by_hand is None else replace(after, chosen_index=by_hand)
 
     # ------------------------------------------------------------------------------------------------ objects
