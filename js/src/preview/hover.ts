@@ -55,14 +55,37 @@ const NOWHERE: PointData = { x: -1, y: -1, label: 1 };
 /** What has to be drawn anew: the mask under the pointer, or that of the prompt. */
 export type Stale = "hover" | "masks";
 
+/** Where the pointer is, as far as hovering goes. */
+type Pointer =
+  /** Not over the photo, or busy with something else. */
+  | { readonly name: "away" }
+  | { readonly name: "over"; readonly point: PointData }
+  /** Where it has just clicked: it has to move a little before more is asked. */
+  | { readonly name: "resting"; readonly from: Vec };
+
+/** What decides about the mask that is shown. */
+type Phase =
+  /** The place of the pointer. */
+  | { readonly name: "free" }
+  /** A button that is down, and the point that its release may add. */
+  | { readonly name: "pressed"; readonly promised: PointData | null }
+  /**
+   * A click that has changed the prompt: what is shown stays until the new prompt's own masks are there. If the answer
+   * to what the press promised is still to come, it takes their place first.
+   */
+  | { readonly name: "held"; readonly promised: PointData | null }
+  /** A prompt that is being changed by hand, and the version of it last asked about. */
+  | { readonly name: "probing"; readonly prompt: PromptData; readonly asked: PromptData | null };
+
+const FREE: Phase = { name: "free" };
+const AWAY: Pointer = { name: "away" };
+
 /** While the pointer moves, at most one request under way and one waiting: for where the pointer is by then. */
 export class Hover {
-  /** What is to be seen under the pointer. */
+  /** The mask to show under the pointer. */
   shown: Known | null = null;
-  /** What is to be seen as the mask of the prompt that a click has made, until that prompt's own masks are there. */
+  /** The mask to show as that of the prompt that a click has made, until that prompt's own masks are there. */
   taken: Known | null = null;
-  /** Where the pointer is, in image pixels; null while that is not to be asked about. */
-  at: PointData | null = null;
   readonly #ask: (prompt: PromptData) => Promise<Preview | null>;
   readonly #changed: (stale: Stale) => void;
   readonly #later: (go: () => void) => void;
@@ -72,24 +95,16 @@ export class Hover {
   #ready = false;
   /** CSS pixels to an image pixel. */
   #scale = 1;
-  #asking = false;
-  /** A request is to be made as soon as it is time. */
-  #due = false;
-  /** Answers to the prompt that stands with one more point, newest first. */
+  #pointer = AWAY;
+  #phase = FREE;
+  /** The request about the place of the pointer or about a probe: to be made as soon as it is time, or under way. */
+  #request: "none" | "due" | "open" = "none";
+  /** Answers to the current prompt with one more point, newest first. */
   #known: Known[] = [];
-  /** A click has made a prompt of what is shown or asked for: it stays until that prompt's own masks are there. */
-  #held = false;
-  /** What a button that is down would add to the prompt; and after its release, until the prompt's masks are there. */
-  #promised: PointData | null = null;
-  #rest: Vec | null = null;
-  /** A prompt that is being changed by hand, which is asked about in place of what is under the pointer. */
-  #probe: PromptData | null = null;
-  /** The probe last asked about. */
-  #probed: PromptData | null = null;
 
   /**
    * @param ask Asks the kernel for the mask of a prompt.
-   * @param changed Told of what has to be drawn anew.
+   * @param changed Told what has to be redrawn.
    * @param later Calls back when it is time for the next request; at once, if nothing is gained by waiting.
    */
   constructor(
@@ -102,7 +117,12 @@ export class Hover {
     this.#later = later;
   }
 
-  /** Take note of what has changed around; ask, if that makes it possible. */
+  /** Where the pointer is, in image pixels; null while that is not to be asked about. */
+  get at(): PointData | null {
+    return this.#pointer.name === "over" ? this.#pointer.point : null;
+  }
+
+  /** Take note of changes in the rest of the view; ask, if they make it possible. */
   follow({ prompt, active, ready, pending, source }: Situation): void {
     this.#active = active;
     this.#ready = ready;
@@ -112,35 +132,36 @@ export class Hover {
       this.#known = [];
       if (!this.#held) this.#show(null);
     }
-    if (this.#held && !pending) {
-      this.#held = false;
-      this.#promised = null;
-      this.#show(null);
+    if (!pending) {
       this.#take(null);
+      if (this.#held) {
+        this.#phase = FREE;
+        this.#show(null);
+      }
     }
     if (!active) this.#rise();
     this.#pump();
   }
 
-  /** The pointer is here. */
+  /** The pointer is here, and no button is down. */
   move(point: PointData, scale: number): void {
     if (!this.#active) return;
-    if (this.#rest && distance(this.#rest, point) * scale <= REST) return;
-    this.#rest = null;
+    if (this.#phase.name === "pressed") this.#phase = FREE;
+    if (this.#pointer.name === "resting" && distance(this.#pointer.from, point) * scale <= REST) return;
     if (!this.at) this.#changed("hover");
-    this.at = point;
+    this.#pointer = { name: "over", point };
     this.#scale = scale;
     this.#pump();
   }
 
-  /** The label that a click would have is another one now. */
+  /** A click would have another label now. */
   relabel(label: 0 | 1): void {
     if (this.at && this.at.label !== label) this.move({ ...this.at, label }, this.#scale);
   }
 
   /** The pointer is gone, or busy with something else. */
   leave(): void {
-    if (!this.#held) this.#promised = null;
+    if (this.#phase.name === "pressed") this.#phase = FREE;
     this.#rise();
   }
 
@@ -149,29 +170,33 @@ export class Hover {
    * means. If it may add a point, the answer to that is asked for at once: people hold a button longer than it takes.
    */
   press(point: PointData | null = null, scale = this.#scale): void {
-    if (this.at) this.#changed("hover");
-    this.at = null;
-    this.#promised = point;
+    this.#lift();
     this.#scale = scale;
-    if (!point || this.#held) return;
+    if (this.#phase.name === "probing") return;
+    if (this.#held) {
+      this.#phase = { name: "held", promised: point };
+      return;
+    }
+    this.#phase = { name: "pressed", promised: point };
+    if (!point) return;
     const known = this.#find(point);
     if (!known && this.#ready) void this.#promise(point);
     else if (known && this.#active) this.#show(known);
   }
 
   /**
-   * A point is about to be added to the prompt. Returns it, or the point in its place of which the answer is known: its
-   * mask is then the prompt's, until that prompt's own masks are there. What else is shown stays as long.
+   * A point is about to be added to the prompt. Returns it, or the nearby point whose answer is known: its mask then is
+   * the prompt's, until that prompt's own masks are there. Anything else that is shown stays as long.
    */
   take(point: PointData, scale: number): PointData {
     this.#scale = scale;
     const known = this.#find(point);
-    const promised = this.#promised;
-    if (known || promised?.label !== point.label || !this.#near(promised, point)) this.#promised = null;
+    const promised = known ? null : this.#promised;
+    const kept = promised?.label === point.label && this.#near(promised, point) ? promised : null;
     const shown = this.shown?.point.label === point.label;
-    this.#held = known !== undefined || this.#promised !== null || this.taken !== null || shown;
-    this.at = null;
-    this.#rest = point;
+    const held = known !== undefined || kept !== null || this.taken !== null || shown;
+    this.#phase = held ? { name: "held", promised: kept } : FREE;
+    this.#pointer = { name: "resting", from: point };
     if (known || !shown) this.#show(null);
     if (known) this.#take(known);
     return known?.point ?? point;
@@ -180,18 +205,24 @@ export class Hover {
   /** Show what a prompt gives while it is being changed by hand, such as by dragging one of its points. */
   probe(prompt: PromptData): void {
     if (!this.#active) return;
-    this.press();
-    this.#probe = prompt;
+    this.#lift();
+    this.#phase = { name: "probing", prompt, asked: this.#phase.name === "probing" ? this.#phase.asked : null };
     this.#pump();
   }
 
   /** The change is over. If it counts, what is shown stays until the new prompt's masks are there. */
   endProbe(counts: boolean): void {
-    if (!this.#probe) return;
-    this.#probe = null;
-    this.#probed = null;
-    this.#held = counts && this.shown !== null;
+    if (this.#phase.name !== "probing") return;
+    this.#phase = counts && this.shown ? { name: "held", promised: null } : FREE;
     if (!this.#held) this.#show(null);
+  }
+
+  get #held(): boolean {
+    return this.#phase.name === "held";
+  }
+
+  get #promised(): PointData | null {
+    return this.#phase.name === "pressed" || this.#phase.name === "held" ? this.#phase.promised : null;
   }
 
   #find(point: PointData): Known | undefined {
@@ -202,10 +233,16 @@ export class Hover {
     return distance(a, b) <= NEAR / this.#scale;
   }
 
+  /** Stop asking about the place of the pointer. */
+  #lift(): void {
+    if (!this.at) return;
+    this.#changed("hover");
+    this.#pointer = AWAY;
+  }
+
   /** Nothing is under the pointer any more. */
   #rise(): void {
-    if (this.at) this.#changed("hover");
-    this.at = null;
+    this.#lift();
     if (!this.#held) this.#show(null);
   }
 
@@ -222,45 +259,57 @@ export class Hover {
   }
 
   #pump(): void {
-    if (this.#probe) {
-      if (this.#ready && !this.#asking && this.#probe !== this.#probed) void this.#try(this.#probe);
+    if (this.#phase.name === "probing") {
+      const { prompt, asked } = this.#phase;
+      if (this.#ready && this.#request !== "open" && prompt !== asked) void this.#askProbe(prompt);
       return;
     }
-    if (!this.at || this.#held) return;
-    const known = this.#find(this.at);
+    const { at } = this;
+    if (!at || this.#held) return;
+    const known = this.#find(at);
     if (known) this.#show(known);
-    else if (this.#ready && !this.#asking && !this.#due) {
-      this.#due = true;
+    else if (this.#ready && this.#request === "none") {
+      this.#request = "due";
       this.#later(() => {
-        this.#due = false;
+        if (this.#request !== "due") return;
+        this.#request = "none";
         this.#go();
       });
     }
   }
 
-  /** Ask for where the pointer is by now, if that still means anything. */
+  /** Ask about where the pointer is by now, if that still means anything. */
   #go(): void {
-    if (!this.at || this.#held || this.#probe || this.#asking || !this.#ready || this.#find(this.at)) return;
-    void this.#request(this.at);
+    const { at } = this;
+    if (at && this.#ready && !this.#held && this.#phase.name !== "probing" && !this.#find(at)) void this.#askPoint(at);
   }
 
-  async #request(point: PointData): Promise<void> {
+  async #askPoint(point: PointData): Promise<void> {
     const [prompt, source] = [this.#prompt, this.#source];
-    this.#asking = true;
-    const preview = await this.#ask({ ...prompt, points: [...prompt.points, point] });
-    this.#asking = false;
+    this.#request = "open";
+    const preview = await this.#ask(withPoint(prompt, point));
+    this.#request = "none";
     if (prompt === this.#prompt && source === this.#source) this.#learn(point, preview);
+    this.#pump();
+  }
+
+  async #askProbe(prompt: PromptData): Promise<void> {
+    this.#request = "open";
+    this.#phase = { name: "probing", prompt, asked: prompt };
+    const preview = await this.#ask(prompt);
+    this.#request = "none";
+    if (preview && this.#phase.name === "probing") this.#show({ ...preview, point: NOWHERE });
     this.#pump();
   }
 
   /** Ask what a press promises, whatever else is under way. */
   async #promise(point: PointData): Promise<void> {
     const [prompt, source] = [this.#prompt, this.#source];
-    const preview = await this.#ask({ ...prompt, points: [...prompt.points, point] });
+    const preview = await this.#ask(withPoint(prompt, point));
     if (!preview || source !== this.#source) return;
     const promised = this.#promised === point;
     if (promised && this.#held) {
-      // The button was quicker than the answer, which the prompt's masks still follow.
+      // The button was quicker than the answer, which is still earlier than the prompt's masks.
       this.#show(null);
       this.#take({ ...preview, point });
     } else if (prompt === this.#prompt) {
@@ -269,18 +318,9 @@ export class Hover {
     }
   }
 
-  async #try(prompt: PromptData): Promise<void> {
-    this.#asking = true;
-    this.#probed = prompt;
-    const preview = await this.#ask(prompt);
-    this.#asking = false;
-    if (preview && this.#probe) this.#show({ ...preview, point: NOWHERE });
-    this.#pump();
-  }
-
   #learn(point: PointData, preview: Preview | null): void {
     if (!preview) {
-      // Refused, or something else came first: to ask the same again would lead nowhere.
+      // Refused, or superseded: asking the same again would lead nowhere.
       if (this.at === point) this.leave();
       return;
     }
@@ -290,4 +330,8 @@ export class Hover {
     // The pointer may be further by now: until there is an answer for there, this one is the newest.
     if (this.at && !this.#held && !this.#find(this.at)) this.#show(known);
   }
+}
+
+function withPoint(prompt: PromptData, point: PointData): PromptData {
+  return { ...prompt, points: [...prompt.points, point] };
 }

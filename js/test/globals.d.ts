@@ -6,3 +6,7 @@ declare module "*?raw" {
 interface ImportMeta {
   glob(pattern: string, options: { query: "?raw"; import: "default"; eager: true }): Record<string, string>;
 }
+
+declare module "node:events" {
+  export function setMaxListeners(count: number): void;
+}
