@@ -5,7 +5,7 @@
 #   make build     the view's bundle, from js/ into sam_widget/widget/static
 #   make lint      style, English and types alone
 #   make format    put Python and TypeScript into shape
-#   make protocol  generate js/src/protocol.ts
+#   make protocol  generate js/src/protocol.ts and palette.ts
 #   make bench     how fast is it on this machine?
 #   make soak      does a long session stay flat? (ten minutes)
 #   make clean     remove whatever was built or installed
@@ -61,7 +61,9 @@ lint-js: $(MODULES)
 protocol-in-sync: $(VENV)
 	@mkdir -p build
 	@$(PY) -m sam_widget.widget.protocol build/protocol.ts
-	@diff -u js/src/protocol.ts build/protocol.ts || { echo "js/src/protocol.ts is out of date: make protocol"; exit 1; }
+	@$(PY) -m sam_widget.masks.palette build/palette.ts
+	@for file in protocol palette; do diff -u js/src/$$file.ts build/$$file.ts \
+	  || { echo "js/src/$$file.ts is out of date: make protocol"; exit 1; }; done
 
 chromium: $(VENV) $(BUNDLE)
 	@$(PY) tests/browser/chromium.py --install
@@ -73,6 +75,7 @@ format: $(VENV) $(MODULES)
 
 protocol: $(VENV)
 	$(PY) -m sam_widget.widget.protocol js/src/protocol.ts
+	$(PY) -m sam_widget.masks.palette js/src/palette.ts
 
 bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/steps.py

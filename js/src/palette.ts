@@ -1,7 +1,4 @@
-/**
- * Colours that stay apart for colour-blind readers. The objects' are those of Okabe and Ito (Color Universal Design,
- * 2008) less black and the blue kept for the candidate, and two more that stay apart from them.
- */
+// Generated from sam_widget/masks/palette.py by `make protocol`. Do not edit.
 
 /** Objects, by `ObjectData.color`. */
 export const OBJECTS = [

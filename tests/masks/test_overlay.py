@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,12 +44,3 @@ def test_a_large_photo_becomes_a_smaller_picture() -> None:
     picture = overlay(photo, [SimpleNamespace(mask=mask, color=0)], max_side=80)
     assert picture.shape == (60, 80, 3)
     np.testing.assert_array_equal((picture != 100).any(axis=-1), mask[::20, ::20])
-
-
-def test_the_colours_are_the_views() -> None:
-    source = (Path(__file__).resolve().parents[2] / "js" / "src" / "palette.ts").read_text(encoding="utf-8")
-    listed = re.search(r"OBJECTS = \[(.*?)\]", source, re.DOTALL)
-    assert listed
-    assert tuple(re.findall(r"#[0-9a-f]{6}", listed[1])) == palette.OBJECTS
-    assert f'CANDIDATE = "{palette.CANDIDATE}"' in source
-    assert f'BACKGROUND = "{palette.BACKGROUND}"' in source
