@@ -22,8 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TO_DO: tuple[str, ...] = (
     "CHANGELOG.md",
     "README.md",
-    "js/src",
-    "js/test",
+    "js/src/protocol.ts",
     "notebooks/02_label_a_folder.ipynb",
     "notebooks/serve.py",
     "pyproject.toml",

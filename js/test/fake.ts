@@ -81,7 +81,7 @@ export class FakeModel implements Model {
     this.emit("change:state");
   }
 
-  /** Answer a request, and let whoever waits for it go on. */
+  /** Answer a request, and run everything that waits for the answer. */
   async answer(request: Sent, fields: Partial<Answer> = {}): Promise<void> {
     const { client, seq } = request;
     const answer: Answer = { type: "answer", client, seq, outcome: "done", error: null, revision: 0, ...fields };
@@ -131,7 +131,7 @@ export function packedMask(offset = 0): DataView {
   return bytes(deflateSync(Uint8Array.from([...numbers, ...Array(15).fill(0)])), offset);
 }
 
-/** Let every promise that can go on do so. */
+/** Wait until no promise can make progress without the test. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -53,14 +53,14 @@ def test_what_is_seen_is_sharpened_by_button_by_key_and_by_itself(notebook: Call
     status = view.root.get_by_role("status")
     expect(button).to_be_disabled(timeout=TIMEOUT_MS)  # The whole photo is seen.
 
-    # With the hover on, as it is at first: a click on a small thing, and the same place seen sharply.
+    # With the hover on, as it is at first: a click on a small thing, and the same place sharpened.
     zoom_to(view, 2, *GEAR)
     view.click(*GEAR)
     says(status, "score")
     coarse = float(opened.run_cell(IOU))
     expect(button).to_be_enabled(timeout=TIMEOUT_MS)
     button.click()
-    says(status, re.compile(r"seen sharply in \d+ . \d+ px at \d+, \d+"))
+    says(status, re.compile(r"sharpened in \d+ . \d+ px at \d+, \d+"))
     opened.expect_state("ready")
     assert float(opened.run_cell(IOU)) > coarse + 0.1
     crop = state(opened)["crop"]
@@ -80,15 +80,15 @@ def test_what_is_seen_is_sharpened_by_button_by_key_and_by_itself(notebook: Call
 
     # Undone and redone like any other edit.
     view.canvas.press("Control+z")
-    says_no_more(status, "seen sharply")
+    says_no_more(status, "sharpened")
     view.canvas.press("Control+Shift+z")
-    says(status, "seen sharply")
+    says(status, "sharpened")
 
     # By the keyboard alone: with all of the photo in view, R gives it up.
     view.canvas.press("0")
     expect(view.root.get_by_role("button", name="Stop sharpening")).to_be_enabled(timeout=TIMEOUT_MS)
     view.canvas.press("r")
-    says_no_more(status, "seen sharply")
+    says_no_more(status, "sharpened")
     view.canvas.press("Escape")
     expect(button).to_be_disabled(timeout=TIMEOUT_MS)
 
@@ -96,10 +96,10 @@ def test_what_is_seen_is_sharpened_by_button_by_key_and_by_itself(notebook: Call
     view.canvas.press("Shift+r")
     expect(view.root.get_by_text("Sharpens automatically").first).to_be_attached(timeout=TIMEOUT_MS)
     zoom_to(view, 3, *GEAR)
-    says(status, "Sharp in")
+    says(status, "Sharpened in")
     assert view.look()[0] >= 3
     view.click(*GEAR)
-    says(status, "seen sharply")
+    says(status, "sharpened")
     assert float(opened.run_cell(IOU)) > coarse + 0.1
     assert opened.page.evaluate("() => document.querySelectorAll('.sam-status[data-error]').length") == 0
 

@@ -1,4 +1,4 @@
-/** What a person can do, whatever they do it with: pointer, keyboard and buttons all end here. */
+/** Everything that can be done in a view. Pointer, keyboard and buttons all call these. */
 
 import { reveal, toImage } from "../geometry/geometry";
 import type { Tool } from "../state/ui";
@@ -11,7 +11,7 @@ import { ObjectActions } from "./objects";
 import { PromptActions } from "./prompt";
 import { ViewActions } from "./view";
 
-/** All actions by what they act on, and those keys whose meaning depends on the tool in hand. */
+/** All actions, grouped by what they act on, and those whose meaning depends on the tool or on what is under way. */
 export class Actions {
   readonly prompt: PromptActions;
   readonly hover: HoverActions;
@@ -60,15 +60,15 @@ export class Actions {
     else this.handles.selectNext(step);
   }
 
-  /** Remove what is selected from the prompt; with the pick tool, the picked objects. */
+  /** Remove the selection from the prompt; with the pick tool, the picked objects. */
   removeSelected(): void {
     if (this.#ui.tool === "pick") this.objects.removeMarked();
     else this.handles.removeSelected();
   }
 
   /**
-   * Give up what is under way, innermost first: the help, a move, a line or box half drawn, a selection, the search for
-   * everything, what is picked, the prompt.
+   * Cancel what is under way, innermost first: the help, a move, a half-drawn line or box, a selection, the search for
+   * everything, the picked objects, the prompt.
    */
   escape(): void {
     const { helpOpen, overviewOpen, moving, anchor, line, marked, tool } = this.#ui;
@@ -82,7 +82,7 @@ export class Actions {
     else this.prompt.clear();
   }
 
-  /** Enter: use the tool where the cursor has been moved to, else close the lasso or accept. */
+  /** Enter: use the tool at the keyboard cursor if that has moved, else close the lasso or accept. */
   confirm(): void {
     const { cursor, cursorMoved, tool, line } = this.#ui;
     if (!cursor || !cursorMoved) {
@@ -101,7 +101,7 @@ export class Actions {
     else if (this.#ui.cursor) this.prompt.point(this.#ui.cursor, 0);
   }
 
-  /** Move what is selected by image pixels, or the keyboard cursor, which at first is in the middle of what is seen. */
+  /** Move the selected handle, or the keyboard cursor, by image pixels. The cursor starts in the middle of the view. */
   moveCursor(dx: number, dy: number): void {
     const { selected } = this.handles;
     if (selected) {
@@ -110,7 +110,7 @@ export class Actions {
     }
     this.view.look((view, image, frame) => {
       const from = this.#ui.cursor ?? toImage(view, { x: frame.width / 2, y: frame.height / 2 });
-      // Pixel centres, so that a step is a pixel whatever the zoom.
+      // Pixel centres, so that a step is one pixel at any zoom.
       const inside = {
         x: Math.min(Math.max(Math.floor(from.x) + dx, 0), image.width - 1) + 0.5,
         y: Math.min(Math.max(Math.floor(from.y) + dy, 0), image.height - 1) + 0.5,

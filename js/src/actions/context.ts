@@ -1,4 +1,4 @@
-/** What actions work on. */
+/** What the actions work on. */
 
 import type { Hover } from "../preview/hover";
 import type { Display } from "../state/display";

@@ -23,7 +23,7 @@ export class GalleryActions {
     this.#handles = handles;
   }
 
-  /** Whether there are other images to go to. */
+  /** Whether there are other images. */
   get open(): boolean {
     return this.#gallery.open;
   }

@@ -35,13 +35,13 @@ export class HandleActions {
     this.#view = view;
   }
 
-  /** What is selected, if it is still there. */
+  /** The selected handle, if it still exists. */
   get selected(): Handle | null {
     const { selected } = this.#ui;
     return selected && hasHandle(this.prompt, selected) ? selected : null;
   }
 
-  /** The prompt as it is to be drawn. */
+  /** The prompt as drawn: while a handle is moved, with the move. */
   get prompt(): PromptData {
     return this.#ui.moving ?? this.#store.prompt;
   }
@@ -51,7 +51,7 @@ export class HandleActions {
     this.#ui.set({ selected: handle, cursorMoved: false });
   }
 
-  /** Move a handle by image pixels, to be seen but not to count before `drop`; its mask is asked for on the way. */
+  /** Show a handle moved by image pixels, and ask for its mask on the way. Nothing changes before `drop`. */
   carry(from: PromptData, handle: Handle, by: Vec): void {
     const { image } = this.#store.state;
     if (!image) return;
@@ -60,7 +60,7 @@ export class HandleActions {
     if (this.#hovering.on) this.#hover.probe(moving);
   }
 
-  /** Let go of what has been carried: now it counts, as one edit; or, if it does not, it is where it was. */
+  /** End the move: as one edit or, if it does not count, back at its old place. */
   drop(counts = true): void {
     const { moving } = this.#ui;
     if (!moving) return;
@@ -84,7 +84,7 @@ export class HandleActions {
     this.#view.look((view, image, frame) => reveal(view, placeOf(prompt, all[to]), image, frame));
   }
 
-  /** Remove what is selected from the prompt. */
+  /** Remove the selection from the prompt. */
   removeSelected(): void {
     const { selected } = this;
     if (!selected) return;

@@ -1,4 +1,4 @@
-/** What is shown before a click: the mask under the pointer, and what a press asks ahead of its release. */
+/** What is shown before a click: the mask under the pointer, and the answer that a press asks for early. */
 
 import { clampPoint, contains, type Vec } from "../geometry/geometry";
 import type { Hover } from "../preview/hover";
@@ -28,7 +28,7 @@ export class HoverActions {
     this.#ui.set({ hover: !this.on });
   }
 
-  /** The pointer is at a point of the photo, or beside it, with no button pressed. */
+  /** The pointer is here, in image pixels, inside or outside the photo, with no button pressed. */
   move(at: Vec, label: 0 | 1): void {
     const image = this.#store.state.image;
     if (!image || !contains(image, at)) this.#hover.leave();

@@ -9,9 +9,9 @@ import type { ActionContext } from "./context";
 const BRUSH_STEP = 1.25;
 /** Limits of the brush's diameter in CSS pixels. */
 export const BRUSH_SIZES = { min: 2, max: 160 };
-/** How far, in CSS pixels, a line that was drawn may be straightened. */
+/** How far, in CSS pixels, simplifying a drawn line may move it. */
 const STRAIGHT = 0.75;
-/** How near, in CSS pixels, the last corner of a lasso has to come to the first to close it. */
+/** A lasso closes when a corner comes this near to the first, in CSS pixels. */
 const CLOSES = 10;
 
 /** Draw lines. */
@@ -24,7 +24,7 @@ export class LineActions {
     this.#ui = ui;
   }
 
-  /** What the brush or the lasso says of what it touches. */
+  /** The label that the brush or the lasso gives. */
   get strokeLabel(): 0 | 1 {
     return this.#ui.erase ? 0 : 1;
   }
@@ -57,7 +57,7 @@ export class LineActions {
     else if (line.length > 2) this.#say(line, label, true);
   }
 
-  /** Add a corner to the lasso; back at the first one, it closes. */
+  /** Add a corner to the lasso; a corner at the first one closes it. */
   vertex(at: Vec): void {
     const { line, view, encloses } = this.#ui;
     if (!encloses) this.stroke([at]);

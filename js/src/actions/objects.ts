@@ -1,4 +1,4 @@
-/** Accepted objects: one at a time, or those that are picked; find them all, and export them. */
+/** Accepted objects: change one or those picked, find everything, export. */
 
 import type { Vec } from "../geometry/geometry";
 import { objectsAt, picked } from "../geometry/picking";
@@ -30,19 +30,19 @@ export class ObjectActions {
     void this.#store.recolor(object, color);
   }
 
-  /** Take up an accepted object again: the newest unless told. */
+  /** Edit an accepted object again; by default the newest. */
   editObject(object = this.#store.state.objects.at(-1)?.id): void {
     this.#ui.set({ selected: null, label: "" });
     if (object !== undefined) void this.#store.editObject(object);
   }
 
-  /** Mark an object in the list, or take its mark away. */
+  /** Mark or unmark an object in the list. */
   mark(object: string, marked: boolean): void {
     const others = this.#ui.marked.filter((id) => id !== object);
     this.#ui.set({ marked: marked ? [...others, object] : others });
   }
 
-  /** Pick the object at a point of the photo, and again there the next larger one; or one more, or one less. */
+  /** Pick the object at a point; a second pick there takes the next larger one. `several` toggles it instead. */
   pick(at: Vec, several = this.#ui.pickSeveral): void {
     this.#ui.set({ marked: picked(this.#objectsAt(at), this.#ui.marked, several) });
   }
@@ -51,7 +51,7 @@ export class ObjectActions {
     this.#ui.set({ marked: this.#store.state.objects.map((object) => object.id) });
   }
 
-  /** The pointer is at a point of the photo with the pick tool: show what a click would pick. */
+  /** Highlight the object that a click at this point would pick. */
   pointAt(at: Vec | null): void {
     const highlight = at ? (this.#objectsAt(at)[0] ?? null) : null;
     if (highlight !== this.#ui.highlight) this.#ui.set({ highlight });
@@ -61,16 +61,16 @@ export class ObjectActions {
     return objectsAt(this.#store.state.objects, (id) => this.#store.mask(id), at);
   }
 
-  /** Unite the picked objects. */
+  /** Merge the picked objects. */
   merge(): void {
     const { marked } = this.#ui;
     if (marked.length < 2) return;
-    // The first of them becomes all of them.
+    // The first one becomes the union.
     this.#ui.set({ marked: marked.slice(0, 1) });
     void this.#store.merge([...marked]);
   }
 
-  /** Take from the object marked first what the other covers. */
+  /** Subtract the second picked object from the first. */
   subtract(): void {
     const [object, other] = this.#ui.marked;
     this.#ui.set({ marked: [] });
@@ -102,7 +102,7 @@ export class ObjectActions {
     void this.#store.everything(this.#ui.grid);
   }
 
-  /** Stop looking for everything; what has been found stays. */
+  /** Stop the search for everything; what has been found stays. */
   cancel(): void {
     void this.#store.cancel();
   }

@@ -19,7 +19,7 @@ export class PromptActions {
     this.#hover = hover;
   }
 
-  /** Add a point, in image pixels; outside the photo there is nothing to add it to. */
+  /** Add a point, in image pixels. Points outside the photo are ignored. */
   point(at: Vec, label: 0 | 1): void {
     const image = this.#store.state.image;
     if (!image || !contains(image, at)) return;
@@ -28,7 +28,7 @@ export class PromptActions {
     void this.#store.edit((prompt) => ({ ...prompt, points: [...prompt.points, point] }));
   }
 
-  /** Draw a box around the part of the photo between two corners, in image pixels: in place of others, or beside them. */
+  /** Draw a box between two corners, in image pixels. It replaces the earlier ones, or with `add` joins them. */
   box(a: Vec, b: Vec, add = this.#ui.several): void {
     const image = this.#store.state.image;
     const box = image && normaliseBox(a, b, image);
@@ -37,7 +37,7 @@ export class PromptActions {
     if (box) void this.#store.edit((prompt) => ({ ...prompt, boxes: boxes(prompt.boxes, box) }));
   }
 
-  /** Set the first corner of a box, or the second if the first is set: a box without dragging. */
+  /** Set the first corner of a box, then the second: a box without dragging. */
   corner(at: Vec): void {
     const image = this.#store.state.image;
     if (!image || !contains(image, at)) return;

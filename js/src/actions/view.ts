@@ -1,4 +1,4 @@
-/** What this view shows of the photo, and how. */
+/** Which part of the photo this view shows, and how. */
 
 import {
   centre,
@@ -22,7 +22,7 @@ import type { Ui } from "../state/ui";
 import type { ActionContext } from "./context";
 
 const ZOOM_STEP = 1.4;
-/** How many times finer than in the photo things have to be seen for sharpening to be worth it. */
+/** Sharpening is offered only if it shows things finer than the whole photo does, by this factor. */
 const FINER = 1.05;
 
 /** Look around. */
@@ -39,7 +39,7 @@ export class ViewActions {
     this.#display = display;
   }
 
-  /** Zoom about a point of the frame: the keyboard cursor or the middle unless told. */
+  /** Zoom about a point of the frame; by default the keyboard cursor or the middle. */
   zoom(factor: number, about?: Vec): void {
     this.look((view, image, frame) => zoom(view, factor, about ?? this.#focus(frame), image, frame));
   }
@@ -56,7 +56,7 @@ export class ViewActions {
     this.look((_, image, frame) => fitView(image, frame));
   }
 
-  /** One pixel of the photo to one of the page. */
+  /** Show one pixel of the photo as one CSS pixel. */
   actualSize(): void {
     this.zoom(1 / this.#ui.view.scale);
   }
@@ -66,7 +66,7 @@ export class ViewActions {
     this.look((view, image, frame) => centre(view, at, image, frame));
   }
 
-  /** What two fingers held is where they are now, in frame coordinates. */
+  /** Two fingers have moved, in frame coordinates: keep the photo under them. */
   pinch(from: readonly [Vec, Vec], to: readonly [Vec, Vec]): void {
     this.look((view, image, frame) => pinch(view, from, to, image, frame));
   }
@@ -84,12 +84,12 @@ export class ViewActions {
   look(change: (view: View, image: Size, frame: Size) => View): void {
     const image = this.#store.state.image;
     const { frame, view } = this.#ui;
-    // What is under the pointer has moved away, or the keyboard is at work instead.
+    // The photo moves away under the pointer, or the keyboard is in use instead.
     this.#hover.leave();
     if (image && frame) this.#ui.set({ view: change(view, image, frame) });
   }
 
-  /** How the photo's values become colours here. */
+  /** How this view turns the photo's values into colours. */
   get rendering(): RenderingData {
     return this.#display.rendering ?? this.#store.state.rendering;
   }
@@ -97,30 +97,30 @@ export class ViewActions {
   /** Let the model see the photo as this view does. */
   shareRendering(): void {
     void this.#store.render(this.rendering);
-    // What the model sees is what is shown from now on, until somebody says otherwise here.
+    // From now on this view shows what the model sees, until it is changed again.
     this.#display.set({ rendering: null });
   }
 
-  /** The part of the photo that is to be seen; null before anything is. */
+  /** The visible part of the photo; null before there is one. */
   get seen(): BoxData | null {
     const { image } = this.#store.state;
     const { view, frame } = this.#ui;
     return image && frame ? seenOf(view, image, frame) : null;
   }
 
-  /** Whether an embedding of what is seen would be finer than that of the photo. */
+  /** Whether an embedding of the visible part would be finer than that of the photo. */
   get finer(): boolean {
     const { image } = this.#store.state;
     return image !== null && this.seen !== null && gain(this.seen, image) > FINER;
   }
 
-  /** Whether what is seen can be sharpened; or, where it is all of the photo, what was is given up. */
+  /** Whether the visible part can be sharpened or, with the whole photo in view, sharpening can be ended. */
   get canSharpen(): boolean {
     const { lost, saved } = this.#store;
     return !lost && !saved && this.#store.tiles.ready && (this.finer || this.#store.state.crop !== null);
   }
 
-  /** Let what is seen answer the prompts in it; with all of the photo in view, let the photo answer again. */
+  /** Let the visible part answer the prompts in it; with the whole photo in view, go back to that. */
   sharpen(): void {
     if (this.canSharpen) void this.#store.sharpen(this.finer ? this.seen : null);
   }

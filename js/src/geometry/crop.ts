@@ -1,4 +1,4 @@
-/** The part of a mask that is to be seen, as fine as it can be seen: a large photo costs no more than a small one. Pure. */
+/** The visible part of a mask at screen resolution, so that a large photo costs no more than a small one. Pure. */
 
 import { clamp, type Size, type View } from "./geometry";
 import { firstRun, type Mask } from "./runs";
@@ -8,16 +8,16 @@ export interface Part {
   readonly mask: Mask;
   readonly left: number;
   readonly top: number;
-  /** Pixels of the photo to one of the grid. */
+  /** Photo pixels per grid pixel. */
   readonly step: number;
 }
 
-/** A mask of no more pixels than this is not worth cropping. */
+/** A mask of at most this many pixels is not worth cropping. */
 const SMALL = 4e6;
-/** How far beyond the frame a part reaches, as a share of its size, to serve for a while as the view moves. */
+/** How far a part reaches beyond the frame, as a share of its size, so that it serves for a while as the view moves. */
 const MARGIN = 0.5;
 
-/** What a view needs of a mask; `known` if that serves. */
+/** The part of a mask that a view needs; `known` if that is enough. */
 export function partFor(mask: Mask, view: View, frame: Size, ratio: number, known?: Part): Part {
   const fine = 2 ** Math.max(0, Math.floor(Math.log2(1 / (view.scale * ratio)) + 0.01));
   if (mask.width * mask.height <= SMALL) return known ?? { mask, left: 0, top: 0, step: 1 };
@@ -56,7 +56,7 @@ export function cropped(mask: Mask, left: number, top: number, step: number, { w
   const { runs } = mask;
   const found: number[] = [];
   for (let j = 0; j < height; j++) {
-    // Of `step` rows, the one in the middle stands for all.
+    // The middle one of `step` rows stands for all.
     const y = top + j * step + (step >> 1);
     if (y >= mask.height) break;
     const end = (y + 1) * mask.width;

@@ -1,4 +1,4 @@
-/** Where an image pixel is on the screen, and back. Pure: no DOM. */
+/** From image pixels to the screen and back. Pure: no DOM. */
 
 import type { BoxData } from "../protocol";
 
@@ -19,7 +19,7 @@ export interface View {
   readonly y: number;
 }
 
-/** An image pixel never gets larger than this many CSS pixels. */
+/** The largest that an image pixel can get, in CSS pixels. */
 const LARGEST_PIXEL = 48;
 
 export function toImage(view: View, p: Vec): Vec {
@@ -36,7 +36,7 @@ export function fitView(image: Size, frame: Size): View {
   return { scale, x: (frame.width - image.width * scale) / 2, y: (frame.height - image.height * scale) / 2 };
 }
 
-/** The nearest view that wastes no room: not too small a scale, no gap beside an image larger than the frame. */
+/** The nearest view that wastes no room: the image is not too small, and if larger than the frame, leaves no gap. */
 export function clampView(view: View, image: Size, frame: Size): View {
   const scale = clampScale(view.scale, image, frame);
   return {
@@ -46,7 +46,7 @@ export function clampView(view: View, image: Size, frame: Size): View {
   };
 }
 
-/** No smaller than what shows all of the image, except to show a small one at its own size. */
+/** No smaller than the whole image fitted, except that a small image may be shown at its own size. */
 function clampScale(scale: number, image: Size, frame: Size): number {
   const fitted = fitView(image, frame).scale;
   return clamp(scale, Math.min(fitted, 1), Math.max(LARGEST_PIXEL, fitted));
@@ -56,7 +56,7 @@ function clampOffset(offset: number, length: number, room: number): number {
   return length <= room ? (room - length) / 2 : clamp(offset, room - length, 0);
 }
 
-/** Zoom by a factor, keeping the image point under `about` (frame coordinates) in its place. */
+/** Zoom by a factor, keeping the image point under `about` (frame coordinates) in place. */
 export function zoom(view: View, factor: number, about: Vec, image: Size, frame: Size): View {
   const scale = clampScale(view.scale * factor, image, frame);
   const ratio = scale / view.scale;
@@ -67,7 +67,7 @@ export function zoom(view: View, factor: number, about: Vec, image: Size, frame:
   );
 }
 
-/** Two fingers, or anything else that holds the image at two points, have moved: what was under them still is. */
+/** Two fingers have moved: keep the image points under them. */
 export function pinch(view: View, from: readonly [Vec, Vec], to: readonly [Vec, Vec], image: Size, frame: Size): View {
   const factor = distance(...to) / Math.max(1, distance(...from));
   const [before, after] = [middle(...from), middle(...to)];
@@ -78,13 +78,13 @@ function middle(a: Vec, b: Vec): Vec {
   return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
 }
 
-/** Bring an image point to the middle of the frame, as far as the image reaches. */
+/** Bring an image point to the middle of the frame, as far as the image's edges allow. */
 export function centre(view: View, p: Vec, image: Size, frame: Size): View {
   const { x, y } = toFrame(view, p);
   return pan(view, frame.width / 2 - x, frame.height / 2 - y, image, frame);
 }
 
-/** The part of the image that shows in the frame. */
+/** The part of the image visible in the frame. */
 export function seenOf(view: View, image: Size, frame: Size): BoxData {
   const [a, b] = [toImage(view, { x: 0, y: 0 }), toImage(view, { x: frame.width, y: frame.height })];
   return {
@@ -95,12 +95,12 @@ export function seenOf(view: View, image: Size, frame: Size): BoxData {
   };
 }
 
-/** Whether there is more of the image than is to be seen. */
+/** Whether part of the image is out of view. */
 export function isZoomed(view: View, image: Size, frame: Size): boolean {
   return view.scale > fitView(image, frame).scale * 1.001;
 }
 
-/** How large, in CSS pixels, the whole image is drawn in a corner of the frame. */
+/** The size of the minimap in CSS pixels. */
 export function minimapSize(image: Size, frame: Size): Size {
   const room = { width: Math.min(150, frame.width * 0.3), height: Math.min(120, frame.height * 0.35) };
   const { scale } = fitView(image, room);
@@ -111,7 +111,7 @@ export function pan(view: View, dx: number, dy: number, image: Size, frame: Size
   return clampView({ scale: view.scale, x: view.x + dx, y: view.y + dy }, image, frame);
 }
 
-/** The view after the frame changed size: fitted views stay fitted, others keep the image point at their centre. */
+/** The view after the frame has changed size: fitted views stay fitted, others keep the image point at their centre. */
 export function resize(view: View, image: Size, from: Size, to: Size): View {
   const before = fitView(image, from).scale;
   if (Math.abs(view.scale / before - 1) < 0.001) return fitView(image, to);
@@ -132,12 +132,12 @@ export function contains(image: Size, p: Vec): boolean {
   return p.x >= 0 && p.y >= 0 && p.x <= image.width && p.y <= image.height;
 }
 
-/** The nearest point of the image, to a hundredth of a pixel: as exact as a pointer, and short on the wire. */
+/** The nearest point of the image, to a hundredth of a pixel: as exact as a pointer, and short as JSON. */
 export function clampPoint(image: Size, p: Vec): Vec {
   return { x: hundredths(clamp(p.x, 0, image.width)), y: hundredths(clamp(p.y, 0, image.height)) };
 }
 
-/** The part inside the image of the box between two corners in any order; null when less than a pixel is left. */
+/** The box between two corners in any order, clipped to the image; null if less than a pixel is left. */
 export function normaliseBox(a: Vec, b: Vec, image: Size): BoxData | null {
   const p = clampPoint(image, { x: Math.min(a.x, b.x), y: Math.min(a.y, b.y) });
   const q = clampPoint(image, { x: Math.max(a.x, b.x), y: Math.max(a.y, b.y) });

@@ -1,4 +1,4 @@
-/** What of a prompt can be taken hold of: find it, move it, remove it, name it. Pure: no DOM. */
+/** Handles, the parts of a prompt that can be dragged: find, move, remove and name them. Pure: no DOM. */
 
 import type { BoxData, PromptData } from "../protocol";
 import { clamp, clampPoint, distance, normaliseBox, type Size, type Vec } from "./geometry";
@@ -21,7 +21,7 @@ function outline({ x0, y0, x1, y1 }: BoxData): Vec[] {
   return CORNERS.map((corner) => cornerOf({ x0, y0, x1, y1 }, corner));
 }
 
-/** What lies within `reach` image pixels of a place: points first, then corners, strokes and edges; newest first. */
+/** The handle within `reach` image pixels of a place: points first, then corners, strokes and edges; newest first. */
 export function handleAt(prompt: PromptData, at: Vec, reach: number): Handle | null {
   const last = <T>(items: readonly T[], near: (item: T) => boolean): number => items.map(near).lastIndexOf(true);
   const point = last(prompt.points, (p) => distance(p, at) <= reach);
@@ -36,7 +36,7 @@ export function handleAt(prompt: PromptData, at: Vec, reach: number): Handle | n
   return box >= 0 ? { kind: "box", index: box } : null;
 }
 
-/** Every handle, in the order in which keys go through them. */
+/** Every handle, in the order in which keys step through them. */
 export function allHandles({ points, boxes, strokes }: PromptData): Handle[] {
   return [
     ...points.map((_, index): Handle => ({ kind: "point", index })),
@@ -56,7 +56,7 @@ export function hasHandle(prompt: PromptData, handle: Handle): boolean {
   return allHandles(prompt).some((other) => sameHandle(other, handle));
 }
 
-/** Where a handle is, for what has to be seen of it. */
+/** The place of a handle that must be visible. */
 export function placeOf(prompt: PromptData, handle: Handle): Vec {
   if (handle.kind === "point") return prompt.points[handle.index];
   if (handle.kind === "corner") return cornerOf(prompt.boxes[handle.index], handle.corner);
@@ -65,7 +65,7 @@ export function placeOf(prompt: PromptData, handle: Handle): Vec {
   return { x: (x0 + x1) / 2, y: (y0 + y1) / 2 };
 }
 
-/** The prompt after a handle has been moved by so many image pixels; what would leave the image stops at its edge. */
+/** The prompt with a handle moved by image pixels, but not beyond the edge of the image. */
 export function moved(prompt: PromptData, handle: Handle, by: Vec, image: Size): PromptData {
   const { points, boxes, strokes } = prompt;
   if (handle.kind === "point") {
@@ -99,12 +99,12 @@ export function moved(prompt: PromptData, handle: Handle, by: Vec, image: Size):
   return { ...prompt, strokes: swap(strokes, handle.index, { ...stroke, vertices: shifted }) };
 }
 
-/** The items with another in the place of one, or with none. */
+/** The items with one replaced or removed. */
 function swap<T>(items: readonly T[], index: number, ...instead: T[]): T[] {
   return [...items.slice(0, index), ...instead, ...items.slice(index + 1)];
 }
 
-/** As much of a shift as keeps all of a shape in the image. */
+/** As much of a shift as keeps the whole shape in the image. */
 function within(by: Vec, shape: readonly Vec[], image: Size): Vec {
   const [xs, ys] = [shape.map((p) => p.x), shape.map((p) => p.y)];
   return {
@@ -113,7 +113,7 @@ function within(by: Vec, shape: readonly Vec[], image: Size): Vec {
   };
 }
 
-/** The prompt without what a handle is of; a mask prompt goes with the last thing that was drawn. */
+/** The prompt without the part that a handle belongs to. The last part takes a mask prompt with it. */
 export function removed(prompt: PromptData, { kind, index }: Handle): PromptData {
   const rest = {
     points: kind === "point" ? swap(prompt.points, index) : prompt.points,
@@ -124,7 +124,7 @@ export function removed(prompt: PromptData, { kind, index }: Handle): PromptData
   return { ...rest, mask: nothing ? null : prompt.mask };
 }
 
-/** What a person reads and hears of a handle. */
+/** A handle's name, to read and to hear. */
 export function handleName(prompt: PromptData, handle: Handle): string {
   const { x, y } = placeOf(prompt, handle);
   const at = `at ${Math.floor(x)}, ${Math.floor(y)}`;

@@ -1,4 +1,4 @@
-/** The outline of a mask as closed lines, no finer than it can be seen. Pure: no DOM. */
+/** The outline of a mask as closed lines, no finer than the screen shows. Pure: no DOM. */
 
 import type { Mask } from "./runs";
 
@@ -14,7 +14,7 @@ export type Line = Int32Array;
  */
 export function outline(mask: Mask): Line[] {
   const { runs, width, height } = mask;
-  /** Of each corner; the corner at the other end of its horizontal edge has the number next to its own. */
+  /** Two numbers per corner. The other end of its horizontal edge has the neighbouring index. */
   const corners: number[] = [];
   /** The corner at the other end of its vertical edge. */
   const across: number[] = [];
@@ -44,7 +44,7 @@ export function outline(mask: Mask): Line[] {
   return walked(corners, across);
 }
 
-/** Go around, along vertical and horizontal edges in turn, until every corner has been passed. */
+/** Follow vertical and horizontal edges in turn until every corner has been visited. */
 function walked(corners: number[], across: number[]): Line[] {
   const lines: Line[] = [];
   const passed = new Uint8Array(across.length);
@@ -64,7 +64,7 @@ function walked(corners: number[], across: number[]): Line[] {
   return lines;
 }
 
-/** What is in one of two ascending lists and not in both. */
+/** The symmetric difference of two ascending lists. */
 function difference(a: number[], b: number[]): number[] {
   const result: number[] = [];
   let i = 0;
@@ -81,21 +81,21 @@ function difference(a: number[], b: number[]): number[] {
 }
 
 /**
- * A closed line with fewer corners: none that is left out is further from the new line than this.
+ * A closed line with fewer corners. Those left out are at most `tolerance` from the new line.
  *
- * As long as one straight line from the last corner that stays passes all that follow within the tolerance, corners are
- * left out; the directions that it may have are a cone that every corner narrows.
+ * Corners are left out as long as one straight line from the last corner kept passes all of them within the tolerance.
+ * The directions that this line may have form a cone, which every corner narrows.
  */
 export function simplified(line: Line, tolerance: number): Line {
   const count = line.length / 2;
   const kept = [line[0], line[1]];
   let [fromX, fromY] = [line[0], line[1]];
-  /** The cone's two sides, once there is one, and how far along it the line has gone. */
+  /** The cone's two sides, if there is one, and how far the line has gone along it. */
   let [leftX, leftY, rightX, rightY, far] = [0, 0, 0, 0, 0];
   for (let i = 1; i <= count; i++) {
     let [x, y] = [line[2 * (i % count)] - fromX, line[2 * (i % count) + 1] - fromY];
     let away = Math.hypot(x, y);
-    // Outside of the cone, or on the way back: the corner before stays.
+    // Outside the cone, or turning back: keep the corner before.
     if (far > 0 && (leftX * y - leftY * x > 0 || rightX * y - rightY * x < 0 || away < far - tolerance)) {
       [fromX, fromY] = [line[2 * i - 2], line[2 * i - 1]];
       kept.push(fromX, fromY);
@@ -111,6 +111,6 @@ export function simplified(line: Line, tolerance: number): Line {
     if (far === 0 || rightX * ry - rightY * rx > 0) [rightX, rightY] = [rx, ry];
     far = Math.max(far, away);
   }
-  // A speck stays as it is: nothing would be left of it.
+  // A speck is kept as it is; nothing would be left of it.
   return kept.length < 6 ? line : Int32Array.from(kept);
 }

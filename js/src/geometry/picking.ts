@@ -1,14 +1,14 @@
-/** Which objects a click means. Pure: no DOM. */
+/** Which objects a click picks. Pure: no DOM. */
 
 import type { Vec } from "./geometry";
 import { firstRun, type Mask } from "./runs";
 
-/** Whether a mask covers the pixel that a point lies in. */
+/** Whether a mask covers the pixel at a point. */
 export function covers({ width, height, runs }: Mask, { x, y }: Vec): boolean {
   const [column, row] = [Math.floor(x), Math.floor(y)];
   if (column < 0 || row < 0 || column >= width || row >= height) return false;
   const pixel = row * width + column;
-  // The last run that starts at the pixel or before it.
+  // The last run that starts at or before the pixel.
   const i = firstRun(runs, pixel + 1) - 2;
   return i >= 0 && pixel < runs[i] + runs[i + 1];
 }
@@ -28,7 +28,7 @@ export function objectsAt(objects: readonly Item[], mask: (id: string) => Mask |
   return there.sort((a, b) => a.area - b.area).map((object) => object.id);
 }
 
-/** What is picked after a click on some objects: one, at each further click the next larger; or one more, or one less. */
+/** The picked objects after a click: one, with each further click the next larger; `several` adds or removes one. */
 export function picked(there: readonly string[], before: readonly string[], several: boolean): readonly string[] {
   if (there.length === 0) return several ? before : [];
   if (!several) {

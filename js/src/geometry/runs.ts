@@ -9,9 +9,9 @@ export interface Mask {
   readonly runs: Uint32Array;
 }
 
-/** A grid of RGBA pixels laid over the image: grid pixel (i, j) shows the image at (left, top) + (i + .5, j + .5) * step. */
+/** A grid of RGBA pixels over the image: pixel (i, j) shows the image at (left, top) + (i + .5, j + .5) * step. */
 export interface Raster extends RasterFrame {
-  /** One 0xAABBGGRR a pixel: the memory of canvas ImageData on every little-endian machine. */
+  /** One 0xAABBGGRR per pixel, as canvas ImageData has it in memory on little-endian machines. */
   readonly pixels: Uint32Array;
 }
 
@@ -35,7 +35,7 @@ export function firstRun(runs: Uint32Array, pixel: number): number {
   return 2 * low;
 }
 
-/** Set every grid pixel that shows the mask. */
+/** Colour every grid pixel that shows the mask. */
 export function paint(mask: Mask, raster: Raster, color: number): void {
   const { runs } = mask;
   const { pixels, left, top, step, width, height } = raster;

@@ -1,8 +1,8 @@
-/** Lines drawn by hand: thinned out, measured, and as they travel. Pure: no DOM. */
+/** Lines drawn by hand: simplified, measured, and flattened for the wire. Pure: no DOM. */
 
 import { clamp, distance, type Vec } from "./geometry";
 
-/** The vertices that a line can do without, within a tolerance, left out (Ramer 1972; Douglas and Peucker 1973). */
+/** The line without the vertices it does not need, within a tolerance (Ramer 1972; Douglas and Peucker 1973). */
 export function simplify(line: readonly Vec[], tolerance: number): Vec[] {
   if (line.length < 3) return [...line];
   const kept = new Set([0, line.length - 1]);
@@ -28,7 +28,7 @@ export function distanceToSegment(p: Vec, a: Vec, b: Vec): number {
   return distance(p, { x: a.x + t * dx, y: a.y + t * dy });
 }
 
-/** How near a point comes to a line, whose last vertex joins the first if it is closed. */
+/** The distance from a point to a line; a closed line's last vertex joins the first. */
 export function distanceToLine(p: Vec, line: readonly Vec[], closed: boolean): number {
   const ends = closed ? [...line.slice(1), ...line.slice(0, 1)] : line.slice(1);
   if (ends.length === 0) return line.length ? distance(p, line[0]) : Infinity;

@@ -1,4 +1,4 @@
-/** Every shortcut, once: the same table binds the keys and is the help that people read. */
+/** All shortcuts in one table, which binds the keys and fills the help. */
 
 import type { Actions } from "../actions/actions";
 import type { Ui } from "../state/ui";
@@ -7,9 +7,9 @@ export interface Shortcut {
   /** "Mod" is Ctrl, or Cmd on a Mac. Letters are lower case. */
   readonly keys: readonly string[];
   readonly help: string;
-  /** Where it works: with the focus on the canvas, or anywhere in the widget but in text fields. */
+  /** Where it works: with the focus on the canvas, or anywhere in the widget except text fields. */
   readonly where: "canvas" | "widget";
-  /** Only where there are other images to go to. */
+  /** Only in a gallery. */
   readonly gallery?: true;
   /** What the help shows instead of the keys. */
   readonly shown?: string;
@@ -25,13 +25,13 @@ export const SHORTCUTS: readonly Shortcut[] = [
   },
   {
     keys: ["Shift+Enter", "Alt+Enter"],
-    help: "Add a background point, or pick one more",
+    help: "Add a background point, or pick another object",
     where: "canvas",
     run: (a) => a.background(),
   },
   {
     keys: ["Escape"],
-    help: "Stop what is under way, else clear the prompt",
+    help: "Cancel what is under way, else clear the prompt",
     where: "widget",
     shown: "Esc",
     run: (a) => a.escape(),
@@ -63,14 +63,14 @@ export const SHORTCUTS: readonly Shortcut[] = [
     where: "widget",
     run: (a) => a.selectNext(1),
   },
-  { keys: ["Shift+n"], help: "Select the one before", where: "widget", run: (a) => a.selectNext(-1) },
-  { keys: ["Delete", "Backspace"], help: "Remove what is selected", where: "canvas", run: (a) => a.removeSelected() },
+  { keys: ["Shift+n"], help: "Select the previous one", where: "widget", run: (a) => a.selectNext(-1) },
+  { keys: ["Delete", "Backspace"], help: "Remove the selection", where: "canvas", run: (a) => a.removeSelected() },
   { keys: ["Mod+a"], help: "Pick all objects", where: "canvas", run: (a) => a.objects.pickAll() },
   { keys: ["j"], help: "Merge the picked objects", where: "widget", run: (a) => a.objects.merge() },
   { keys: ["a"], help: "Find everything", where: "widget", run: (a) => a.objects.everything() },
   { keys: ["g"], help: "Refine the chosen mask", where: "widget", run: (a) => a.prompt.refine() },
   { keys: ["e"], help: "Edit the newest object again", where: "widget", run: (a) => a.objects.editObject() },
-  ...arrows("", 1, "Move the cursor, or what is selected, by 1 pixel"),
+  ...arrows("", 1, "Move the cursor or the selection by 1 pixel"),
   ...arrows("Shift+", 10, "Move it by 10 pixels"),
   { keys: ["+", "="], help: "Zoom in", where: "widget", shown: "+", run: (a) => a.view.zoomIn() },
   { keys: ["-", "_"], help: "Zoom out", where: "widget", shown: "−", run: (a) => a.view.zoomOut() },
@@ -85,7 +85,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { keys: [",", "PageUp"], help: "Previous image", where: "widget", gallery: true, run: (a) => a.gallery.step(-1) },
   {
     keys: ["c"],
-    help: "Say that the image is done",
+    help: "Mark the image as done",
     where: "widget",
     gallery: true,
     run: (a) => a.gallery.toggleDone(),
@@ -111,7 +111,7 @@ function arrows(modifier: string, step: number, help: string): Shortcut[] {
   }));
 }
 
-/** What pointers do, for the help; `pointer.ts` does it. */
+/** What pointers do, for the help; `pointer.ts` implements it. */
 export const GESTURES: readonly (readonly [string, string])[] = [
   ["Move; hold Alt for the background", "See the mask that a click would give"],
   ["Click", "Add a foreground point"],
@@ -121,14 +121,14 @@ export const GESTURES: readonly (readonly [string, string])[] = [
   ["Click a point, corner, box or line", "Select it; drag it to move it"],
   ["Drag with the Brush tool; hold Alt to erase", "Paint on the mask; where there is none, scribble"],
   ["Drag with the Lasso tool, or click around", "Enclose the object, or scribble on it"],
-  ["Click with the Pick tool", "Pick an object, again there the next larger; with Shift, one more"],
+  ["Click with the Pick tool", "Pick an object, again for the next larger one; with Shift, pick several"],
   ["Space+drag, middle drag, two fingers, drag in the small map", "Pan"],
   ["Wheel on the focused photo, Ctrl+wheel, pinch", "Zoom"],
 ];
 
 const onMac = typeof navigator !== "undefined" && /Mac|iP(hone|ad)/.test(navigator.platform);
 
-/** A combination as people write it here: "Ctrl+Shift+Z", on a Mac "⇧⌘Z". */
+/** A combination as written on this system: "Ctrl+Shift+Z", on a Mac "⇧⌘Z". */
 export function written(keys: string): string {
   const parts = keys.split("+").filter(Boolean);
   if (parts.length === 0) return keys;
@@ -140,7 +140,7 @@ export function written(keys: string): string {
   return [...names, last.length === 1 ? last.toUpperCase() : last].join("");
 }
 
-/** The first combination for what the help calls `help`, for tooltips. */
+/** The first combination of the shortcut with this help text, for tooltips. */
 export function shortcutFor(help: string): string {
   const shortcut = SHORTCUTS.find((item) => item.help === help);
   return shortcut ? (shortcut.shown ?? written(shortcut.keys[0])) : "";
@@ -174,7 +174,7 @@ interface KeyboardOptions {
   signal: AbortSignal;
 }
 
-/** Whether a key is the widget's. Others, such as Ctrl+S, are the host's; but Ctrl+Enter would run the cell anew. */
+/** Whether a key is the widget's. Others, such as Ctrl+S, are the host's. Ctrl+Enter would rerun the cell, and is ours. */
 export function staysHere(event: KeyLike, inField: boolean): boolean {
   const combined = event.ctrlKey || event.metaKey;
   return inField || !combined || event.key === "Enter" || findShortcut(event, true) !== undefined;
@@ -184,9 +184,9 @@ function isField(target: unknown): boolean {
   return target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
 }
 
-/** Bind the shortcuts, and keep keys from the notebook around: there, "x" cuts the cell and the widget with it. */
+/** Bind the shortcuts, and keep keys from the surrounding notebook, where "x" cuts the cell and the widget with it. */
 export function bindKeyboard({ root, canvas, actions, ui, signal }: KeyboardOptions): void {
-  // Before JupyterLab 4.2 its shortcuts came first, but never for an element with this attribute.
+  // Before version 4.2 JupyterLab's shortcuts came first, except for elements with this attribute.
   const claim = (event: KeyboardEvent): void => {
     const target = event.composedPath()[0];
     if (target instanceof Element && root.contains(target))
@@ -214,7 +214,7 @@ export function bindKeyboard({ root, canvas, actions, ui, signal }: KeyboardOpti
   };
   const keyup = (event: KeyboardEvent): void => {
     if (event.key === " ") release();
-    // What arrow keys have moved counts when they are let go: one edit, however long the way.
+    // A move by arrow keys counts when they are released: one edit, however far.
     if (event.key.startsWith("Arrow")) actions.handles.drop();
   };
   root.addEventListener("keyup", keyup, { signal });

@@ -8,15 +8,15 @@ import type { PromptData } from "../protocol";
 import type { Store } from "../state/store";
 import type { Ui } from "../state/ui";
 
-/** A press that travels further than this, in CSS pixels, is a drag. */
+/** A press that moves further than this, in CSS pixels, is a drag. */
 const DRAG = 4;
-/** How near, in CSS pixels, a press has to be to a point or a corner to take hold of it; a finger is thicker. */
+/** How near, in CSS pixels, a press has to be to a point or a corner to grab it; more for a finger. */
 const REACH = { mouse: 9, touch: 18 };
-/** A line gets its next vertex after so many CSS pixels. */
+/** A line gets its next vertex after this many CSS pixels. */
 const SPACING = 1.5;
-/** A finger that rests this long, in milliseconds, means the background: there is no right click by touch. */
+/** A finger held this long, in milliseconds, means the background: touch has no right click. */
 const LONG_PRESS = 500;
-/** Wheel to zoom: a notch of 100 units is a fifth; pinches on a trackpad arrive as small Ctrl+wheel steps. */
+/** Zoom per unit of wheel: a notch of 100 units is a fifth. Trackpad pinches arrive as small Ctrl+wheel steps. */
 const WHEEL = 0.0018;
 const PINCH = 0.01;
 
@@ -29,15 +29,15 @@ interface PointerOptions {
   signal: AbortSignal;
 }
 
-/** What one pressed pointer is about. */
+/** What a pressed pointer does. */
 interface Press {
   readonly kind: "prompt" | "pan" | "line" | "handle" | "pick";
   readonly from: Vec;
   readonly since: number;
   readonly label: 0 | 1;
-  /** Whether a box that is drawn leaves the earlier ones. */
+  /** Whether a new box keeps the earlier ones. */
   readonly add: boolean;
-  /** What was taken hold of, and the prompt as it was then. */
+  /** The handle that was grabbed, and the prompt at that time. */
   readonly held?: { readonly handle: Handle; readonly prompt: PromptData };
   dragged: boolean;
 }
@@ -52,7 +52,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     const { left, top } = canvas.getBoundingClientRect();
     return { x: event.clientX - left - canvas.clientLeft, y: event.clientY - top - canvas.clientTop };
   };
-  /** What a left click would say of the place; a right click says background whatever keys are held. */
+  /** The label of a left click; a right click always means background. */
   const labelOf = (event: MouseEvent | KeyboardEvent): 0 | 1 => (event.altKey || (onMac && event.ctrlKey) ? 0 : 1);
   const cancel = (): void => {
     press = null;
@@ -61,7 +61,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     ui.set({ panning: false, anchor: null, opposite: null, line: [] });
   };
   const prompts = (): boolean => ui.tool === "point" || ui.tool === "box";
-  /** What of the prompt a press here would take hold of. */
+  /** The handle that a press here would grab. */
   const heldAt = (at: Vec, event: PointerEvent): Handle | null => {
     const reach = REACH[event.pointerType === "touch" ? "touch" : "mouse"];
     return prompts() && !ui.anchor ? handleAt(store.prompt, toImage(ui.view, at), reach / ui.view.scale) : null;
@@ -92,7 +92,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
       actions.hover.promise(toImage(ui.view, at), label);
     else hover.press();
     if (panning) ui.set({ panning: true });
-    // A brush paints from the first touch on; a lasso may also go from corner to corner.
+    // A brush paints from the first touch; a lasso may also be clicked from corner to corner.
     if (press.kind !== "line") return;
     ui.set({ lineLabel: label === 0 ? 0 : actions.lines.strokeLabel });
     if (ui.tool === "brush") ui.set({ line: [toImage(ui.view, at)] });
@@ -116,7 +116,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     pointers.set(event.pointerId, at);
     if (!press || pointers.size > 1) return;
     if (press.kind === "pick") {
-      // What travels further than a click moves the photo.
+      // A drag moves the photo.
       press.dragged ||= distance(press.from, at) > DRAG;
       if (press.dragged) actions.view.pan(at.x - before.x, at.y - before.y);
     } else if (press.kind === "pan") {
@@ -200,13 +200,13 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
 
   const wheel = (event: WheelEvent): void => {
     const held = event.ctrlKey || event.metaKey;
-    // A notebook scrolls under the pointer unless the person is at work in the photo.
+    // The notebook scrolls under the pointer unless the photo has the focus.
     if (!held && !canvas.matches(":focus")) return;
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 33 : 1;
     const small = held && Math.abs(event.deltaY) < 50;
     const { view } = ui;
     actions.view.zoom(Math.exp(-event.deltaY * lines * (small ? PINCH : WHEEL)), position(event));
-    // At its limits the photo lets the page scroll on.
+    // At the limits of zoom the page scrolls.
     if (!held && view.scale === ui.view.scale) return;
     event.preventDefault();
     event.stopPropagation();
@@ -236,6 +236,6 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     event.stopPropagation();
   };
   canvas.addEventListener("contextmenu", swallow, { signal });
-  // No autoscroll, no selection; the event itself goes on, for a notebook makes the cell active by it.
+  // No autoscroll and no selection. The event still bubbles, because it makes the notebook's cell active.
   canvas.addEventListener("mousedown", (event) => event.preventDefault(), { signal });
 }

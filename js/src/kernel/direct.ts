@@ -1,19 +1,19 @@
 /**
- * A direct line to the kernel, for what changes nothing and is asked while the pointer moves: a websocket that Jupyter's
- * messages do not travel on. Only a server with the package's extension has one; `sam_widget/widget/direct.py` says how.
+ * A direct line to the kernel, for requests that change nothing and are made while the pointer moves: a websocket that
+ * carries no Jupyter messages. It needs the package's server extension; see `sam_widget/widget/direct.py`.
  */
 
-/** Milliseconds after which a line that has broken is tried again, when there is something to ask. */
+/** Milliseconds after which a broken line is reopened, at the next request. */
 const AGAIN = 10_000;
-/** The least a reply can be: the length of its JSON. */
+/** The smallest reply: just the length of its JSON. */
 const LENGTH = 4;
 
 export interface DirectOptions {
-  /** Where a page's websockets go, in front of what the kernel says; null where the server has no direct lines. */
+  /** The base address of direct lines, to which the kernel's path is added; null if the server has none. */
   readonly base: string | null;
-  /** Takes what the kernel says. */
+  /** Takes each reply. */
   readonly receive: (content: unknown, buffers: Uint8Array[]) => void;
-  /** Told that the line has broken: nothing that was asked over it will be answered. */
+  /** Called when the line breaks: open requests will not be answered. */
   readonly broken: () => void;
   readonly now: () => number;
   readonly signal: AbortSignal;
@@ -23,7 +23,7 @@ export class Direct {
   readonly #options: DirectOptions;
   #path: string | null = null;
   #socket: WebSocket | null = null;
-  /** When a line that once stood was last tried; none that never did is tried twice. */
+  /** When the line was last tried. One that never opened is not tried again. */
   #tried = 0;
   #stood = false;
 
@@ -32,7 +32,7 @@ export class Direct {
     options.signal.addEventListener("abort", () => this.#hangUp(), { once: true });
   }
 
-  /** The kernel says what to ask for; null for nothing. */
+  /** Connect to the path that the kernel gives; null closes the line. */
   follow(path: string | null): void {
     if (path === this.#path) return;
     this.#hangUp();
@@ -41,7 +41,7 @@ export class Direct {
     this.#connect();
   }
 
-  /** Send a request, if the line stands; whether it does. */
+  /** Send a request if the line is open. Returns whether it was sent. */
   send(request: unknown): boolean {
     const socket = this.#socket;
     if (socket && socket.readyState === socket.OPEN) {
@@ -81,7 +81,7 @@ export class Direct {
   }
 }
 
-/** A reply's JSON and what is binary of it; null if it is none. */
+/** A reply's JSON and its binary part; null if it is malformed. */
 function unpacked(data: ArrayBuffer): [unknown, Uint8Array[]] | null {
   if (data.byteLength < LENGTH) return null;
   const length = new DataView(data).getUint32(0, true);
@@ -94,7 +94,7 @@ function unpacked(data: ArrayBuffer): [unknown, Uint8Array[]] | null {
   }
 }
 
-/** Where the websockets of this page's direct lines go: what the server's extension has written into the page. */
+/** The base address of direct lines, which the server extension has written into the page. */
 export function directBase(page: Document): string | null {
   try {
     const { samWidgetDirect } = JSON.parse(page.getElementById("jupyter-config-data")?.textContent ?? "{}");

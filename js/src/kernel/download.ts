@@ -1,4 +1,4 @@
-/** Hand a file to the browser, which asks or knows where to keep it. */
+/** Download a file. */
 
 export interface Download {
   readonly name: string;
@@ -6,7 +6,7 @@ export interface Download {
   readonly bytes: Uint8Array;
 }
 
-/** Milliseconds after which the browser has surely begun to read the file. */
+/** Milliseconds after which the browser has surely started to read the file. */
 const BEGUN = 60_000;
 
 export function download({ name, mime, bytes }: Download): void {

@@ -1,5 +1,5 @@
 /*! Contains fflate (https://github.com/101arrowz/fflate), copyright Arjun Barrett, MIT licence. */
-/** Masks as they travel: packed row runs. `sam_widget/masks/wire_codec.py` packs them and describes the format. Pure: no DOM. */
+/** Masks on the wire: packed row runs. `sam_widget/masks/wire_codec.py` packs them and describes the format. Pure. */
 
 import { inflateSync } from "fflate";
 import type { Mask } from "../geometry/runs";

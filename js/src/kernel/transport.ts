@@ -4,7 +4,7 @@ import type { Answer, File as FileMessage, Masks, PreviewMask, Reply, Request, T
 import { Direct } from "./direct";
 
 type WithoutAddress<T> = T extends Request ? Omit<T, "client" | "seq"> : never;
-/** A request before it is numbered. */
+/** A request without its number. */
 export type Body = WithoutAddress<Request>;
 
 /** What the transport needs of an anywidget model. */
@@ -14,7 +14,7 @@ export interface Channel {
   off(event: string, callback: (...args: never[]) => void): void;
 }
 
-/** What a request asked for besides an answer: a message to this page alone, which comes with the answer or just before. */
+/** What a request asked for besides an answer: a message for this page only, sent with the answer or just before it. */
 export interface Content {
   readonly message: PreviewMask | TilePicture | FileMessage;
   readonly bytes: Uint8Array;
@@ -27,7 +27,7 @@ export interface Reception extends Answer {
 
 export interface Handlers {
   masks(message: Masks, buffers: Uint8Array[]): void;
-  /** The kernel has said something, so it is there. */
+  /** A message has arrived, so the kernel is there. */
   heard(): void;
   /** The kernel's side is gone: every open request has just been answered with this error. */
   lost(reason: string): void;
@@ -40,10 +40,10 @@ interface Waiting {
   direct: boolean;
 }
 
-const GONE = "The kernel that ran this widget is gone. Run the cell again to go on.";
+const GONE = "The kernel that ran this widget is gone. Run the cell again to continue.";
 
 export class Transport {
-  /** Tells this page's requests from those of other pages, which get the same messages from the kernel. */
+  /** Tells this page's requests from those of other pages: the kernel's messages go to all of them. */
   readonly client: string = randomName();
   #seq = 0;
   /** Requests under way, by number. */
@@ -71,7 +71,7 @@ export class Transport {
       for (const seq of [...this.#waiting.keys()]) this.#answer(this.#local(seq, "error", GONE));
       handlers.lost(GONE);
     };
-    // ipywidgets tells a model that its comm closed by the last two; hosts that never do lose nothing.
+    // ipywidgets sends the last two when the comm closes. Other hosts may not.
     const events = Object.entries({ "msg:custom": receive, comm_live_update: lost, destroy: lost });
     for (const [event, callback] of events) channel.on(event, callback);
     const close = (): void => {
@@ -81,14 +81,14 @@ export class Transport {
     signal.addEventListener("abort", close, { once: true });
   }
 
-  /** What the kernel says to ask for a direct line. */
+  /** The address of a direct line, as the kernel gives it. */
   follow(direct: string | null): void {
     this.#direct.follow(direct);
   }
 
   /**
-   * Send a request: a preview over the direct line, if it stands, all else over the channel. The promise always resolves:
-   * what cannot be sent is answered with an error here.
+   * Send a request: a preview over the direct line if that is open, all others over the channel. The promise always
+   * resolves: a request that cannot be sent is answered with an error here.
    */
   send(body: Body): { seq: number; answer: Promise<Reception> } {
     const seq = ++this.#seq;
@@ -141,14 +141,14 @@ export class Transport {
   }
 }
 
-/** A buffer's own bytes: it may be a window on a larger message. */
+/** A buffer's own bytes; it may be a view of a larger message. */
 function bytesOf(buffer: ArrayBufferView | ArrayBuffer): Uint8Array {
   return ArrayBuffer.isView(buffer)
     ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
     : new Uint8Array(buffer);
 }
 
-/** 64 random bits; `crypto.randomUUID` is missing where the page came over plain http. */
+/** 64 random bits; `crypto.randomUUID` is missing on pages served over plain http. */
 function randomName(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("-");
 }

@@ -1,6 +1,6 @@
 /**
- * What is asked and shown before an edit is: while the pointer moves and no button is pressed, and when one is, for then
- * it is known what its release will ask. Pure: no DOM, no clock.
+ * What is asked and shown before an edit: while the pointer moves with no button down, and when a button is pressed,
+ * which tells what its release will ask. Pure: no DOM, no clock.
  */
 
 import { distance, type Vec } from "../geometry/geometry";
@@ -8,51 +8,51 @@ import type { PointData, PromptData } from "../protocol";
 import { NO_PROMPT, samePrompt } from "../state/prompt";
 import type { Preview } from "../state/store";
 
-/** The answer for a place: the prompt that stands, and a point there. */
+/** The answer for a place: to the current prompt with a point there. */
 interface Known extends Preview {
   readonly point: PointData;
 }
 
-/** What `follow` must know of the rest of the view. */
+/** What `follow` must know about the rest of the view. */
 export interface Situation {
   readonly prompt: PromptData;
-  /** Whether a hover means anything now: it is switched on, and the tool in hand prompts. */
+  /** Whether hovering is switched on and the current tool prompts. */
   readonly active: boolean;
-  /** Whether the kernel has nothing else to do. */
+  /** Whether the kernel is free. */
   readonly ready: boolean;
-  /** Whether the masks of the prompt are still to come. */
+  /** Whether the masks of the prompt have not arrived yet. */
   readonly pending: boolean;
-  /** What answers, in words: answers of another are of no use any more. */
+  /** Names what answers; answers of another source are dropped. */
   readonly source: string;
 }
 
-/** Hovering is on by default where an answer takes no longer than this, in milliseconds. */
+/** Hovering is on by default if an answer takes at most this long, in milliseconds. */
 const FAST = 80;
-/** A press is worth a question where the answer takes no longer, in milliseconds: what a drag asks would wait for it. */
+/** A press asks early if an answer takes at most this long, in milliseconds: a drag's request would wait for it. */
 const PROMPT = 250;
 /**
- * How near, in CSS pixels, an answer is good enough. Less than the pixel by which a mouse moves, so that only trembling
- * is spared; and no one sees a click take the place of an answer as near as that, as it does to need no other.
+ * How near, in CSS pixels, a known answer is good enough. Less than the pixel by which a mouse moves, so that it only
+ * absorbs trembling; and a click that moves to the place of a known answer does not visibly move.
  */
 const NEAR = 0.75;
-/** After a click, in CSS pixels, the pointer has to move this far to ask for more: until then it points at what is there. */
+/** After a click the pointer has to move this far, in CSS pixels, before more is asked. */
 const REST = 4;
-/** Answers remembered for the prompt that stands. */
+/** Answers remembered for the current prompt. */
 const MOST_KNOWN = 32;
 
 export function onByDefault(decodeMs: number | null): boolean {
   return decodeMs !== null && decodeMs <= FAST;
 }
 
-/** Whether what a press would add is to be asked for before its release. */
+/** Whether a press asks for the mask of its point before the release. */
 export function asksAtPress(decodeMs: number | null): boolean {
   return decodeMs !== null && decodeMs <= PROMPT;
 }
 
-/** Where a probe points: nowhere, since it shows what a whole prompt gives. */
+/** The place of a probe's answer, which belongs to a whole prompt and not to a point. */
 const NOWHERE: PointData = { x: -1, y: -1, label: 1 };
 
-/** What has to be drawn anew: the mask under the pointer, or that of the prompt. */
+/** What has to be redrawn: the mask under the pointer, or that of the prompt. */
 export type Stale = "hover" | "masks";
 
 /** Where the pointer is, as far as hovering goes. */
@@ -60,18 +60,18 @@ type Pointer =
   /** Not over the photo, or busy with something else. */
   | { readonly name: "away" }
   | { readonly name: "over"; readonly point: PointData }
-  /** Where it has just clicked: it has to move a little before more is asked. */
+  /** At a click just made: it has to move a little before more is asked. */
   | { readonly name: "resting"; readonly from: Vec };
 
-/** What decides about the mask that is shown. */
+/** What decides which mask is shown. */
 type Phase =
   /** The place of the pointer. */
   | { readonly name: "free" }
   /** A button that is down, and the point that its release may add. */
   | { readonly name: "pressed"; readonly promised: PointData | null }
   /**
-   * A click that has changed the prompt: what is shown stays until the new prompt's own masks are there. If the answer
-   * to what the press promised is still to come, it takes their place first.
+   * A click has changed the prompt: what is shown stays until the new prompt's own masks are there. If the answer to
+   * what the press promised arrives before those, it is shown until then.
    */
   | { readonly name: "held"; readonly promised: PointData | null }
   /** A prompt that is being changed by hand, and the version of it last asked about. */
@@ -80,11 +80,11 @@ type Phase =
 const FREE: Phase = { name: "free" };
 const AWAY: Pointer = { name: "away" };
 
-/** While the pointer moves, at most one request under way and one waiting: for where the pointer is by then. */
+/** While the pointer moves, at most one request is open and one waiting, which asks about where the pointer is then. */
 export class Hover {
   /** The mask to show under the pointer. */
   shown: Known | null = null;
-  /** The mask to show as that of the prompt that a click has made, until that prompt's own masks are there. */
+  /** The mask to show for the prompt that a click has made, until that prompt's own masks are there. */
   taken: Known | null = null;
   readonly #ask: (prompt: PromptData) => Promise<Preview | null>;
   readonly #changed: (stale: Stale) => void;
@@ -93,11 +93,11 @@ export class Hover {
   #source = "";
   #active = false;
   #ready = false;
-  /** CSS pixels to an image pixel. */
+  /** CSS pixels per image pixel. */
   #scale = 1;
   #pointer = AWAY;
   #phase = FREE;
-  /** The request about the place of the pointer or about a probe: to be made as soon as it is time, or under way. */
+  /** The request about the pointer's place or about a probe: scheduled, or sent and not yet answered. */
   #request: "none" | "due" | "open" = "none";
   /** Answers to the current prompt with one more point, newest first. */
   #known: Known[] = [];
@@ -105,7 +105,7 @@ export class Hover {
   /**
    * @param ask Asks the kernel for the mask of a prompt.
    * @param changed Told what has to be redrawn.
-   * @param later Calls back when it is time for the next request; at once, if nothing is gained by waiting.
+   * @param later Calls back when it is time for the next request, at once if waiting gains nothing.
    */
   constructor(
     ask: (prompt: PromptData) => Promise<Preview | null>,
@@ -117,7 +117,7 @@ export class Hover {
     this.#later = later;
   }
 
-  /** Where the pointer is, in image pixels; null while that is not to be asked about. */
+  /** Where the pointer is, in image pixels; null while nothing is asked about it. */
   get at(): PointData | null {
     return this.#pointer.name === "over" ? this.#pointer.point : null;
   }
@@ -166,8 +166,8 @@ export class Hover {
   }
 
   /**
-   * A button is down: ask no more for where the pointer moves, but what is shown stays until it is clear what the press
-   * means. If it may add a point, the answer to that is asked for at once: people hold a button longer than it takes.
+   * A button is down: stop asking where the pointer moves. What is shown stays until it is clear what the press means.
+   * If it may add a point, ask for its mask at once: a button is held longer than the answer takes.
    */
   press(point: PointData | null = null, scale = this.#scale): void {
     this.#lift();
@@ -240,7 +240,7 @@ export class Hover {
     this.#pointer = AWAY;
   }
 
-  /** Nothing is under the pointer any more. */
+  /** Nothing is under the pointer now. */
   #rise(): void {
     this.#lift();
     if (!this.#held) this.#show(null);
@@ -278,7 +278,7 @@ export class Hover {
     }
   }
 
-  /** Ask about where the pointer is by now, if that still means anything. */
+  /** Ask about where the pointer is by now, if it is still over the photo. */
   #go(): void {
     const { at } = this;
     if (at && this.#ready && !this.#held && this.#phase.name !== "probing" && !this.#find(at)) void this.#askPoint(at);
@@ -309,7 +309,7 @@ export class Hover {
     if (!preview || source !== this.#source) return;
     const promised = this.#promised === point;
     if (promised && this.#held) {
-      // The button was quicker than the answer, which is still earlier than the prompt's masks.
+      // The button was released before the answer came; the prompt's masks come later still.
       this.#show(null);
       this.#take({ ...preview, point });
     } else if (prompt === this.#prompt) {
@@ -320,14 +320,14 @@ export class Hover {
 
   #learn(point: PointData, preview: Preview | null): void {
     if (!preview) {
-      // Refused, or superseded: asking the same again would lead nowhere.
+      // Refused or superseded: asking the same again would not help.
       if (this.at === point) this.leave();
       return;
     }
     const known = { ...preview, point };
     this.#known.unshift(known);
     this.#known.splice(MOST_KNOWN);
-    // The pointer may be further by now: until there is an answer for there, this one is the newest.
+    // The pointer may have moved on: until that place has an answer, this is the newest.
     if (this.at && !this.#held && !this.#find(this.at)) this.#show(known);
   }
 }

@@ -1,32 +1,32 @@
 /**
- * When to ask, so that an answer comes just before the screen is drawn anew. One that comes earlier waits to be seen,
- * and is by then about where the pointer was. Pure: no DOM, no clock; all times are in milliseconds.
+ * When to ask, so that an answer arrives just before the next frame. An earlier one has to wait, and then shows the mask
+ * for where the pointer was. Pure: no DOM, no clock; all times are in milliseconds.
  */
 
-/** Time from one frame to the next, unless they are seen to come sooner. */
+/** Time between frames, unless they are measured to come sooner. */
 const PERIOD = 1000 / 60;
-/** No screen is as fast: two callbacks of one frame have about the same time. */
+/** Shorter times are two callbacks of one frame. */
 const SHORTEST = 1.5;
-/** So many times have to be as short before one is believed. */
+/** A period counts once this many have been as short. */
 const BELIEVED = 3;
-/** What an answer needs on the page before the frame that shows it. */
+/** Time that the page needs between an answer and the frame that shows it. */
 const MARGIN = 1;
-/** With fewer answers there is nothing to go by; of older ones nothing is to be learned. */
+/** How many of the last answers are needed, and used, for an estimate. */
 const FEWEST = 6;
 const MOST = 16;
-/** Frames that are to be watched in a row, to see how far apart they are. */
+/** Frames to watch in a row at first, to measure the time between them. */
 const WATCHED = 8;
 
 export class FrameScheduler {
   /** How long answers took, the newest last. */
   readonly #trips: number[] = [];
-  /** The shortest times from one frame to the next, sorted. A frame in which nothing changes is none: most are longer. */
+  /** The shortest times between frames, sorted. Unchanged frames make no callback, so most times are longer. */
   #periods: number[] = Array(BELIEVED).fill(PERIOD);
   /** When the last frame began. */
   #frame = 0;
   #frames = 0;
 
-  /** Whether the next frame is worth waiting for, only to see how soon it comes. */
+  /** Whether to request the next frame only to measure when it comes. */
   get watches(): boolean {
     return this.#frames < WATCHED;
   }
@@ -43,7 +43,7 @@ export class FrameScheduler {
     this.#frames++;
   }
 
-  /** An answer took this long, from the question to the page that can show it. */
+  /** An answer took this long, from the request to the page being able to show it. */
   answered(trip: number): void {
     this.#trips.push(trip);
     if (this.#trips.length > MOST) this.#trips.shift();
@@ -57,8 +57,8 @@ export class FrameScheduler {
   }
 
   /**
-   * How long before its frame to ask: the time that makes masks least old on average when they are seen, had the last
-   * answers taken as long as they did. An answer that takes longer is seen with a later frame.
+   * How long before its frame to ask: the time for which masks would be newest on average when shown, had the last
+   * answers been asked for with it. An answer that takes longer is shown in a later frame.
    */
   #allowance(): number {
     let best = 0;

@@ -1,23 +1,23 @@
-/** Whether a part of the photo is worth an embedding of its own, and when one is made by itself. Pure: no DOM. */
+/** Whether a part of the photo is worth an embedding of its own, and when one is made automatically. Pure: no DOM. */
 
 import type { Size } from "../geometry/geometry";
 import type { BoxData } from "../protocol";
 
-/** As the kernel's own: of what is seen, how much more is embedded on each side. */
+/** The margin that is embedded around the visible part, as a share of it; the same as the kernel's. */
 const MARGIN = 0.25;
-/** By itself, a part of the photo is embedded where it is seen finer by this factor, at least. */
+/** Automatically, a part of the photo is embedded only if that shows it finer by this factor, */
 const WORTH = 2;
-/** And where the one embedded last is coarser than could be by more than this factor. */
+/** and only if the last embedding is coarser than possible by more than this factor. */
 const COARSE = 2;
-/** Milliseconds for which the view has to rest before. */
+/** Milliseconds for which the view has to rest first. */
 export const REST = 400;
 
-/** How many times finer than in the whole photo things are in an embedding of what is seen. */
+/** How many times finer an embedding of the visible part is than that of the whole photo. */
 export function gain(seen: BoxData, image: Size): number {
   return Math.max(image.width, image.height) / (longest(seen) * (1 + 2 * MARGIN));
 }
 
-/** Whether the part embedded last shows all that is seen, and about as finely as another one would. */
+/** Whether the last embedded part covers the visible part, about as finely as a new one would. */
 export function suits(crop: BoxData | null, seen: BoxData): boolean {
   if (!crop) return false;
   const holds = crop.x0 <= seen.x0 && crop.y0 <= seen.y0 && crop.x1 >= seen.x1 && crop.y1 >= seen.y1;
@@ -28,26 +28,26 @@ function longest({ x0, y0, x1, y1 }: BoxData): number {
   return Math.max(x1 - x0, y1 - y0);
 }
 
-/** What `follow` must know of the rest of the view. */
+/** What `follow` must know about the rest of the view. */
 export interface Situation {
   readonly on: boolean;
   readonly ready: boolean;
   readonly image: Size | null;
-  /** The part of the photo that is to be seen. */
+  /** The visible part of the photo. */
   readonly seen: BoxData | null;
   /** The part that was embedded last. */
   readonly crop: BoxData | null;
 }
 
-/** Asks for what is seen once the view rests, one request at a time. */
+/** Asks for the visible part once the view rests, one request at a time. */
 export class Sharpener {
   readonly #ask: (region: BoxData) => Promise<void>;
   #situation: Situation | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asking = false;
-  /** The view came to rest elsewhere while an answer was waited for. */
+  /** The view came to rest elsewhere before the last answer. */
   #again = false;
-  /** The part asked for last: what came of it is as good as it gets. */
+  /** The part asked for last; asking for the same again would change nothing. */
   #asked = "";
 
   constructor(ask: (region: BoxData) => Promise<void>, signal: AbortSignal) {
@@ -55,7 +55,7 @@ export class Sharpener {
     signal.addEventListener("abort", () => clearTimeout(this.#timer), { once: true });
   }
 
-  /** Take note of what has changed around; a view that moves begins to rest anew. */
+  /** Take note of changes in the rest of the view. A view that moves starts its rest again. */
   follow(situation: Situation): void {
     const before = this.#situation;
     this.#situation = situation;

@@ -1,23 +1,23 @@
-/** How this view shows things: a matter of taste that no other view, and no file, needs to know. Lost on reload. */
+/** How this view shows things. No other view and no file knows; not kept across a reload. */
 
 import type { RenderingData } from "../protocol";
 
-/** Masks as coloured areas, as lines, or as holes in a cover that hides the rest of the photo. */
+/** Masks as coloured areas, as outlines, or as holes in a cover that hides the rest of the photo. */
 export type MaskStyle = "filled" | "outline" | "cutout";
 
 export const MASK_STYLES: readonly MaskStyle[] = ["filled", "outline", "cutout"];
 
 export class Display {
   masks: MaskStyle = "filled";
-  /** Opacity of the chosen mask's fill; those of the others go with it. */
+  /** Opacity of the chosen mask's fill; the others are scaled by it. */
   opacity = 0.4;
   /** Whether the photo is shown behind the masks. */
   photo = true;
-  /** How the photo's values become colours; null for the way the model sees them. */
+  /** How the photo's values become colours; null for how the model sees them. */
   rendering: RenderingData | null = null;
   /** Whether the widget fills the screen. */
   full = false;
-  /** Whether the panel with all of this is open. */
+  /** Whether the view options are open. */
   open = false;
   readonly #changed: () => void;
 

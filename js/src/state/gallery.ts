@@ -1,4 +1,4 @@
-/** What a gallery says of its images: names, objects, what is done. A widget of one image has none of it. */
+/** A gallery's images: names, objects, which are done. Empty for a widget of one image. */
 
 import type { GalleryData, PlaceData } from "../protocol";
 
@@ -28,12 +28,12 @@ export class Gallery {
     read();
   }
 
-  /** Whether there are images to go through. */
+  /** Whether there is a gallery. */
   get open(): boolean {
     return this.names.length > 0;
   }
 
-  /** What an image is called and how far it is, in words. */
+  /** An image's name and progress, in words. */
   describe(index: number): string {
     const { objects, done, failed } = this.place;
     const count = objects[index] ?? 0;

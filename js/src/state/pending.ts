@@ -1,4 +1,4 @@
-/** A value that this view has asked for. It stands in for the kernel's until the request that asks for it is answered. */
+/** A value that this view has asked for. It replaces the kernel's until the request that asks for it is answered. */
 export class Pending<T> {
   #asked: { readonly seq: number; readonly value: T } | null = null;
 
@@ -6,7 +6,7 @@ export class Pending<T> {
     return this.#asked?.value ?? null;
   }
 
-  /** Request `seq` asks for a value, in place of any asked for before. */
+  /** Request `seq` asks for a value; an earlier one is forgotten. */
   ask(seq: number, value: T): void {
     this.#asked = { seq, value };
   }

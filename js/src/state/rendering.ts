@@ -1,4 +1,4 @@
-/** What black, white, gamma and channels the controls say, as the kernel spells it. Pure: no DOM. */
+/** Renderings: how black, white, gamma and channels map between the controls and the kernel. Pure: no DOM. */
 
 import type { ImageData, RenderingData, ValuesData } from "../protocol";
 
@@ -17,7 +17,7 @@ export function scaleOf({ dtype, low, high, black, white }: ValuesData): Scale {
   return { low: from, high: to, step };
 }
 
-/** The channels shown as red, green and blue when nothing else is said. */
+/** The channels shown as red, green and blue by default. */
 export function usualChannels(channels: number): number[] {
   return channels >= 3 ? [0, 1, 2] : [0];
 }
@@ -27,7 +27,7 @@ export function windowOf({ values }: ImageData, rendering: RenderingData): { bla
   return { black: rendering.black ?? values.black, white: rendering.white ?? values.white };
 }
 
-/** A rendering with another black or white, which push each other along rather than pass. */
+/** A rendering with a different black or white. Neither can pass the other: it pushes it along. */
 export function withWindow(
   image: ImageData,
   rendering: RenderingData,
@@ -43,7 +43,7 @@ export function withWindow(
   return spelled(image, { ...rendering, black, white });
 }
 
-/** The same rendering with what is usual left out, so that equal ones look equal. */
+/** The same rendering with defaults left out, so that equal renderings compare equal. */
 export function spelled({ values }: ImageData, { channels, black, white, gamma }: RenderingData): RenderingData {
   const usual = String(channels) === String(usualChannels(values.channels));
   return {

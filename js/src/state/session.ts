@@ -1,4 +1,4 @@
-/** The session as the kernel tells it: state, masks and photo, received and decoded once for all views of a widget. */
+/** The kernel's session as this page knows it: state, masks and photo, decoded once for all views of a widget. */
 
 import type { Mask } from "../geometry/runs";
 import { unpackMask } from "../kernel/maskcodec";
@@ -37,7 +37,7 @@ const NO_STATE: State = {
   direct: null,
 };
 
-/** Masks that no state has named yet are kept up to this number: those of superseded requests never get named. */
+/** At most this many masks are kept that no state has named: those of superseded requests are never named. */
 const MOST_UNNAMED = 32;
 /** Milliseconds after which a silent kernel is reported. */
 const PATIENCE = 10_000;
@@ -56,11 +56,11 @@ export interface SessionOptions<Bitmap> {
 export class RemoteSession<Bitmap = ImageBitmap> {
   state: State;
   readonly masks = new Map<string, Mask>();
-  /** What went wrong with something that the kernel sent, or that the kernel is gone; until a request succeeds. */
+  /** Why something from the kernel could not be read, or that the kernel is gone; until a request succeeds. */
   failure: string | null = null;
   /** The kernel's side is gone, so no answer can come. */
   lost = false;
-  /** The kernel has left the first message unanswered for long: it is busy, or not there. */
+  /** The first message has gone unanswered for long: the kernel is busy or gone. */
   unanswered = false;
   /** This is a saved page, without a kernel. */
   readonly saved: boolean = false;
@@ -94,7 +94,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     if (saved?.picture) {
       this.saved = true;
       this.#picture = { bytes: fromBase64(saved.picture), mime: saved.mime ?? "" };
-      // Nothing is under way without a kernel, whatever was when the page was saved.
+      // Without a kernel nothing is under way, whatever was when the page was saved.
       this.state = {
         ...this.state,
         status: "ready",
@@ -122,7 +122,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     for (const listener of [...this.#listeners]) listener();
   };
 
-  /** Whether the masks that the state names have been asked for and are still to come. */
+  /** Whether the masks that the state names have been requested and not all arrived. */
   get opening(): boolean {
     return this.#hello.open;
   }
@@ -137,7 +137,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
       await new Promise<void>((arrive) => this.#expected.push({ revision, arrive }));
   }
 
-  /** A tile of the photo, decoded; null if it cannot be had now. Release it after use. */
+  /** A tile of the photo, decoded; null if that fails. Release it after use. */
   async tile(place: Place, rendering: RenderingData): Promise<Bitmap | null> {
     const key = JSON.stringify([this.state.image?.hash, place, rendering]);
     return await this.#pool.acquire(key, () => this.#fetchTile(place, rendering));
@@ -204,7 +204,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     this.changed();
   }
 
-  /** Ask again for masks that the state names and that are not here, once for each state. */
+  /** Ask again for masks that the state names and that are missing, once for each state. */
   #resync(): void {
     const { revision } = this.state;
     const lacking = [...namedMasks(this.state)].some((id) => !this.masks.has(id));

@@ -1,4 +1,4 @@
-/** What the sliders of a mask's settings range over, and how a value is a position on them. Pure: no DOM. */
+/** The ranges of the mask settings' sliders, and how values map to positions. Pure: no DOM. */
 
 import type { Size } from "../geometry/geometry";
 import type { SettingsData } from "../protocol";
@@ -10,14 +10,14 @@ export interface Range {
   readonly step: number;
   /** The value at a position of the slider. */
   value(position: number): number;
-  /** The position of a value, which may be beyond the slider's ends when a script has set it. */
+  /** The position of a value; a script may have set one beyond the slider's ends. */
   position(value: number): number;
   text(value: number): string;
 }
 
-/** Steps of a slider for areas: the small ones matter most, so a value grows with the square of the position. */
+/** Steps of a slider for areas. Small areas matter most, so the value grows with the square of the position. */
 const STEPS = 100;
-/** The largest hole or island that a slider reaches, as a part of the image. */
+/** The largest hole or island that a slider reaches, as a fraction of the image. */
 const LARGEST = 0.02;
 
 /** The sliders for an image of this size. */

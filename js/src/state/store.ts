@@ -99,7 +99,7 @@ export class Store<Bitmap = ImageBitmap> {
     return Math.max(this.#answered, this.#session.greeted);
   }
 
-  /** The prompt to draw and to build on: the one last asked for, else the kernel's. */
+  /** The prompt to draw and to build on: the one last requested, else the kernel's. */
   get prompt(): PromptData {
     return this.#draft.value ?? this.state.prompt;
   }
@@ -109,12 +109,12 @@ export class Store<Bitmap = ImageBitmap> {
     return index !== null && index < this.state.candidates.length ? index : null;
   }
 
-  /** Whether the prompt drawn is one that the kernel has not answered yet. */
+  /** Whether the kernel has not answered the drawn prompt yet. */
   get predicting(): boolean {
     return this.#draft.value !== null && !isEmpty(this.#draft.value);
   }
 
-  /** Whether the masks of the prompt drawn are still to come. */
+  /** Whether the masks of the drawn prompt have not arrived yet. */
   get pending(): boolean {
     return this.#draft.value !== null && !samePrompt(this.#draft.value, this.state.prompt);
   }
@@ -128,7 +128,7 @@ export class Store<Bitmap = ImageBitmap> {
     return !isEmpty(this.prompt) || this.state.candidates.length > 0 || this.state.editing !== null;
   }
 
-  /** Whether this view has asked for everything, and that is not over. */
+  /** Whether this view's search for everything is under way. */
   get searching(): boolean {
     return this.#searches > 0;
   }
@@ -137,7 +137,7 @@ export class Store<Bitmap = ImageBitmap> {
     return !this.saved && !this.lost && this.state.image !== null && this.state.status === "ready";
   }
 
-  /** What the view is busy with, for people and for tests. */
+  /** What the view is busy with. */
   get status(): State["status"] {
     if (this.lost) return "error";
     if (this.saved) return this.tiles.ready ? "ready" : this.failure ? "error" : "loading";
@@ -150,7 +150,7 @@ export class Store<Bitmap = ImageBitmap> {
     return this.#session.masks.get(id) ?? null;
   }
 
-  /** Change the prompt that stands and ask for its masks; it is drawn at once. */
+  /** Change the prompt and ask for its masks; it is drawn at once. */
   async edit(change: (prompt: PromptData) => PromptData): Promise<void> {
     while (this.#unknownPrompt) await this.#unknownPrompt;
     const prompt = change(this.prompt);
@@ -222,12 +222,12 @@ export class Store<Bitmap = ImageBitmap> {
     if (this.canAccept && this.state.refines) await this.#lead({ type: "refine" });
   }
 
-  /** How masks are made of logits: what was last asked for, else the kernel's. */
+  /** How masks are made from logits: what was last requested, else the kernel's. */
   get settings(): SettingsData {
     return this.#settings.value ?? this.state.settings;
   }
 
-  /** Change how masks are made of logits. Requests of one gesture are undone together. */
+  /** Change how masks are made from logits. Requests of one gesture are undone together. */
   async adjust(change: Partial<SettingsData>, gesture: string): Promise<void> {
     const settings = { ...this.settings, ...change };
     await this.#request({ type: "adjust", settings, gesture }, (seq) => this.#settings.ask(seq, settings));
@@ -259,7 +259,7 @@ export class Store<Bitmap = ImageBitmap> {
     await this.#request({ type: "rename", objects, label });
   }
 
-  /** Find everything; the state reports progress. Returns once that is over; other requests go on meanwhile. */
+  /** Find everything; the state reports progress. Returns when it has ended; other requests are not held up. */
   async everything(points_per_side: number): Promise<void> {
     if (!this.canSearch || this.searching || this.state.everything) return;
     this.#searches++;
@@ -295,7 +295,7 @@ export class Store<Bitmap = ImageBitmap> {
     await this.#request({ type: "mark", done });
   }
 
-  /** The number of the image last asked for, else of the one that is there. */
+  /** The number of the image last requested, else of the one that is shown. */
   index(there: number): number {
     return this.#going.value ?? there;
   }
@@ -327,12 +327,12 @@ export class Store<Bitmap = ImageBitmap> {
     if (this.#unknownPrompt === done) this.#unknownPrompt = null;
   }
 
-  /** Send a request; returns its answer once that and the state it led to have arrived, null if it cannot be sent now. */
+  /** Send a request. Returns its answer once the state it led to has arrived too; null if it cannot be sent now. */
   async #request(body: Body, sent?: (seq: number) => void): Promise<Reception | null> {
     if (!this.#asks && (this.lost || this.saved || body.type !== "show")) return null;
     const { seq, answer } = this.#session.send(body);
     sent?.(seq);
-    // A search takes as long as it takes; nobody waits for it.
+    // A search may take long, and nothing waits for it.
     const counts = body.type === "everything" ? 0 : 1;
     this.#open += counts;
     this.#changed();
@@ -352,7 +352,7 @@ export class Store<Bitmap = ImageBitmap> {
     this.#answered = Math.max(this.#answered, seq);
     for (const pending of [this.#draft, this.#choice, this.#settings, this.#going]) pending.settle(seq);
     if (outcome === "error" && !this.lost)
-      this.#refusal = error ?? "The kernel refused the request without saying why.";
+      this.#refusal = error ?? "The kernel refused the request and gave no reason.";
     else if (outcome === "done" && !this.lost) {
       this.#refusal = null;
       this.#session.failure = null;

@@ -1,33 +1,33 @@
-/** Which parts of the photo to hold, at which level of detail: as needed, and no more than that. Pure: no DOM. */
+/** The tiles of the photo: which to fetch and keep, at which level of detail. Pure: no DOM. */
 
 import { clamp, type Size, toImage, type View } from "../geometry/geometry";
 import type { ImageData, RenderingData } from "../protocol";
 
-/** Level 0 is the photo at full size, each further one half of the one before; the last is one tile. */
+/** Level 0 is the photo at full size, each further level half the one before; the last is a single tile. */
 export interface Place {
   readonly level: number;
   readonly column: number;
   readonly row: number;
 }
 
-/** A tile that is here. */
+/** A tile that has arrived. */
 export interface Tile<Bitmap> extends Place {
   readonly bitmap: Bitmap;
-  /** The rendering it shows, by number: the greatest is the newest. */
+  /** The number of the rendering it shows; the greatest is the newest. */
   readonly rendering: number;
 }
 
-/** What `look` must know of the view. */
+/** What `look` must know about the view. */
 export interface Sight {
   readonly view: View;
   readonly frame: Size;
-  /** Pixels of the screen to one CSS pixel. */
+  /** Device pixels per CSS pixel. */
   readonly ratio: number;
   readonly rendering: RenderingData;
 }
 
 export interface TilesOptions<Bitmap> {
-  /** Have a tile fetched and decoded; null when that cannot be now. */
+  /** Fetch and decode a tile; null if that fails. */
   ask: (place: Place, rendering: RenderingData) => Promise<Bitmap | null>;
   close: (bitmap: Bitmap) => void;
   changed: () => void;
@@ -35,7 +35,7 @@ export interface TilesOptions<Bitmap> {
 
 export const USUAL: RenderingData = { channels: [], black: null, white: null, gamma: 1 };
 
-/** Tiles kept, unless more are to be seen at once: at 512 x 512 they take 1 MB each. */
+/** Tiles to keep, unless more are visible at once: at 512 x 512 they take 1 MB each. */
 export const MOST_TILES = 96;
 /** Requests under way at once. */
 const MOST_ASKED = 4;
@@ -47,7 +47,7 @@ export function levelFor(scale: number, ratio: number, levels: number): number {
   return clamp(Math.floor(Math.log2(1 / (scale * ratio)) + 0.01), 0, levels - 1);
 }
 
-/** The tiles of a level that show in the frame, widened by a share of its size; those in its middle first. */
+/** The tiles of a level within the frame, widened by `ahead` times its size; those nearest its middle first. */
 export function tilesWithin(image: ImageData, level: number, view: View, frame: Size, ahead = 0): Place[] {
   if (level === image.levels - 1) return [{ level, column: 0, row: 0 }];
   const side = image.tile * 2 ** level;
@@ -70,15 +70,15 @@ export function tilesWithin(image: ImageData, level: number, view: View, frame: 
 }
 
 export class Tiles<Bitmap> {
-  /** Grows whenever there is something else to draw. */
+  /** Grows whenever there is something new to draw. */
   version = 0;
   /** The photo that the tiles are of. */
   image: ImageData | null = null;
   readonly #options: TilesOptions<Bitmap>;
-  /** Those here, the one unused for longest first. */
+  /** The tiles here, least recently used first. */
   readonly #tiles = new Map<string, Tile<Bitmap>>();
   readonly #asked = new Set<string>();
-  /** Renderings that could not be had, by tile. */
+  /** Renderings that failed, by tile. */
   readonly #failed = new Map<string, number>();
   #needed: Place[] = [];
   #rendering = { number: 0, data: USUAL };
@@ -93,7 +93,7 @@ export class Tiles<Bitmap> {
     return this.#tiles.size;
   }
 
-  /** Whether the whole photo is here, be it coarse. */
+  /** Whether the whole photo is here, if only coarsely. */
   get ready(): boolean {
     return this.whole !== null;
   }
@@ -103,12 +103,12 @@ export class Tiles<Bitmap> {
     return (this.image && this.#tiles.get(keyOf(wholeOf(this.image)))) ?? null;
   }
 
-  /** Whether all that was looked at last is here as it was asked for. */
+  /** Whether every tile of the last look is here in its rendering. */
   get complete(): boolean {
     return this.ready && this.#needed.every((place) => this.#isFresh(place));
   }
 
-  /** Take the photo that the state names; another one than before makes all tiles worthless. */
+  /** Take the photo that the state names; a different photo drops all tiles. */
   show(image: ImageData | null): void {
     if (image?.hash === this.image?.hash && image?.levels === this.image?.levels) return;
     this.#drop();
@@ -117,7 +117,7 @@ export class Tiles<Bitmap> {
     this.#pump();
   }
 
-  /** Look somewhere: what is to be seen there is asked for. */
+  /** Look somewhere: ask for the tiles that are visible there. */
   look({ view, frame, ratio, rendering }: Sight): void {
     const { image } = this;
     if (!image) return;
@@ -127,7 +127,7 @@ export class Tiles<Bitmap> {
     const whole = wholeOf(image);
     const seen = tilesWithin(image, level, view, frame);
     const near = tilesWithin(image, level, view, frame, AHEAD);
-    // Until there is anything, the whole; after that what is looked at comes first.
+    // The whole photo first until it is here; after that, the visible tiles.
     const wanted = this.ready ? [...seen, whole, ...near] : [whole, ...seen, ...near];
     this.#needed = [...new Map(wanted.map((place) => [keyOf(place), place])).values()];
     for (const place of this.#needed) {
@@ -137,7 +137,7 @@ export class Tiles<Bitmap> {
     this.#pump();
   }
 
-  /** What to draw of the photo in a view, lowest first: coarse tiles show where finer ones have yet to come. */
+  /** The tiles to draw in a view, lowest first: coarse tiles show until finer ones arrive. */
   within(view: View, frame: Size, ratio: number): Tile<Bitmap>[] {
     const { image } = this;
     if (!image) return [];
@@ -151,13 +151,13 @@ export class Tiles<Bitmap> {
     return found;
   }
 
-  /** Ask again for what could not be had: the kernel is back. */
+  /** Ask again for failed tiles: the kernel is back. */
   retry(): void {
     this.#failed.clear();
     this.#pump();
   }
 
-  /** Give everything back. */
+  /** Release all tiles. */
   close(): void {
     this.#closed = true;
     this.#drop();
@@ -192,7 +192,7 @@ export class Tiles<Bitmap> {
     this.#pump();
   }
 
-  /** Count a tile as the one used last; it takes the place of an older one. */
+  /** Make a tile the most recently used; it replaces an older one. */
   #keep(tile: Tile<Bitmap>): void {
     const key = keyOf(tile);
     const old = this.#tiles.get(key);

@@ -1,4 +1,4 @@
-/** What only this view knows: the tool in hand, where it looks, the keyboard cursor. Lost on reload, and that is fine. */
+/** What only this view knows: the current tool, where it looks, the keyboard cursor. Not kept across a reload. */
 
 import { fitView, resize, type Size, type Vec, type View } from "../geometry/geometry";
 import type { Handle } from "../geometry/handles";
@@ -6,7 +6,7 @@ import type { PromptData } from "../protocol";
 
 export type Tool = "point" | "box" | "brush" | "lasso" | "pick" | "pan";
 
-/** A line of the brush that the kernel has not painted yet: in image pixels. */
+/** A brush stroke that the kernel has not painted yet, in image pixels. */
 export interface Painting {
   readonly line: readonly Vec[];
   readonly radius: number;
@@ -20,48 +20,48 @@ export class Ui {
   view: View = { scale: 1, x: 0, y: 0 };
   /** The keyboard cursor in image pixels, once arrow keys have been used. */
   cursor: Vec | null = null;
-  /** Whether the cursor has moved since the last point: then Enter places a point, else it accepts. */
+  /** Whether the cursor has moved since the last point: if so, Enter places a point, else it accepts. */
   cursorMoved = false;
-  /** The first corner of a box of which the second is still to come, in image pixels. */
+  /** The first corner of an unfinished box, in image pixels. */
   anchor: Vec | null = null;
   /** The other corner while a box is drawn, in image pixels. */
   opposite: Vec | null = null;
-  /** Whether a further box leaves the earlier ones. */
+  /** Whether another box keeps the earlier ones. */
   several = false;
-  /** Whether brush and lasso take away. */
+  /** Whether brush and lasso erase. */
   erase = false;
-  /** Whether the lasso tool encloses; else it scribbles. */
+  /** Whether the lasso tool encloses an area; else it scribbles. */
   encloses = true;
-  /** Diameter of the brush in CSS pixels: zoomed in, it paints finer. */
+  /** Diameter of the brush in CSS pixels, so that it paints finer when zoomed in. */
   brushSize = 28;
-  /** The line of a brush or lasso while it is drawn, in image pixels. */
+  /** The line of the brush or lasso while it is being drawn, in image pixels. */
   line: readonly Vec[] = [];
   lineLabel: 0 | 1 = 1;
   painting: Painting | null = null;
-  /** What of the prompt the arrow keys move and Delete removes. */
+  /** The part of the prompt that arrow keys move and Delete removes. */
   selected: Handle | null = null;
-  /** The prompt while one of its handles is moved. */
+  /** The prompt while one of its handles is being moved. */
   moving: PromptData | null = null;
   /** Whether the pointer is over a handle. */
   overHandle = false;
-  /** The ids of the objects that are picked, on the photo or in the list, in the order in which they were. */
+  /** The ids of the picked objects, in the order in which they were picked. */
   marked: readonly string[] = [];
-  /** The candidate looked at without choosing it. */
+  /** The candidate previewed without choosing it. */
   preview: number | null = null;
-  /** The id of the object pointed at in the list. */
+  /** The id of the object that the pointer is on. */
   highlight: string | null = null;
-  /** Whether a click with the pick tool leaves the objects picked before. */
+  /** Whether a click with the pick tool keeps the objects picked before. */
   pickSeveral = false;
-  /** Points a side of the grid that everything mode asks about. */
+  /** Points per side of the grid in everything mode. */
   grid = 32;
   spaceHeld = false;
   panning = false;
   helpOpen = false;
   /** Whether a gallery lists its images. */
   overviewOpen = false;
-  /** Whether the mask under the pointer is shown; null until a person says, and then the kernel's speed decides. */
+  /** Whether the mask under the pointer is shown; while null, the kernel's speed decides. */
   hover: boolean | null = null;
-  /** Whether what is seen is embedded by itself once the view rests. */
+  /** Whether the visible part is sharpened automatically once the view rests. */
   sharpens = false;
   label = "";
   #image: Size | null = null;
@@ -76,7 +76,7 @@ export class Ui {
     this.#changed();
   }
 
-  /** Take note of the image's and the frame's size; the view follows. */
+  /** Set the sizes of image and frame; the view follows. */
   layout(image: Size | null, frame: Size): void {
     const sameImage = image?.width === this.#image?.width && image?.height === this.#image?.height;
     const sameFrame = frame.width === this.frame?.width && frame.height === this.frame?.height;

@@ -1,4 +1,4 @@
-/** The ring that shows how much the brush covers, in place of the mouse pointer. */
+/** The ring that shows the size of the brush, instead of the mouse pointer. */
 
 import type { Ui } from "../state/ui";
 import { h, setAttributes } from "./dom";
@@ -8,16 +8,16 @@ export class BrushCursor {
   #inside = false;
   #inHand = false;
   #size = 0;
-  /** Where the pointer is, in the window. */
+  /** Where the pointer is. */
   #at = { x: 0, y: 0 };
   #canvas: HTMLElement | null = null;
 
-  /** Whether the ring stands for the pointer. */
+  /** Whether the ring replaces the pointer. */
   get shown(): boolean {
     return this.#inside && this.#inHand;
   }
 
-  /** Go where a mouse or a pen goes over the canvas. It moves without anything being drawn anew. */
+  /** Follow a mouse or a pen over the canvas, without redrawing anything. */
   follow(canvas: HTMLElement, signal: AbortSignal): void {
     this.#canvas = canvas;
     const move = (event: PointerEvent): void => {
@@ -45,7 +45,7 @@ export class BrushCursor {
 
   #place(): void {
     setAttributes(this.element, { hidden: !this.shown });
-    // Elsewhere the pointer moves at every frame, too, and to ask where the canvas is makes the page lay itself out.
+    // Not with other tools: asking where the canvas is at every move would lay out the page each time.
     if (!this.shown || !this.#canvas) return;
     const { left, top } = this.#canvas.getBoundingClientRect();
     const { x, y } = this.#at;

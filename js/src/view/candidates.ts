@@ -1,4 +1,4 @@
-/** The masks offered for the prompt, side by side with their scores, and the way to take one. */
+/** The candidates for the prompt, side by side with their scores, and the means to accept one. */
 
 import { bounds, type Mask } from "../geometry/runs";
 import { onByDefault } from "../preview/hover";
@@ -13,7 +13,7 @@ export function createCandidates(context: Context): Part {
   const group = h("div", { class: "sam-candidates", role: "radiogroup", "aria-label": "Candidates" });
   const empty = h("p", { class: "sam-empty" });
   bindRadios(group, (index) => actions.prompt.choose(index), signal);
-  // The card that has the focus is chosen already, so Enter can mean here what it means in the photo.
+  // The focused card is already chosen, so Enter accepts here as in the photo.
   const enter = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
@@ -57,7 +57,7 @@ export function createCandidates(context: Context): Part {
   accept.addEventListener("click", () => actions.prompt.accept(), { signal });
 
   let cards: CandidateData[] = [];
-  /** What the thumbnails show, to draw them only when it changes. */
+  /** What the thumbnails show, to redraw them only on a change. */
   let drawn: unknown[] = [];
   const drawThumbnails = (): void => {
     const { tiles } = store;
@@ -73,7 +73,7 @@ export function createCandidates(context: Context): Part {
   };
 
   let soon = false;
-  /** Draw them after the next frame, which is for the mask on the photo alone: that is what a person waits for. */
+  /** Draw them after the next frame, which is left to the mask on the photo: that is what the user waits for. */
   const drawSoon = (): void => {
     if (soon) return;
     soon = true;
@@ -90,7 +90,7 @@ export function createCandidates(context: Context): Part {
     cards = candidates;
     drawn = [];
     group.replaceChildren(...candidates.map((candidate, i) => createCard(candidate, i, candidates.length, id)));
-    // What they show stays until they are drawn anew: empty ones would flicker.
+    // They keep their content until they are redrawn: empty ones would flicker.
     group.querySelectorAll("canvas").forEach((canvas, i) => {
       if (thumbnails[i]) canvas.replaceWith(thumbnails[i]);
     });
@@ -117,7 +117,7 @@ export function createCandidates(context: Context): Part {
       drawSoon();
       setAttributes(group, { hidden: candidates.length === 0 });
       setAttributes(empty, { hidden: candidates.length > 0 || !store.state.image });
-      // Where masks are there at once, to say so would only be in their way.
+      // Where masks appear at once, this text would only flicker.
       const looks = store.predicting && !onByDefault(store.state.decode_ms);
       setText(empty, looks ? "Looking for masks…" : "Click an object in the photo, or drag a box around it.");
       if (!store.canAccept && accept.matches(":focus")) context.focusCanvas();

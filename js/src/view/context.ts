@@ -1,4 +1,4 @@
-/** What every part of the screen is given, and what it gives back. */
+/** What every part of the screen gets, and what it returns. */
 
 import type { Actions } from "../actions/actions";
 import type { Hover } from "../preview/hover";
@@ -16,9 +16,9 @@ export interface Context {
   readonly gallery: Gallery;
   /** Ends every listener when the view closes. */
   readonly signal: AbortSignal;
-  /** Makes element ids of this view its own. */
+  /** Makes element ids unique to this view. */
   readonly id: (name: string) => string;
-  /** Put the focus on the photo, before what has it goes away. */
+  /** Move the focus to the photo, before the element that has it disappears. */
   readonly focusCanvas: () => void;
 }
 

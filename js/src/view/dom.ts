@@ -1,4 +1,4 @@
-/** The little that is needed to make elements by hand. Text from outside only ever becomes text nodes. */
+/** Helpers to make elements. Text from outside only ever becomes text nodes. */
 
 export type Attributes = Record<string, string | number | boolean | null>;
 export type Child = Node | string | null;
@@ -14,7 +14,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Set attributes; false and null remove them. What stays the same is not touched, so nothing is announced twice. */
+/** Set attributes; false and null remove them. Unchanged ones are not touched, so nothing is announced twice. */
 export function setAttributes(element: Element, attributes: Attributes): void {
   for (const [name, value] of Object.entries(attributes)) {
     const text = value === true ? "" : String(value);
@@ -27,7 +27,7 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Shapes of a 16 x 16 grid, drawn with strokes. */
+/** Shapes on a 16 x 16 grid, drawn with strokes. */
 const ICONS = {
   point: "M8 2v4M8 10v4M2 8h4M10 8h4M8 7.2v1.6",
   box: "M2.5 4.5v-2h2M11.5 2.5h2v2M13.5 11.5v2h-2M4.5 13.5h-2v-2M6.5 2.5h3M6.5 13.5h3M2.5 6.5v3M13.5 6.5v3",

@@ -1,10 +1,10 @@
-/** The row above the objects: find everything, how much has been found, stop. */
+/** The row above the objects: find everything, the number found, stop. */
 
 import { shortcutFor } from "../input/keyboard";
 import type { Context, Part } from "./context";
 import { h, icon, setAttributes, setText } from "./dom";
 
-/** Points a side of the grid that everything mode asks about; the more, the smaller the things that are found. */
+/** Points per side of the grid in everything mode; more points find smaller things. */
 const GRIDS = [8, 16, 32, 64];
 
 export function createEverything({ store, ui, actions, signal }: Context): Part {
@@ -12,7 +12,7 @@ export function createEverything({ store, ui, actions, signal }: Context): Part 
   const caption = h("div", { class: "sam-caption", "aria-hidden": "true" }, "Objects", count);
   const grid = h(
     "select",
-    { class: "sam-input sam-small", "aria-label": "Grid", title: "How many points are asked about" },
+    { class: "sam-input sam-small", "aria-label": "Grid", title: "Points per side of the grid" },
     ...GRIDS.map((side) => h("option", { value: side }, `${side}×${side}`)),
   );
   const begin = h(
@@ -43,7 +43,7 @@ export function createEverything({ store, ui, actions, signal }: Context): Part 
       setAttributes(found, { hidden: everything === null });
       setText(found, everything ? `${everything.found.length} found` : "");
       grid.value = String(ui.grid);
-      // The one takes the other's place, and its focus.
+      // One button replaces the other, and takes its focus.
       const focused = (running ? begin : stop).matches(":focus");
       setAttributes(stop, { hidden: !running });
       setAttributes(begin, { hidden: running });

@@ -1,4 +1,4 @@
-/** The row under the objects: take them away as a file. */
+/** The row under the objects: download them as a file. */
 
 import type { Export } from "../protocol";
 import type { Context, Part } from "./context";

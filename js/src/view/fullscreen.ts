@@ -4,7 +4,7 @@ import type { Display } from "../state/display";
 import { setAttributes } from "./dom";
 
 export interface FullScreen {
-  /** Do what the display says. */
+  /** Bring the screen up to date with the display options. */
   update(): void;
 }
 
@@ -18,7 +18,7 @@ export function createFullScreen(root: HTMLElement, display: Display, signal: Ab
   const enter = async (): Promise<void> => {
     try {
       if (document.fullscreenEnabled) await root.requestFullscreen();
-      // The top layer of the page: nothing lies over it, and no ancestor can clip it.
+      // The page's top layer: nothing covers it, and no ancestor can clip it.
       else showOnTop(root);
     } catch {
       display.set({ full: false });

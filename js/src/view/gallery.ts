@@ -1,4 +1,4 @@
-/** The bar of a gallery: where we are, the way to the other images, and how far each of them is. */
+/** The bar of a gallery: the current image, the way to the others, and the progress of each. */
 
 import { shortcutFor } from "../input/keyboard";
 import type { Context, Part } from "./context";
@@ -25,7 +25,7 @@ export function createGallery({ gallery, store, ui, actions, signal, focusCanvas
       role: "switch",
       class: "sam-button sam-switch",
       "aria-label": "Done",
-      title: `This image is done (${shortcutFor("Say that the image is done")})`,
+      title: `Mark this image as done (${shortcutFor("Mark the image as done")})`,
     },
     h("span", { class: "sam-knob" }),
     "Done",
@@ -55,7 +55,7 @@ export function createGallery({ gallery, store, ui, actions, signal, focusCanvas
   );
   let shown = false;
 
-  /** The items are made when they are first looked at: there may be thousands. */
+  /** The items are made when the list is first opened: there may be thousands. */
   const updateImages = (): void => {
     const { place, names } = gallery;
     if (images.children.length !== names.length) images.replaceChildren(...names.map((_, index) => createItem(index)));

@@ -1,4 +1,4 @@
-/** The mask under the pointer, faint, on a layer of its own, and its score in a tag beside the place it is the mask of. */
+/** The mask under the pointer, faint, on a layer of its own, and its score in a tag next to its point. */
 
 import { type Size, toFrame, type View } from "../geometry/geometry";
 import { CANDIDATE } from "../palette";
@@ -8,17 +8,17 @@ import { h, setAttributes, setText } from "./dom";
 import { createLayer, fitLayer, hasChanged, show, start } from "./layer";
 import { drawOutlines, type Look, Painter } from "./masks";
 
-/** Of the opacity of the chosen mask's fill. */
+/** Opacity of the fill, as a share of the chosen mask's. */
 const FILL = 0.7;
 const LINE = 1.25;
 const OUTLINE_OPACITY = 0.8;
-/** Room for the tag, in CSS pixels: it stands below and to the right of the pointer where there is that much. */
+/** Room for the tag, in CSS pixels: it is below and to the right of the pointer if there is this much. */
 const TAG = { width: 56, height: 44, right: 14, left: -50, below: 16, above: -32 };
 
 export class HoverLayer {
   readonly #layer = createLayer("hover");
   readonly element = this.#layer.element;
-  /** Not for screen readers: they would hear it at every move. */
+  /** Hidden from screen readers, which would announce it at every move. */
   readonly tag = h("div", { class: "sam-tag", "aria-hidden": "true", hidden: true });
   readonly #painter = new Painter();
 
@@ -38,7 +38,7 @@ export class HoverLayer {
       show(this.#layer, shown !== null);
     }
     if (shown && at) {
-      // With the mask rather than the pointer: between two masks there is nothing to draw.
+      // It moves with the mask, not with the pointer: between two masks nothing has to be drawn.
       const { x, y } = toFrame(view, shown.point);
       const left = x + (x + TAG.width + TAG.right > frame.width ? TAG.left : TAG.right);
       const top = y + (y + TAG.height > frame.height ? TAG.above : TAG.below);

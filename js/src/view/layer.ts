@@ -30,13 +30,13 @@ export function hasChanged(layer: Layer, from: readonly unknown[]): boolean {
   return !same;
 }
 
-/** Say whether there is anything on a layer: one with nothing is not laid over the others at every frame. */
+/** Show or hide a layer. An empty one is hidden, so that it is not composited in every frame. */
 export function show(layer: Layer, drawn: boolean): void {
   const visibility = drawn ? "" : "hidden";
   if (layer.element.style.visibility !== visibility) layer.element.style.visibility = visibility;
 }
 
-/** Wipe a layer and make the CSS pixel its unit. */
+/** Clear a layer and make the CSS pixel its unit. */
 export function start({ context, element }: Layer, ratio: number): CanvasRenderingContext2D {
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, element.width, element.height);

@@ -1,4 +1,4 @@
-/** Scribbles, lassos and paint as drawn over the photo, and what shows that a prompt's parts can be taken hold of. */
+/** Scribbles, lassos and paint as drawn over the photo, and the handles of a prompt. */
 
 import { toFrame, type Vec } from "../geometry/geometry";
 import { allHandles, hasHandle, placeOf } from "../geometry/handles";
@@ -11,7 +11,7 @@ type Context2D = CanvasRenderingContext2D;
 
 const SQUARE = 4;
 
-/** Draw the prompt's lines and the one in hand; the context's unit is the CSS pixel. */
+/** Draw the prompt's lines and the one being drawn; the context's unit is the CSS pixel. */
 export function drawLines(context: Context2D, prompt: PromptData, ui: Ui): void {
   prompt.strokes.forEach((stroke, index) => {
     const selected = ui.selected?.kind === "stroke" && ui.selected.index === index;
@@ -40,13 +40,13 @@ function drawLine(
     context.fill();
   }
   stroke(context, "#fff", selected ? 7 : 5);
-  // Dashes say background to those who do not see the colour.
+  // Dashes mean background, also to those who cannot see the colour.
   if (!label) context.setLineDash([7, 5]);
   stroke(context, color, selected ? 4 : 2.5);
   context.restore();
 }
 
-/** What the brush will have painted when the kernel has: adding as the candidate looks, erasing as the photo alone. */
+/** The paint that the kernel has yet to apply: added in the candidate's colour, erased in white. */
 function drawPaint(context: Context2D, line: readonly Vec[], label: 0 | 1, width: number, ui: Ui): void {
   context.save();
   context.globalAlpha = 0.5;
@@ -63,11 +63,11 @@ function trace(context: Context2D, line: readonly Vec[], { view }: Ui): void {
     const { x, y } = toFrame(view, vertex);
     context.lineTo(x, y);
   }
-  // A single vertex is a dot: a line to where it is.
+  // A single vertex is a dot: a line to itself.
   if (line.length === 1) context.lineTo(toFrame(view, line[0]).x, toFrame(view, line[0]).y);
 }
 
-/** Draw corners that can be dragged, and a ring around what is selected. */
+/** Draw the corners that can be dragged, and a ring around the selected handle. */
 export function drawHandles(context: Context2D, prompt: PromptData, ui: Ui): void {
   if (ui.tool !== "point" && ui.tool !== "box") return;
   for (const handle of allHandles(prompt)) {

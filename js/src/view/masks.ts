@@ -1,4 +1,4 @@
-/** Masks over the photo: fills painted from runs pixel by pixel of the screen, outlines as paths that stay crisp. */
+/** Masks over the photo: fills painted from runs in device pixels, outlines as paths that stay crisp. */
 
 import { type Part, partFor } from "../geometry/crop";
 import type { Size, View } from "../geometry/geometry";
@@ -9,7 +9,7 @@ import type { Display } from "../state/display";
 import type { Store } from "../state/store";
 import type { Ui } from "../state/ui";
 
-/** One mask as it is to be drawn. */
+/** One mask and how to draw it. */
 export interface Look {
   readonly mask: Mask;
   readonly color: string;
@@ -24,18 +24,18 @@ export interface Look {
 type Wanted = Omit<Look, "mask"> & { readonly mask: Mask | null };
 
 /**
- * The masks to draw, lowest first: objects, what is being found, the chosen candidate, the one that the pointer is on in
- * the list. A mask that a click has taken is the chosen candidate of its prompt, which is still to come.
+ * The masks to draw, lowest first: objects, masks found so far, the chosen candidate, the candidate previewed in the
+ * list. A mask that a click has taken stands for the chosen candidate, which has not arrived yet.
  */
 export function looks(store: Store, ui: Ui, display: Display, taken: Mask | null): Look[] {
   const { candidates, objects, editing } = store.state;
-  // The chosen mask's opacity is the person's choice; what is 1 here is as opaque as that.
+  // The user sets the opacity of the chosen mask; a share of 1 is as opaque as that.
   const fill = (share: number): number => (display.masks === "outline" ? 0 : Math.min(1, share * display.opacity));
   const result: Wanted[] = objects.map(({ id, mask, color }) => {
     const lit = id === ui.highlight || ui.marked.includes(id);
-    // What an edit is about to replace stays to be compared with.
+    // The object that an edit is about to replace stays for comparison.
     if (id === editing) return { mask: store.mask(mask), color: objectColor(color), fill: 0, line: 1.5, dashed: true };
-    // Where some are picked on the photo, the others step back.
+    // While some are picked, the others step back.
     const back = ui.tool === "pick" && ui.marked.length > 0;
     const [share, line] = lit ? [1.5, 3] : back ? [0.3, 1] : [0.8, 1.5];
     return { mask: store.mask(mask), color: objectColor(color), fill: fill(share), line };
@@ -63,11 +63,11 @@ function isThere(look: Wanted): look is Look {
   return look.mask !== null;
 }
 
-/** Side of the squares around what is cut out, in CSS pixels, and their colours. */
+/** Side of the chequers around a cut-out, in CSS pixels, and their colours. */
 const CHEQUER = 8;
 const CHEQUERS = [rgba("#8d939b", 1), rgba("#a3a9b1", 1)] as const;
 
-/** Paints fills in pixels of the screen: a large photo costs no more than a small one, and no frame takes new memory. */
+/** Paints fills in device pixels: a large photo costs no more than a small one, and no frame allocates memory. */
 export class Painter {
   #data: ImageData | null = null;
   #pixels = new Uint32Array();
@@ -82,14 +82,14 @@ export class Painter {
     pen.putImageData(data, 0, 0);
   }
 
-  /** Cover a layer's canvas but for the masks: a chequered pattern, as for what is transparent. */
+  /** Cover a layer's canvas, except for the masks, with the chequered pattern that stands for transparency. */
   cutOut(pen: CanvasRenderingContext2D, all: readonly Look[], view: View, ratio: number): void {
     const { width, height } = pen.canvas;
     const data = this.#fit(width, height);
     const side = Math.round(CHEQUER * ratio);
     for (let j = 0; j < height; j++) {
       const odd = Math.floor(j / side) % 2;
-      // Each row of squares is worked out once.
+      // Each row of chequers is computed once.
       if (j % side) this.#pixels.copyWithin(j * width, (j - 1) * width, j * width);
       else for (let i = 0; i < width; i++) this.#pixels[j * width + i] = CHEQUERS[(odd + Math.floor(i / side)) % 2];
     }
@@ -119,14 +119,14 @@ interface Outline {
   readonly path: Path2D;
 }
 
-/** How far, in pixels of the screen, an outline may pass by a corner of the mask. */
+/** How far, in device pixels, an outline may pass a corner of the mask. */
 const UNSEEN = 0.7;
-/** Below this, in pixels of the grid, no corner of a staircase of pixels would be spared. */
+/** Below this, in grid pixels, simplifying keeps every corner of a pixel staircase. */
 const STAIRCASE = Math.SQRT1_2;
 
 const outlines = new WeakMap<Mask, Outline>();
 
-/** Stroke the outlines; the context's unit is the CSS pixel, of which `ratio` of the screen's are one. */
+/** Stroke the outlines; the context's unit is the CSS pixel, `ratio` is device pixels per CSS pixel. */
 export function drawOutlines(
   pen: CanvasRenderingContext2D,
   all: readonly Look[],
@@ -140,7 +140,7 @@ export function drawOutlines(
     pen.save();
     pen.translate(view.x + part.left * view.scale, view.y + part.top * view.scale);
     pen.scale(scale, scale);
-    // Square where pixels have corners, and no spikes where a simplified line turns back.
+    // Square at pixel corners, and no spikes where a simplified line turns back.
     pen.miterLimit = 2;
     pen.strokeStyle = dashed ? "rgb(0 0 0 / .65)" : "rgb(255 255 255 / .85)";
     pen.lineWidth = (line + 2) / scale;

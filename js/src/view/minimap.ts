@@ -1,4 +1,4 @@
-/** The whole photo in small, while less of it is to be seen, with a frame around what is; drag in it to look elsewhere. */
+/** The whole photo in small while only a part is in view, with a frame around it. Drag in it to look elsewhere. */
 
 import { fitView, isZoomed, minimapSize, seenOf } from "../geometry/geometry";
 import type { Context } from "./context";
@@ -16,7 +16,7 @@ export function createMinimap({ store, ui, display, actions, signal }: Omit<Cont
   const marks = createLayer("minimap-masks");
   const painter = new Painter();
   const frame = h("div", { class: "sam-minimap-frame" });
-  // For the pointer alone: the keyboard has arrow keys, plus and minus.
+  // For the pointer only: the keyboard has arrow keys, plus and minus.
   const element = h(
     "div",
     { class: "sam-minimap", "aria-hidden": "true", hidden: true },

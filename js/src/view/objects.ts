@@ -1,4 +1,4 @@
-/** The list of accepted objects: see, edit again, rename, recolour, remove; mark some to do something with them. */
+/** The list of accepted objects: edit, rename, recolour and remove each, or pick several to act on together. */
 
 import { OBJECTS, objectColor } from "../palette";
 import type { ObjectData } from "../protocol";
@@ -80,7 +80,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
     const value = field.value.trim();
     const focused = field.matches(":focus");
     const closing = field;
-    // Removing the field blurs it, which would close it again.
+    // Removing the field blurs it, which would close it a second time.
     field = null;
     closing.replaceWith(label);
     if (focused) rename.focus({ preventScroll: true });
@@ -119,7 +119,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
       current = object.label;
       color = object.color;
       mark.checked = marked;
-      setAttributes(mark, { "aria-label": `Mark ${object.label}`, title: "Pick it, to name, merge or delete several" });
+      setAttributes(mark, { "aria-label": `Mark ${object.label}`, title: "Pick, to label, merge or delete several" });
       setAttributes(swatch, { "aria-label": `Next colour for ${object.label}`, title: "Next colour" });
       setAttributes(edit, { "aria-label": `Edit ${object.label}`, title: `Edit ${object.label} again` });
       setAttributes(element, { "aria-current": edited ? "true" : null });

@@ -1,4 +1,4 @@
-/** The panel with how this view shows masks and photo, and with whether the model sees the photo so, too. */
+/** The view options: how this view shows masks and photo, and whether the model sees the same rendering. */
 
 import { shortcutFor } from "../input/keyboard";
 import type { ImageData, RenderingData } from "../protocol";
@@ -31,7 +31,7 @@ export function createOptions(context: Context): Part {
   const opacity = slider("Opacity", (value) => display.set({ opacity: value }));
   const black = slider("Black", (value) => change((image, now) => withWindow(image, now, { black: value })));
   const white = slider("White", (value) => change((image, now) => withWindow(image, now, { white: value })));
-  // The middle of the slider is 1, and equal ways to both sides of it undo each other.
+  // The middle of the slider is 1, and equal distances to its sides cancel each other.
   const gamma = slider("Gamma", (value) => change((_, now) => ({ ...now, gamma: Number((2 ** value).toFixed(2)) })));
 
   const photo = h(
@@ -166,7 +166,7 @@ interface Channels {
   update(image: ImageData, now: RenderingData): void;
 }
 
-/** One choice for the usual colours or one channel in grey; three more to mix channels. Images of one channel have none. */
+/** One select for the usual colours or one channel in grey; three more to mix channels. Hidden for a single channel. */
 function createChannels({ id, signal }: Context, pick: (channels: number[]) => void): Channels {
   const show = h("select", { class: "sam-input", id: id("channels") });
   const colours = ["Red", "Green", "Blue"].map((name) =>

@@ -1,4 +1,4 @@
-/** The prompt as drawn over the photo, at a constant size whatever the zoom. Shape says what colour says too. */
+/** The prompt as drawn over the photo, at the same size at any zoom. Shapes repeat what colours say. */
 
 import { toFrame, type Vec, type View } from "../geometry/geometry";
 import { BACKGROUND, FOREGROUND } from "../palette";

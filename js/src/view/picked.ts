@@ -1,4 +1,4 @@
-/** What can be done with the objects that are picked: name, merge, subtract or delete them, or keep them alone. */
+/** What can be done with the picked objects: label, merge, subtract, delete, or keep only them. */
 
 import { shortcutFor } from "../input/keyboard";
 import type { Context, Part } from "./context";
@@ -15,7 +15,7 @@ export function createPicked({ store, ui, actions, signal, focusCanvas }: Contex
   const label = h("input", { type: "text", class: "sam-input", placeholder: "Label", maxlength: 200 });
   const merge = button("Merge", () => actions.objects.merge(), "Merge the picked objects");
   const subtract = button("", () => actions.objects.subtract());
-  const remove = button("Delete", () => actions.objects.removeMarked(), "Remove what is selected");
+  const remove = button("Delete", () => actions.objects.removeMarked(), "Remove the selection");
   const keep = button("Keep only", () => actions.objects.keepMarked());
   const keydown = (event: KeyboardEvent): void => {
     if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;

@@ -1,12 +1,12 @@
-/** The photo, drawn from the tiles that are here. */
+/** The photo, drawn from the tiles that have arrived. */
 
 import { clamp, type Size, type View } from "../geometry/geometry";
 import type { Tile, Tiles } from "../state/tiles";
 
-/** From so many pixels of the screen to one of the photo on, its pixels are squares. */
+/** From this many device pixels per photo pixel, photo pixels are drawn as squares. */
 const CRISP = 2;
 
-/** Draw what a view shows of the photo; the context's unit is the CSS pixel, of which `ratio` of the screen's are one. */
+/** Draw the visible part of the photo; the context's unit is the CSS pixel, `ratio` is device pixels per CSS pixel. */
 export function drawPicture(
   pen: CanvasRenderingContext2D,
   tiles: Tiles<ImageBitmap>,
@@ -20,7 +20,7 @@ export function drawPicture(
   pen.imageSmoothingQuality = "medium";
   pen.save();
   pen.beginPath();
-  // At an odd edge the pixels of a coarse level reach beyond the photo.
+  // At an odd edge, the pixels of a coarse level reach beyond the photo.
   pen.rect(view.x, view.y, image.width * view.scale, image.height * view.scale);
   pen.clip();
   for (const tile of tiles.within(view, frame, ratio)) drawTile(pen, tile, image.tile, view, frame, ratio);
@@ -35,14 +35,14 @@ function drawTile(
   frame: Size,
   ratio: number,
 ): void {
-  // CSS pixels to one of the tile's.
+  // CSS pixels per pixel of the tile.
   const scale = view.scale * 2 ** level;
   const x = stretch(view.x + column * side * scale, scale, bitmap.width, frame.width, ratio);
   const y = stretch(view.y + row * side * scale, scale, bitmap.height, frame.height, ratio);
   if (x && y) pen.drawImage(bitmap, x.from, y.from, x.count, y.count, x.at, y.at, x.length, y.length);
 }
 
-/** The part of a row of pixels that shows in the frame, and where: on whole pixels of the screen, so that no gap shows. */
+/** The visible part of a row of pixels, and its place: on whole device pixels, so that no gap shows. */
 function stretch(
   offset: number,
   scale: number,

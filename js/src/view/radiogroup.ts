@@ -11,7 +11,7 @@ const STEPS: Record<string, (index: number, count: number) => number> = {
   End: (_, n) => n - 1,
 };
 
-/** Make the buttons with role radio in `group` act as one control. */
+/** Make the radio buttons in `group` act as one control. */
 export function bindRadios(group: HTMLElement, choose: (index: number) => void, signal: AbortSignal): void {
   const radios = (): HTMLElement[] => [...group.querySelectorAll<HTMLElement>('[role="radio"]')];
   const indexOf = (event: Event): number => {

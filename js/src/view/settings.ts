@@ -1,4 +1,4 @@
-/** How masks are made of the model's logits: sliders, and asking the model again with the mask as a prompt. */
+/** How masks are made from the model's logits: sliders, and refining with the mask as a prompt. */
 
 import { shortcutFor } from "../input/keyboard";
 import type { SettingsData } from "../protocol";
@@ -42,7 +42,7 @@ export function createSettings({ store, ui, actions, signal, id }: Context): Par
     const input = h("input", { type: "range", class: "sam-slider", "aria-label": label });
     const shown = h("output", { class: "sam-facts" });
     let range: Range | null = null;
-    // All that a drag does is one edit: it ends with the slider's change event.
+    // One drag is one edit; it ends with the slider's change event.
     let gesture = newGesture();
     const change = (): void => {
       if (range) actions.prompt.adjust({ [name]: range.value(input.valueAsNumber) }, gesture);

@@ -1,4 +1,4 @@
-/** The button that sharpens what is seen, and the outline of what was. */
+/** The button that sharpens the visible part, and the outline of the sharpened part. */
 
 import { toFrame, type View } from "../geometry/geometry";
 import { shortcutFor } from "../input/keyboard";
@@ -27,8 +27,8 @@ export function createSharpen(
 }
 
 /**
- * Draw an edge around the part of the photo that answers what lies in it, and around the one that made the chosen mask,
- * should that be another. Dashes for what is to come, a line for what has answered; the unit is the CSS pixel.
+ * Draw an edge around the part of the photo that answers prompts in it, and around the part that made the chosen mask
+ * if that is a different one. Dashes for future answers, a line for past ones; the unit is the CSS pixel.
  */
 export function drawCrops(
   context: CanvasRenderingContext2D,
@@ -43,7 +43,7 @@ export function drawCrops(
 
 function drawEdge(context: CanvasRenderingContext2D, { x0, y0, x1, y1 }: BoxData, view: View, dashes: number[]): void {
   const [a, b] = [toFrame(view, { x: x0, y: y0 }), toFrame(view, { x: x1, y: y1 })];
-  // Its own light and dark, to be seen on any photo.
+  // Light on dark, so that it is visible on any photo.
   for (const [color, width, dash] of [
     ["rgb(0 0 0 / .55)", 3.5, []],
     ["#fff", 1.5, dashes],

@@ -1,4 +1,4 @@
-/** The photo with what lies over it, on six canvases that are drawn at most once a frame and only when they change. */
+/** The photo and what is drawn over it, on six canvases, each drawn at most once per frame and only on a change. */
 
 import { shortcutFor } from "../input/keyboard";
 import { bindPointer } from "../input/pointer";
@@ -15,18 +15,18 @@ import { drawPicture } from "./picture";
 import { createSharpen, drawCrops } from "./sharpen";
 import { isError, statusText } from "./status";
 
-/** The canvas area is as wide as the cell allows, and no higher or lower than this in CSS pixels. */
+/** The limits of the canvas area's height in CSS pixels; it is as wide as the cell. */
 const HIGHEST = 520;
 const LOWEST = 140;
-/** Its height while there is no photo. */
+/** Its height without a photo. */
 const WITHOUT_PHOTO = 220;
 const ACTUAL = shortcutFor("Show the photo at its actual size");
 
 export interface Stage extends Part {
-  /** What has the focus when a person works in the photo. */
+  /** The element with the focus while the photo is in use. */
   readonly canvas: HTMLElement;
   draw(): void;
-  /** Draw the mask under the pointer, and nothing else. */
+  /** Draw only the mask under the pointer. */
   drawHover(): void;
 }
 
@@ -104,7 +104,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   observer.observe(element);
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
 
-  /** What was laid out last. To read the canvas's own size at every update would lay out the whole page. */
+  /** What was laid out last. Reading the canvas's size at every update would lay out the whole page. */
   let laidOut = "";
   const wantedLayout = (): string => `${store.state.image?.width} ${store.state.image?.height} ${display.full}`;
   const layout = (): void => {
@@ -134,7 +134,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       setAttributes(veil, { hidden: !embedding });
       setAttributes(zooms, { hidden: !store.tiles.ready });
       sharpen.update();
-      // Nothing to hear before somebody has switched it.
+      // Nothing is announced before the first switch.
       if (ui.sharpens || automatic.textContent)
         setText(automatic, ui.sharpens ? "Sharpens automatically" : "Sharpens on request");
       setAttributes(sharpen.element, { "data-automatic": ui.sharpens });
@@ -182,7 +182,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
         show(masks, cut || all.some((look) => look.fill > 0));
       }
       if (hasChanged(outlines, [...shown, ...place])) {
-        // The edge of what is cut out is plain to see.
+        // The edge of a cut-out is visible anyway.
         const lined = cut ? all.filter((look) => look.dashed) : all;
         drawOutlines(start(outlines, ratio), lined, view, frame, ratio);
         show(outlines, lined.length > 0);

@@ -1,4 +1,4 @@
-/** One line that says what is going on, for eyes and for screen readers. */
+/** The status line, for eyes and for screen readers. */
 
 import type { BoxData } from "../protocol";
 import type { Store } from "../state/store";
@@ -38,8 +38,8 @@ export function isError(store: Store): boolean {
 export function statusText(store: Store): string {
   const { message, status, candidates, objects, editing, crop } = store.state;
   if (store.failure !== null) return store.failure;
-  if (store.saved) return `Saved without a kernel, only to look at. ${count(objects.length)}`;
-  if (store.busy) return "Kernel busy: what you do here waits for it, and nothing is lost.";
+  if (store.saved) return `Saved without a kernel: view only. ${count(objects.length)}`;
+  if (store.busy) return "Kernel busy: your edits wait for it, and none is lost.";
   if (store.unanswered) return "The kernel has not answered yet. If it was restarted, run this cell again.";
   if (status === "loading") return message || "Loading…";
   if (status === "embedding") return message || "Embedding the photo…";
@@ -52,14 +52,14 @@ export function statusText(store: Store): string {
     const of = candidates.length > 1 ? `Mask ${chosen + 1} of ${candidates.length}` : "One mask";
     const steady = stability === null ? "" : `, stability ${stability.toFixed(2)}`;
     const before = edited ? `Editing ${edited.label}: Accept replaces it. ` : "";
-    return `${before}${of}, score ${score.toFixed(2)}${steady}, ${area.toLocaleString("en")} px${answered ? `, seen sharply in ${extent(answered)}` : ""}`;
+    return `${before}${of}, score ${score.toFixed(2)}${steady}, ${area.toLocaleString("en")} px${answered ? `, sharpened in ${extent(answered)}` : ""}`;
   }
   if (message) return message;
-  // In tenths, for a screen reader says each.
+  // In tenths, because a screen reader announces each.
   const { everything } = store.state;
   if (everything) return `Finding everything: ${10 * Math.floor((10 * everything.done) / (everything.total || 1))} %`;
   if (status === "predicting") return "Predicting…";
-  const sharp = crop ? ` Sharp in ${extent(crop)}.` : "";
+  const sharp = crop ? ` Sharpened in ${extent(crop)}.` : "";
   return `Ready.${sharp} ${count(objects.length)}`;
 }
 

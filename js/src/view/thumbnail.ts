@@ -1,4 +1,4 @@
-/** A candidate in small: the mask in the photo's own colours, what is around it dimmed. */
+/** A candidate's thumbnail: the mask in the photo's own colours, its surroundings dimmed. */
 
 import { clamp } from "../geometry/geometry";
 import { type Mask, paint, rgba } from "../geometry/runs";
@@ -8,13 +8,13 @@ import type { Tiles } from "../state/tiles";
 import { h } from "./dom";
 import { drawPicture } from "./picture";
 
-/** Side in canvas pixels: twice what is shown, for screens of high density. */
+/** Side in canvas pixels: twice the shown size, for high-density screens. */
 export const THUMBNAIL = 176;
 
 const DIM = rgba("#0b1016", 0.68);
 const TINT = rgba(CANDIDATE, 0.22);
 
-/** Where masks are painted before they are laid over their photo: one for all thumbnails. */
+/** Masks are painted here before they are drawn over the photo; one for all thumbnails. */
 interface Sheet {
   readonly pen: CanvasRenderingContext2D;
   readonly data: ImageData;
@@ -22,7 +22,7 @@ interface Sheet {
 }
 let shared: Sheet | null = null;
 
-/** Draw the square of the photo around `around`, the same for all candidates so that they compare. */
+/** Draw the square of the photo around a box, the same for all candidates so that they can be compared. */
 export function drawThumbnail(
   canvas: HTMLCanvasElement,
   tiles: Tiles<ImageBitmap>,
@@ -57,7 +57,7 @@ function createSheet(size: number): Sheet | null {
   return pen && { pen, data, pixels: new Uint32Array(data.data.buffer) };
 }
 
-/** Shift a stretch into the image if it fits there, else centre it. */
+/** Shift an interval into the image if it fits, else centre it. */
 function within(start: number, length: number, room: number): number {
   return length <= room ? clamp(start, 0, room - length) : (room - length) / 2;
 }

@@ -1,4 +1,4 @@
-/** Tools, and what works on the prompt as a whole. */
+/** The tools, and the buttons that act on the whole prompt. */
 
 import { shortcutFor } from "../input/keyboard";
 import type { Tool } from "../state/ui";
@@ -50,7 +50,7 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
       type: "button",
       class: "sam-button sam-quiet",
       "aria-label": "Clear",
-      title: `Clear the prompt (${shortcutFor("Stop what is under way, else clear the prompt")})`,
+      title: `Clear the prompt (${shortcutFor("Cancel what is under way, else clear the prompt")})`,
     },
     icon("clear"),
     h("span", { class: "sam-wide" }, "Clear"),

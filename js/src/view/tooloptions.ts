@@ -1,4 +1,4 @@
-/** The row under the tools: what the tool in hand can be told, and what is selected. */
+/** The row under the tools: the options of the current tool, and the selection. */
 
 import { BRUSH_SIZES } from "../actions/lines";
 import { shortcutFor } from "../input/keyboard";
@@ -12,7 +12,7 @@ const HINTS: Record<Tool, string> = {
   box: "Drag around the object.",
   brush: "",
   lasso: "",
-  pick: "Click picks, Shift+click picks one more.",
+  pick: "Click picks, Shift+click picks several.",
   pan: "Drag moves the photo.",
 };
 
@@ -22,20 +22,10 @@ export function createToolOptions({ ui, actions, signal, focusCanvas }: Context)
   const line = radios("Line", ["Lasso", "Scribble"], (i) => ui.set({ encloses: i === 0, line: [] }), signal);
   const several = h("input", { type: "checkbox" });
   several.addEventListener("change", () => ui.set({ several: several.checked }), { signal });
-  const boxes = h(
-    "label",
-    { class: "sam-option", title: "A new box leaves the earlier ones (Shift+drag)" },
-    several,
-    "Several boxes",
-  );
+  const boxes = h("label", { class: "sam-option", title: "Keep earlier boxes (Shift+drag)" }, several, "Several boxes");
   const more = h("input", { type: "checkbox" });
   more.addEventListener("change", () => ui.set({ pickSeveral: more.checked }), { signal });
-  const picks = h(
-    "label",
-    { class: "sam-option", title: "A click leaves what was picked before (Shift+click)" },
-    more,
-    "Pick several",
-  );
+  const picks = h("label", { class: "sam-option", title: "Keep earlier picks (Shift+click)" }, more, "Pick several");
   const size = h("input", {
     type: "range",
     class: "sam-slider",
@@ -47,7 +37,7 @@ export function createToolOptions({ ui, actions, signal, focusCanvas }: Context)
   const brush = h("label", { class: "sam-option" }, "Brush size", size);
   const selected = h("span", { class: "sam-hint", "aria-live": "polite" });
   const remove = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" }, "Delete");
-  setAttributes(remove, { title: `Remove it (${shortcutFor("Remove what is selected")})` });
+  setAttributes(remove, { title: `Remove it (${shortcutFor("Remove the selection")})` });
   remove.addEventListener("click", () => actions.removeSelected(), { signal });
   const selection = h("span", { class: "sam-selection" }, selected, remove);
   return {
@@ -69,7 +59,7 @@ export function createToolOptions({ ui, actions, signal, focusCanvas }: Context)
       setChosen(line, ui.encloses ? 0 : 1);
       setAttributes(brush, { hidden: tool !== "brush" });
       size.valueAsNumber = ui.brushSize;
-      setAttributes(size, { "aria-valuetext": `${ui.brushSize} pixels of the screen` });
+      setAttributes(size, { "aria-valuetext": `${ui.brushSize} screen pixels` });
       setText(selected, name);
       setAttributes(remove, { hidden: !name });
     },

@@ -33,14 +33,14 @@ export interface Shared {
   readonly gallery: Gallery;
 }
 
-/** Show a widget in an element. Returns what closes the view. */
+/** Show a widget in an element. Returns a function that closes the view. */
 export function createView({ session, gallery }: Shared, el: HTMLElement): () => void {
   const closing = new AbortController();
   const { signal } = closing;
   const prefix = `sam-${++views}-${Math.random().toString(36).slice(2, 8)}`;
 
   let updating = false;
-  /** Both stores call this at every change; the elements follow once a task, the canvases once a frame. */
+  /** Called at every change. Elements are updated once per task, canvases once per frame. */
   const changed = (): void => {
     if (updating) return;
     updating = true;
@@ -51,7 +51,7 @@ export function createView({ session, gallery }: Shared, el: HTMLElement): () =>
   };
   let frame = 0;
   let whole = false;
-  /** Draw at the next frame: everything that has changed, or the hover alone. */
+  /** Draw in the next frame: everything that has changed, or only the hover. */
   const draw = (everything: boolean): void => {
     whole ||= everything;
     frame ||= requestAnimationFrame((time) => {

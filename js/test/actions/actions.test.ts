@@ -9,7 +9,7 @@ const BOX = { x0: 10, y0: 20, x1: 60, y1: 80 };
 const candidates = ["a", "b"].map((mask) => ({ mask, score: 0.9, stability: 0.8, area: 2, crop: null }));
 
 describe("points and boxes", () => {
-  it("become part of the prompt, a further box in place of the last unless several are wanted", async () => {
+  it("become part of the prompt, a new box replaces the last unless several are wanted", async () => {
     const { actions, model, ui } = await openDesk();
     actions.prompt.point({ x: 10, y: 20 }, 1);
     actions.prompt.box({ x: 60, y: 80 }, { x: 10, y: 20 });

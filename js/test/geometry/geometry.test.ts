@@ -84,7 +84,7 @@ describe("views", () => {
     expect(geometry.centre(near, { x: 0, y: 0 }, image, frame)).toEqual({ scale: 8, x: 0, y: 0 });
   });
 
-  it("knows what is to be seen, and whether that is all", () => {
+  it("knows the visible part, and whether that is the whole", () => {
     expect(geometry.seenOf(fitted, image, frame)).toEqual({ x0: 0, y0: 0, x1: 400, y1: 200 });
     expect(geometry.isZoomed(fitted, image, frame)).toBe(false);
     const near = geometry.zoom(fitted, 4, { x: 400, y: 300 }, image, frame);

@@ -39,7 +39,7 @@ describe("paint", () => {
     expect(shown(small)).toEqual(["#.", ".#"]);
   });
 
-  it("paints nothing of a mask beside the grid", () => {
+  it("paints nothing of a mask outside the grid", () => {
     const raster = grid(2, 2, 10, 0);
     paint(draw("##", "##"), raster, 1);
     expect(shown(raster)).toEqual(["..", ".."]);

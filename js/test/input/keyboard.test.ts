@@ -42,7 +42,7 @@ describe("shortcuts", () => {
     for (const help of [
       "Undo",
       "Redo",
-      "Stop what is under way, else clear the prompt",
+      "Cancel what is under way, else clear the prompt",
       "Find everything",
       "Point tool",
       "Box tool",

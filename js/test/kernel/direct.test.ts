@@ -237,7 +237,7 @@ describe("where a page's lines go", () => {
   });
 
   it.each([null, "", "{}", "null", "no json", '{"samWidgetDirect": 3}', '{"samWidgetDirect": "http://elsewhere/x"}'])(
-    "is nowhere without that (%s)",
+    "is null without that (%s)",
     (config) => {
       expect(directBase(page(config))).toBeNull();
     },

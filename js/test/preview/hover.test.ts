@@ -110,7 +110,7 @@ describe("asking", () => {
     expect(drawn()).toEqual(["hover"]);
   });
 
-  it("shows an answer for a moment ago while the pointer goes on", async () => {
+  it("shows an answer for the previous place while the pointer moves on", async () => {
     const { hover, answer } = open();
     hover.move(at(1), 1);
     hover.move(at(30), 1);
@@ -246,7 +246,7 @@ describe("ending", () => {
     expect(hover.at).toBeNull();
   });
 
-  it("ignores an answer to a prompt that no longer stands, and asks anew", async () => {
+  it("ignores an answer to an outdated prompt, and asks again", async () => {
     const { hover, answer, follow, asked } = open();
     hover.move(at(10), 1);
     follow({ prompt: clicked });
@@ -454,7 +454,7 @@ describe("a press", () => {
 describe("a probe", () => {
   const moved = (x: number): PromptData => ({ ...NO_PROMPT, points: [at(x)] });
 
-  it("asks for the newest prompt only, and shows its mask with no score beside the pointer", async () => {
+  it("asks for the newest prompt only, and shows its mask without a score at the pointer", async () => {
     const { hover, asked, answer } = open({ prompt: clicked });
     for (const x of [1, 2, 3]) hover.probe(moved(x));
     expect(asked).toEqual([moved(1)]);

@@ -35,7 +35,7 @@ async function giveTile(model: FakeModel) {
 const candidate = (mask: string) => ({ mask, score: 0.9, stability: 0.8, area: 2, crop: null });
 
 describe("two views of a widget", () => {
-  it("decode a mask once, also when one opens later", async () => {
+  it("decode a mask once, also if one opens later", async () => {
     const { model, view } = open();
     const first = view();
     await model.answer(model.last("hello"));
@@ -77,7 +77,7 @@ describe("two views of a widget", () => {
     expect(second.store.tiles.ready).toBe(true);
   });
 
-  it("hear of every change, until they close", async () => {
+  it("are told about every change until they close", async () => {
     const { model, view } = open();
     const [first, second] = [view(), view()];
     first.close();

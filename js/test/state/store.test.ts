@@ -108,7 +108,7 @@ describe("the prompt", () => {
     expect(store.failure).toBeNull();
   });
 
-  it("is empty at once after accept or clear, so that the next click begins anew", async () => {
+  it("is empty at once after accept or clear, so that the next click starts from scratch", async () => {
     const { model, store } = await open({ ...STATE, prompt: { ...NO_PROMPT, points: [point(1)] } });
     void store.clear();
     void store.edit(add(point(5)));
@@ -254,7 +254,7 @@ describe("masks", () => {
     expect(model.count("hello")).toBe(3);
   });
 
-  it("asks again after its first hello if the state went on meanwhile", async () => {
+  it("asks again after its first hello if the state has changed meanwhile", async () => {
     const { model } = await open(STATE, { greeted: false });
     model.set({ revision: 2, candidates: [candidate("missed")] });
     expect(model.count("hello")).toBe(1);
@@ -318,7 +318,7 @@ describe("previews", () => {
 describe("everything", () => {
   const photo = { ...STATE, image: imageOf(4, 4) };
 
-  it("goes on while all else is answered, and is no work that anybody waits for", async () => {
+  it("runs while other requests are answered, and does not count as work", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { model, store } = await open(photo);
     void store.everything(16);
@@ -504,7 +504,7 @@ describe("a kernel busy with a cell", () => {
     }
   });
 
-  it("is no such thing while it embeds, or without a request", async () => {
+  it("is not reported while it embeds, or without a request", async () => {
     const { model, store } = await open();
     vi.useFakeTimers();
     try {
@@ -527,7 +527,7 @@ describe("a saved page", () => {
     masks: [{ id: "a", width: 4, height: 4, runs: btoa(String.fromCharCode(...bytesOf(packedMask()))) }],
   };
 
-  it("shows photo and masks, and asks nobody", async () => {
+  it("shows photo and masks, and sends nothing", async () => {
     const state = { ...STATE, image: imageOf(4, 4), candidates: [candidate("a")], chosen: 0, can_undo: true };
     const model = new FakeModel({ ...state, status: "embedding" });
     model.saved = saved;
@@ -538,7 +538,7 @@ describe("a saved page", () => {
     const { store } = openStore({ model, ...options });
     await settled();
     expect([store.saved, store.status, store.tiles.whole?.bitmap]).toEqual([true, "ready", "5 bytes"]);
-    expect(store.state.status).toBe("ready"); // Nobody embeds anything there.
+    expect(store.state.status).toBe("ready"); // Nothing is embedded there.
     expect([...(store.mask("a")?.runs ?? [])]).toEqual([0, 2]);
     expect([store.canAccept, store.canClear, store.state.can_undo]).toEqual([false, false, false]);
     await store.edit(add(point(1)));

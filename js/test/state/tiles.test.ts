@@ -127,7 +127,7 @@ describe("Tiles", () => {
     expect(tiles.ready).toBe(true);
   });
 
-  it("renders anew what is seen first, and shows the old until the new is there", async () => {
+  it("renders the visible tiles first, and shows the old ones until the new ones arrive", async () => {
     const { tiles, asked, closed, give, all } = open();
     tiles.show(image);
     tiles.look(sight());
