@@ -10,10 +10,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import chromium
-from tests.browser.lab import TIMEOUT_MS, VIEWPORT, Desk, Lab, Notebook
+from tests.browser.lab import ARTIFACTS, TIMEOUT_MS, VIEWPORT, Desk, Lab, Notebook
 
 HERE = Path(__file__).parent
-ARTIFACTS = HERE / "artifacts"
+# Above every wait in one test, so that the wait that took too long is what a failure names.
+LIMIT_SECONDS = 600
 # Playwright's own patience is five seconds.
 expect.set_options(timeout=TIMEOUT_MS)
 
@@ -24,6 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ours = [item for item in items if HERE in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.browser)
+        item.add_marker(pytest.mark.timeout(LIMIT_SECONDS))
     items.sort(key=lambda item: item in ours)
 
 

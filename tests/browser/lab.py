@@ -21,8 +21,12 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
+from tests.waiting import until
+
 # A kernel that imports torch on two busy cores needs a while; a test that waits longer than this has failed.
 TIMEOUT_MS = 120_000
+# Pictures of what a test saw when it failed.
+ARTIFACTS = Path(__file__).parent / "artifacts"
 VIEWPORT: ViewportSize = {"width": 1280, "height": 960}
 # The kernel forgets what a notebook has done in it.
 FORGET = """
@@ -102,13 +106,7 @@ class Lab:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        while True:
-            with contextlib.suppress(OSError):
-                self._api("GET", "status")
-                return
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=0.1)
-                raise RuntimeError(f"JupyterLab ended:\n{self.log}")
+        until(self._answers, seconds=TIMEOUT_MS / 1000, what="JupyterLab answers")
 
     @property
     def log(self) -> str:
@@ -117,10 +115,12 @@ class Lab:
 
     def wait_for_kernel(self, name: str) -> None:
         """Wait until a page is connected to the kernel of a notebook, which has nothing to do."""
-        while True:
+
+        def idle() -> bool:
             kernels = [found["kernel"] for found in json.loads(self._api("GET", "sessions")) if found["path"] == name]
-            if any(kernel["connections"] and kernel["execution_state"] == "idle" for kernel in kernels):
-                return
+            return any(kernel["connections"] and kernel["execution_state"] == "idle" for kernel in kernels)
+
+        until(idle, seconds=TIMEOUT_MS / 1000, what=f"the kernel of {name} is connected and idle")
 
     def shut_down_kernels(self, name: str | None = None) -> None:
         """End every kernel, or that of one notebook."""
@@ -132,13 +132,31 @@ class Lab:
         """End the server and its kernels."""
         with contextlib.suppress(OSError):
             self.shut_down_kernels()
-        self._process.terminate()
-        self._process.wait()
+        end(self._process)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            self._api("GET", "status")
+            return True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=0.1)
+            raise RuntimeError(f"JupyterLab ended:\n{self.log}")
+        return False
 
     def _api(self, method: str, path: str) -> bytes:
         request = urllib.request.Request(f"{self.url}/api/{path}", method=method)
         with self._opener.open(request, timeout=30) as response:
             return bytes(response.read())
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a server: ask, and if it does not listen, do not ask."""
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @dataclass

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ARTIFACTS
-from tests.browser.lab import Notebook
-from tests.browser.test_widget import FACE, SHOW_CAT, View
+from tests.browser.lab import ARTIFACTS
+from tests.browser.view import FACE, SHOW_CAT, Open, View
 
-Open = Callable[..., Notebook]
 JS = Path(__file__).resolve().parents[2] / "js"
 AXE = JS / "node_modules/axe-core/axe.min.js"
 KEYBOARD = JS / "src/input/keyboard.ts"

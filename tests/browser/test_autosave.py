@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.browser.lab import Notebook
-from tests.browser.test_widget import FACE, View
+from tests.browser.view import FACE, View
 
 SHOW = "import sam_widget as sw\nw = sw.SamWidget(sw.sample('cat'), autosave={path!r})\nw"
 

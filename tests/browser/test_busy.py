@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import TimeoutError, expect  # noqa: A004  Playwright's own
 
-from tests.browser.lab import TIMEOUT_MS, Desk, Lab, Notebook
-from tests.browser.test_hover import move, switch, tag
-from tests.browser.test_widget import FACE, SHOW_CAT, View
-
-Open = Callable[..., Notebook]
+from tests.browser.hovering import move, switch, tag
+from tests.browser.lab import TIMEOUT_MS, Desk, Lab
+from tests.browser.view import FACE, SHOW_CAT, Open, View
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.hovering import answer_at, expect_hover, move, open_view, tag
 from tests.browser.lab import Notebook
-from tests.browser.test_hover import answer_at, expect_hover, move, open_view, tag
-from tests.browser.test_widget import FACE, View
+from tests.browser.view import FACE, Open, View
 
-Open = Callable[..., Notebook]
 # How often the page hears that the kernel is busy, which it does for every message that travels with Jupyter's own.
 LISTEN = """() => {
     window.busy = 0

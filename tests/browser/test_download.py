@@ -11,7 +11,7 @@ from safetensors.torch import save
 from transformers import SamConfig, SamModel
 
 from tests.browser.lab import Lab, Notebook
-from tests.browser.test_widget import FACE, View
+from tests.browser.view import FACE, View
 from tests.hub import serving
 
 # Before anything imports huggingface_hub, which reads it once.

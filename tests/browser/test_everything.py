@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import expect
 
 import sam_widget as sw
-from tests.browser.lab import Notebook
-from tests.browser.test_tools import Hand
-
-Open = Callable[..., Notebook]
+from tests.browser.hand import Hand
+from tests.browser.view import Open
 
 MASKS = """import numpy as np
 masks = np.zeros((3, *w.session.image.shape[:2]), bool)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.browser.lab import Notebook
-from tests.browser.test_widget import FACE, View
+from tests.browser.view import FACE, Open, View
 
-Open = Callable[..., Notebook]
 FOLDER = """
 import pathlib, tempfile
 from PIL import Image

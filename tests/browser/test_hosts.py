@@ -17,8 +17,9 @@ from ipywidgets.embed import embed_minimal_html
 from playwright.sync_api import Page, Route, expect
 
 import sam_widget as sw
-from tests.browser.lab import TIMEOUT_MS, Lab, write_notebook
-from tests.browser.test_widget import FACE, SHOW_CAT, View
+from tests.browser.lab import TIMEOUT_MS, Lab, end, write_notebook
+from tests.browser.view import FACE, SHOW_CAT, View
+from tests.waiting import until
 
 
 def try_out(page: Page) -> View:
@@ -86,17 +87,22 @@ def marimo(tmp_path: Path) -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while True:
+
+    def answers() -> bool:
         with contextlib.suppress(OSError):
             opener.open(url, timeout=30).close()
-            break
+            return True
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(timeout=0.1)
             pytest.fail((tmp_path / "marimo.log").read_text())
-    yield url
-    server.terminate()
-    server.wait()
-    log.close()
+        return False
+
+    try:
+        until(answers, seconds=TIMEOUT_MS / 1000, what="marimo answers")
+        yield url
+    finally:
+        end(server)
+        log.close()
 
 
 def test_marimo(marimo: str, page: Page) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
 
 import numpy as np
 from nbconvert import HTMLExporter
@@ -12,10 +11,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import sam_widget as sw
-from tests.browser.lab import TIMEOUT_MS, Notebook
-from tests.browser.test_widget import FACE, View
+from tests.browser.lab import TIMEOUT_MS
+from tests.browser.view import FACE, Open, View
 
-Open = Callable[..., Notebook]
 INTERACT = """
 import ipywidgets, sam_widget as sw
 w = sw.SamWidget(sw.sample('cat'))

@@ -10,8 +10,7 @@ from typing import Any
 from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import TIMEOUT_MS, Notebook
-from tests.browser.test_view import pixel, zoom_to
-from tests.browser.test_widget import View
+from tests.browser.view import View, pixel, zoom_to
 
 # A large photo with a small blue gear, and where it is.
 SHOW = """

@@ -2,58 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable
-from typing import Any
+from playwright.sync_api import expect
 
-from playwright.sync_api import Locator, expect
-
-from tests.browser.lab import Notebook
-from tests.browser.test_widget import FACE, SHOW_CAT, View
-
-Open = Callable[..., Notebook]
-XY = tuple[float, float]
-
-
-class Hand:
-    """A person at a view of the cat, and what the kernel says of it."""
-
-    def __init__(self, notebook: Open, *cells: str) -> None:
-        self.notebook = notebook(SHOW_CAT, *cells)
-        self.notebook.run_all()
-        self.view = View.of(self.notebook)
-        self.mouse = self.view.page.mouse
-
-    def ask(self, expression: str) -> Any:
-        """Evaluate an expression in the kernel; its value must have a literal for a representation."""
-        return ast.literal_eval(self.notebook.run_cell(f"print(repr(({expression})))"))
-
-    def tool(self, name: str) -> None:
-        group = self.view.root.get_by_role("radiogroup", name="Tool")
-        group.get_by_role("radio", name=name, exact=True).click()
-
-    def radio(self, group: str, name: str) -> None:
-        self.view.root.get_by_role("radiogroup", name=group).get_by_role("radio", name=name).click()
-
-    def stroke(self, *line: XY, steps: int = 5) -> None:
-        """Draw a line from image pixel to image pixel and wait for the answer."""
-        before = self.view.seq
-        self.mouse.move(*self.view.on_page(*line[0]))
-        self.mouse.down()
-        for at in line[1:]:
-            self.mouse.move(*self.view.on_page(*at), steps=steps)
-        self.mouse.up()
-        self.view.wait_past(before)
-
-    def click(self, button: Locator) -> None:
-        """Click a button that asks something of the kernel, and wait for the answer."""
-        before = self.view.seq
-        button.click()
-        self.view.wait_past(before)
-
-    def press(self, key: str) -> None:
-        self.view.canvas.press(key)
-
+from tests.browser.hand import Hand
+from tests.browser.view import FACE, Open
+from tests.waiting import at_most
 
 POINTS = "[(round(p.x), round(p.y), p.label) for p in w.prompt.points]"
 BOXES = "[tuple(round(v) for v in b.corners) for b in w.prompt.boxes]"
@@ -269,9 +222,9 @@ def test_objects_are_edited_merged_subtracted_and_recoloured(notebook: Open) -> 
     color = hand.ask("w.objects[2].color")
     hand.click(view.button("Next colour for at 300"))
     assert hand.ask("w.objects[2].color") == color + 1
-    while view.button("Undo").is_enabled():
+    for _ in at_most(20, view.button("Undo").is_enabled):
         hand.click(view.button("Undo"))
     expect(view.objects).to_have_count(0)
-    while view.button("Redo").is_enabled():
+    for _ in at_most(20, view.button("Redo").is_enabled):
         hand.click(view.button("Redo"))
     assert hand.ask("(w.objects[1].area, w.objects[2].color)") == (areas[1] - area, color + 1)

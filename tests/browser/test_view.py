@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
 from tests.browser.lab import Desk, Notebook
-from tests.browser.test_widget import FACE, SHOW_CAT, View
-
-Open = Callable[..., Notebook]
+from tests.browser.view import FACE, SHOW_CAT, Open, View, pixel, zoom_to
 
 # Five channels of 12 bits, and a photo of 100 megapixels in which every block of 100 x 100 has a colour of its own.
 SHOW_CELLS = """
@@ -46,19 +44,6 @@ def cat(opened: Notebook) -> Iterator[View]:
     view.canvas.press("0")
 
 
-def pixel(view: View, layer: str, x: float, y: float) -> list[int]:
-    """Red, green, blue and alpha of a layer where it shows an image pixel."""
-    at = view.position(x, y)
-    found: list[int] = view.root.evaluate(
-        """(root, [name, x, y]) => {
-            const canvas = root.querySelector(`[data-layer=${name}]`), ratio = window.devicePixelRatio
-            return [...canvas.getContext('2d').getImageData(Math.floor(x * ratio), Math.floor(y * ratio), 1, 1).data]
-        }""",
-        [layer, at["x"], at["y"]],
-    )
-    return found
-
-
 def expect_pixel(view: View, layer: str, x: float, y: float, rgb: list[int], *, tolerance: int = 0) -> None:
     """Wait until a layer shows an image pixel in a colour."""
     at = view.position(x, y)
@@ -70,16 +55,6 @@ def expect_pixel(view: View, layer: str, x: float, y: float, rgb: list[int], *, 
         }""",
         arg=[view.root.element_handle(), layer, at["x"], at["y"], rgb, tolerance],
     )
-
-
-def zoom_to(view: View, scale: float, x: float, y: float) -> None:
-    """Turn the wheel over an image pixel until it is at least so large."""
-    view.canvas.focus()
-    view.page.mouse.move(*view.on_page(x, y))
-    while view.look()[0] < scale:
-        before = view.canvas.get_attribute("data-view")
-        view.page.mouse.wheel(0, -400)
-        expect(view.canvas).not_to_have_attribute("data-view", str(before))
 
 
 def test_the_wheel_zooms_to_forty_with_crisp_pixels_and_a_map_says_where(opened: Notebook, cat: View) -> None:

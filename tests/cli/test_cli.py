@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from PIL import Image
 
 import sam_widget as sw
 from sam_widget.cli.cli import main
+from tests.waiting import until
 
 COMMANDS = ("embed", "segment", "everything", "export", "models")
 
@@ -192,9 +192,11 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 
 
 def wait_for_some(store: sw.EmbeddingStore, process: subprocess.Popen[str]) -> None:
-    while len(store) < 3:
+    def embedded() -> bool:
         assert process.poll() is None, process.communicate()
-        time.sleep(0.002)  # Between two looks, not for anything to happen.
+        return len(store) >= 3
+
+    until(embedded, what="three embeddings")
 
 
 def test_killed_in_the_middle_it_does_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,9 +104,18 @@ class TestFiles:
         with pytest.raises(ImageError, match="not a regular file"):
             to_rgb("/dev/zero")
 
-    @pytest.mark.parametrize("name", ["with\0nul.png", "x" * 5000, "~nobody-by-this-name/x.png", "", "\n"])
-    def test_impossible_names(self, name: str) -> None:
-        with pytest.raises(ImageError):
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("with\0nul.png", "cannot open 'with.*null"),
+            ("x" * 5000, "cannot open 'xxx"),
+            ("~no-such-user/x.png", "cannot open '~no-such-user/x.png'"),
+            ("", "folder"),
+            ("\n", r"no such file: '\\n'"),
+        ],
+    )
+    def test_impossible_names(self, name: str, message: str) -> None:
+        with pytest.raises(ImageError, match=message):
             to_rgb(name)
 
     @pytest.mark.parametrize("url", ["ftp://host/x.png", "file:///x.png", "s3://bucket/x.png"])
@@ -261,7 +270,7 @@ class TestPillow:
     def test_closed(self) -> None:
         picture = Image.open(io.BytesIO(PNG))
         picture.close()
-        with pytest.raises(ImageError):
+        with pytest.raises(ImageError, match="8x6.*closed"):
             to_rgb(picture)
 
 
@@ -500,18 +509,18 @@ class TestUrls:
             to_rgb(web + path)
 
     @pytest.mark.parametrize(
-        "url",
+        ("url", "message"),
         [
-            "http://",
-            "http://[bad/x.png",
-            "http://127.0.0.1:nonsense/x",
-            "data:",
-            "data:image/png;base64,%%%",
-            "data:,hello",
+            ("http://", "cannot download .*no host"),
+            ("http://[bad/x.png", r"cannot download \[bad/x\.png"),
+            ("http://127.0.0.1:nonsense/x", "cannot download .*port"),
+            ("data:", "cannot download data URL"),
+            ("data:image/png;base64,%%%", r"data URL \(image/png\) is empty"),
+            ("data:,hello", r"data URL \(text/plain\).*format"),
         ],
     )
-    def test_malformed(self, url: str) -> None:
-        with pytest.raises(ImageError):
+    def test_malformed(self, url: str, message: str) -> None:
+        with pytest.raises(ImageError, match=message):
             to_rgb(url)
 
     def test_refused_connection(self) -> None:

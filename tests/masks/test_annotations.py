@@ -120,7 +120,7 @@ def test_what_does_not_fit_the_image_changes_nothing(predictor: sw.Predictor) ->
     session = sw.Session(np.zeros((HEIGHT, WIDTH, 3), np.uint8), model=predictor)
     with pytest.raises(sw.SessionError, match="4 x 5 pixels, but the image is 40 x 30"):
         session.add_objects(np.ones((5, 4), bool))
-    with pytest.raises(MaskError):
+    with pytest.raises(MaskError, match="mask 1.* empty"):
         session.add_objects([ONE, np.zeros((HEIGHT, WIDTH), bool)])
     assert session.add_objects([]) == ()
     assert not session.can_undo

@@ -115,8 +115,15 @@ def test_runs_are_cleaned_as_pixels_are(monkeypatch: pytest.MonkeyPatch, tile: i
 
 
 @pytest.mark.parametrize(
-    "values", [{"threshold": math.nan}, {"holes": -1}, {"islands": "3"}, {"smoothing": math.inf}, {"smoothing": -0.1}]
+    ("values", "message"),
+    [
+        ({"threshold": math.nan}, "threshold.* nan"),
+        ({"holes": -1}, "holes.* -1"),
+        ({"islands": "3"}, "islands.* '3'"),
+        ({"smoothing": math.inf}, "smoothing.* inf"),
+        ({"smoothing": -0.1}, r"smoothing.* -0\.1"),
+    ],
 )
-def test_settings_refuse(values: dict[str, float]) -> None:
-    with pytest.raises(PromptError):
+def test_settings_refuse(values: dict[str, float], message: str) -> None:
+    with pytest.raises(PromptError, match=message):
         MaskSettings(**values)  # type: ignore[arg-type]

@@ -159,21 +159,23 @@ def test_another_models_embedding_is_refused(predictor: sw.Predictor, photo: np.
 
 
 @pytest.mark.parametrize(
-    "prompt",
+    ("prompt", "message"),
     [
-        {},
-        {"points": []},
-        {"points": [(1, 2, 3)]},
-        {"points": [(1000, 2)]},
-        {"points": [(1, 2)], "labels": [2]},
-        {"points": [(1, 2)], "labels": [1, 0]},
-        {"points": [(float("nan"), 2)]},
-        {"box": (10, 10, 5, 5)},
-        {"box": (1000, 1000, 1100, 1100)},
-        {"box": (1, 2, 3)},
-        {"mask": np.zeros((3, 3), np.float32)},
+        ({}, "prompt is empty"),
+        ({"points": []}, "prompt is empty"),
+        ({"points": [(1, 2, 3)]}, r"points .*\(1, 3\)"),
+        ({"points": [(1000, 2)]}, r"\(1000, 2\).* outside the image"),
+        ({"points": [(1, 2)], "labels": [2]}, "label of a point.* 2"),
+        ({"points": [(1, 2)], "labels": [1, 0]}, "1 points? but 2 labels"),
+        ({"points": [(float("nan"), 2)]}, "x of a point.* nan"),
+        ({"box": (10, 10, 5, 5)}, r"box \(10.*x1 > x0"),
+        ({"box": (1000, 1000, 1100, 1100)}, r"box \(1000.* outside the image"),
+        ({"box": (1, 2, 3)}, r"box .*\(3,\)"),
+        ({"mask": np.zeros((3, 3), np.float32)}, r"mask .*\(3, 3\)"),
     ],
 )
-def test_a_bad_prompt_is_a_clear_error(predictor: sw.Predictor, photo: np.ndarray, prompt: dict[str, object]) -> None:
-    with pytest.raises(sw.PromptError):
+def test_a_bad_prompt_is_a_clear_error(
+    predictor: sw.Predictor, photo: np.ndarray, prompt: dict[str, object], message: str
+) -> None:
+    with pytest.raises(sw.PromptError, match=message):
         predictor.predict(predictor.embed(photo), **prompt)  # type: ignore[arg-type]

@@ -265,33 +265,33 @@ class TestDict:
         assert Prompt(mask=np.zeros((4, 4), np.float32)).to_dict() == {"points": [], "boxes": [], "strokes": []}
 
     @pytest.mark.parametrize(
-        "data",
+        ("data", "message"),
         [
-            None,
-            [],
-            {},
-            {"points": []},
-            {**EMPTY, "extra": 1},
-            {**EMPTY, "points": "ab"},
-            {**EMPTY, "points": None},
-            {**EMPTY, "points": [[1, 2]]},
-            {**EMPTY, "points": [{"x": 1, "y": 2}]},
-            {**EMPTY, "points": [{"x": "1", "y": 2, "label": 1}]},
-            {**EMPTY, "boxes": [[0, 0, 1, 1]]},
-            {**EMPTY, "boxes": {"x0": 1, "y0": 0, "x1": 0, "y1": 1}},
-            {**EMPTY, "boxes": [{"x0": 1, "y0": 0, "x1": 0, "y1": 1}]},
-            {**EMPTY, "strokes": [{"vertices": [[1, 2]], "label": 1}]},
-            {**EMPTY, "strokes": [{"vertices": [[1, 2]], "label": 1, "closed": True}]},
-            {**EMPTY, "strokes": [{"vertices": ["ab"], "label": 1, "closed": False}]},
+            (None, "prompt.* None"),
+            ([], r"prompt.* \[\]"),
+            ({}, r"prompt.* \{\}"),
+            ({"points": []}, "boxes, points, strokes"),
+            ({**EMPTY, "extra": 1}, "'extra'"),
+            ({**EMPTY, "points": "ab"}, "points of a prompt.* str"),
+            ({**EMPTY, "points": None}, "points of a prompt.* NoneType"),
+            ({**EMPTY, "points": [[1, 2]]}, r"point.* \[1, 2\]"),
+            ({**EMPTY, "points": [{"x": 1, "y": 2}]}, "label, x, y"),
+            ({**EMPTY, "points": [{"x": "1", "y": 2, "label": 1}]}, "x of a point.* '1'"),
+            ({**EMPTY, "boxes": [[0, 0, 1, 1]]}, r"box.* \[0, 0, 1, 1\]"),
+            ({**EMPTY, "boxes": {"x0": 1, "y0": 0, "x1": 0, "y1": 1}}, "boxes of a prompt.* dict"),
+            ({**EMPTY, "boxes": [{"x0": 1, "y0": 0, "x1": 0, "y1": 1}]}, "x1 > x0"),
+            ({**EMPTY, "strokes": [{"vertices": [[1, 2]], "label": 1}]}, "closed, label, vertices"),
+            ({**EMPTY, "strokes": [{"vertices": [[1, 2]], "label": 1, "closed": True}]}, "1 vert"),
+            ({**EMPTY, "strokes": [{"vertices": ["ab"], "label": 1, "closed": False}]}, "vertex.* 'a'"),
         ],
     )
-    def test_refuses(self, data: object) -> None:
-        with pytest.raises(PromptError):
+    def test_refuses(self, data: object, message: str) -> None:
+        with pytest.raises(PromptError, match=message):
             Prompt.from_dict(data)  # type: ignore[arg-type]
 
 
 def test_prompt_errors_are_value_errors_of_this_package() -> None:
-    with pytest.raises(SamWidgetError):
+    with pytest.raises(SamWidgetError, match="x of a point.* nan"):
         Point(math.nan, 0)
     with pytest.raises(ValueError, match="finite"):
         Point(math.nan, 0)

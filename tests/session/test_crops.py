@@ -231,21 +231,23 @@ def test_a_small_image_can_be_sharpened_whatever_the_models_input() -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "margin"),
+    ("region", "margin", "message"),
     [
-        ((0, 0, WIDTH, HEIGHT), 0.25),  # As large as the image.
-        ((3000, 10, 3100, 100), 0.25),  # Outside.
-        ((10, 10, 12, 100), 0),  # Too thin.
-        ((10, 10, 100), 0.25),
-        ([(10, 10, 100, 100), (20, 20, 30, 30)], 0.25),
-        ("here", 0.25),
-        ((10, 10, 200, 200), -1),
-        ((10, 10, 200, 200), float("nan")),
+        ((0, 0, WIDTH, HEIGHT), 0.25, "as the image"),
+        ((3000, 10, 3100, 100), 0.25, r"\(3000.* outside the image"),
+        ((10, 10, 12, 100), 0, "too small"),
+        ((10, 10, 100), 0.25, r"\(3,\)"),
+        ([(10, 10, 100, 100), (20, 20, 30, 30)], 0.25, "region .*four numbers"),
+        ("here", 0.25, "'here'"),
+        ((10, 10, 200, 200), -1, "margin.* -1"),
+        ((10, 10, 200, 200), float("nan"), "margin.* nan"),
     ],
 )
-def test_a_bad_region_is_refused_and_changes_nothing(session: sw.Session, region: object, margin: float) -> None:
+def test_a_bad_region_is_refused_and_changes_nothing(
+    session: sw.Session, region: object, margin: float, message: str
+) -> None:
     before = session.state
-    with pytest.raises(sw.PromptError):
+    with pytest.raises(sw.PromptError, match=message):
         session.sharpen(region, margin=margin)  # type: ignore[arg-type]
     assert session.state is before
 

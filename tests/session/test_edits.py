@@ -210,34 +210,36 @@ def test_an_object_gets_another_colour(session: sw.Session) -> None:
 
 
 @pytest.mark.parametrize(
-    "edit",
+    ("edit", "message"),
     [
-        lambda s: s.brush([(1, 1)], 3),
-        lambda s: s.refine(),
-        lambda s: s.lasso([(1, 1), (2, 2)]),
-        lambda s: s.lasso([(-9, -9), (-8, -9), (-8, -8)]),
-        lambda s: s.scribble([]),
-        lambda s: s.scribble([(1, 2, 3)]),
-        lambda s: s.move_point(0, 5, 5),
-        lambda s: s.move_box(-1, 1, 1, 2, 2),
-        lambda s: s.remove_point(0),
-        lambda s: s.remove_box(0),
-        lambda s: s.remove_stroke(0),
-        lambda s: s.adjust(holes=-1),
-        lambda s: s.adjust(threshold=float("nan")),
-        lambda s: s.edit("nothing"),
-        lambda s: s.merge([s.objects[0].id]),
-        lambda s: s.merge([s.objects[0].id, s.objects[0].id]),
-        lambda s: s.merge([s.objects[0].id, "nothing"]),
-        lambda s: s.subtract(s.objects[0].id, s.objects[0].id),
-        lambda s: s.recolor(s.objects[0].id, -1),
-        lambda s: s.recolor("nothing", 1),
+        (lambda s: s.brush([(1, 1)], 3), "mask to paint on"),
+        (lambda s: s.refine(), "mask to refine"),
+        (lambda s: s.lasso([(1, 1), (2, 2)]), "2 vertices"),
+        (lambda s: s.lasso([(-9, -9), (-8, -9), (-8, -8)]), "lasso .* outside the image"),
+        (lambda s: s.scribble([]), "0 vertices"),
+        (lambda s: s.scribble([(1, 2, 3)]), "vertices"),
+        (lambda s: s.move_point(0, 5, 5), "point 0"),
+        (lambda s: s.move_box(-1, 1, 1, 2, 2), "box -1"),
+        (lambda s: s.remove_point(0), "point 0"),
+        (lambda s: s.remove_box(0), "box 0"),
+        (lambda s: s.remove_stroke(0), "stroke 0"),
+        (lambda s: s.adjust(holes=-1), "holes.* -1"),
+        (lambda s: s.adjust(threshold=float("nan")), "threshold.* nan"),
+        (lambda s: s.edit("nothing"), "object 'nothing'"),
+        (lambda s: s.merge([s.objects[0].id]), "objects? to merge"),
+        (lambda s: s.merge([s.objects[0].id, s.objects[0].id]), "objects? to merge"),
+        (lambda s: s.merge([s.objects[0].id, "nothing"]), "object 'nothing'"),
+        (lambda s: s.subtract(s.objects[0].id, s.objects[0].id), "subtracted from itself"),
+        (lambda s: s.recolor(s.objects[0].id, -1), "colour -1"),
+        (lambda s: s.recolor("nothing", 1), "object 'nothing'"),
     ],
 )
-def test_a_bad_edit_raises_and_changes_nothing(session: sw.Session, edit: Callable[[sw.Session], object]) -> None:
+def test_a_bad_edit_raises_and_changes_nothing(
+    session: sw.Session, edit: Callable[[sw.Session], object], message: str
+) -> None:
     accept_at(session, 175, 130)
     before = session.state
-    with pytest.raises(sw.SamWidgetError):
+    with pytest.raises(sw.SamWidgetError, match=message):
         edit(session)
     assert session.state is before
 
@@ -245,8 +247,12 @@ def test_a_bad_edit_raises_and_changes_nothing(session: sw.Session, edit: Callab
 def test_a_bad_stroke_changes_nothing_on_a_mask_either(session: sw.Session) -> None:
     session.click(175, 130)
     before = session.state
-    for vertices, radius in (([(1, 1)], 0), ([], 3), ([(1, float("inf"))], 3)):
-        with pytest.raises(sw.PromptError):
+    for vertices, radius, message in (
+        ([(1, 1)], 0, "radius.* 0"),
+        ([], 3, "0 vertices"),
+        ([(1, float("inf"))], 3, "y of a vertex.* inf"),
+    ):
+        with pytest.raises(sw.PromptError, match=message):
             session.brush(vertices, radius)
     assert session.state is before
 

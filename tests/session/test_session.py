@@ -10,6 +10,7 @@ import pytest
 import sam_widget as sw
 from sam_widget.predictor.upsampling import Upscaling
 from sam_widget.session.session import SessionState
+from tests.waiting import at_most
 
 
 @pytest.fixture
@@ -98,22 +99,22 @@ def test_an_edit_after_undo_forgets_what_was_undone(session: sw.Session) -> None
 
 
 @pytest.mark.parametrize(
-    "edit",
+    ("edit", "message"),
     [
-        lambda s: s.click(1000, 5),
-        lambda s: s.click(5, 5, label=3),
-        lambda s: s.drag(5, 5, 5, 5),
-        lambda s: s.choose(3),
-        lambda s: s.choose(-1),
-        lambda s: s.remove("nothing"),
-        lambda s: s.rename("nothing", "x"),
-        lambda s: s.redo(),
+        (lambda s: s.click(1000, 5), r"\(1000, 5\).* outside the image"),
+        (lambda s: s.click(5, 5, label=3), "label of a point.* 3"),
+        (lambda s: s.drag(5, 5, 5, 5), r"box \(5.*x1 > x0"),
+        (lambda s: s.choose(3), "candidate 3"),
+        (lambda s: s.choose(-1), "candidate -1"),
+        (lambda s: s.remove("nothing"), "object 'nothing'"),
+        (lambda s: s.rename("nothing", "x"), "object 'nothing'"),
+        (lambda s: s.redo(), "nothing to redo"),
     ],
 )
-def test_a_bad_edit_raises_and_changes_nothing(session: sw.Session, edit: object) -> None:
+def test_a_bad_edit_raises_and_changes_nothing(session: sw.Session, edit: object, message: str) -> None:
     session.click(150, 120)
     before = session.state
-    with pytest.raises(sw.SamWidgetError):
+    with pytest.raises(sw.SamWidgetError, match=message):
         edit(session)  # type: ignore[operator]
     assert session.state is before
     session.undo()
@@ -158,6 +159,7 @@ def test_edits_from_several_threads_are_all_kept(session: sw.Session) -> None:
     while session.can_undo:
         session.undo()
         undone += 1
+        assert undone <= 9
     assert undone == 9
 
 
@@ -226,7 +228,7 @@ def test_what_the_model_sees_is_an_edit_that_stays_until_it_is_undone(session: s
     with pytest.raises(sw.ImageError, match="channels"):
         session.render(sw.Rendering((9,)))
     assert session.state.rendering == dark
-    while session.state.rendering == dark:
+    for _ in at_most(10, lambda: session.state.rendering == dark):
         session.undo()
     assert session.candidates is usual
     assert session.embedding.image_hash == session.image_hash

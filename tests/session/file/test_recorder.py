@@ -20,6 +20,7 @@ from PIL import Image
 import sam_widget as sw
 from sam_widget.session.file.format import Document, read, to_json, write_new
 from sam_widget.session.state import SessionState
+from tests.waiting import at_most
 
 Make = Callable[..., sw.Session]
 
@@ -87,10 +88,10 @@ def test_everything_is_there_on_loading(make: Make, predictor: sw.Predictor, tmp
     assert [p.name for p in tmp_path.iterdir()] == ["a.sam"]
     loaded = sw.Session.load(tmp_path / "a.sam", model=predictor)
     all_the_same(loaded, session)
-    while session.can_redo:
+    for _ in at_most(100, lambda: session.can_redo):
         session.redo()
         loaded.redo()
-    while session.can_undo:
+    for _ in at_most(100, lambda: session.can_undo):
         session.undo()
         loaded.undo()
         same(session.state, loaded.state)
@@ -104,7 +105,7 @@ def test_what_is_loaded_goes_on_as_before(make: Make, tmp_path: Path) -> None:
     loaded = sw.Session.load(tmp_path / "a.sam")
     assert loaded.predictor.model.name == "tiny"
     for each in (session, loaded):
-        while each.can_redo:
+        for _ in at_most(100, lambda each=each: each.can_redo):
             each.redo()
         each.adjust(threshold=-0.5)
         each.refine()
