@@ -14,32 +14,12 @@ from sam_widget.masks.codecs import mask_from_polygons, mask_from_rle, polygons_
 from sam_widget.masks.measures import area, box_from_mask, iou, nms, stability_score
 from sam_widget.masks.runs import StoredMask, mask_from_runs, runs_from_mask
 from sam_widget.prompts.prompt import Box
+from tests.masks.examples import MASKS, disc
 
 Mask = NDArray[np.bool_]
 
 
-def disc(height: int, width: int, x: float, y: float, radius: float) -> Mask:
-    """Pixels whose centres lie within `radius` of (x, y)."""
-    rows, columns = np.ogrid[:height, :width]
-    return (columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 < radius**2
-
-
-RANDOM = np.random.default_rng(0)
-MASKS = {
-    "empty": np.zeros((5, 7), bool),
-    "full": np.ones((5, 7), bool),
-    "one pixel": np.eye(1, 1, dtype=bool),
-    "first pixel": np.arange(35).reshape(5, 7) == 0,
-    "last pixel": np.arange(35).reshape(5, 7) == 34,
-    "over the end of a row": np.isin(np.arange(35).reshape(5, 7), range(5, 16)),
-    "one column": np.ones((6, 1), bool),
-    "one row": np.ones((1, 6), bool),
-    "checkerboard": np.indices((6, 8)).sum(0) % 2 == 1,
-    "ring": disc(40, 50, 20, 22, 15) & ~disc(40, 50, 21, 20, 6),
-    "two parts": disc(40, 50, 10, 10, 8) | disc(40, 50, 40, 30, 9),
-    "noise": RANDOM.random((31, 17)) < 0.5,
-    "transposed": (RANDOM.random((17, 31)) < 0.3).T,
-}
+RANDOM = np.random.default_rng(1)
 every_mask = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
 
 

@@ -19,7 +19,7 @@ from sam_widget.predictor.predictor import Predictor
 from tests.masks.test_runs import disc, every_mask
 
 GOLDEN: list[dict[str, Any]] = json.loads(
-    (Path(__file__).resolve().parents[1] / "golden/packed_masks.json").read_text("utf-8")
+    Path(__file__).with_name("golden").joinpath("packed_masks.json").read_text("utf-8")
 )
 
 

@@ -1,6 +1,6 @@
 import { deflateSync, inflateSync } from "fflate";
 import { describe, expect, it } from "vitest";
-import golden from "../../../tests/golden/packed_masks.json?raw";
+import golden from "../../../tests/masks/golden/packed_masks.json?raw";
 import { unpackMask } from "../../src/kernel/maskcodec";
 
 interface Golden {

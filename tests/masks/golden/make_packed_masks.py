@@ -1,4 +1,7 @@
-"""Write `packed_masks.json`: masks as Python packs them, for the tests of what unpacks them in TypeScript."""
+"""Write `packed_masks.json`: masks as Python packs them, for the tests of what unpacks them in TypeScript.
+
+Run with `python -m tests.masks.golden.make_packed_masks`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from sam_widget.image.samples import sample
 from sam_widget.masks.runs import runs_from_mask
 from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.predictor.predictor import Predictor
-from tests.masks.test_runs import MASKS
+from tests.masks.examples import MASKS
 
 
 def main() -> None:
