@@ -34,6 +34,18 @@ def in_order(source: Any) -> Any:
     return source
 
 
+def declared_nodata(source: Any) -> float | None:
+    """Return the value that an xarray's attributes declare to mean "no data": those of netCDF, rioxarray, rasterio."""
+    attributes = getattr(source, "attrs", {})
+    for key in ("_FillValue", "missing_value", "nodata", "nodatavals"):
+        value = attributes.get(key)
+        try:
+            return float(value[0] if isinstance(value, tuple | list) else value)
+        except (TypeError, ValueError, IndexError):
+            continue
+    return None
+
+
 def stand_in(source: Any) -> NDArray[Any]:
     """Return an array of the same shape and type that takes no memory, to see whether it can be an image at all."""
     return np.broadcast_to(np.zeros((), source.dtype), source.shape)

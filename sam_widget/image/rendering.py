@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from sam_widget.errors import ImageError
 from sam_widget.image.blocks import is_lazy
+from sam_widget.image.pixels import RGB, STRIP, Pixels, Values, window
 from sam_widget.image.provenance import Reference
-from sam_widget.image.reading import RGB, STRIP, image_hash, read_values, rgb_from_values, window
+from sam_widget.image.reading import image_hash, read_pixels, rgb_from_pixels
 from sam_widget.image.sources import file_name
-
-Values = NDArray[Any]
 
 # What the darkest and the brightest of a thousand pixels have is left out of a window found automatically.
 TAILS = (0.1, 99.9)
@@ -69,7 +68,8 @@ class SourceImage:
             ImageError: There is no image to be had from it.
         """
         self.reference = Reference.of(source)
-        values = read_values(source, any_channels=True)
+        pixels = read_pixels(source, any_channels=True)
+        values = pixels.values
         if values.dtype.kind == "b":
             values = values.astype(np.uint8) * np.uint8(255)
         plain = values.dtype == np.uint8 and values.shape[2] == 3
@@ -78,10 +78,8 @@ class SourceImage:
         self.rgb: RGB
         if plain and owned:
             self.rgb = np.ascontiguousarray(values)
-        elif values.shape[2] in (1, 3, 4):
-            self.rgb = rgb_from_values(values)
         else:
-            self.rgb = rgb_from_values(values[..., : 3 if values.shape[2] > 3 else 1])
+            self.rgb = rgb_from_pixels(Pixels(values, pixels.opacity))
         self.values: Values
         if plain:
             self.values = self.rgb
@@ -89,6 +87,24 @@ class SourceImage:
             self.values = np.ascontiguousarray(values) if owned else np.array(values, order="C")
         self.rgb.flags.writeable = False
         self.values.flags.writeable = False
+
+    @classmethod
+    def restored(cls, values: Values, rgb: RGB) -> SourceImage:
+        """Put an image together from what was kept of it.
+
+        Args:
+            values: (H, W, C), as `SourceImage.values` was.
+            rgb: (H, W, 3) uint8, as `SourceImage.rgb` was.
+
+        Raises:
+            ImageError: They differ in size.
+        """
+        if values.shape[:2] != rgb.shape[:2]:
+            raise ImageError(f"values of shape {values.shape} and a picture of {rgb.shape}; expected the same size")
+        image = cls(rgb)
+        image.values = np.array(values, order="C")
+        image.values.flags.writeable = False
+        return image
 
     @property
     def name(self) -> str | None:

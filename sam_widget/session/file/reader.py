@@ -107,6 +107,11 @@ class Record:
                 data = self._contents.blobs[kept].data
                 # Never a pickle: that would run what the file says.
                 source = SourceImage(data if meta["values"] is None else np.load(io.BytesIO(data), allow_pickle=False))
+                if source.hash != meta["hash"] and meta["values"] and meta["png"]:
+                    # Numbers alone do not say that a fourth channel is infrared, or what is no data: the picture does.
+                    source = SourceImage.restored(
+                        source.values, SourceImage(self._contents.blobs[meta["png"]].data).rgb
+                    )
                 if source.hash != meta["hash"]:
                     raise ValueError("the image in it is another one")
                 source.reference = self.reference
