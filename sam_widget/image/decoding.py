@@ -149,7 +149,12 @@ def from_opened(image: Image.Image, name: str, max_pixels: int) -> Pixels:
         MissingExtraError: Reading it right takes a library that is not installed.
     """
     file = getattr(image, "fp", None)
-    if image.format in ("JPEG2000", "PNG", "PPM", "TIFF") and file is not None and image.tell() == 0 and image.tile:
+    if (
+        image.format in ("JPEG2000", "PNG", "PPM", "TIFF")
+        and file is not None
+        and image.tell() == 0
+        and getattr(image, "tile", None)
+    ):
         with contextlib.suppress(OSError, ValueError):  # closed, or not a file that can be read again
             place = file.tell()
             file.seek(0)
@@ -193,7 +198,7 @@ def _is_deep(image: Image.Image, data: bytes) -> bool:
         # The size marker of the code stream; its 40th byte is the depth of the first component, less one.
         start = data.find(b"\xff\x4f\xff\x51")
         return start >= 0 and len(data) > start + 42 and (data[start + 42] & 127) + 1 > 8
-    arguments = np.ravel([tile[3] for tile in image.tile[:1]]) if image.format in ("PNG", "PPM") else ()
+    arguments = np.ravel([tile[3] for tile in getattr(image, "tile", ())[:1]]) if image.format in ("PNG", "PPM") else ()
     return any(";16" in str(item) or (str(item).isdigit() and int(item) > 255) for item in arguments)
 
 

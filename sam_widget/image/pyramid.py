@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from sam_widget.errors import ImageError
-from sam_widget.image.rendering import USUAL, Rendering, SourceImage, Values
+from sam_widget.image.pixels import Values
+from sam_widget.image.rendering import USUAL, Rendering, SourceImage
 
 # Side of a tile, in pixels of its level. The last level is one tile of any size.
 TILE = 512
