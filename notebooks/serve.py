@@ -32,7 +32,7 @@ def serve(port: int, *, browse: bool) -> int:
     Returns:
         The exit status.
     """
-    # Anyone on this machine can reach a loopback port; the token in the URL keeps the kernel to whoever started it.
+    # Anyone on this machine can reach a loopback port; only the user who started it knows the token in the URL.
     # It travels in the environment, because command lines are readable by everyone.
     token = secrets.token_hex(16)
     server = subprocess.Popen(
