@@ -1,4 +1,4 @@
-"""What is no data takes no part in the range of the others."""
+"""Missing data takes no part in the range of the other values."""
 
 from __future__ import annotations
 
