@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content[max(first, middle) :])
 
     def _first(self) -> int:
-        """The byte that the client wants to go on from."""
+        """The byte from which the client wants to resume."""
         return int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
 
     def log_message(self, *_: object) -> None:

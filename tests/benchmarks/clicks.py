@@ -6,8 +6,8 @@ asked before. The first two are real input events, whose time stamp is where the
 in which the mask of the click has been painted where the prompt's mask belongs.
 
 What is painted first is the answer to the press, if that is there; the session's answer, with candidates and scores,
-comes behind it, and its time is measured, too. Beside both: a decode, and the floor, which is what an empty message
-takes to the kernel and back.
+comes behind it, and its time is measured, too. Both are compared with a decode, and with the floor: the
+round trip of an empty message to the kernel.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def main() -> None:
                 scores.append(float(abs(a.scores - b.scores).max()))
     print(f"half precision, {len(ious)} masks of {len(PHOTOS)} photos ({predictor.model.name}):")
     print(f"  mask IoU     median {np.median(ious):.5f}, worst {min(ious):.5f}")
-    print(f"  score        off by {np.median(scores):.5f} in the median, {max(scores):.5f} at worst")
+    print(f"  score        off by {np.median(scores):.5f} (median), {max(scores):.5f} (worst)")
     with tempfile.TemporaryDirectory() as folder:
         store = sw.EmbeddingStore(folder)
         photo = sw.sample("coffee")

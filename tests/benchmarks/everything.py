@@ -1,4 +1,4 @@
-"""`make bench`: how fast everything mode is beside Meta's generator on this machine, and whether its masks are.
+"""`make bench`: everything mode compared with Meta's generator on this machine: its speed, and whether the masks agree.
 
 A full-size ViT of the same random weights, one photo of 1200 x 1800 pixels, the same settings. Random weights answer
 every point alike, which no generator has work with; so both decoders compute what they always do, and then both answer

@@ -1,8 +1,8 @@
-"""What a mask costs on the wire: packed row runs beside COCO's compressed RLE, in bytes and in time.
+"""What a mask costs on the wire: packed row runs compared with COCO's compressed RLE, in bytes and in time.
 
 Predicted masks of the sample photos, enlarged to several sizes, and shapes with the outlines that people draw. Both
 codecs start from an (H, W) bool array, and end with what would be sent. A widget has no such array: it cuts logits into
-runs, so that packing these is all it does; the last two columns are that, beside COCO's time again.
+runs, so that packing these is all it does; the last two columns give that time and its ratio to COCO's.
 """
 
 from __future__ import annotations

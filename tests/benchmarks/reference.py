@@ -1,4 +1,4 @@
-"""`make bench`: how fast a ViT is beside Meta's code on this machine, with the same weights.
+"""`make bench`: how fast a ViT is compared with Meta's code on this machine, with the same weights.
 
 Same random weights, one image of 1200 x 1800 pixels, one click; the best of a few.
 """

@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium. There being none is a failure: these tests are never skipped."""
+    """A headless Chromium. A missing one is a failure: these tests are never skipped."""
     path = chromium.find()
     if path is None:
         pytest.fail(chromium.ADVICE)

@@ -274,12 +274,12 @@ class Notebook:
         return nbformat.read(self.path, as_version=4)
 
     def reload(self) -> None:
-        """Load the page anew, as F5 does; the kernel lives on."""
+        """Reload the page, as F5 does; the kernel keeps running."""
         self.page.goto(self._url)
         self.wait_until_idle()
 
     def reopen(self) -> None:
-        """Close whatever is open, unsaved, and open the notebook as it is on disk; page and kernel live on."""
+        """Close everything without saving, and open the notebook as it is on disk; page and kernel stay."""
         self.execute(
             """async path => {
                 const {commands, shell} = window.jupyterapp
@@ -291,7 +291,7 @@ class Notebook:
         self.wait_until_idle()
 
     def run_silently(self, code: str) -> None:
-        """Run code in the kernel as no cell does it: it is shown, counted and remembered nowhere.
+        """Run code in the kernel without a trace: it is neither shown nor counted nor kept in the history.
 
         Raises:
             RuntimeError: it raised.
@@ -385,7 +385,7 @@ class Desk:
         return notebook
 
     def leave(self) -> None:
-        """Let the next notebook be opened in a page that is loaded anew."""
+        """Make the next notebook open in a freshly loaded page."""
         if self._notebook is not None:
             self._notebook.page.goto("about:blank")
 

@@ -1,4 +1,4 @@
-"""A cell runs for long, and a person goes on clicking."""
+"""A cell runs for a long time, and the user keeps clicking."""
 
 from __future__ import annotations
 

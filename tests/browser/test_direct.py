@@ -59,7 +59,7 @@ def test_a_line_that_breaks_is_done_without(notebook: Open) -> None:
     opened.page.wait_for_function("() => busy > 0")
 
 
-@pytest.mark.parametrize("config", ["{}", '{"samWidgetDirect": "/sam-widget/nowhere"}'])
+@pytest.mark.parametrize("config", ["{}", '{"samWidgetDirect": "/sam-widget/missing"}'])
 def test_without_a_line_a_mask_follows_the_pointer_all_the_same(notebook: Open, config: str) -> None:
     opened, view = open_view(notebook)
     usual = opened.page.evaluate(

@@ -37,7 +37,7 @@ def test_vit_b_is_downloaded_embedded_and_asked(lab: Lab, page: Page, tmp_path: 
         view = View.of(notebook, state="loading")
         size = f"{len(published) / 1e6:.0f} MB"
         expect(view.status).to_have_text(re.compile(rf"Downloading vit_b: 4\d% of {size}"))
-        # The Hub's own bar beside it would say the same again.
+        # The Hub's own bar below it would say the same again.
         expect(page.get_by_text("MB/s")).to_have_count(0)
         hub.halfway.set()
         notebook.expect_state("embedding")

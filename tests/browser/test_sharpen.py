@@ -1,4 +1,4 @@
-"""Sharpening what is to be seen, as a person does it: by button, by keyboard, and by itself."""
+"""Sharpening the visible part as users do: by button, by keyboard, and automatically."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_what_is_seen_is_sharpened_by_button_by_key_and_by_itself(notebook: Call
     crop = state(opened)["crop"]
     assert crop["x0"] < 700
     assert crop["y1"] > 1200
-    # Its outline is drawn, on a layer of its own, once all of it is to be seen.
+    # Its outline is drawn, on a layer of its own, once all of it is visible.
     view.canvas.press("-")
     view.canvas.press("-")
     opened.page.wait_for_function(

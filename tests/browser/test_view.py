@@ -277,7 +277,7 @@ def test_the_layout_follows_the_cell_and_fills_the_screen(opened: Notebook, cat:
         arg=[cat.canvas.element_handle(), wide],
     )
     scale, *_ = cat.look()
-    assert abs(scale * 451 - width()) < 2, "fitted anew"
+    assert abs(scale * 451 - width()) < 2, "fitted again"
     page.set_viewport_size({"width": 1280, "height": 960})
     page.wait_for_function("([canvas, wide]) => canvas.clientWidth === wide", arg=[cat.canvas.element_handle(), wide])
 
@@ -344,7 +344,7 @@ def test_a_hundred_megapixels_are_held_in_tiles_and_never_whole(opened: Notebook
     largest = view.root.evaluate(
         "root => Math.max(...[...root.querySelectorAll('canvas')].map(c => c.width * c.height))"
     )
-    assert largest <= canvas["width"] * canvas["height"] + 1, "masks, too, are painted only where they are to be seen"
+    assert largest <= canvas["width"] * canvas["height"] + 1, "masks, too, are painted only where they are visible"
     view.canvas.press("Escape")
 
 

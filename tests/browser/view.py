@@ -48,7 +48,7 @@ class View:
         return self.root.get_by_role("button", name=name, exact=True)
 
     def look(self) -> tuple[float, float, float]:
-        """Scale and offset of what is to be seen, once what has been done is drawn."""
+        """Scale and offset of the visible part, once the last change is drawn."""
         self.drawn()
         scale, left, top = (float(value) for value in (self.canvas.get_attribute("data-view") or "").split())
         return scale, left, top

@@ -1,4 +1,4 @@
-"""Masked pre-training: it learns, goes on as if it had never stopped, and what it exports is what it learned."""
+"""Masked pre-training: it learns, resumes as if it had never stopped, and exports what it learned."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_stopped_run_goes_on_exactly(cache: Path, tmp_path: Path) -> None:
     straight = Pretrainer(SMALL)
     straight.run(tmp_path / "straight", cache)
 
-    class Stopped(Exception):  # noqa: N818  a power cut is no error of the program
+    class Stopped(Exception):  # noqa: N818  a power cut is not an error of the program
         pass
 
     stopped = Pretrainer(SMALL)

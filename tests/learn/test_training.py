@@ -76,7 +76,7 @@ def test_first_clicks_fall_inside_the_target_and_boxes_around_it(batch: Batch) -
     assert (subparts <= parts).all()
     assert (parts <= wholes).all()
     same = [torch.equal(targets[k], level[k]) for level in (subparts, parts, wholes) for k in range(32)]
-    assert sum(same) >= 24  # A click at the edge of a target may lie beside it, so not each of them is found again.
+    assert sum(same) >= 24  # A click at the edge of a target may lie just outside, so not every target is found again.
 
     boxes = first_prompts(targets, image_size=64, box=True, generator=generator()).boxes
     assert boxes is not None

@@ -1,7 +1,7 @@
 """EfficientSAM: through its own key layout, the answers that its authors' code gave for the same weights.
 
 golden/efficient_sam.json and .npz were made once, in November 2026, with the code of the public repository
-yformer/EfficientSAM at commit d525f622, which is on no package index and is no part of this repository. Its image
+yformer/EfficientSAM at commit d525f622, which is on no package index and not part of this repository. Its image
 encoder, prompt encoder, two-way transformer and mask decoder were built in the sizes of `SMALL_EFFICIENT`, as its
 `build_efficient_sam` builds them in full size. `golden_weights` with `TABLES` filled them from the names and shapes of
 their tensors, which the json file keeps together with those of the published `efficient_sam_vitt.pt`. For every case

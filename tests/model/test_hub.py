@@ -138,7 +138,7 @@ def test_a_network_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPa
 
     def silent(*_: object, **__: object) -> NoReturn:
         ended.wait()
-        raise OSError("nobody there")
+        raise OSError("no answer")
 
     monkeypatch.setattr(socket, "create_connection", silent)
     monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "0.05")

@@ -93,7 +93,7 @@ def test_sharpening_is_undone_and_redone(session: sw.Session) -> None:
     session.sharpen(REGION)
     second, crop = session.chosen, session.state.crop
     assert second is not first
-    session.sharpen(REGION)  # The same again is no edit.
+    session.sharpen(REGION)  # The same again is not an edit.
     session.undo()
     assert (session.chosen, session.state.crop) == (first, None)
     session.redo()
@@ -260,7 +260,7 @@ def test_a_mask_of_a_crop_is_placed_without_decoding() -> None:
     placed = windows.placed(StoredMask(mask), Box(50, 20, 90, 50), (100, 90))
     assert np.array_equal(placed.runs, StoredMask(whole).runs)
     assert windows.is_cut(mask, Box(50, 20, 90, 50), (100, 90))
-    # Nothing goes on beyond the image's own edge.
+    # Nothing continues beyond the image's own edge.
     edge = np.zeros((30, 40), np.bool_)
     edge[10, 39] = True
     assert not windows.is_cut(edge, Box(50, 20, 90, 50), (100, 90))

@@ -30,7 +30,7 @@ def run(code: str) -> sw.Session:
 
 
 def leads_back(session: sw.Session) -> str:
-    """Run a session's code and compare; ids are drawn anew, and so is the history."""
+    """Run a session's code and compare; ids and history are new."""
     code = session.to_code()
     one, other = session.state, run(code).state
     for a, b in zip(one.objects, other.objects, strict=True):

@@ -1,8 +1,8 @@
 """Write sam2.npz and sam2.json: what Meta's own SAM 2 code answers, and how its checkpoints name their tensors.
 
 Run once, from the root of the repository, in an environment of its own that has the package `sam2` (1.1.0 here, which
-takes minutes to build and pins old companions; this is why its answers are kept and not computed anew in every test
-run): `python -m tests.model.golden.make_sam2`. The weights are no trained ones: `golden_weights` makes them from the
+takes minutes to build and pins old companions; this is why its answers are kept and not computed in every test
+run): `python -m tests.model.golden.make_sam2`. The weights are not trained: `golden_weights` makes them from the
 names and shapes of the tensors, so they need not be kept.
 """
 

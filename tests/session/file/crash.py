@@ -1,8 +1,8 @@
 """Kill a process that edits a session, again and again, and see each time what is on the disk.
 
-    python tests/record/crash.py FOLDER KILLS SEED
+    python tests/session/file/crash.py FOLDER KILLS SEED
 
-A child process opens the session file and edits, and says so after every edit, as a view would hear of it. It is killed
+A child process opens the session file and edits, and reports every edit, as a view would be told. It is killed
 with SIGKILL at a random moment: while it opens or makes the file, in the middle of an edit, or between two. What the
 file then holds must be what was said last, or that and the one edit that was under way.
 
@@ -162,7 +162,7 @@ def main() -> None:
         now, at = record.contents.history, record.contents.position
         session = Drawn(source)
         session.resume(record)
-        if last is None:  # It was made, and nobody heard of it.
+        if last is None:  # It was made, but not yet reported.
             last = [now[:1], 0, empty]
         history, position, view = last
         if (now, at) == (history, position):

@@ -54,7 +54,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert found.meta == {**expected.meta, "more": 7}
     file.close()
     assert read(path) == found
-    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name], "one file, and nothing beside it"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name], "one file, and nothing else"
 
 
 def test_any_sqlite_reads_it(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_file_that_is_gone_is_noticed(tmp_path: Path, what: str) -> None:
         add(file, 6)
 
 
-# ------------------------------------------------------------------------------------------------ what is no session
+# ------------------------------------------------------------------------------------------------ not a session file
 
 
 def test_a_file_cut_at_any_length_is_an_error(tmp_path: Path) -> None:
