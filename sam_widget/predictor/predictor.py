@@ -218,7 +218,7 @@ class Predictor:
         height, width = embedding.image_size
         prompt = prompt.check_inside(width, height)
         chosen = slice(1, None) if multimask else slice(0, 1)
-        as_logits = self.mask_prompt if self.config.takes_masks else None
+        as_logits = self.mask_to_logits if self.config.takes_masks else None
         with telling_of_memory(self.model, self.device), torch.inference_mode():
             decoded = [self._decode(embedding, part) for part in parts(prompt, (height, width), as_logits)]
             low = torch.stack([logits[0, chosen] for logits, _ in decoded]).amax(dim=0).float()
@@ -232,7 +232,7 @@ class Predictor:
                 _level=self.config.mask_threshold,
             )
 
-    def cut(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> np.ndarray:
+    def binarize(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> np.ndarray:
         """Make masks of low-resolution logits, as `predict` does, at another threshold.
 
         Args:
@@ -246,11 +246,11 @@ class Predictor:
         level = self.config.mask_threshold + threshold
         return self._upscaling(image_size).masks(torch.tensor(logits, device=self.device), level)
 
-    def cut_one(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> StoredMask:
-        """Make one mask of logits (h, w), as `cut` does, and without its pixels: as row runs."""
+    def binarize_one(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> StoredMask:
+        """Make one mask of logits (h, w), as `binarize` does, and without its pixels: as row runs."""
         return self._upscaling(image_size).stored(torch.tensor(logits), self.config.mask_threshold + threshold)
 
-    def mask_prompt(self, mask: np.ndarray) -> np.ndarray:
+    def mask_to_logits(self, mask: np.ndarray) -> np.ndarray:
         """Make a mask prompt of a mask that the model did not predict: (H, W) bool to (h, w) float32 logits."""
         height, width = self._fitted(*mask.shape)
         # Across first, and some rows at a time: the image may be too large for an array of floats.
@@ -264,7 +264,7 @@ class Predictor:
         logits: np.ndarray = ((2 * low - 1) * CERTAIN).numpy()
         return logits
 
-    def inside(self, logits: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    def unpad(self, logits: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
         """Return the part of (N, h, w) low-resolution logits that shows the image, without what pads it."""
         height, width = self._fitted(*image_size)
         ratio = self.config.image_size // self.config.mask_size

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,13 +11,11 @@ from sam_widget.masks import windows
 from sam_widget.masks.cleanup import MaskSettings, clean
 from sam_widget.masks.measures import box_from_mask, stability_score
 from sam_widget.masks.runs import StoredMask
+from sam_widget.predictor.interface import Prediction, Predictor
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.prompts.strokes import Layer, paint
 from sam_widget.session.state import Candidate, SegmentedObject
-
-if TYPE_CHECKING:
-    from sam_widget.predictor.predictor import Prediction, Predictor
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def mask_of(prediction: Prediction, index: int, predictor: Predictor, threshold:
     """Return one mask of a prediction, at a threshold beside the model's own."""
     if not threshold:
         return prediction.stored_mask(index)
-    return predictor.cut_one(prediction.logits[index], prediction.size, threshold=threshold)
+    return predictor.binarize_one(prediction.logits[index], prediction.size, threshold=threshold)
 
 
 def reshaped(
@@ -91,7 +88,7 @@ def reshaped(
     if candidate.logits is not None and settings.threshold != before.threshold:
         crop = candidate.crop
         size = source.shape if crop is None else windows.shape(crop)
-        cut = predictor.cut_one(candidate.logits, size, threshold=settings.threshold)
+        cut = predictor.binarize_one(candidate.logits, size, threshold=settings.threshold)
         if crop is None:
             source = cut
         else:  # What is outside the crop is not the crop's to change.
@@ -118,7 +115,7 @@ def as_mask_prompt(candidate: Candidate, predictor: Predictor, settings: MaskSet
         logits, crop = None, None
     if logits is not None and candidate.stored is candidate.base and not settings.threshold:
         return logits, crop
-    drawn = predictor.mask_prompt(candidate.mask if crop is None else candidate.mask[windows.part(crop)])
+    drawn = predictor.mask_to_logits(candidate.mask if crop is None else candidate.mask[windows.part(crop)])
     if logits is None:
         return drawn, crop
     agree = (logits > predictor.config.mask_threshold) == (drawn > 0)
@@ -184,7 +181,7 @@ def _layer(strokes: tuple[BrushStroke, ...], shape: tuple[int, int]) -> Layer:
 
 def _stability(logits: np.ndarray, predictor: Predictor, size: tuple[int, int], threshold: float) -> float:
     level = predictor.config.mask_threshold + threshold
-    return float(stability_score(predictor.inside(logits[None], size), threshold=level)[0])
+    return float(stability_score(predictor.unpad(logits[None], size), threshold=level)[0])
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

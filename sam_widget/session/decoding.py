@@ -18,7 +18,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,15 +25,12 @@ from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks import windows
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import Mask, StoredMask
+from sam_widget.predictor.interface import Embedding, Prediction, Predictor
+from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import candidates as shaping
 from sam_widget.session import crops
 from sam_widget.session.state import Candidate, SessionState
-
-if TYPE_CHECKING:
-    from sam_widget.predictor.embeddings import Embedding
-    from sam_widget.predictor.predictor import Prediction, Predictor
-    from sam_widget.prompts.geometry import Box
 
 # The IoU inside the crop from which a mask of the image as a whole is taken for the same thing.
 AGREES = 0.7
@@ -110,11 +106,11 @@ class Answering:
         if brought is None or brought[0] is not mask or brought[1:3] != (now, crop):
             width, height = self._source.size
             if now is None:
-                drawn = self._predictor.cut_one(mask, (height, width))
+                drawn = self._predictor.binarize_one(mask, (height, width))
             else:
-                drawn = windows.placed(self._predictor.cut_one(mask, windows.shape(now)), now, (height, width))
+                drawn = windows.placed(self._predictor.binarize_one(mask, windows.shape(now)), now, (height, width))
             seen = drawn.array if crop is None else windows.within(drawn, crop)
-            brought = self._brought = mask, now, crop, self._predictor.mask_prompt(seen)
+            brought = self._brought = mask, now, crop, self._predictor.mask_to_logits(seen)
         return replace(prompt, mask=brought[3], mask_crop=None)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from sam_widget.errors import SessionError
 from sam_widget.masks.cleanup import MaskSettings
-from sam_widget.predictor.predictor import Predictor
+from sam_widget.predictor.interface import Predictor
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import candidates as shaping

@@ -6,20 +6,23 @@ import threading
 from abc import ABC
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from sam_widget.automatic.automatic import EverythingStep, MaskRecord, iter_everything
 from sam_widget.errors import SessionError
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import StoredMask
-from sam_widget.predictor.predictor import Predictor
+from sam_widget.predictor.interface import Predictor
 from sam_widget.prompts.geometry import Box, Point
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.history import History
 from sam_widget.session.state import SegmentedObject
+
+if TYPE_CHECKING:
+    from sam_widget.automatic.automatic import EverythingStep, MaskRecord
+    from sam_widget.predictor.predictor import Predictor as TorchPredictor
 
 # A mask that agrees with an accepted object as much as this shows the same thing.
 SAME = 0.7
@@ -154,10 +157,13 @@ class EverythingMode(History, ABC):
             PromptError: An option is unknown or out of its range.
             SessionError: It is under way already.
         """
+        from sam_widget.automatic.automatic import iter_everything  # Imports torch.
+
         with self._edit:
             if self._search is not None:
                 raise SessionError("everything is being segmented already; wait until it is done, or cancel it")
-            steps = iter_everything(self.predictor, self.source.render(self._state.rendering), **options)
+            predictor = cast("TorchPredictor", self.predictor)
+            steps = iter_everything(predictor, self.source.render(self._state.rendering), **options)
             self._search = Search(self, steps)
             self._tell()
             return self._search

@@ -16,6 +16,7 @@ from sam_widget.errors import ImageError, PromptError, SessionError
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.measures import iou
 from sam_widget.masks.palette import object_color, rgb
+from sam_widget.predictor.interface import ModelLike
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.reader import Record, without_precision
@@ -25,8 +26,6 @@ from sam_widget.session.state import SegmentedObject, SessionState
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from sam_widget.model.sam import Sam
-    from sam_widget.predictor.predictor import Predictor
     from sam_widget.session.session import Session
 
 
@@ -165,7 +164,7 @@ class Replay:
 def replay(
     source: str | Path | Session | Any,
     *,
-    model: str | Path | Sam | Predictor | None = None,
+    model: ModelLike | None = None,
     image: Any = None,
 ) -> Replay:
     """Give the recorded prompts to a model again, and compare the masks, object by object.

@@ -7,7 +7,6 @@ browser the same calls make a script.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +17,7 @@ import numpy as np
 from sam_widget.errors import PromptError, SessionError
 from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks.annotations import annotations_of
-from sam_widget.model.hub import Progress
-from sam_widget.model.sam import Sam
-from sam_widget.predictor.embeddings import Embedding
-from sam_widget.predictor.predictor import Predictor
+from sam_widget.predictor.interface import Embedding, ModelLike, Progress, predictor_of
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import crops
@@ -32,26 +28,7 @@ from sam_widget.session.file.recorder import Kept
 from sam_widget.session.history import History
 from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 
-__all__ = ["Candidate", "SegmentedObject", "Session", "SessionState"]
-
-
-_named: dict[str, Predictor] = {}
-_loading = threading.Lock()
-
-
-def _named_predictor(name: str, progress: Progress | None) -> Predictor:
-    """Return a predictor of a named model, loaded once a process: ten widgets share one copy of the weights."""
-    with _loading:
-        if name not in _named:
-            _named[name] = Predictor(name, progress=progress)
-        return _named[name]
-
-
-def predictor_of(model: str | Path | Sam | Predictor, *, progress: Progress | None = None) -> Predictor:
-    """Return a predictor of whatever stands for a model; see `Session`."""
-    if isinstance(model, Predictor):
-        return model
-    return Predictor(model) if isinstance(model, Sam) else _named_predictor(str(model), progress)
+__all__ = ["Candidate", "SegmentedObject", "Session", "SessionState", "predictor_of"]
 
 
 class Session(Kept, EverythingMode, Tools):
@@ -65,7 +42,7 @@ class Session(Kept, EverythingMode, Tools):
         self,
         image: Any,
         *,
-        model: str | Path | Sam | Predictor = "tiny",
+        model: ModelLike = "tiny",
         progress: Progress | None = None,
         autosave: str | Path | None = None,
         keep_image: bool = True,
@@ -174,7 +151,7 @@ class Session(Kept, EverythingMode, Tools):
     def preview(self, prompt: Prompt, *, state: SessionState | None = None) -> SessionState:
         """Return the state that `set_prompt` would lead to, and change nothing.
 
-        The last answer is kept: setting the prompt that was previewed or glimpsed last needs no second decode.
+        The last answer is kept: setting the prompt that was previewed last needs no second decode.
 
         Args:
             prompt: The whole prompt.
@@ -190,7 +167,7 @@ class Session(Kept, EverythingMode, Tools):
             answer = self._answer(prompt, now)
             return replace(now, prompt=answer.prompt, candidates=answer.candidates, chosen_index=answer.best)
 
-    def glimpse(self, prompt: Prompt) -> Candidate | None:
+    def predict_best(self, prompt: Prompt) -> Candidate | None:
         """Return the candidate that `set_prompt` would choose, and change nothing; an empty prompt has none.
 
         The others' masks are not made, so this is what to follow a pointer with.

@@ -289,7 +289,7 @@ class Gallery(SamWidget):
             return self._model
         store = self._store if isinstance(self._store, EmbeddingStore) else EmbeddingStore(self._store)
         shared = predictor_of(self._model, progress=self._downloaded)
-        return Predictor(shared.model, cache=EmbeddingCache(store=store))
+        return Predictor(shared.model, cache=EmbeddingCache(store=store))  # type: ignore[arg-type]  # a Sam, if not a predictor
 
     def _open(self) -> None:
         index = self._index

@@ -402,7 +402,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             case protocol.Preview():
                 prompt = prompt_from(request.prompt, self._names.prompts)
                 with one_core_left():
-                    found = session.glimpse(prompt)
+                    found = session.predict_best(prompt)
                 self._answers.preview(request, found)
             case protocol.Choose():
                 session.choose(request.index)

@@ -94,22 +94,22 @@ def test_a_mask_becomes_a_mask_prompt_and_back(
     embedding = predictor.embed(photo)
     first = predictor.predict(embedding, points=[(175, 130)])
     mask = first.masks[first.best]
-    logits = predictor.mask_prompt(mask)
+    logits = predictor.mask_to_logits(mask)
     assert logits.shape == (predictor.config.mask_size,) * 2
     monkeypatch.setattr("sam_widget.predictor.predictor._ROWS", 7)
-    np.testing.assert_array_equal(predictor.mask_prompt(mask), logits)
-    assert iou(predictor.cut(logits[None], (300, 451))[0], mask) > 0.93
+    np.testing.assert_array_equal(predictor.mask_to_logits(mask), logits)
+    assert iou(predictor.binarize(logits[None], (300, 451))[0], mask) > 0.93
     again = predictor.predict(embedding, points=[(175, 130)], mask=logits)
     assert max(float(iou(m, mask)) for m in again.masks) > 0.6
 
 
 def test_a_higher_threshold_makes_a_smaller_mask(predictor: sw.Predictor, photo: np.ndarray) -> None:
     answer = predictor.predict(predictor.embed(photo), points=[(175, 130)])
-    np.testing.assert_array_equal(predictor.cut(answer.logits, (300, 451)), answer.masks)
-    areas = [predictor.cut(answer.logits, (300, 451), threshold=t).sum() for t in (-2, 0, 2)]
+    np.testing.assert_array_equal(predictor.binarize(answer.logits, (300, 451)), answer.masks)
+    areas = [predictor.binarize(answer.logits, (300, 451), threshold=t).sum() for t in (-2, 0, 2)]
     assert areas[0] > areas[1] > areas[2]
 
 
 def test_the_inside_of_logits_shows_the_image_alone(predictor: sw.Predictor) -> None:
     side = predictor.config.mask_size
-    assert predictor.inside(np.zeros((3, side, side)), (100, 200)).shape == (3, side // 2, side)
+    assert predictor.unpad(np.zeros((3, side, side)), (100, 200)).shape == (3, side // 2, side)

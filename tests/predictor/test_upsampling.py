@@ -70,7 +70,7 @@ def test_a_pixel_at_the_threshold_is_outside() -> None:
 
 def test_a_mask_of_100_megapixels_is_kept_without_its_pixels(predictor: sw.Predictor, photo: np.ndarray) -> None:
     answer = predictor.predict(predictor.embed(photo), points=[(175, 130)])
-    small, large = (predictor.cut_one(answer.logits[0], size) for size in ((1000, 1000), (10_000, 10_000)))
+    small, large = (predictor.binarize_one(answer.logits[0], size) for size in ((1000, 1000), (10_000, 10_000)))
     assert large.area / small.area == pytest.approx(100, rel=0.01)
     assert large.bounds == pytest.approx(np.multiply(small.bounds, 10), abs=20)
 

@@ -28,7 +28,7 @@ def accept_at(session: sw.Session, x: float, y: float, label: str = "") -> sw.Se
 def test_every_candidate_has_a_stability_score(session: sw.Session, predictor: sw.Predictor) -> None:
     for candidate in (*session.click(175, 130), *session.drag(90, 65, 285, 235)):
         assert candidate.logits is not None
-        assert candidate.stability == stability_score(predictor.inside(candidate.logits, (300, 451)))
+        assert candidate.stability == stability_score(predictor.unpad(candidate.logits, (300, 451)))
     assert 0 < session.chosen.stability < 1  # type: ignore[union-attr, operator]
 
 
@@ -96,7 +96,7 @@ def test_refine_asks_again_with_the_mask_as_painted(session: sw.Session) -> None
     assert session.state.strokes == ()
     logits = session.prompt.mask
     assert logits is not None
-    (back,) = session.predictor.cut(logits[None], (300, 451))
+    (back,) = session.predictor.binarize(logits[None], (300, 451))
     assert back[195:205, 325:355].all()
     assert iou(back, painted) > 0.9
 

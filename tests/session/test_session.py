@@ -179,21 +179,21 @@ def test_a_preview_is_what_set_prompt_leads_to_and_changes_nothing(session: sw.S
     assert session.chosen is preview.chosen
 
 
-def test_a_glimpse_is_the_candidate_that_would_be_chosen_and_makes_no_other(
+def test_predict_best_is_the_candidate_that_would_be_chosen_and_makes_no_other(
     session: sw.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[object] = []
     cut = Upscaling.stored
     monkeypatch.setattr(Upscaling, "stored", lambda *given: (made.append(given), cut(*given))[1])
     before, prompt = session.state, sw.Prompt().with_point(60, 50)
-    glimpse = session.glimpse(prompt)
+    best = session.predict_best(prompt)
     assert (session.state is before, len(made)) == (True, 1)
     session.set_prompt(prompt)
-    assert session.chosen is glimpse
+    assert session.chosen is best
     assert len(made) == 3
-    assert session.glimpse(sw.Prompt()) is None
+    assert session.predict_best(sw.Prompt()) is None
     with pytest.raises(sw.PromptError, match="outside the image"):
-        session.glimpse(sw.Prompt().with_point(1, 5000))
+        session.predict_best(sw.Prompt().with_point(1, 5000))
 
 
 def test_a_long_history_of_a_large_photo_stays_small(predictor: sw.Predictor) -> None:

@@ -186,6 +186,5 @@ def test_a_bad_request_is_answered_with_an_error_and_changes_nothing(
 
 def test_no_method_is_missing_on_the_widget() -> None:
     edits = {name for name, value in vars(sw.Session).items() if callable(value) and not name.startswith("_")}
-    edits |= {name for name, value in vars(sw.session.Tools).items() if callable(value) and not name.startswith("_")}
-    headless = {"on_change", "set_prompt", "preview", "glimpse"}
+    headless = {"on_change", "set_prompt", "preview", "predict_best"}
     assert edits - headless <= set(dir(SamWidget))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sam_widget.errors import ModelError, SessionError
 from sam_widget.image.rendering import SourceImage
+from sam_widget.predictor.interface import ModelLike, Predictor, Progress
 from sam_widget.session.file.documents import Encoder
 from sam_widget.session.file.format import Contents
 from sam_widget.session.file.reader import Record, image_blobs, new_meta, without_precision
@@ -17,9 +18,6 @@ from sam_widget.session.history import History
 from sam_widget.session.state import SessionState
 
 if TYPE_CHECKING:
-    from sam_widget.model.hub import Progress
-    from sam_widget.model.sam import Sam
-    from sam_widget.predictor.predictor import Predictor
     from sam_widget.session.state import SegmentedObject
 
 
@@ -44,7 +42,7 @@ class Kept(History, ABC):
         self,
         image: Any,
         *,
-        model: str | Path | Sam | Predictor = "tiny",
+        model: ModelLike = "tiny",
         progress: Progress | None = None,
         autosave: str | Path | None = None,
         keep_image: bool = True,
@@ -62,7 +60,7 @@ class Kept(History, ABC):
         path: str | Path,
         *,
         image: Any = None,
-        model: str | Path | Sam | Predictor | None = None,
+        model: ModelLike | None = None,
         autosave: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Self:
