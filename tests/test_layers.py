@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sam_widget"
 
 # From the ground up.
 FLOORS = (
-    ("errors", "atomic"),
+    ("errors", "atomic", "text"),
     ("image", "prompts", "model"),
     ("masks",),
     ("predictor", "export"),

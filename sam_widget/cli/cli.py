@@ -28,6 +28,7 @@ from sam_widget.cli.terminal import (
     tell,
 )
 from sam_widget.errors import SamWidgetError
+from sam_widget.text import clean
 
 _ABOUT = """\
 Segment Anything from the command line.
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.showwarning = show_warning
             status: int = run(**parsed)
     except SamWidgetError as error:
-        print(f"sam-widget: {error}", file=sys.stderr)
+        print(clean(f"sam-widget: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nsam-widget: interrupted; what is done is kept, and the same command does the rest", file=sys.stderr)
@@ -193,7 +194,7 @@ def _segment(
     if point or box:
         signs = [values[2] if len(values) == 3 else 1 for values in point]
         prompt = Prompt.from_arrays([values[:2] for values in point] or None, signs or None, box, None)
-        wanted.append(ObjectPrompt(prompt, label))
+        wanted.append(ObjectPrompt(prompt, clean(label) if label else None))
     if not wanted:
         raise PromptError("there is nothing to segment; give --prompts FILE, --point X,Y or --box X0,Y0,X1,Y1")
     return tell(segment_folder(images, wanted, progress=bar(quiet=quiet), **options), quiet=quiet)

@@ -53,7 +53,7 @@ def add_sessions(parser: Any) -> None:
         required=True,
         help="where the session files go; it may be the folder of photos",
     )
-    parser.add_argument("--overwrite", action="store_true", help="do photos anew that have a session file")
+    parser.add_argument("--overwrite", action="store_true", help="do photos again that have a session file")
 
 
 def add_session_files(parser: Any) -> None:
@@ -83,7 +83,7 @@ def tell(report: BatchReport, *, quiet: bool) -> int:
     if not quiet:
         print(str(report).partition("\n")[0])
     for failure in report.failed:
-        print(f"{failure.path}: {failure.reason}", file=sys.stderr)
+        print(failure, file=sys.stderr)
     return 1 if report.failed else 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sam_widget.errors import SamWidgetError
 from sam_widget.image.files import find_images
 from sam_widget.image.reading import RGB, image_hash, to_rgb
+from sam_widget.text import clean
 
 if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
     from sam_widget.model.sam import Sam
@@ -33,6 +34,10 @@ class Failure:
 
     path: Path
     reason: str
+
+    def __str__(self) -> str:
+        """Say it in a line, which can be written anywhere whatever bytes the file's name is made of."""
+        return clean(f"{self.path}: {self.reason}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class BatchReport:
         counts = [f"{len(self.done)} done"]
         counts += [f"{len(self.skipped)} done before"] if self.skipped else []
         counts += [f"{len(self.failed)} failed"] if self.failed else []
-        return "\n  ".join((", ".join(counts), *(f"{item.path}: {item.reason}" for item in self.failed)))
+        return "\n  ".join((", ".join(counts), *map(str, self.failed)))
 
 
 def embed_folder(

@@ -5,18 +5,40 @@ Knows nothing of models and views: the gallery shows it, and the command line wo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from sam_widget.atomic import write_whole
 from sam_widget.errors import ImageError, SessionError, StoreError
 from sam_widget.image.files import find_images
+from sam_widget.text import clean, name_key
 
 SESSION_SUFFIX = ".sam"
 # Remembers what is done; everything else is in the sessions.
 NOTES = ".sam_widget.json"
+
+
+# File systems hold names of 255 bytes; a session file's own need room for what is written next to them, such as
+# `<name>.<8 digits>.partial`.
+MAX_NAME_BYTES = 235
+
+
+def session_name(image: str) -> str:
+    """Return what the session file of an image is called: as the image, or shortened where that would be too long.
+
+    Args:
+        image: Path of the image within its folder, with slashes.
+    """
+    folder, slash, name = image.rpartition("/")
+    if len(name.encode()) + len(SESSION_SUFFIX) <= MAX_NAME_BYTES:
+        return f"{image}{SESSION_SUFFIX}"
+    # Names that begin alike stay apart.
+    end = f"~{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}{PurePath(name).suffix[:10]}{SESSION_SUFFIX}"
+    stem = name.encode()[: MAX_NAME_BYTES - len(end.encode())].decode(errors="ignore")
+    return f"{folder}{slash}{stem}{end}"
 
 
 class Album:
@@ -26,7 +48,7 @@ class Album:
         images: Their paths.
         root: The folder that they have in common.
         sessions: The folder of the session files, which are named as the images are; `root` itself by default.
-        names: The images' paths within `root`, with slashes on every system.
+        names: The images' paths within `root`, with slashes on every system, as text that can be written anywhere.
     """
 
     def __init__(
@@ -49,11 +71,11 @@ class Album:
         else:
             self.root = Path(os.path.commonpath([path.parent for path in self.images]))
         self.sessions = self.root if sessions is None else Path(sessions).expanduser().absolute()
-        self.names = tuple(path.relative_to(self.root).as_posix() for path in self.images)
+        self.names = tuple(clean(path.relative_to(self.root).as_posix()) for path in self.images)
 
     def session_path(self, index: int) -> Path:
         """Return where the session of an image is kept, whether there is one or not."""
-        return self.sessions / f"{self.names[index]}{SESSION_SUFFIX}"
+        return self.sessions / session_name(self.names[index])
 
     def find(self, image: int | str | Path) -> int:
         """Return the number of an image, given it (negative ones count from the end), its name or its path.
@@ -66,12 +88,15 @@ class Album:
                 return image % len(self.images)
             raise ImageError(f"there is no image {image}; expected 0 to {len(self.images) - 1}, or a name")
         wanted = Path(image).expanduser()
-        text = wanted.as_posix()
-        if text in self.names:
-            return self.names.index(text)
-        if wanted.absolute() in self.images:
-            return self.images.index(wanted.absolute())
-        found = [index for index, path in enumerate(self.images) if path.name == text]
+        text = name_key(wanted.as_posix())
+        keys = [name_key(name) for name in self.names]
+        if text in keys:
+            return keys.index(text)
+        absolute = name_key(str(wanted.absolute()))
+        for index, path in enumerate(self.images):
+            if name_key(str(path)) == absolute:
+                return index
+        found = [index for index, key in enumerate(keys) if key.rpartition("/")[2] == text]
         if len(found) == 1:
             return found[0]
         if found:
@@ -82,7 +107,7 @@ class Album:
 
     @property
     def done(self) -> frozenset[str]:
-        """Names of the images that somebody has called done.
+        """Names of the images that are marked as done.
 
         Raises:
             SessionError: The file that remembers it is damaged.

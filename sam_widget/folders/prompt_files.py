@@ -1,27 +1,35 @@
-"""Prompts in a file, for many images: JSON or CSV, one row an object.
+"""Prompts in a file, for many images: JSON or CSV, one row per object.
 
 JSON: a list of objects with `image`, `points` (a list of [x, y]), `labels` (1 foreground, 0 background; all foreground
 when left out), `box` ([x0, y0, x1, y1]) and `label` (what the object is called); or a dict with such a list as
 `prompts`. CSV: a table with a header and the columns `image`, `x`, `y`, `positive` (1 or 0), `x0`, `y0`, `x1`, `y1`,
 `label`; rows of one image with the same `object` are points and box of one object. A row needs what it says and no
-more; without an image it is meant for every image.
+more; without an image it is meant for every image. Tables may be as spreadsheets write them: see `_from_csv`.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sam_widget.errors import PromptError
 from sam_widget.prompts.prompt import Box, Prompt
+from sam_widget.text import clean, name_key
 
 _JSON_KEYS = frozenset({"image", "points", "labels", "box", "label"})
 _CSV_COLUMNS = frozenset({"image", "object", "label", "x", "y", "positive", "x0", "y0", "x1", "y1"})
+# More than a hundred thousand prompts; a larger file is something else.
+MAX_BYTES = 50 * 2**20
+
+_key = lru_cache(maxsize=2**16)(name_key)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +47,14 @@ class ObjectPrompt:
     image: str | None = None
 
     def meant_for(self, name: str) -> bool:
-        """Whether this is meant for an image, given its path within the folder: by that path or its file name."""
-        return self.image is None or self.image == name or self.image == name.rpartition("/")[2]
+        """Whether this is meant for an image, given its path within the folder: by that path or its file name.
+
+        Composed and decomposed letters are the same ("é" typed on Windows and stored by macOS); so are both slashes.
+        """
+        if self.image is None:
+            return True
+        wanted, known = _key(self.image), _key(name)
+        return wanted == known or wanted == known.rpartition("/")[2]
 
 
 def read_prompts(path: str | Path) -> list[ObjectPrompt]:
@@ -51,27 +65,51 @@ def read_prompts(path: str | Path) -> list[ObjectPrompt]:
     """
     path = Path(path).expanduser()
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise PromptError(f"{str(path)!r} is larger than {MAX_BYTES // 2**20} MB. Split it into several files")
+        table = path.suffix.lower() in {".csv", ".tsv"}
+        text = _text(data, table=table)
+    except (OSError, ValueError) as error:
+        if isinstance(error, PromptError):
+            raise
         raise PromptError(f"prompts cannot be read from {str(path)!r}: {error}. Give a JSON or CSV file") from error
-    prompts = _from_csv(text, path.name) if path.suffix.lower() == ".csv" else _from_json(text, path.name)
+    name = clean(path.name)
+    prompts = _from_csv(text, name) if table else _from_json(text, name)
     if not prompts:
-        raise PromptError(f"{path.name} holds no prompt; expected a row for each object")
+        raise PromptError(f"{name} holds no prompt; expected a row for each object")
     return prompts
 
 
 def unused(prompts: Sequence[ObjectPrompt], names: Iterable[str]) -> list[str]:
     """Return the images that prompts are meant for and that are not among `names`."""
-    known = list(names)
-    missing = (item.image for item in prompts if not any(item.meant_for(name) for name in known))
-    return list(dict.fromkeys(name for name in missing if name is not None))
+    keys = {_key(name) for name in names}
+    keys |= {key.rpartition("/")[2] for key in keys}
+    return list(dict.fromkeys(item.image for item in prompts if item.image and _key(item.image) not in keys))
+
+
+def _text(data: bytes, *, table: bool) -> str:
+    """Decode a file: UTF-8, UTF-16 with its mark ("Unicode text"), or, of tables, the code page of older Excels."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if not table:
+            raise
+        # The few bytes that are no letter of Windows-1252 are letters of Latin-1's control set: never an error.
+        return data.decode("cp1252", errors="replace")
+
+
+# ------------------------------------------------------------------------------------------------ JSON
 
 
 def _from_json(text: str, name: str) -> list[ObjectPrompt]:
     try:
         data = json.loads(text)
-    except ValueError as error:
-        raise PromptError(f"{name} is no JSON: {error}. Give a list of objects with points or a box") from error
+    except (ValueError, RecursionError) as error:
+        raise PromptError(f"{name} is not JSON: {error}. Give a list of objects with points or a box") from error
     rows = data.get("prompts") if isinstance(data, dict) else data
     if not isinstance(rows, list):
         raise PromptError(f'{name} must be a list of prompts, such as [{{"image": "a.jpg", "points": [[12, 30]]}}]')
@@ -90,29 +128,77 @@ def _from_row(row: Any, where: str) -> ObjectPrompt:
     return _checked(prompt, row.get("label"), row.get("image"), where)
 
 
+# ------------------------------------------------------------------------------------------------ CSV
+
+
 def _from_csv(text: str, name: str) -> list[ObjectPrompt]:
-    table = csv.DictReader(io.StringIO(text))
-    columns = set(table.fieldnames or ())
-    if (unknown := columns - _CSV_COLUMNS) or not columns & {"x", "x0"}:
+    """Read a table as spreadsheets write it.
+
+    Columns may be separated by commas, semicolons or tabs, as the header or a first line `sep=;` says; where they are
+    not separated by commas, numbers may have one for a decimal point. Headers may have capitals and spaces; rows
+    without any value are passed over.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    skipped, separator = 0, ""
+    if lines and (said := re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE)):
+        skipped, separator = 1, said[1]
+    header = next((line for line in lines[skipped:] if line.strip()), "")
+    separator = separator or max(",;\t", key=header.count)
+    table = csv.reader(lines[skipped:], delimiter=separator)
+    objects: dict[object, tuple[Prompt, str, str, str]] = {}
+    columns: list[str] = []
+    try:
+        for cells in table:
+            cells = [cell.strip() for cell in cells]  # noqa: PLW2901 - as they were meant
+            where = f"{name}, line {table.line_num + skipped}"
+            if not any(cells):
+                continue
+            if not columns:
+                columns = _columns(cells, name)
+                continue
+            if any(cells[len(columns) :]):
+                raise PromptError(f"{where} has more values than there are columns")
+            values = dict(zip(columns, cells, strict=False))
+            if separator != ",":
+                values |= {
+                    key: value.replace(",", ".") for key, value in values.items() if key not in ("image", "label")
+                }
+            key = (values.get("image"), values["object"]) if values.get("object") else table.line_num
+            before = objects.get(key, (Prompt(), "", values.get("image", ""), where))
+            objects[key] = _with_row(before, values, where)
+    except csv.Error as error:
+        raise PromptError(f"{name}, line {table.line_num + skipped} cannot be read: {error}") from error
+    if not columns:
+        _columns([], name)
+    return [_checked(prompt, label or None, image or None, where) for prompt, label, image, where in objects.values()]
+
+
+def _columns(cells: list[str], name: str) -> list[str]:
+    columns = [cell.lower() for cell in cells]
+    while columns and not columns[-1]:  # separators at the end of every line
+        columns.pop()
+    if (unknown := set(columns) - _CSV_COLUMNS) or not set(columns) & {"x", "x0"}:
         found = f"unknown columns {', '.join(sorted(unknown))}" if unknown else "neither x, y nor x0, y0, x1, y1"
         raise PromptError(f"{name} has {found}; known columns are {', '.join(sorted(_CSV_COLUMNS))}")
-    objects: dict[object, tuple[Prompt, str, str, str]] = {}
-    for row in table:
-        where = f"{name}, line {table.line_num}"
-        if None in row:
-            raise PromptError(f"{where} has more values than there are columns")
-        values = {key: (value or "").strip() for key, value in row.items()}
-        key = (values.get("image"), values["object"]) if values.get("object") else table.line_num
-        prompt, label, image, first = objects.get(key, (Prompt(), "", values.get("image", ""), where))
+    if len(set(columns)) < len(columns):
+        raise PromptError(f"{name} has a column twice: {', '.join(columns)}; expected each once")
+    return columns
+
+
+def _with_row(
+    before: tuple[Prompt, str, str, str], values: Mapping[str, str], where: str
+) -> tuple[Prompt, str, str, str]:
+    prompt, label, image, first = before
+    try:
         if values.get("x"):
             x, y, positive = (_number(values, column, where) for column in ("x", "y", "positive"))
             prompt = prompt.with_point(x, y, int(positive))
         if values.get("x0"):
-            prompt = prompt.with_box(
-                Box.from_corners(*(_number(values, side, where) for side in ("x0", "y0", "x1", "y1")))
-            )
-        objects[key] = prompt, values.get("label") or label, image, first
-    return [_checked(prompt, label or None, image or None, where) for prompt, label, image, where in objects.values()]
+            sides = [_number(values, side, where) for side in ("x0", "y0", "x1", "y1")]
+            prompt = prompt.with_box(Box.from_corners(*sides))
+    except PromptError as error:
+        raise error if str(error).startswith(where) else PromptError(f"{where}: {error}") from None
+    return prompt, values.get("label") or label, image, first
 
 
 def _number(values: Mapping[str, str], column: str, where: str) -> float:
@@ -132,4 +218,4 @@ def _checked(prompt: Prompt, label: Any, image: Any, where: str) -> ObjectPrompt
     for name, value in (("label", label), ("image", image)):
         if value is not None and not (isinstance(value, str) and value.strip()):
             raise PromptError(f"{where}: {name} is {str(value)[:60]!r}, expected a name")
-    return ObjectPrompt(prompt, label, image)
+    return ObjectPrompt(prompt, None if label is None else clean(label), image)

@@ -5,7 +5,9 @@ What one session does is in `session.py`, and what its file holds in `record`.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -13,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from sam_widget.errors import PromptError, SamWidgetError, SessionError
 from sam_widget.folders.batch import BatchReport, Failure, run
-from sam_widget.folders.image_folder import SESSION_SUFFIX, Album
+from sam_widget.folders.image_folder import SESSION_SUFFIX, Album, session_name
 from sam_widget.folders.prompt_files import ObjectPrompt, unused
 from sam_widget.masks.annotations import AnnotatedImage, annotations_of
+from sam_widget.text import clean
 
 if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
     from sam_widget.model.sam import Sam
@@ -41,23 +44,26 @@ def segment_folder(
 
     Args:
         images: A folder, an image file, or several of either.
-        prompts: What to segment; images that none is meant for are passed over.
+        prompts: What to segment; images that none is meant for are passed over. Images that prompts are meant for
+            and that are not there are among the failed.
         sessions: The folder of the session files. An image that has one there is done already.
         model: A name or checkpoint path, a loaded model, or a predictor.
         recursive: Look into the folders of a folder, too.
-        overwrite: Do images anew that have a session file, and replace it.
+        overwrite: Do images again that have a session file, and replace it.
         progress: Show a progress bar; None shows one in a terminal only.
 
     Raises:
         ImageError: There is no such folder, or no image in it.
-        PromptError: A prompt is meant for an image that is not there.
+        PromptError: None of the prompts is meant for an image that is there.
         ModelError: The model cannot be loaded.
     """
     album = Album(images, sessions=sessions, recursive=recursive)
-    if missing := unused(prompts, album.names):
+    missing = unused(prompts, album.names)
+    wanted = [index for index, name in enumerate(album.names) if any(item.meant_for(name) for item in prompts)]
+    if missing and not wanted:
         shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise PromptError(
-            f"there are prompts for {shown}, but no such image in {str(album.root)!r}; expected names such as "
+            f"there are prompts for {clean(shown)}, but no such image in {str(album.root)!r}; expected names such as "
             f"{album.names[0]!r}"
         )
 
@@ -67,8 +73,10 @@ def segment_folder(
                 session.set_prompt(item.prompt)
                 session.accept(item.label)
 
-    wanted = [index for index, name in enumerate(album.names) if any(item.meant_for(name) for item in prompts)]
-    return _make(album, wanted, answer, model, doing="Segmenting", overwrite=overwrite, progress=progress)
+    report = _make(album, wanted, answer, model, doing="Segmenting", overwrite=overwrite, progress=progress)
+    reason = f"there are prompts for it, but no such image; expected names such as {album.names[0]!r}"
+    absent = tuple(Failure(album.root / clean(name), reason) for name in missing)
+    return replace(report, failed=(*report.failed, *absent))
 
 
 def everything_folder(
@@ -88,7 +96,7 @@ def everything_folder(
         sessions: The folder of the session files.
         model: What finds.
         recursive: Look into the folders of a folder, too.
-        overwrite: Do images anew that have a session file.
+        overwrite: Do images again that have a session file.
         progress: Show a progress bar; None shows one in a terminal only.
         **options: As for `segment_everything`.
 
@@ -154,9 +162,9 @@ def find_sessions(sources: str | Path | Iterable[str | Path]) -> dict[str, Path]
         path = Path(source).expanduser()
         if path.is_dir():
             inside = sorted(path.rglob(f"*{SESSION_SUFFIX}"))
-            found |= {item.relative_to(path).as_posix().removesuffix(SESSION_SUFFIX): item for item in inside}
+            found |= {_image_of(item, item.relative_to(path).as_posix()): item for item in inside}
         elif path.exists():
-            found[path.name.removesuffix(SESSION_SUFFIX)] = path
+            found[_image_of(path, path.name)] = path
         else:
             raise SessionError(f"there is no file or folder {str(path)!r}; check the path and the working folder")
     if not found:
@@ -165,6 +173,18 @@ def find_sessions(sources: str | Path | Iterable[str | Path]) -> dict[str, Path]
             f"there is no session file (*{SESSION_SUFFIX}) in {places}; make some in a gallery or by command"
         )
     return found
+
+
+def _image_of(path: Path, name: str) -> str:
+    """Return the name of a session file's image, given the file's own name: in full, where that had to be shortened."""
+    image = clean(name.removesuffix(SESSION_SUFFIX))
+    if re.search(r"~[0-9a-f]{8}(\.[^.]*)?$", image):
+        from sam_widget.session.file.reader import Record
+
+        with contextlib.suppress(SamWidgetError):  # one that is damaged is named when its objects are read
+            whole = PurePath(image).with_name(clean(PurePath(Record.read(path).reference.path or "?").name)).as_posix()
+            return whole if session_name(whole) == f"{image}{SESSION_SUFFIX}" else image
+    return image
 
 
 def annotated(path: Path, name: str, *, pixels: bool = False) -> AnnotatedImage:

@@ -38,7 +38,7 @@ def declared_nodata(source: Any) -> float | None:
     """Return the value that an xarray's attributes declare to mean "no data": those of netCDF, rioxarray, rasterio."""
     attributes = getattr(source, "attrs", {})
     for key in ("_FillValue", "missing_value", "nodata", "nodatavals"):
-        value = attributes.get(key)
+        value: Any = attributes.get(key)
         try:
             return float(value[0] if isinstance(value, tuple | list) else value)
         except (TypeError, ValueError, IndexError):

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from sam_widget.errors import ImageError
+from sam_widget.image.decoding import load_heif
 
 # What is looked for in a folder. A file that is named outright is taken whatever its name.
-IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    [".avif", ".bmp", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"],
+)
+# Photos that take more than Pillow to read, and what to do about them.
+_HEIF = frozenset({".heic", ".heif", ".hif"})
+_RAW = frozenset([".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"])
+_ADVICE = {**dict.fromkeys(_HEIF, "pip install pillow-heif"), **dict.fromkeys(_RAW, "convert them to TIFF or JPEG")}
 
 
 def find_images(sources: str | Path | Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
@@ -20,35 +29,51 @@ def find_images(sources: str | Path | Iterable[str | Path], *, recursive: bool =
         sources: A folder, a file, or several of either.
         recursive: Look into the folders of a folder, too. Hidden files and folders are passed over.
 
+    Photos in formats that cannot be read here, such as HEIC without its plug-in, are counted and named in one warning.
+
     Raises:
         ImageError: There is no such file or folder, or no image in any of them.
     """
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     found: dict[Path, None] = {}  # a set that keeps the order
+    over: Counter[str] = Counter()
     for source in given:
         path = Path(source).expanduser()
         if path.is_dir():
-            found |= dict.fromkeys(_in_folder(path, recursive=recursive))
+            found |= dict.fromkeys(_in_folder(path, over, recursive=recursive))
         elif path.exists():
             found[path] = None
         else:
             raise ImageError(f"there is no file or folder {str(path)!r}; check the path and the working folder")
+    told = ", ".join(f"{count} {suffix[1:].upper()} ({_ADVICE[suffix]})" for suffix, count in sorted(over.items()))
     if not found:
         places = ", ".join(repr(str(source)) for source in given) or "nothing"
         deeper = "" if recursive else ", and folders inside it only if told to be recursive"
         raise ImageError(
-            f"there is no image in {places}; looked for {', '.join(sorted(IMAGE_SUFFIXES))}{deeper}. Give a folder of "
-            "photos, or name the files"
+            f"there is no image in {places}; looked for {', '.join(sorted(IMAGE_SUFFIXES))}{deeper}. "
+            + (f"Passed over: {told}" if told else "Give a folder of photos, or name the files")
         )
+    if told:
+        warnings.warn(f"passed over: {told}", stacklevel=2)
     return list(found)
 
 
-def _in_folder(folder: Path, *, recursive: bool) -> list[Path]:
+def _in_folder(folder: Path, over: Counter[str], *, recursive: bool) -> list[Path]:
+    """Return the images of a folder, and count in `over` the photos that cannot be read here, by their suffix."""
     found: list[Path] = []
+    suffixes = IMAGE_SUFFIXES
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
-        images = (name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."))
-        found += [Path(place, name) for name in images]
+        for name in names:
+            suffix = Path(name).suffix.lower()
+            if name.startswith("."):
+                continue
+            if suffix in _HEIF and suffix not in suffixes and load_heif():
+                suffixes = suffixes | _HEIF
+            if suffix in suffixes:
+                found.append(Path(place, name))
+            elif suffix in _ADVICE:
+                over[suffix] += 1
     return sorted(found, key=lambda path: [_counting(part) for part in path.relative_to(folder).parts])
 
 

@@ -82,7 +82,8 @@ def is_value(values: Values, nodata: float | None) -> NDArray[np.bool_]:
         return valid
     with np.errstate(over="ignore"):
         own = np.asarray(nodata).astype(values.dtype) if values.dtype.kind == "f" else nodata
-    return valid & (values != own)
+    data: NDArray[np.bool_] = valid & (values != own)
+    return data
 
 
 def fill(values: Values, valid: NDArray[np.bool_], name: str) -> Values:

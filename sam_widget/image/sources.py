@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from sam_widget.errors import ImageError
+from sam_widget.text import clean
 
 MAX_BYTES = 200 * 2**20
 TIMEOUT_SECONDS = 20
@@ -37,12 +38,12 @@ def file_name(source: object) -> str | None:
         path = os.fsdecode(source)
     else:
         path = getattr(source, "name", None) if callable(getattr(source, "read", None)) else None
-    return (Path(path).name or None) if isinstance(path, str) else None
+    return (clean(Path(path).name) or None) if isinstance(path, str) else None
 
 
 def describe(source: object) -> str:
     """Name a source in a few words, for status lines and error messages."""
-    name = _name(source)
+    name = clean(_name(source))
     return name if len(name) <= 80 else f"{name[:77]}..."
 
 

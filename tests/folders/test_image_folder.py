@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 import sam_widget as sw
-from sam_widget.folders.image_folder import NOTES, Album
+from sam_widget.folders.image_folder import NOTES, Album, session_name
 
 
 @pytest.fixture
@@ -77,3 +80,43 @@ def test_a_folder_that_cannot_be_written_to_is_a_clear_error(folder: Path, tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(sw.SamWidgetError, match=r"repair|sessions=\.\.\."):
         Album(folder, sessions=tmp_path / "file").mark(0, done=True)
+
+
+class TestNames:
+    def album(self, folder: Path, *names: bytes) -> Album:
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
+        return Album(folder)
+
+    def test_composed_and_decomposed_letters_are_the_same(self, tmp_path: Path) -> None:
+        album = self.album(tmp_path / "x", unicodedata.normalize("NFD", "Café.jpg").encode(), b"b.jpg")
+        for form in ("NFC", "NFD"):
+            typed = unicodedata.normalize(form, "Café.jpg")
+            assert album.images[album.find(typed)].name.startswith("Caf")
+            assert album.find(tmp_path / "x" / typed) == album.find(typed)
+
+    @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="its file names are text")
+    def test_bytes_that_are_not_utf_8(self, tmp_path: Path) -> None:
+        album = self.album(tmp_path / "x", b"caf\xe9.jpg", b"caf\xe8.jpg")
+        assert sorted(album.names) == ["caf%E8.jpg", "caf%E9.jpg"]
+        index = album.names.index("caf%E9.jpg")
+        assert os.fsencode(album.images[index].name) == b"caf\xe9.jpg"
+        assert album.find("caf%E9.jpg") == album.find(album.images[index]) == index
+        assert album.session_path(index).name == "caf%E9.jpg.sam"
+        album.mark(index, done=True)
+        assert Album(tmp_path / "x").done == {"caf%E9.jpg"}
+
+    @pytest.mark.parametrize("name", ["a" * 250 + ".jpg", "照" * 80 + ".jpg", "é" * 124 + ".jpeg"])
+    def test_names_that_fill_what_the_file_system_holds(self, tmp_path: Path, name: str) -> None:
+        like = name[:-8] + "x" + name[-7:]
+        album = self.album(tmp_path / "x", name.encode(), like.encode())
+        first, second = (album.session_path(album.find(which)) for which in (name, like))
+        assert first.name != second.name
+        assert first.name.startswith(name[:60])
+        assert first.suffixes[-2:] == [Path(name).suffix, ".sam"]
+        for path in (first, first.with_name(f"{first.name}.12345678.partial")):
+            path.touch()
+
+    def test_others_are_called_as_their_image(self) -> None:
+        assert session_name("in/cat photo.v2.JPG") == "in/cat photo.v2.JPG.sam"

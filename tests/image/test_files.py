@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -86,3 +87,29 @@ def test_killed_at_any_moment_the_file_is_whole(tmp_path: Path) -> None:
         data = path.read_bytes()
         assert len(data) == 1_000_000
         assert len(set(data)) == 1
+
+
+def test_photos_as_phones_scanners_and_browsers_name_them_are_found(tmp_path: Path) -> None:
+    for name in ("a.JFIF", "b.jpe", "c.jp2", "d.j2k"):
+        (tmp_path / name).touch()
+    assert names(find_images(tmp_path), tmp_path) == ["a.JFIF", "b.jpe", "c.jp2", "d.j2k"]
+
+
+def test_photos_that_cannot_be_read_are_counted_in_one_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sam_widget.image.files.load_heif", lambda: False)
+    for name in ("IMG_1.HEIC", "IMG_2.heic", "c.dng", "._IMG_1.HEIC", "d.jpg"):
+        (tmp_path / name).touch()
+    told = "passed over: 1 DNG (convert them to TIFF or JPEG), 2 HEIC (pip install pillow-heif)"
+    with pytest.warns(UserWarning, match=re.escape(told)) as warned:
+        assert names(find_images(tmp_path), tmp_path) == ["d.jpg"]
+    assert len(warned) == 1
+    (tmp_path / "d.jpg").unlink()
+    with pytest.raises(sw.ImageError, match=r"no image in .*2 HEIC \(pip install pillow-heif\)"):
+        find_images(tmp_path)
+
+
+def test_with_its_plug_in_heic_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sam_widget.image.files.load_heif", lambda: True)
+    for name in ("IMG_1.HEIC", "a.heif", "d.jpg"):
+        (tmp_path / name).touch()
+    assert names(find_images(tmp_path), tmp_path) == ["a.heif", "d.jpg", "IMG_1.HEIC"]
