@@ -1,7 +1,7 @@
-"""What is it good for? Variants of a training run, each trained, measured on what it never saw, and timed.
+"""What does each choice contribute? Variants of a training run: each is trained, measured on unseen data, and timed.
 
-The same training for different networks is the same scenes, augmentation, prompts, seed and number of steps, however
-long these take. An ablation is the same network with one thing of its training left out.
+Different networks get the same training: the same scenes, augmentation, prompts, seed and number of steps, however long
+these take. An ablation is the same network with one part of its training left out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from sam_widget.predictor.predictor import Predictor
 NETWORKS: dict[str, dict[str, Any]] = {
     name: {"network": name} for name in ("tiny", "tiny_tuned", "tiny_random", "tiny_mae", "tiny_plain", "tiny_hybrid")
 }
-"""What differs in nothing but the trunk of the image encoder and the weights that it begins with."""
+"""Networks that differ only in the trunk of the image encoder and the weights that it starts with."""
 ABLATIONS: dict[str, dict[str, Any]] = {
     "everything": {},
     **{f"no {effect.name}": {"without": effect.name} for effect in dataclasses.fields(Effects)},
@@ -44,7 +44,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "no boxes": {"box_share": 0.0},
     "no corrections": {"rounds": 1, "learned_rounds": 1},
 }
-"""The same network, with one thing left out of its scenes or of its training."""
+"""The same network, with one thing left out of its scenes or its training."""
 BUDGET = TrainConfig(
     scene_size=256,
     steps=200,
@@ -56,26 +56,26 @@ BUDGET = TrainConfig(
     box_share=0.45,
     warmup_steps=20,
 )
-"""Training that takes a processor core a few minutes."""
+"""Training that takes a few minutes on one processor core."""
 UNSEEN = 500_000_000
-"""Seeds of scenes from here on are no training's: those are its seed * 1,000,003 + index."""
+"""Scene seeds from here on are never used in training, which uses its seed * 1,000,003 + index."""
 PHOTO = (1024, 768)
-"""Size of the photo that is embedded for the time it takes."""
+"""Size of the photo whose embedding is timed."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a variant.
+    """The results of a variant.
 
     Attributes:
         name: Of the variant.
-        steps: It was trained for.
-        seconds: Of a training step, the median.
-        parameters: Of the model, in all and of its trunk.
+        steps: Number of training steps.
+        seconds: Median time of a training step.
+        parameters: Number of parameters of the model and of its trunk.
         scenes: Mean IoU on unseen scenes after each of `REPORTED` clicks, and from the box.
-        photos: The same on photos, or nothing where there were none.
-        embed: Seconds to embed a photo of size `PHOTO` at the size the network is meant for, the median.
-        decode: Seconds of a click on it, masks at the photo's size included, the median.
+        photos: The same on photos; empty without photos.
+        embed: Median seconds to embed a photo of size `PHOTO` at the input size the network is meant for.
+        decode: Median seconds to answer a click on it, including masks at the photo's size.
     """
 
     name: str
@@ -99,20 +99,20 @@ def compare(
     workers: int = 0,
     device: str = "cpu",
 ) -> list[Result]:
-    """Train and measure variants one after the other; go on where an earlier call with the same budget stopped.
+    """Train and measure variants one after the other; resume where an earlier call with the same budget stopped.
 
     Args:
-        folder: Where each variant's run is kept, in a folder of its name, with `result.json` once it is measured.
-        cache: Where rendered scenes are kept.
-        variants: By name, what to change in the budget.
-        budget: How each is trained.
+        folder: Where each variant's run is kept, in a subfolder with its name, with `result.json` once it is measured.
+        cache: Cache of rendered scenes.
+        variants: Changes to the budget, by name.
+        budget: Training configuration that every variant starts from.
         scenes: Number of unseen scenes.
         photos: Photos with human masks.
         workers: Processes that render and augment.
         device: Where to compute.
 
     Raises:
-        ModelError: There is no such network, or a checkpoint is none of training.
+        ModelError: There is no such network, or a checkpoint is not from training.
     """
     unseen = unseen_scenes(scenes, size=budget.scene_size)
     results = []
@@ -137,7 +137,7 @@ def compare(
 
 
 def measure(name: str, trainer: Trainer, folder: Path, scenes: Sequence[Sample], photos: Sequence[Sample]) -> Result:
-    """Measure what a run in a folder has trained."""
+    """Measure the model of the run in a folder."""
     model, trunk = averaged(trainer, image_size=trainer.config.image_size), trunk_of(trainer.model)
     embed, decode = speed(averaged(trainer, image_size=trainer.network.config.image_size))
     with (folder / "log.csv").open(encoding="utf-8") as file:
@@ -174,7 +174,7 @@ def _reached(model: Sam, data: Sequence[Sample]) -> list[float]:
 
 
 def unseen_scenes(count: int, *, size: int) -> list[Sample]:
-    """Render scenes that no training uses, with up to two wholes of each that are neither tiny nor all of it."""
+    """Render scenes that training never uses, with up to two wholes each, neither tiny nor the whole picture."""
     data = []
     for seed in range(UNSEEN, UNSEEN + count):
         scene = render_scene(seed, size=size)
@@ -190,12 +190,12 @@ def speed(model: Sam, *, repeats: int = 9) -> tuple[float, float]:
     predictor = Predictor(model)
     embeds, decodes = [], []
     for turn in range(repeats + 1):
-        shifted = np.roll(photo, turn, axis=1)  # Of a photo that it has seen, the predictor knows the embedding.
+        shifted = np.roll(photo, turn, axis=1)  # The predictor caches the embedding of a photo it has seen.
         started = time.perf_counter()
         embedding = predictor.embed(shifted)
         embedded = time.perf_counter()
         answer = predictor.predict(embedding, points=[(500 + turn, 400)], labels=[1])
-        iou(answer.masks[0], answer.masks[1])  # Masks are made when they are asked for.
+        iou(answer.masks[0], answer.masks[1])  # Masks are computed on first access.
         decodes.append(time.perf_counter() - embedded)
         embeds.append(embedded - started)
     return statistics.median(embeds[1:]), statistics.median(decodes[1:])

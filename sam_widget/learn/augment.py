@@ -1,12 +1,12 @@
-"""How do a few thousand rendered scenes become endless ones? They are cut, recoloured and mixed on the training device.
+"""How do a few thousand rendered scenes become endlessly many? They are cropped, recoloured and mixed on the device.
 
-Rendering a scene for the first time and reading it from the cache stay with processes of the CPU (OpenCV). From there
-on all is torch, on any device, for all images of a batch at once and without waiting for the device: each image draws
-its own numbers, resampling and blurring are products of matrices, one for rows and one for columns, and labels are
-looked up, so that they stay exact. Prompts are drawn on the CPU again (`prompting`), for which labels come back to it.
+Scenes are rendered and read from the cache by CPU processes (OpenCV). Everything after that is torch, on any device,
+for a whole batch at once and without waiting for the device: each image draws its own random numbers, resampling and
+blurring are matrix products, one for rows and one for columns, and labels are looked up, so that they stay exact.
+Prompts are drawn on the CPU again (`simulate_clicks`), so labels are copied back to it.
 
-Beyond what `data.augment` does, whole things of other scenes of the batch are pasted into a scene, with their parts
-("Simple Copy-Paste", Ghiasi et al., arXiv 2012.07177), in colours that suit it and with a shadow.
+In addition to what `data.augment` does, whole things from other scenes of the batch are pasted into a scene, with their
+parts ("Simple Copy-Paste", Ghiasi et al., arXiv 2012.07177), in matching colours and with a shadow.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from torch.utils.data import DataLoader
 from sam_widget.learn.data import SMALLEST_ASPECT, Batch, TrainingSet, one_thread
 
 PASTES = 2
-"""Times that a thing may be pasted into a scene."""
+"""Attempts at pasting a thing into a scene."""
 PASTED_AREA = (0.004, 0.35)
-"""Share of its scene that a thing to be pasted has: neither a speck nor the backdrop."""
+"""Share of its own scene that a pasted thing covers: neither a speck nor the backdrop."""
 
 
 class Draws:
-    """Random numbers of a batch, a column at a time, drawn on the processor: the same on every device."""
+    """Random numbers of a batch, one column at a time, drawn on the CPU: the same on every device."""
 
     def __init__(self, images: int, *, seed: int, position: int, device: torch.device) -> None:
         """Draw the numbers of the batch at a position of a run.
 
         Args:
-            images: B, of the batch.
-            seed: Of the run.
+            images: B, the number of images in the batch.
+            seed: Seed of the run.
             position: Number of the batch in the run.
-            device: Where the numbers are wanted.
+            device: Where the numbers are used.
         """
         entropy = np.random.SeedSequence((seed, position, 13)).generate_state(2)
         generator = torch.Generator().manual_seed(int(entropy[0]))
@@ -47,34 +47,34 @@ class Draws:
         self._of_pixels = torch.Generator(device).manual_seed(int(entropy[1]))
 
     def uniform(self, low: float, high: float) -> Tensor:
-        """Return numbers (B,) between two others."""
+        """Return uniform numbers (B,) between two bounds."""
         return low + (high - low) * next(self._columns)
 
     def chance(self, share: float) -> Tensor:
-        """Return booleans (B,), so many of them true."""
+        """Return booleans (B,), a given share of them true."""
         return next(self._columns) < share
 
     def choose(self, possible: Tensor) -> tuple[Tensor, Tensor]:
-        """Choose one of those possible (B, 256) with equal chances: its index (B,), and whether there was any (B,)."""
+        """Choose one of the possible ids (B, 256) uniformly: its index (B,), and whether there was any (B,)."""
         keys = torch.where(possible, next(self._choices), -1.0)
         return keys.argmax(1), possible.any(1)
 
     def normal(self, like: Tensor) -> Tensor:
-        """Return noise of a tensor's shape; it differs between kinds of devices."""
+        """Return noise of a tensor's shape; it differs between device types."""
         return torch.randn(like.shape, generator=self._of_pixels, device=like.device)
 
 
 def mix(images: Tensor, labels: Tensor, *, size: int, seed: int, position: int, paste_share: float) -> Batch:
-    """Make a batch of scenes that nobody has seen: a pure function of the scenes, the seed and the position.
+    """Make a batch of new scenes: a pure function of the scenes, the seed and the position.
 
     Args:
         images: (B, S, S, 3) uint8 RGB.
         labels: (B, 3, S, S) uint8 regions at nested levels, subpart, part and whole, as `SceneCache` has them.
         size: Side of the images of the batch.
-        seed: Of the run.
+        seed: Seed of the run.
         position: Number of the batch in the run.
-        paste_share: Share of the attempts at pasting a thing that are made. Not all succeed: in a scene there may be no
-            thing that is whole, or there may be too many regions to tell more apart in a byte.
+        paste_share: Share of the possible attempts at pasting that are made. Not all succeed: a scene may contain no
+            complete thing, or too many regions for one more id in a byte.
 
     Returns:
         The batch, on the device of the scenes.
@@ -91,16 +91,16 @@ def mix(images: Tensor, labels: Tensor, *, size: int, seed: int, position: int, 
     return Batch(pixels, (labels.clamp(max=254) + 1) * valid[:, None], valid)
 
 
-# ------------------------------------------------------------------------------------------ things of other scenes
+# ------------------------------------------------------------------------------------------ things from other scenes
 
 
 def paste(
     pixels: Tensor, labels: Tensor, others: Tensor, theirs: Tensor, draws: Draws, *, share: float
 ) -> tuple[Tensor, Tensor]:
-    """Put a thing of another scene into each scene, at another place, size and side.
+    """Paste a thing from another scene into each scene, at another place and size, and possibly mirrored.
 
-    The other scenes are those of the batch as they were: `others` (B, 3, S, S) and `theirs` (B, 3, S, S). Its parts
-    come along under ids that the scene does not have yet; where these would not fit into a byte, nothing is pasted.
+    The other scenes are those of the batch before pasting: `others` (B, 3, S, S) and `theirs` (B, 3, S, S). Its parts
+    keep their nesting under ids that are new in the scene; where these do not fit into a byte, nothing is pasted.
 
     Returns:
         Pixels (B, 3, S, S) and labels (B, 3, S, S).
@@ -140,16 +140,16 @@ def paste(
     )
     shadow = torch.where(draws.chance(0.6), draws.uniform(0.1, 0.6), 0.0)
     soft = _blurred(covered[:, None].float(), draws.uniform(0.4, 1.0))
-    # A little steeper than blurred, so that less of what was around the thing comes along.
+    # A little steeper than the blur, so that less of the surroundings of the thing is copied with it.
     alpha = (1.6 * (soft - 0.5) + 0.5).clamp(0, 1)
     pixels = torch.lerp(pixels * (1 - shadow[:, None, None, None] * shade), thing, alpha)
     return pixels, torch.where(covered[:, None], renamed.to(labels.dtype), labels)
 
 
 def whole_things(wholes: Tensor) -> Tensor:
-    """Return which ids (B, 256) of a level (B, S, S) are things to paste: of some size, and off the border.
+    """Return which ids (B, 256) of a level (B, S, S) are things to paste: large enough, and off the border.
 
-    What touches the border is backdrop, or is cut off there.
+    A region that touches the border is backdrop, or cut off there.
     """
     count, side, _ = wholes.shape
     ids = wholes.long()
@@ -171,9 +171,9 @@ def _renamed(placed: Tensor, covered: Tensor, labels: Tensor) -> tuple[Tensor, T
     """Give the regions (B, 3, S, S) of things, where they are `covered` (B, S, S), ids after those of the scenes.
 
     Returns:
-        The ids (B, 3, S, S), and whether they fit into a byte that also has to tell padding (B,).
+        The ids (B, 3, S, S), and whether they fit into a byte that also marks padding (B,).
     """
-    ids = torch.where(covered[:, None], placed, 256).flatten(2)  # (B, 3, S * S); 256 is no id
+    ids = torch.where(covered[:, None], placed, 256).flatten(2)  # (B, 3, S * S); 256 is not an id
     there = torch.zeros(*ids.shape[:2], 257, dtype=torch.long, device=ids.device).scatter(2, ids, 1)[..., :256]
     first = labels.flatten(2).amax(2).long() + 1  # (B, 3)
     name = first[..., None] + there.cumsum(2) - 1  # (B, 3, 256)
@@ -198,11 +198,11 @@ def _adapted(things: Tensor, scenes: Tensor, draws: Draws) -> Tensor:
 
 
 def crop(pixels: Tensor, labels: Tensor, draws: Draws, *, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cut a rectangle out of each scene (B, 3, S, S), flip it, and fit it into the top left of a square, as `augment`.
+    """Crop a rectangle from each scene (B, 3, S, S), flip it, and fit it into the top left of a square, like `augment`.
 
     Returns:
-        Pixels (B, 3, size, size), which go on beyond the rectangle as at its edge; labels (B, 3, size, size); and
-        whether it is there (B, size, size).
+        Pixels (B, 3, size, size), with the edge repeated outside the rectangle; labels (B, 3, size, size); and which
+        pixels lie inside it (B, size, size).
     """
     side = pixels.shape[-1]
     longest = torch.where(draws.chance(0.7), (side * draws.uniform(0.5, 1.0)).floor(), float(side))
@@ -219,9 +219,9 @@ def crop(pixels: Tensor, labels: Tensor, draws: Draws, *, size: int) -> tuple[Te
 def _line(
     length: Tensor, place: Tensor, flipped: Tensor, longest: Tensor, *, side: int, size: int
 ) -> tuple[Tensor, Tensor]:
-    """Return where each row or column (B, size) of an image comes from in its scene, and whether it is of the image.
+    """Return where each row or column (B, size) of an image is in its scene, and whether it is inside the image.
 
-    Places are in pixels, at whose centres is a half. Beyond the image it is the place at its edge.
+    Places are in pixels, with pixel centres at +0.5. Outside the image they are clamped to its edge.
     """
     first = (place * (side - length + 1)).floor().clamp(max=side - length)
     fitted = (length * size / longest + 0.5).floor().clamp(min=1)[:, None]
@@ -233,7 +233,7 @@ def _line(
 
 
 def sharpen(pixels: Tensor, draws: Draws) -> Tensor:
-    """Sharpen half of the images (B, 3, S, S), since scenes are softer than photos scaled down; soften some others."""
+    """Sharpen half of the images (B, 3, S, S), because scenes are softer than downscaled photos; soften some others."""
     much, draw = draws.uniform(0.3, 1.5), draws.uniform(0, 1)
     amount = torch.where(draw < 0.5, much, torch.where(draw > 0.85, -much / 1.5, 0.0))[:, None, None, None]
     soft = _blurred(pixels, draws.uniform(0.8, 1.6))
@@ -256,7 +256,7 @@ def recolour(pixels: Tensor, draws: Draws) -> Tensor:
 
 
 def look_up(planes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return planes (B, C, S, S) at rows (B, h) and columns (B, w), at the border where outside: (B, C, h, w)."""
+    """Return planes (B, C, S, S) at rows (B, h) and columns (B, w), clamped to the border: (B, C, h, w)."""
     side, channels = planes.shape[-1], planes.shape[1]
     rows, columns = (line.long().clamp(0, side - 1) for line in (rows, columns))
     tall = planes.gather(2, rows[:, None, :, None].expand(-1, channels, -1, side))
@@ -264,9 +264,9 @@ def look_up(planes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def resample(pixels: Tensor, rows: Tensor, columns: Tensor, scale: Tensor) -> Tensor:
-    """Return pixels (B, C, S, S) at places (B, h) and (B, w) on either axis, centres at a half: (B, C, h, w).
+    """Return pixels (B, C, S, S) at places (B, h) and (B, w) on either axis, pixel centres at +0.5: (B, C, h, w).
 
-    Linear between pixels where an image grows, and over as many of them as it shrinks by, for `scale` (B,) below 1.
+    Linear interpolation where an image is enlarged; antialiased over 1 / scale pixels where `scale` (B,) is below 1.
     """
     reach = (1 / scale).clamp(min=1)[:, None, None]
     side = pixels.shape[-1]
@@ -281,15 +281,15 @@ def resample(pixels: Tensor, rows: Tensor, columns: Tensor, scale: Tensor) -> Te
 
 
 def _blurred(pixels: Tensor, sigma: Tensor, *, down: Tensor | None = None, across: Tensor | None = None) -> Tensor:
-    """Blur images (B, C, S, S) by Gaussians of width `sigma` (B,), and move them by so many pixels (B,)."""
+    """Blur images (B, C, S, S) by Gaussians of width `sigma` (B,), and shift them by some pixels (B,)."""
     at = torch.arange(pixels.shape[-1], device=pixels.device)
     away = (at[:, None] - at).float()  # (S, S)
 
     def weights(moved: Tensor | None) -> Tensor:
         distance = away - (0 if moved is None else moved[:, None, None])
-        # Numbers that hardly exist are slow to compute with.
+        # Arithmetic with denormal numbers is slow.
         bell = (-((distance / sigma[:, None, None]) ** 2) / 2).clamp(min=-30).exp()
-        # What is moved in from beyond the border is nothing; else the border's own weights make up for what is missing.
+        # Zeros are shifted in from outside the border; without a shift, the weights are normalised at the border.
         return bell / (bell.sum(2, keepdim=True) if moved is None else sigma[:, None, None] * math.sqrt(2 * math.pi))
 
     return _separable(pixels, weights(down), weights(across))
@@ -304,7 +304,7 @@ def _separable(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 class _AsRendered(TrainingSet):
-    """The scenes that a training set shows, in its order and as they were rendered."""
+    """The scenes of a training set, in its order and as they were rendered."""
 
     def __getitem__(self, position: int) -> Any:
         return self.scene(position)
@@ -315,7 +315,7 @@ def mixed_batches(
 ) -> Iterator[Batch]:
     """Yield batches in order, rendered or read by `workers` processes and mixed on the device.
 
-    Pixels stay there; labels come back to the processor, which draws the prompts.
+    Pixels stay there; labels are copied back to the CPU, which draws the prompts.
     """
     loader: DataLoader[Any] = DataLoader(
         _AsRendered(**vars(dataset)),

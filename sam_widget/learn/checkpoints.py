@@ -1,4 +1,4 @@
-"""What training runs of either kind keep: a checkpoint, a log without gaps, groups of parameters, averaged weights."""
+"""What both kinds of training runs share: a checkpoint, a log without gaps, parameter groups, averaged weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_checkpoint(state: dict[str, Any], path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what `write_checkpoint` wrote, onto the processor.
+    """Read a checkpoint that `write_checkpoint` wrote, onto the CPU.
 
     Raises:
         ModelError: There is no readable checkpoint.
@@ -34,17 +34,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch raises half a dozen kinds for a missing, damaged or unsafe file
         raise ModelError(f"{path} cannot be read as a checkpoint ({error}); pass the checkpoint.pt of a run") from error
     if not isinstance(state, dict):
-        raise ModelError(f"{path} is no training checkpoint; pass the checkpoint.pt of a run")
+        raise ModelError(f"{path} is not a training checkpoint; pass the checkpoint.pt of a run")
     return state
 
 
 @contextmanager
 def log_from(path: Path, columns: Sequence[str], *, step: int) -> Iterator[tuple[Any, TextIO]]:
-    """Open the table of a run, with a row a step: its writer and its file.
+    """Open the table of a run, with one row per step: its writer and its file.
 
     Args:
-        path: The table. What it says of steps up to `step` is kept; what was logged after the checkpoint happens again.
-        columns: Their names; the first is the step.
+        path: The table. Rows up to `step` are kept; steps logged after the checkpoint are run again.
+        columns: Column names; the first is the step.
         step: The last step of the checkpoint.
     """
     rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
@@ -56,7 +56,7 @@ def log_from(path: Path, columns: Sequence[str], *, step: int) -> Iterator[tuple
 
 
 def parameter_groups(parameters: Iterable[nn.Parameter], weight_decay: float, **options: Any) -> list[dict[str, Any]]:
-    """Return an optimiser's groups of these parameters: matrices, which are decayed, and vectors, which are not."""
+    """Return an optimiser's parameter groups: matrices, with weight decay, and vectors, without."""
     parameters = list(parameters)
     return [
         {"params": [p for p in parameters if (p.ndim > 1) == matrices], "weight_decay": decay, **options}
@@ -65,9 +65,9 @@ def parameter_groups(parameters: Iterable[nn.Parameter], weight_decay: float, **
 
 
 def average_weights(average: dict[str, Tensor], model: nn.Module, *, step: int, decay: float) -> None:
-    """Move averaged weights towards a model's, which has just taken its so many-th step.
+    """Move averaged weights towards those of a model that has just taken step `step`.
 
-    The memory is short at first, so that the average does not carry the random start along.
+    The memory is short at first, so that the average forgets the random start.
     """
     decay = min(decay, step / (step + 10))
     with torch.no_grad():
@@ -77,13 +77,13 @@ def average_weights(average: dict[str, Tensor], model: nn.Module, *, step: int, 
 
 
 def mean_of_weights(files: Sequence[Path], out: Path) -> None:
-    """Write the mean of the weights of several files (safetensors) that `export` wrote of one network.
+    """Write the mean of the weights of several safetensors files that `export` wrote for one network.
 
-    Where one was trained from the other, the mean is often as good as either (Wortsman et al., "Model soups", arXiv
+    If one was trained from the other, the mean is often as good as either (Wortsman et al., "Model soups", arXiv
     2203.05482).
 
     Raises:
-        ModelError: A file cannot be read, or they are of different networks.
+        ModelError: A file cannot be read, or the files are of different networks.
     """
     every = []
     for file in files:

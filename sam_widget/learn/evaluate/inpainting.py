@@ -1,7 +1,8 @@
-"""Does a masked autoencoder know more than its visible patches say? Its error beside two ways of filling in.
+"""Does a masked autoencoder know more than its visible patches show? Its error, compared with two ways of inpainting.
 
-All fill the same masked patches of the same images: the mean colour of the visible pixels, linear interpolation between
-them, and the model. What counts is the mean squared error over masked pixels, of colours between 0 and 1.
+All fill the same masked patches of the same images: with the mean colour of the visible pixels, by linear interpolation
+between them, and with the model. The measure is the mean squared error over masked pixels, with colours between 0 and
+1.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Comparison:
     """Errors on one image.
 
     Attributes:
-        name: Of the image.
+        name: Name of the image.
         errors: (seeds, 3) mean squared error of each of `METHODS` under each seed's mask.
     """
 
@@ -40,13 +41,13 @@ def mean_colour(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
 def bilinear(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """Fill hidden pixels (S, S) of an image (S, S, 3) by linear interpolation between the nearest visible ones.
 
-    Linear on the triangles between visible pixels, which is bilinear interpolation for pixels that lie on no grid;
-    beyond the outermost ones, the nearest.
+    Linear on the triangles between visible pixels, which is bilinear interpolation for pixels that do not lie on a
+    grid; outside the outermost ones, the nearest.
     """
     from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
 
     filled = image.astype(float)
-    # Only the rims of holes matter to what is in them, and fewer points make fewer triangles.
+    # Only the rims of holes determine their filling, and fewer points make fewer triangles.
     rims = (cv2.dilate(hidden.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~hidden
     known, wanted = np.argwhere(rims), np.argwhere(hidden)
     values = LinearNDInterpolator(known, filled[rims])(wanted)
@@ -80,7 +81,7 @@ def hidden_pixels(seen: Reconstruction) -> np.ndarray:
 
 
 def table(results: Sequence[Comparison], *, detailed: bool = True) -> str:
-    """Return a Markdown table of errors times 1000, a line an image (if `detailed`) and one for all of them."""
+    """Return a Markdown table of errors times 1000: one line per image (if `detailed`) and one for all of them."""
     rows = [[result.name, *result.errors.mean(0)] for result in results if detailed]
     rows.append([f"mean of {len(results)}", *np.mean([result.errors.mean(0) for result in results], axis=0)])
     lines = [["MSE x 1000", *METHODS, "won"], ["---"] * (len(METHODS) + 2)]

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 
 from sam_widget.learn.evaluate.evaluate import CAP, GOALS, REPORTED, Figures
 
-# Okabe and Ito's colours, which colour-blind readers tell apart.
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
 _TRUTH, _ANSWER, _FOREGROUND, _BACKGROUND = (0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0)
 
 
 def table(results: Sequence[Figures]) -> str:
-    """Return the figures of several methods as a Markdown table; NoC where there were clicks enough to count."""
+    """Return the figures of several methods as a Markdown table; NoC where there were enough clicks to count."""
     head = ["", *(f"{n} click{'s' * (n > 1)}" for n in REPORTED), "oracle, 1 click", "box"]
     head += [f"NoC@{round(100 * goal)}" for goal in GOALS] + ["\\|score - IoU\\|", "s a prompt"]
     rows = []
@@ -45,7 +45,7 @@ def write(results: Sequence[Figures], folder: Path) -> None:
 
 
 def write_csv(results: Sequence[Figures], path: Path) -> None:
-    """Write one line a method and sample: IoU from the box, oracle, and IoU after each click it took."""
+    """Write one line per method and sample: IoU from the box, oracle, and IoU after each click it took."""
     most = max(len(course) for figures in results for course in figures.clicks)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

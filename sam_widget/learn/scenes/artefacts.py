@@ -103,7 +103,7 @@ def vehicle(rng: Rng, pen: Pen) -> Node:
 
 
 def vessel(rng: Rng, pen: Pen) -> Node:
-    """A thing turned on a lathe: a vase, a bottle, a mushroom, a lamp; with bands as parts."""
+    """A shape turned on a lathe: a vase, a bottle, a mushroom, a lamp; with bands as parts."""
     n = int(rng.integers(4, 8))
     y = np.linspace(-1, 1, n)
     r = np.clip(rng.uniform(0.12, 0.65, n), 0.05, 1)

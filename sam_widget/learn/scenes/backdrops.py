@@ -1,4 +1,4 @@
-"""What stands behind the things? Regions of stuff: sky and land, rooms, thickets, fields from above."""
+"""What is behind the things? Regions of stuff: sky and land, rooms, thickets, fields from above."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from sam_widget.learn.scenes.shapes import SHIFT, Node, jitter, pick
 from sam_widget.learn.scenes.textures import Float, Mask, Rng, coloured, field
 
 ALIKE = 0.2
-"""Share of backdrop regions whose material is a relative of the one behind, as a lake is like its sky."""
+"""Share of backdrop regions whose material is related to the one behind, as a lake resembles the sky."""
 
 
 def stuff(
@@ -23,7 +23,7 @@ def stuff(
     """Draw a backdrop region with a gradient of light over it.
 
     Args:
-        rng: Where its material comes from.
+        rng: Source of its material.
         canvas: What to draw on; its `materials` grows by one.
         mask: (S, S) coverage.
         kind: A key of `materials.COLOURS`.
@@ -147,7 +147,7 @@ def aerial(rng: Rng, canvas: Canvas, blur: float) -> None:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """How to draw a backdrop (with a depth blur), how often it comes, and what is found in front of it."""
+    """How to draw a backdrop (with a depth blur), how frequent it is, and what is found in front of it."""
 
     draw: Callable[[Rng, Canvas, float], None]
     share: float
@@ -175,4 +175,4 @@ BACKDROPS = (
     ),
     Backdrop(aerial, 0.1, ("building", "tree", "fractal", "boat", "facets", "blob", "vehicle", "bird", "heap")),
 )  # fmt: skip
-"""Every backdrop; shares add to one, kinds named twice come twice as often."""
+"""All backdrops; shares add up to one, kinds named twice are twice as frequent."""

@@ -54,7 +54,7 @@ def _white() -> Float:
 
 
 def sensor_noise(rng: Rng, size: int) -> Float:
-    """Cut (size, size, 3) of white noise from one fixed tile, which is several times faster than drawing it afresh."""
+    """Cut (size, size, 3) of white noise from one fixed tile, which is several times faster than drawing new noise."""
     tile = _white()
     if size > tile.shape[0] // 2:
         return rng.standard_normal((size, size, 3), np.float32)

@@ -1,4 +1,4 @@
-"""How is a thing put into the picture? Shading, cast shadows, depth blur, and the labels that go with the pixels."""
+"""How is a thing put into the picture? Shading, cast shadows, depth blur, and the labels of the pixels."""
 
 from dataclasses import dataclass, replace
 
@@ -18,7 +18,7 @@ SMALLEST = 12
 
 @dataclass(frozen=True)
 class Light:
-    """Where light comes from: `direction` (3,) is a unit vector to it, `ambient` what reaches a face turned away."""
+    """Light: `direction` (3,) is a unit vector towards it, `ambient` the light on a face turned away."""
 
     direction: Float
     ambient: float
@@ -27,7 +27,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Effects:
-    """What makes scenes hard in the way that photos are. Each can be left out, to see what it does for a model.
+    """Effects that make scenes as hard as photos. Each can be left out, to see what it contributes to a model.
 
     Attributes:
         photos: Surfaces cut from photos.
@@ -81,7 +81,7 @@ class Canvas:
         """Draw a whole: its cast shadow, its surface and parts with their shading, its leaf regions.
 
         Args:
-            rng: Where its textures come from.
+            rng: Source of its textures.
             node: The whole.
             surface: Its material.
             blur: Deviation of the depth blur in pixels at size 256; edges get soft, labels stay at half coverage.
@@ -116,7 +116,7 @@ class Canvas:
         self._label(node, window)
 
     def _surface(self, rng: Rng, node: Node, surface: Material, window: tuple[slice, slice]) -> Float:
-        """Colours of a node and all that lies on it, lit, in a window."""
+        """Lit colours of a node and everything on it, in a window."""
         mask = node.mask[window]
         if not self.effects.photos:
             surface = replace(surface, printed=None)
@@ -156,7 +156,7 @@ class Canvas:
         return colours
 
     def _cast(self, rng: Rng, mask: Mask, strength: float) -> None:
-        """Darken what is behind a thing: its outline, sheared away from the light and blurred."""
+        """Darken the background of a thing: its outline, sheared away from the light and blurred."""
         lx, ly = self.light.direction[:2]
         _x, y, w, h = cv2.boundingRect(mask)
         small = cv2.resize(mask, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

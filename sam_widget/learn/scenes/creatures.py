@@ -1,4 +1,4 @@
-"""What animals and people are there? One builder a kind; see `things` for what a builder is."""
+"""What animals and people are there? One builder per kind; see `things` for what a builder is."""
 
 import cv2
 import numpy as np

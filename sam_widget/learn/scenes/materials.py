@@ -79,14 +79,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Print:
-    """A piece of a photo in place of a texture: what is in it varies as real surfaces do, and goes on at no border.
+    """A piece of a photo instead of a texture: it varies as real surfaces do, and its content ignores region borders.
 
     Attributes:
         photo: Index into `textures.photos()`.
         zoom: Photo pixels for one pixel at size 256.
-        angle: How far it is turned, in radians.
-        contrast: 1 leaves the photo's, 0 would be its mean colour alone.
-        own: Share of the photo's own colours; the rest is its brightness in the material's base colour.
+        angle: Rotation in radians.
+        contrast: 1 keeps that of the photo, 0 would leave only its mean colour.
+        own: Share of the photo's own colours; the rest is its brightness in the base colour of the material.
     """
 
     photo: int
@@ -104,8 +104,8 @@ PRINTED = 0.4
 class Material:
     """A surface: a base colour, texture layers that darken and lighten it, and perhaps a second colour in patches.
 
-    Colours are (3,) float32 in 0..1, gamma encoded, as is everything that is painted with them. Where there is a
-    `printed` piece of a photo, it takes the place of the first layer.
+    Colours are (3,) float32 in 0..1, gamma encoded, as is everything that is painted with them. A
+    `printed` piece of a photo, if there is one, replaces the first layer.
     """
 
     base: Float
@@ -133,11 +133,11 @@ STUFF_FAMILIES: dict[str, tuple[str, ...]] = {
     "pale": ("smooth", "fractal", "weave", "grain"),
     "vivid": ("smooth", "fractal", "weave", "stripes", "grain", "spots", "smooth"),
 }
-"""Which families usually texture which stuff. One time in eight any family may."""
+"""Which texture families are usual for which stuff. One time in eight, any family may be used."""
 
 
 FINE_FAMILIES = ("grain", "rough", "rough", "ridged", "strokes")
-"""What gives a surface its finest structure."""
+"""The finest structure of a surface."""
 
 
 def colour(rng: Rng, stuff: str) -> Float:
@@ -234,7 +234,7 @@ def paint(rng: Rng, surface: Material, shape: tuple[int, int], *, scale: float =
     """Paint a material without light on it.
 
     Args:
-        rng: Where the texture is cut from its tile.
+        rng: Source of the place in the tile where the texture is cut.
         surface: What to paint.
         shape: (h, w) of the result.
         scale: Pixels of the result for one pixel at size 256; textures keep their size relative to the photo.
@@ -272,7 +272,7 @@ def paint(rng: Rng, surface: Material, shape: tuple[int, int], *, scale: float =
 
 
 def _develop(rng: Rng, printed: Print, surface: Material, shape: tuple[int, int], scale: float) -> Float:
-    """Cut a place out of a photo: (h, w, 3) factors on the base colour of a material, about 1 on average."""
+    """Cut a piece out of a photo: (h, w, 3) factors on the base colour of a material, about 1 on average."""
     zoom = printed.zoom / scale
     piece = seen(rng, photos()[printed.photo], shape, zoom=zoom, angle=printed.angle, tilt=surface.tilt, wraps=False)
     grey = np.asarray(cv2.cvtColor(piece, cv2.COLOR_RGB2GRAY), np.float32)

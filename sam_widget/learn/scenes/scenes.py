@@ -30,7 +30,7 @@ LEVELS = ("subpart", "part", "whole")
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture and what is where in it.
+    """A picture and the regions in it.
 
     Attributes:
         image: (S, S, 3) uint8 RGB.
@@ -60,9 +60,9 @@ UPRIGHT = frozenset(
         "heap",
     )
 )
-"""Things that mostly stand; the others lie any way round."""
+"""Things that usually stand upright; the others lie at any angle."""
 RIGID = frozenset(("building", "vehicle", "facets", "ring"))
-"""Things that are mostly straight."""
+"""Things with mostly straight edges."""
 CAMOUFLAGE = 0.17
 """Share of things whose material is a relative of the backdrop's."""
 
@@ -71,14 +71,14 @@ def add_things(rng: Rng, canvas: Canvas, kinds: Sequence[str], focus: float) -> 
     """Put 1 to 8 things, or flocks of look-alikes, into the scene.
 
     Args:
-        rng: Where everything comes from.
+        rng: Source of all randomness.
         canvas: What to draw on, backdrop and all.
         kinds: What is usually found here.
         focus: Depth blur of the backdrop, in pixels at size 256.
     """
     count = int(np.clip(rng.geometric(0.28), 1, 8))
     areas = np.exp(rng.uniform(np.log(0.01), np.log(0.6), count))
-    # A photo is mostly of something: thing 0 has some size, is sharp, and is not far from the middle.
+    # A photo usually has a subject: thing 0 is rather large, sharp, and near the middle.
     areas[0] = np.exp(rng.uniform(np.log(0.04), np.log(0.6)))
     order = np.argsort(areas)
     draw = rng.random()
@@ -115,7 +115,7 @@ def add_things(rng: Rng, canvas: Canvas, kinds: Sequence[str], focus: float) -> 
 
 
 def hold_pen(rng: Rng, kind: str, size: int, centre: tuple[float, float], radius: float) -> Pen:
-    """A pen turned and distorted as suits the kind of thing."""
+    """A pen rotated and distorted to suit the kind of thing."""
     stands = kind in UPRIGHT and rng.random() < 0.85
     straight = kind in RIGID and rng.random() < 0.8
     return Pen(
@@ -135,7 +135,7 @@ def render_scene(seed: int, *, size: int = 256, effects: Effects = ALL) -> Scene
     Args:
         seed: Any non-negative integer; the scene is a pure function of it, `size` and `effects`.
         size: S, the side of the picture in pixels.
-        effects: What scenes show; something is left out only to see what it is good for.
+        effects: Effects that scenes show; they are left out only in ablations.
 
     Returns:
         The picture and its regions at three levels.
@@ -173,7 +173,7 @@ def dapple(rng: Rng, canvas: Canvas) -> None:
 
 
 def contact_sheet(scenes: Sequence[Scene], *, columns: int = 2) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) picture: each scene beside its coloured subparts, parts and wholes."""
+    """(H, W, 3) picture: each scene next to its coloured subparts, parts and wholes."""
     # Steps of the golden ratio keep the hues of neighbouring ids apart.
     hues = (np.arange(256) * 0.618034 % 1 * 180).astype(np.uint8)
     tones = np.stack([hues, np.full(256, 150, np.uint8), np.where(np.arange(256) % 2, 235, 150).astype(np.uint8)], 1)

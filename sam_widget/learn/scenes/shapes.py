@@ -50,7 +50,7 @@ class Pen:
     """Draws local shapes on an (S, S) canvas.
 
     Args:
-        rng: Where the pen's distortion comes from.
+        rng: Source of the pen's distortion.
         size: S.
         centre: (x, y) of the local origin in pixels.
         radius: Pixels of one local unit.
@@ -98,7 +98,7 @@ class Pen:
             points: Local corners.
             rough: Size of a 1/f jitter of the outline, in local units.
             smooth: Round the corners into a closed spline.
-            on: A mask to add to; a new one without.
+            on: Mask to add to; by default a new one.
         """
         corners = np.asarray(points, float)
         outline = closed_spline(corners) if smooth else densify(corners)
@@ -235,5 +235,5 @@ def paste(mask: Mask, stamp: Mask, x: int, y: int) -> None:
 
 
 def pick(rng: Rng, *options: str) -> str:
-    """One of the options, each as likely."""
+    """One of the options, all equally likely."""
     return options[int(rng.integers(len(options)))]

@@ -176,7 +176,7 @@ def atlas() -> dict[str, tuple[tuple[Float, ...], ...]]:
 def photos() -> tuple[tuple[Float, ...], ...]:
     """Return the photos that come with dependencies as pyramids of halvings: (H, W, 3), 0..1, gamma encoded.
 
-    They serve as textures alone: whatever they show, nobody's labels of it are used.
+    They are used only as textures, without any labels of what they show.
     """
     pyramids = []
     for photo in TRAINING:
@@ -198,10 +198,10 @@ def field(
     tilt: float = 0.0,
     bend: float = 0.0,
 ) -> Float:
-    """See a random place of a random tile of `family` through an affine or perspective map.
+    """Show a random part of a random tile of `family` through an affine or perspective map.
 
     Args:
-        rng: Where the tile, its offset and an unset angle come from.
+        rng: Source of the tile, its offset and an unset angle.
         family: A key of `FAMILIES`.
         shape: (h, w) of the result.
         zoom: Tile pixels for one result pixel: larger is finer.
@@ -216,7 +216,7 @@ def field(
     h, w = shape
     step = min(shape) // 64
     if family == "smooth" and step > 1 and tilt == 0 and bend == 0:
-        # Nothing in it is finer than a few pixels, so a side of 64 says it all.
+        # It has no detail finer than a few pixels, so a side of 64 is enough.
         coarse = field(rng, family, (-(-h // step), -(-w // step)), zoom=step * zoom, angle=angle, stretch=stretch)
         return cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
     pyramids = atlas()[family]
@@ -237,10 +237,10 @@ def seen(
     bend: float = 0.0,
     wraps: bool = True,
 ) -> Float:
-    """See a random place of a tile, given as a pyramid of halvings, as `field` does.
+    """Show a random part of a tile, given as a pyramid of halvings, as `field` does.
 
     Args:
-        rng: Where the offset and an unset angle come from.
+        rng: Source of the offset and an unset angle.
         pyramid: Tiles (H, W) or (H, W, 3), each half as large as the one before.
         shape: (h, w) of the result.
         zoom: As for `field`.
@@ -248,7 +248,7 @@ def seen(
         stretch: As for `field`.
         tilt: As for `field`.
         bend: As for `field`.
-        wraps: Whether the tile's borders fit each other; if not, it is mirrored there.
+        wraps: Whether opposite borders of the tile match; if not, it is mirrored there.
 
     Returns:
         (h, w) or (h, w, 3).

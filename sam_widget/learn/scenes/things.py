@@ -1,6 +1,6 @@
-"""What kinds of things are there? One builder a kind: here blobs, stones and heaps; the others by what they are.
+"""What kinds of things are there? One builder per kind: here blobs, stones and heaps; the others in modules by subject.
 
-A builder is given a generator and a pen and returns a tree of masks: the whole, its parts, their subparts. It draws
+A builder gets a generator and a pen and returns a tree of masks: the whole, its parts, their subparts. It draws in
 about the square -1..1 of the pen's local coordinates, upright, facing right.
 """
 
