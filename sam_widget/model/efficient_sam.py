@@ -1,4 +1,4 @@
-"""EfficientSAM (Xiong et al., arXiv 2312.00863): SAM on a small plain ViT that learned to predict SAM's features."""
+"""EfficientSAM (Xiong et al., arXiv 2312.00863): SAM on a small ViT pre-trained to predict SAM's features."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch.nn.functional import gelu, interpolate, pad
 
 from sam_widget.model.config import EFFICIENT_S, EFFICIENT_TI, EfficientSamConfig
 from sam_widget.model.image_encoder import image_encoder
-from sam_widget.model.mask_decoder import MaskDecoder, TwoWayAttentionBlock, classify_pixels
+from sam_widget.model.mask_decoder import MaskDecoder, TwoWayAttentionBlock
 from sam_widget.model.prompt_encoder import NOT_A_POINT, PromptEncoder
 from sam_widget.model.sam import Sam
 
 
 class PositionedPatches(nn.Module):
-    """Patches as tokens, with positions that were learned on a smaller grid."""
+    """Patches as tokens, with positions learned on a smaller grid."""
 
     def __init__(self, proj: nn.Module, config: EfficientSamConfig) -> None:
         super().__init__()
@@ -29,11 +29,11 @@ class PositionedPatches(nn.Module):
 
 
 class EfficientPromptEncoder(PromptEncoder):
-    """A prompt is at least six tokens, a box being two of them; no mask can be part of it.
+    """Encodes a prompt as at least six tokens, two of them for a box; masks are not supported.
 
-    A token is its position plus what it is: nothing (padding), foreground, a box's top left or bottom right corner.
-    Nothing was learned for background, which is a bare position, and such points work less well than in SAM. Of more
-    than six tokens the authors' code drops the seventh and later; here all are heard.
+    A token is its position plus a learned embedding of its kind: padding, foreground, and a box's top left and bottom
+    right corners. There is no embedding for background: such a point is its position alone, and works less well than in
+    SAM. The authors' code drops all tokens after the sixth; here all are used.
     """
 
     config: EfficientSamConfig
@@ -49,7 +49,7 @@ class EfficientPromptEncoder(PromptEncoder):
         points: Tensor | None = None,
         labels: Tensor | None = None,
         boxes: Tensor | None = None,
-        masks: Tensor | None = None,  # noqa: ARG002  the parts of the other models take one
+        masks: Tensor | None = None,  # noqa: ARG002  as the other models' prompt encoders
     ) -> tuple[Tensor, Tensor]:
         """Embed B prompts as `PromptEncoder.forward` does, without masks; the dense embedding is zero."""
         learned = self.not_a_point_embed.weight
@@ -57,7 +57,7 @@ class EfficientPromptEncoder(PromptEncoder):
         batch = len(given)
         coords, kinds = [given.new_zeros(batch, 0, 2)], [given.new_zeros(batch, 0)]
         if points is not None and labels is not None:
-            # Where padding points lie is no matter: the authors' lie here.
+            # The position of a padding point does not matter; the authors use -1.
             coords.append(torch.where(labels[..., None] == NOT_A_POINT, -1, points))
             kinds.append(labels)
         if boxes is not None:
@@ -73,9 +73,10 @@ class EfficientPromptEncoder(PromptEncoder):
 
 
 class EfficientAttentionBlock(TwoWayAttentionBlock):
-    """SAM's two-way block, but what tokens say among themselves is added to them with their positions."""
+    """SAM's two-way block, but the residual of the self-attention includes the tokens' positions."""
 
-    def _among_tokens(self, tokens: Tensor, token_pe: Tensor) -> Tensor:
+    def attend_to_tokens(self, tokens: Tensor, token_pe: Tensor) -> Tensor:
+        """Let the tokens attend to each other; returns the sum that is normalised next."""
         if not self.first:
             tokens = tokens + token_pe
         return tokens + self.self_attn(tokens, tokens, tokens)  # type: ignore[no-any-return]
@@ -90,11 +91,8 @@ class EfficientMaskDecoder(MaskDecoder):
         for mlp in (*(block.mlp for block in blocks), *self.output_hypernetworks_mlps, self.iou_prediction_head):
             mlp.activation = gelu
         self.transformer.layers = nn.ModuleList(blocks)
+        # Normalises over all pixels of an image.
         self.output_upscaling[1] = nn.GroupNorm(1, config.prompt_dim // 4)
-
-    def masks(self, mask_tokens: Tensor, embedded: Tensor) -> Tensor:
-        """Do as `MaskDecoder.masks` does, with a norm that is over all pixels of an image."""
-        return classify_pixels(self.hypernetworks(mask_tokens), self.output_upscaling(embedded))
 
 
 class EfficientSam(Sam):

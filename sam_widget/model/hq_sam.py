@@ -1,6 +1,8 @@
-"""HQ-SAM (Ke et al., arXiv 2306.01567): SAM with one more output token, which sees finer image features."""
+"""HQ-SAM (Ke et al., arXiv 2306.01567): SAM with one more output token, for finer image features."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from timm.layers.norm import LayerNorm2d
@@ -44,7 +46,7 @@ class HqMaskDecoder(MaskDecoder):
     def fuse(self, embedding: Tensor, early: Tensor) -> Tensor:
         """Fuse the last features of the ViT (I, dim, g, g) and early ones (I, embed_dim, g, g) at four times the grid.
 
-        No prompt has a part in it, so it is computed once an image: (I, dim / 8, 4g, 4g).
+        The result does not depend on the prompt, so it is computed once per image: (I, dim / 8, 4g, 4g).
         """
         return self.embedding_encoder(embedding) + self.compress_vit_feat(early)  # type: ignore[no-any-return]
 
@@ -53,28 +55,29 @@ class HqMaskDecoder(MaskDecoder):
     ) -> tuple[Tensor, Tensor]:
         """Decode as `MaskDecoder.forward` does; `high_resolution` is what `fuse` returned.
 
-        Each mask is SAM's plus the high-quality one. The reference hands out the best of three only; here all three
-        are, and the best of them is the reference's.
+        Each mask is SAM's plus the high-quality one. The reference returns only the best of the three, which is the
+        best one here, too.
         """
         output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight, self.hf_token.weight])
         tokens, embedded = self.attend(output_tokens, image, image_pe, sparse, dense)
-        upscaled = self.output_upscaling(embedded)
+        upscaled = self.upscale(embedded)
         masks = classify_pixels(self.hypernetworks(tokens[:, 1:-1]), upscaled)
         fine = self.embedding_maskfeature(upscaled) + per_prompt(high_resolution[0], len(upscaled))
         return masks + classify_pixels(self.hf_mlp(tokens[:, -1:]), fine), self.iou_prediction_head(tokens[:, 0])
 
 
 class HqSam(Sam):
-    """SAM whose decoder also reads the tokens after the ViT's first global block."""
+    """SAM with a decoder that also uses the tokens after the ViT's first global block."""
 
     mask_decoder: HqMaskDecoder
 
     def __init__(self, config: SamConfig, *, name: str = "hq_sam") -> None:
         super().__init__(config, name=name, decoder=HqMaskDecoder(config))
 
-    def encode(self, pixels: Tensor) -> ImageFeatures:
-        """Embed images and fuse the features that the high-quality token reads."""
-        embedding, (early,) = self.image_encoder.forward_intermediates(
+    def encode(self, pixels: Tensor, *, image_encoder: nn.Module | None = None) -> ImageFeatures:
+        """Embed images and fuse the features for the high-quality token."""
+        encoder: Any = image_encoder or self.image_encoder
+        embedding, (early,) = encoder.forward_intermediates(
             self.standardised(pixels), indices=[self.config.global_attention[0]]
         )
         embedding, early = self.for_decoder(embedding), self.for_decoder(early)

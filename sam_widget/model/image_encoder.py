@@ -11,21 +11,19 @@ from timm.models.vision_transformer_sam import VisionTransformerSAM
 from torch import Tensor, nn
 
 from sam_widget.model.config import SamConfig
-from sam_widget.model.layers.relative_attention import RelativeAttention
-from sam_widget.model.layers.token_maps import TokenLinear, TokenMlp
 
 
 def image_encoder(config: SamConfig) -> VisionTransformerSAM:
     """Build the image encoder: (B, 3, S, S) normalised pixels to (B, prompt_dim, grid, grid).
 
     timm's `samvit_*` (the ViT of "Exploring Plain Vision Transformer Backbones for Object Detection",
-    arXiv 2203.16527, with decomposed relative positions) already carries SAM's neck; only the sizes are ours.
+    arXiv 2203.16527, with decomposed relative positions) already has SAM's neck; only the sizes are ours.
     """
-    # Its types know classes of norms only, not a norm with a smaller epsilon.
+    # timm's types allow a norm's class only, not one with a smaller epsilon.
     kwargs: dict[str, Any] = {"norm_layer": partial(nn.LayerNorm, eps=1e-6)}
     if config.stem == "conv":
         kwargs["embed_layer"] = ConvStem
-    encoder = VisionTransformerSAM(
+    return VisionTransformerSAM(
         img_size=config.image_size,
         patch_size=config.patch_size,
         embed_dim=config.embed_dim,
@@ -38,33 +36,12 @@ def image_encoder(config: SamConfig) -> VisionTransformerSAM:
         num_classes=0,
         **kwargs,
     )
-    encoder.norm_pre = InOrder()
-    for block in encoder.blocks:
-        block.mlp = TokenMlp(block.mlp)
-        if config.relative_positions:
-            block.attn = RelativeAttention(block.attn, window_size=block.window_size)
-            block.window_size = 0  # The attention sees to its windows itself.
-        else:
-            block.attn.qkv, block.attn.proj = TokenLinear(block.attn.qkv), TokenLinear(block.attn.proj)
-    return encoder
-
-
-class InOrder(nn.Module):
-    """Lays out tokens (B, H, W, C) one after the other.
-
-    A convolution leaves the patches' channels one after the other, every sum of the residual stream would inherit that,
-    and every norm would make a copy.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return an array of the same shape."""
-        return x.contiguous()
 
 
 class ConvStem(nn.Module):
     """Tokens from strided 3x3 convolutions, in place of one linear map per patch (arXiv 2106.14881).
 
-    Halves the side and doubles the channels until a pixel is a patch: (B, 3, S, S) to (B, S/p, S/p, embed_dim).
+    Each convolution halves the side and doubles the channels: (B, 3, S, S) to (B, S/p, S/p, embed_dim).
     """
 
     def __init__(self, img_size: int, patch_size: int, in_chans: int, embed_dim: int, **_: Any) -> None:
@@ -85,10 +62,10 @@ class ConvStem(nn.Module):
 
 
 def resample_positions(state: dict[str, Tensor], config: SamConfig) -> dict[str, Tensor]:
-    """Fit the position tables of an image encoder's state dict, trained at another image size, to `config`.
+    """Fit the position tables of an image encoder that was trained at another image size to `config`.
 
     Absolute positions (1, g, g, C) are interpolated bicubically, the relative positions (2g - 1, C) of global blocks
-    linearly; windowed blocks keep theirs, since a window has the same size at every image size.
+    linearly. Windowed blocks keep theirs: a window has the same size at every image size.
     """
     resampled = dict(state)
     for name, table in state.items():
@@ -106,7 +83,7 @@ def resample_positions(state: dict[str, Tensor], config: SamConfig) -> dict[str,
 
 
 def normalise(pixels: Tensor, config: SamConfig) -> Tensor:
-    """Return (B, 3, h, w) pixels of 0..255 as the encoder's input: standardised, then zero-padded right and below."""
+    """Standardise pixels (B, 3, h, w) of 0..255 and pad them with zeros on the right and below: (B, 3, S, S)."""
     mean = torch.tensor(config.pixel_mean, device=pixels.device).view(1, 3, 1, 1)
     std = torch.tensor(config.pixel_std, device=pixels.device).view(1, 3, 1, 1)
     height, width = pixels.shape[-2:]

@@ -297,7 +297,8 @@ class MaskedAutoencoder(nn.Module):
             ModelError: The mask has the wrong shape or type, or leaves nothing visible or nothing masked.
         """
         config, device = self.config, self.mask_token.device
-        if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+        rgb8 = isinstance(image, np.ndarray) and image.dtype == np.uint8  # type: ignore[redundant-expr]
+        if not (rgb8 and image.ndim == 3 and image.shape[2] == 3):
             raise ImageError(f"expected an RGB image, (H, W, 3) uint8, got {_described(image)}; read it with sw.to_rgb")
         original = middle_square(image, config.image_size)
         pixels = self.normalise(torch.from_numpy(original).permute(2, 0, 1)[None].to(device))  # (1, 3, S, S)

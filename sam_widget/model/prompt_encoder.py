@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from timm.layers.norm import LayerNorm2d
@@ -12,7 +10,7 @@ from torch import Tensor, nn
 
 from sam_widget.model.config import SamConfig
 
-# The label that pads a batch of prompts of unequal length; the padding point has a learned embedding of its own.
+# The label of points that pad a batch of prompts of unequal length; they have a learned embedding of their own.
 NOT_A_POINT = -1
 
 
@@ -42,7 +40,7 @@ class PositionEmbeddingRandom(nn.Module):
 
 
 class PromptEncoder(nn.Module):
-    """Sparse prompts (points, boxes) to tokens, dense prompts (masks) to an embedding added to the image's.
+    """Turns sparse prompts (points, boxes) into tokens, and masks into an embedding that is added to the image's.
 
     Parameter names follow the published checkpoints.
     """
@@ -50,7 +48,6 @@ class PromptEncoder(nn.Module):
     def __init__(self, config: SamConfig) -> None:
         super().__init__()
         self.config = config
-        self._grid: Tensor | None = None  # The same for every click; dropped where the weights change.
         dim = config.prompt_dim
         self.pe_layer = PositionEmbeddingRandom(dim // 2)
         # Background point, foreground point, top left corner of a box, bottom right corner.
@@ -70,19 +67,7 @@ class PromptEncoder(nn.Module):
 
     def image_positions(self) -> Tensor:
         """Return the positional encoding of the image grid: (1, prompt_dim, grid, grid)."""
-        if torch.is_grad_enabled():
-            return self.pe_layer.grid(self.config.grid_size)
-        if self._grid is None:
-            self._grid = self.pe_layer.grid(self.config.grid_size)
-        return self._grid
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PromptEncoder:  # noqa: FBT001, FBT002
-        self._grid = None
-        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
-
-    def _load_from_state_dict(self, *args: Any) -> None:
-        self._grid = None
-        super()._load_from_state_dict(*args)
+        return self.pe_layer.grid(self.config.grid_size)
 
     def forward(
         self,
@@ -100,7 +85,7 @@ class PromptEncoder(nn.Module):
             masks: (B, 1, mask_size, mask_size) logits of an earlier prediction.
 
         Returns:
-            Sparse embeddings (B, M, prompt_dim): a token a point, two a box, and one for the padding point that
+            Sparse embeddings (B, M, prompt_dim): one token per point, two per box, and one for the padding point that
             follows points without a box (with `config.pads_boxes`: any prompt). Dense embeddings
             (B, prompt_dim, grid, grid).
         """
@@ -112,8 +97,8 @@ class PromptEncoder(nn.Module):
             tokens.append(self._embed_points(points, labels))
         if boxes is not None:
             tokens.append(self._embed_boxes(boxes))
-        # As published: points without a box are followed by a point that is none. SAM 2 was trained with that point
-        # after every prompt, and with one in place of a prompt that has neither points nor a box.
+        # As published: a padding point follows points without a box. SAM 2 was trained with a padding point after every
+        # prompt, and with one in place of a prompt that has neither points nor a box.
         if self.config.pads_boxes:
             padding = 2 if points is None and boxes is None else 1
         else:
@@ -126,7 +111,7 @@ class PromptEncoder(nn.Module):
         return sparse, weight.view(1, -1, 1, 1).expand(batch, -1, grid, grid)
 
     def _positions(self, coords: Tensor) -> Tensor:
-        # The published models address a pixel by its index and add half a pixel here.
+        # In the published models, a coordinate is a pixel's index; its centre is half a pixel further.
         return self.pe_layer.forward((coords.float() + 0.5) / self.config.image_size)
 
     def _embed_points(self, points: Tensor, labels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Segment Anything: the three parts joined, and a named builder for every size of the ViT."""
+"""Segment Anything: its three parts together, and a named builder for each size of the ViT."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sam_widget.model.prompt_encoder import PromptEncoder
 
 
 class ImageFeatures(NamedTuple):
-    """What an image encoder leaves for the decoder; computed once an image.
+    """What the mask decoder needs of an image; computed once per image.
 
     Attributes:
         embedding: (I, prompt_dim, g, g) image embeddings.
-        high_resolution: Finer features, finest first, for the decoders that use them.
+        high_resolution: Finer features, finest first, for decoders that use them.
     """
 
     embedding: Tensor
@@ -32,10 +32,10 @@ class Sam(nn.Module):
     Attributes:
         config: Every size of the model.
         name: The name it was loaded under.
-        weights_id: Tells apart weights, so that embeddings of different ones are never mixed up.
+        weights_id: Identifies the weights, so that embeddings of different ones are never mixed up.
     """
 
-    # Any encoder has methods of its own, of which nn.Module's types do not tell.
+    # Encoders have methods that nn.Module's types do not know.
     image_encoder: Any
 
     def __init__(
@@ -50,9 +50,9 @@ class Sam(nn.Module):
 
         Args:
             config: Every size.
-            name: What errors and embeddings call it.
-            encoder: In place of SAM's ViT; anything whose `forward_features` returns image embeddings.
-            decoder: In place of SAM's mask decoder.
+            name: Used in errors and embeddings.
+            encoder: Replaces SAM's ViT; its `forward_features` returns image embeddings.
+            decoder: Replaces SAM's mask decoder.
         """
         super().__init__()
         self.config = config
@@ -66,16 +66,22 @@ class Sam(nn.Module):
         """Embed images: (I, 3, h, w) RGB of 0..255, longest side `config.image_size`, to (I, prompt_dim, g, g)."""
         return self.encode(pixels).embedding
 
-    def encode(self, pixels: Tensor) -> ImageFeatures:
-        """Embed images, as `encode_image` does, and return all that the decoder wants to know of them."""
-        return ImageFeatures(self.for_decoder(self.image_encoder.forward_features(self.standardised(pixels))))
+    def encode(self, pixels: Tensor, *, image_encoder: nn.Module | None = None) -> ImageFeatures:
+        """Embed images, as `encode_image` does, and return everything that the mask decoder needs of them.
+
+        Args:
+            pixels: As for `encode_image`.
+            image_encoder: The model's own in another form, such as that of `FastParts`.
+        """
+        encoder: Any = image_encoder or self.image_encoder
+        return ImageFeatures(self.for_decoder(encoder.forward_features(self.standardised(pixels))))
 
     def standardised(self, pixels: Tensor) -> Tensor:
-        """Return pixels as the image encoder's input, in the type of its weights."""
+        """Turn pixels into the image encoder's input, in the type of its weights."""
         return normalise(pixels, self.config).to(next(self.image_encoder.parameters()).dtype)
 
     def for_decoder(self, features: Tensor) -> Tensor:
-        """Return features in the type of the decoder's weights, which may be more precise than the encoder's."""
+        """Convert features to the type of the decoder's weights, which may be more precise than the encoder's."""
         return features.to(next(self.mask_decoder.parameters()).dtype)
 
     def see_prompts(
@@ -84,12 +90,12 @@ class Sam(nn.Module):
         sparse: Tensor,
         dense: Tensor,
         *,
-        points: Tensor | None,  # noqa: ARG002  for the models that derive from this one
+        points: Tensor | None,  # noqa: ARG002  used by subclasses
         labels: Tensor | None,  # noqa: ARG002
         boxes: Tensor | None,  # noqa: ARG002
         masks: Tensor | None,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Return sparse and dense prompt embeddings and fine features as the mask decoder gets them."""
+        """Return sparse and dense prompt embeddings and finer features as inputs of the mask decoder."""
         return sparse, dense, features.high_resolution
 
     def decode(
@@ -101,6 +107,7 @@ class Sam(nn.Module):
         labels: Tensor | None = None,
         boxes: Tensor | None = None,
         masks: Tensor | None = None,
+        prompt_encoder: nn.Module | None = None,
         mask_decoder: Callable[..., tuple[Tensor, Tensor]] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Decode B prompts on I embedded images; prompts of one image are consecutive, B / I each.
@@ -112,18 +119,20 @@ class Sam(nn.Module):
             labels: (B, N) with 1 foreground, 0 background, -1 padding.
             boxes: (B, 4) x0, y0, x1, y1 in the same pixels.
             masks: (B, 1, 4g, 4g) logits of an earlier prediction.
-            mask_decoder: The model's own in another form, such as a `CompiledDecoder`.
+            prompt_encoder: The model's own in another form, such as that of `FastParts`.
+            mask_decoder: The same, or a `CompiledDecoder`.
 
         Returns:
             Mask logits (B, 4, 4g, 4g) and predicted IoUs (B, 4): index 0 for an unambiguous prompt, 1 to 3 for an
             ambiguous one.
         """
-        sparse, dense = self.prompt_encoder(points, labels, boxes, masks)
+        encoder: Any = prompt_encoder or self.prompt_encoder
+        sparse, dense = encoder(points, labels, boxes, masks)
         features = ImageFeatures(image, high_resolution)
         sparse, dense, high_resolution = self.see_prompts(
             features, sparse, dense, points=points, labels=labels, boxes=boxes, masks=masks
         )
-        positions = self.prompt_encoder.image_positions().to(image.dtype)
+        positions = encoder.image_positions().to(image.dtype)
         decoded: tuple[Tensor, Tensor] = (mask_decoder or self.mask_decoder)(
             image, positions, sparse.to(image.dtype), dense.to(image.dtype), high_resolution
         )

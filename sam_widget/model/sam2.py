@@ -1,8 +1,8 @@
-"""SAM 2 (Ravi et al., arXiv 2408.00714) on single images: its memory is for videos and is left out."""
+"""SAM 2 (Ravi et al., arXiv 2408.00714) on single images, without its memory for videos."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,12 @@ from sam_widget.model.sam import ImageFeatures, Sam
 
 
 class Sam2Masks(NamedTuple):
-    """All that SAM 2's decoder says about B prompts.
+    """The output of SAM 2's decoder for B prompts.
 
     Attributes:
         masks: (B, 4, 4g, 4g) logits.
         scores: (B, 4) predicted IoUs.
-        object_score: (B, 1) logit of there being an object at all; in a single image there always was one in training.
+        object_score: (B, 1) logit of an object being visible; in training on single images, one always was.
     """
 
     masks: Tensor
@@ -51,7 +51,7 @@ class Sam2MaskDecoder(MaskDecoder):
     ) -> tuple[Tensor, Tensor]:
         """Decode as `MaskDecoder.forward` does; `high_resolution` is what `project` returned.
 
-        Outside training the mask for an unambiguous prompt, index 0, is the best of the three where it is unstable.
+        Outside training, an unstable mask for an unambiguous prompt (index 0) is replaced by the best of the three.
         """
         masks, scores, _ = self.predict(image, image_pe, sparse, dense, high_resolution)
         return (masks, scores) if self.training else self._prefer_stable(masks, scores)
@@ -59,18 +59,22 @@ class Sam2MaskDecoder(MaskDecoder):
     def predict(
         self, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor, high_resolution: tuple[Tensor, ...]
     ) -> Sam2Masks:
-        """Decode without regard to stability."""
+        """Decode without replacing unstable masks."""
         output_tokens = torch.cat([self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight])
         tokens, embedded = self.attend(output_tokens, image, image_pe, sparse, dense)
-        finest, fine = (per_prompt(level, len(embedded)) for level in high_resolution)
-        first, norm, act, second, last_act = self.output_upscaling
-        upscaled = act(norm(first(embedded) + fine))  # (B, dim / 4, 2g, 2g)
-        upscaled = last_act(second(upscaled) + finest)  # (B, dim / 8, 4g, 4g)
+        upscaled = self.upscale(embedded, high_resolution)
         return Sam2Masks(
             masks=classify_pixels(self.hypernetworks(tokens[:, 2:]), upscaled),
             scores=self.iou_prediction_head(tokens[:, 1]).sigmoid(),
             object_score=self.pred_obj_score_head(tokens[:, 0]),
         )
+
+    def upscale(self, embedded: Tensor, high_resolution: tuple[Tensor, ...] = ()) -> Tensor:
+        """Upscale image features fourfold, adding the finer levels: (B, dim, g, g) to (B, dim / 8, 4g, 4g)."""
+        finest, fine = (per_prompt(level, len(embedded)) for level in high_resolution)
+        first, norm, act, second, last_act = self.output_upscaling
+        upscaled = act(norm(first(embedded) + fine))  # (B, dim / 4, 2g, 2g)
+        return last_act(second(upscaled) + finest)  # type: ignore[no-any-return]  # (B, dim / 8, 4g, 4g)
 
     def _prefer_stable(self, masks: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         # Stability is the IoU of the mask at a slightly higher and at a slightly lower threshold.
@@ -92,12 +96,13 @@ class Sam2(Sam):
 
     def __init__(self, config: Sam2Config, *, name: str = "sam2") -> None:
         super().__init__(config, name=name, encoder=HieraEncoder(config), decoder=Sam2MaskDecoder(config))
-        # What a frame without memories gets in a video, and a single image, too.
+        # Added to video frames without memories, and to single images.
         self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, config.prompt_dim))
 
-    def encode(self, pixels: Tensor) -> ImageFeatures:
+    def encode(self, pixels: Tensor, *, image_encoder: nn.Module | None = None) -> ImageFeatures:
         """Embed images at stride 16, and narrow the finer levels for the decoder."""
-        levels = self.image_encoder.forward_features(self.standardised(pixels))
+        encoder: Any = image_encoder or self.image_encoder
+        levels = encoder.forward_features(self.standardised(pixels))
         finest, fine, embedding = (self.for_decoder(level) for level in levels)
         return ImageFeatures(embedding + self.no_mem_embed.view(1, -1, 1, 1), self.mask_decoder.project(finest, fine))
 

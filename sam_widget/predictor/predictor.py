@@ -19,6 +19,7 @@ from sam_widget.image.reading import image_hash, to_rgb
 from sam_widget.masks.runs import StoredMask
 from sam_widget.model.config import SamConfig
 from sam_widget.model.fast.compiled import CompiledDecoder
+from sam_widget.model.fast.parts import FastParts
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import Sam
 from sam_widget.model.zoo import load_model, telling_of_memory
@@ -108,7 +109,8 @@ class Predictor:
         """
         self.model = model if isinstance(model, Sam) else load_model(model, progress=progress)
         self._cache = cache
-        self._compiled = CompiledDecoder(self.model.mask_decoder) if compile else None
+        self._fast = FastParts(self.model)
+        self._compiled = CompiledDecoder(self._fast.mask_decoder) if compile else None
 
     @property
     def config(self) -> SamConfig:
@@ -149,7 +151,7 @@ class Predictor:
 
     def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
         with telling_of_memory(self.model, self.device), torch.inference_mode():
-            features = self.model.encode(self._pixels(rgb))
+            features = self.model.encode(self._pixels(rgb), image_encoder=self._fast.image_encoder)
         return Embedding(
             features=tokens_first(features.embedding),
             high_resolution=features.high_resolution,
@@ -274,7 +276,8 @@ class Predictor:
         return self.model.decode(
             embedding.features.to(self.device),
             high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
-            mask_decoder=self._compiled,
+            prompt_encoder=self._fast.prompt_encoder,
+            mask_decoder=self._compiled or self._fast.mask_decoder,
             **self._tensors(prompt, embedding),
         )
 
@@ -301,6 +304,8 @@ class Predictor:
                 high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
                 points=torch.from_numpy(coords.astype(np.float32)).to(self.device)[:, None],
                 labels=torch.ones(len(points), 1, dtype=torch.int64, device=self.device),
+                prompt_encoder=self._fast.prompt_encoder,
+                mask_decoder=self._fast.mask_decoder,
             )
             which, mask = (scores[:, 1:] > minimum_score).nonzero(as_tuple=True)
             return logits[which, mask + 1].float(), scores[which, mask + 1].float(), which

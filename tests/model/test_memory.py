@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from sam_widget.model import sam
+from sam_widget.model.fast.parts import FastParts
 
 
 class Alive(TorchDispatchMode):
@@ -66,9 +67,10 @@ class Encode(nn.Module):
     def __init__(self, model: sam.Sam) -> None:
         super().__init__()
         self.model = model
+        self.parts = FastParts(model)
 
     def forward(self, pixels: Tensor) -> object:
-        return self.model.encode(pixels)
+        return self.model.encode(pixels, image_encoder=self.parts.image_encoder)
 
 
 def test_vit_h_needs_less_than_6_gb_in_half_precision() -> None:

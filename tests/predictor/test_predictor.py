@@ -114,7 +114,7 @@ def test_too_little_memory_names_smaller_models(
 def test_other_errors_are_left_as_they_are(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     model = sw.load_model("tiny")
 
-    def broken(_: object) -> NoReturn:
+    def broken(*_: object, **__: object) -> NoReturn:
         raise RuntimeError("sizes of tensors must match")
 
     monkeypatch.setattr(model, "encode", broken)

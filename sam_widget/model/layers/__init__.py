@@ -1,1 +1,1 @@
-"""Layers that several models share: attention with relative positions, token maps, per-image caches."""
+"""Building blocks of more than one model: a cache per image, and linear maps of many tokens."""

@@ -1,4 +1,4 @@
-"""Maps of tokens, each by itself, on thousands of tokens: the linear layers of a ViT, as fast as a processor can."""
+"""Linear maps of thousands of tokens, as fast as a processor can: the layers of a ViT."""
 
 from __future__ import annotations
 
@@ -11,38 +11,28 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.functional import linear
 
-# Tokens at a time, whose thousands of channels stay in a processor's cache from one map to the next. What is larger
-# than 32 MB, moreover, is given back to the system by C's allocator, and every page of it is cleared again.
+# Tokens mapped at a time, so that their thousands of channels stay in a processor's cache from one map to the next.
+# Besides, C's allocator returns blocks of more than 32 MB to the system, which clears every page of the next one.
 BAND = 1024
 
 
 class TokenLinear(nn.Linear):
     """A linear map of tokens, (..., in_features) to (..., out_features)."""
 
-    def __init__(self, layer: nn.Linear) -> None:
-        """Take over the parameters of a linear map."""
-        super().__init__(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
-        self.weight, self.bias = layer.weight, layer.bias
-
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens."""
         return self.laid_out(x)(x)
 
     def laid_out(self, x: Tensor, *, gelu: bool = False) -> Callable[[Tensor], Tensor]:
-        """Return this map, and maybe a GELU after it, for several times as many tokens as these; see `laid_out`."""
+        """Return this map, with or without a GELU, for calls with several times as many tokens; see `laid_out`."""
         return laid_out(self.weight, self.bias, x, gelu=gelu)
 
 
-class TokenMlp(nn.Module):
-    """Two linear maps with a GELU between."""
-
-    def __init__(self, mlp: Mlp) -> None:
-        """Take over the parameters of timm's, under the same names."""
-        super().__init__()
-        self.fc1, self.fc2 = TokenLinear(mlp.fc1), TokenLinear(mlp.fc2)
+class TokenMlp(Mlp):  # type: ignore[misc]
+    """timm's MLP with `TokenLinear` layers and an exact GELU between them."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (..., dim) to (..., dim), on a processor some tokens at a time."""
+        """Map (..., dim) to (..., dim), on a processor a band of tokens at a time."""
         tokens = x.reshape(-1, x.shape[-1])
         bands = torch.split(tokens, BAND) if x.device.type == "cpu" else (tokens,)
         widen, narrow = self.fc1.laid_out(bands[0], gelu=True), self.fc2.laid_out(bands[0])
@@ -50,16 +40,16 @@ class TokenMlp(nn.Module):
 
 
 def laid_out(weight: Tensor, bias: Tensor | None, x: Tensor, *, gelu: bool = False) -> Callable[[Tensor], Tensor]:
-    """Return the linear map of a weight (out, in), for several times as many tokens (..., in) as these.
+    """Return the linear map of a weight (out, in), prepared for tokens (..., in) of which `x` is a sample.
 
-    On a processor oneDNN lays out the weight for that many, which takes next to no time, and then multiplies up to a
-    sixth faster than the library for matrices (MKL) does on AMD's processors; in half precision it adds the bias as it
-    goes, where torch would first fill the output with it. A GELU on what is in the registers anyway costs a tenth.
+    On a processor, oneDNN lays out the weight for that many tokens, which takes next to no time. It then multiplies up
+    to a sixth faster than MKL on AMD processors; in half precision it adds the bias on the way, where torch would first
+    fill the output with it. A GELU on values that are in registers anyway costs a tenth of a separate one.
 
     Args:
-        weight: Of type and device of the tokens.
+        weight: Has the tokens' type and device.
         bias: (out,), or None.
-        x: Some of the tokens.
+        x: Some of the tokens, at least a fraction of the number to come.
         gelu: Whether a GELU follows.
     """
     fit = x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and computes_in_bfloat16())
@@ -77,7 +67,7 @@ def laid_out(weight: Tensor, bias: Tensor | None, x: Tensor, *, gelu: bool = Fal
 
 
 def _gelu(x: Tensor) -> Tensor:
-    """Apply a GELU, which writes over its input where nobody will ask for gradients: half the memory."""
+    """Apply a GELU, in place if gradients are disabled: half the memory."""
     return functional.gelu(x) if torch.is_grad_enabled() else torch.ops.aten.gelu_(x)  # type: ignore[no-any-return]
 
 

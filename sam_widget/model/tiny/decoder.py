@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from sam_widget.model.config import TinyConfig
-from sam_widget.model.layers.image_memo import OfOneImage, weights_of
+from sam_widget.model.layers.per_image_cache import PerImageCache, weights_of
 from sam_widget.model.mask_decoder import MaskDecoder, Mlp, in_order, per_prompt
 from sam_widget.model.tiny.prompt_maps import MAPS
 
@@ -30,7 +30,7 @@ class TinyMaskDecoder(MaskDecoder):
         self.fine_maps = nn.Linear(MAPS, fine)
         self.finest_maps = nn.Linear(MAPS, finest)
         self.score_of_certainty = nn.Parameter(torch.ones(self.num_mask_tokens))
-        self._hypernetworks = OfOneImage[list[tuple[Tensor, Tensor]]]()
+        self._hypernetworks = PerImageCache[list[tuple[Tensor, Tensor]]]()
 
     def forward(
         self, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor, high_resolution: tuple[Tensor, ...] = ()
@@ -57,13 +57,25 @@ class TinyMaskDecoder(MaskDecoder):
     def masks_of(self, mask_tokens: Tensor, embedded: Tensor, high_resolution: tuple[Tensor, ...]) -> Tensor:
         """Upscale the image (B, dim, g, g), add finer features, return the masks (B, N, 4g, 4g) of N mask tokens.
 
-        As in `MaskDecoder.masks`, pixels are put in order only once they are masks.
+        Pixels are put in order only once they are masks.
 
         Args:
             mask_tokens: (B, N, dim).
             embedded: (B, dim, g, g).
             high_resolution: Features of stride 4 and 8 of I images, laid out as the pixels of a `Grid`, (I, P, C) and
                 `with_biases`, and maps (B, MAPS, P) of the prompts alike.
+        """
+        pixels, finest_maps = self.upscale(embedded, high_resolution), high_resolution[2]
+        of_pixels, of_maps = torch.split(self.hypernetworks(mask_tokens), [pixels.shape[2], MAPS], dim=2)
+        masks = torch.baddbmm(of_maps @ finest_maps, of_pixels, pixels.transpose(1, 2))
+        return in_order(masks, *embedded.shape[2:])
+
+    def upscale(self, embedded: Tensor, high_resolution: tuple[Tensor, ...] = ()) -> Tensor:
+        """Upscale image features fourfold: (B, dim, g, g) to the finest pixels of a `Grid`, (B, g*g * 16, finest).
+
+        Args:
+            embedded: (B, dim, g, g).
+            high_resolution: As for `masks_of`.
         """
         finest, fine, finest_maps, fine_maps = high_resolution
         batch, _, height, width = embedded.shape
@@ -75,10 +87,7 @@ class TinyMaskDecoder(MaskDecoder):
         added = torch.baddbmm(per_prompt(finest, batch), *_product(finest_maps.transpose(1, 2), self.finest_maps))
         added = added.view(batch, height * width * 4, -1)
         pixels = added.baddbmm_(*_product(pixels.relu_(), second))  # (B, g*g * 4, finest * 4)
-        pixels = pixels.relu_().view(batch, height * width * 16, -1)
-        of_pixels, of_maps = torch.split(self.hypernetworks(mask_tokens), [pixels.shape[2], MAPS], dim=2)
-        masks = torch.baddbmm(of_maps @ finest_maps, of_pixels, pixels.transpose(1, 2))
-        return in_order(masks, height, width)
+        return pixels.relu_().view(batch, height * width * 16, -1)
 
     def hypernetworks(self, mask_tokens: Tensor) -> Tensor:
         """Grow a linear classifier of pixels from each mask token: (B, N, dim) to (B, N, finest + MAPS)."""

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, linear
 
 from sam_widget.model.config import TINY, TINY_VIT, TinyConfig
-from sam_widget.model.layers.image_memo import OfOneImage, weights_of
+from sam_widget.model.layers.per_image_cache import PerImageCache, weights_of
 from sam_widget.model.sam import ImageFeatures, Sam
 from sam_widget.model.tiny.connectivity import asked_for, connected
 from sam_widget.model.tiny.decoder import TinyMaskDecoder
@@ -182,12 +182,13 @@ class Tiny(Sam):
         self.resemblance = Resemblance(fine)
         self.dense_maps = nn.Conv2d(MAPS, config.prompt_dim, kernel_size=1)
         self.grid = Grid(config.grid_size, config.grid_size)
-        self._shown = OfOneImage[_Shown]()
-        self._said = OfOneImage[_Said]()
+        self._shown = PerImageCache[_Shown]()
+        self._said = PerImageCache[_Said]()
 
-    def encode(self, pixels: Tensor) -> ImageFeatures:
+    def encode(self, pixels: Tensor, *, image_encoder: nn.Module | None = None) -> ImageFeatures:
         """Embed images at stride 16, and keep the features of stride 4 and 8 for the decoder."""
-        finest, fine, embedding = self.image_encoder.forward_features(self.standardised(pixels))
+        encoder: Any = image_encoder or self.image_encoder
+        finest, fine, embedding = encoder.forward_features(self.standardised(pixels))
         return ImageFeatures(self.for_decoder(embedding), (self.for_decoder(finest), self.for_decoder(fine)))
 
     def decode(self, image: Tensor, **given: Any) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from sam_widget.model.layers.image_memo import OfOneImage, weights_of
+from sam_widget.model.layers.per_image_cache import PerImageCache, weights_of
 
 
 class Doubling:
@@ -17,7 +17,7 @@ class Doubling:
 
     def __init__(self) -> None:
         self.layer = nn.Linear(1, 1, bias=False)
-        self.memory = OfOneImage[torch.Tensor]()
+        self.memory = PerImageCache[torch.Tensor]()
         self.calls = 0
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
@@ -78,7 +78,7 @@ def test_a_copy_forgets(doubling: Doubling) -> None:
 
 
 def test_more_images_than_before_are_others() -> None:
-    memory, image, prompt = OfOneImage[int](), torch.ones(1), torch.ones(1)
+    memory, image, prompt = PerImageCache[int](), torch.ones(1), torch.ones(1)
     with torch.no_grad():
         assert [memory.get(given, [], lambda n=n: n) for n, given in enumerate(([image, prompt], [image]))] == [0, 1]
         assert memory.get([image, prompt], [], lambda: 2) == 2

@@ -10,33 +10,33 @@ from timm.models.vision_transformer_sam import Attention
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from sam_widget.model.fast.twin import twin
 from sam_widget.model.layers.token_maps import BAND, TokenLinear, laid_out
 
 
-class RelativeAttention(nn.Module):
+def relative_attention(attention: Attention, *, window_size: int = 0) -> RelativeAttention:
+    """Return the fast twin of timm's attention.
+
+    Args:
+        attention: With decomposed relative positions.
+        window_size: Side of a window in tokens; 0 attends to the whole grid.
+    """
+    made: RelativeAttention = twin(attention, {Attention: RelativeAttention, nn.Linear: TokenLinear})
+    made.window_size = window_size
+    return made
+
+
+class RelativeAttention(Attention):  # type: ignore[misc]
     """Attention over a grid, or over windows of it, with decomposed relative positions.
 
-    What a query adds for a key is a term of the key's row and one of its column (arXiv 2203.16527, section 3). Summed
-    for all queries at once they are the largest tensor of the model by far, 0.8 GB for 64 x 64 tokens and twelve heads,
-    and making it takes longer than the attention itself. So attention is paid piece by piece.
+    For each key, a query adds one term for the key's row and one for its column (arXiv 2203.16527, section 3). Summed
+    for all queries at once, they are the model's largest tensor by far (0.8 GB for 64 x 64 tokens and twelve heads),
+    and computing it takes longer than the attention itself. This class attends piece by piece instead.
     """
 
-    # Logits at a time: as many as a processor's cache holds, and as keep a GPU busy.
+    # Logits at a time: as many as fit into a processor's cache, and as many as keep a GPU busy.
     _PIECE_CPU, _PIECE_GPU = 1 << 22, 1 << 26
-
-    def __init__(self, attention: Attention, *, window_size: int = 0) -> None:
-        """Take over the parameters of timm's attention, under the same names.
-
-        Args:
-            attention: What to take over.
-            window_size: Side of a window in tokens; 0 attends to the whole grid.
-        """
-        super().__init__()
-        self.num_heads = attention.num_heads
-        self.window_size = window_size
-        self.qkv, self.proj = TokenLinear(attention.qkv), TokenLinear(attention.proj)
-        self.rel_pos_h = attention.rel_pos_h
-        self.rel_pos_w = attention.rel_pos_w
+    window_size: int
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend within (B, H, W, C); return the same shape."""
@@ -47,23 +47,23 @@ class RelativeAttention(nn.Module):
     def _attend_in_cache(self, x: Tensor) -> Tensor:
         """Attend, on a processor.
 
-        A row of windows at a time, or a piece of a large one, goes all the way in memory that stays in the cache: fresh
-        pages cost several times what filling them does. Plain products of matrices then take less time than torch's
-        fused attention, in half precision half.
+        One row of windows, or one piece of a large grid, goes through all steps in memory that stays in the cache:
+        fresh pages cost several times what filling them does. Plain matrix products are then faster than torch's fused
+        attention, and twice as fast in half precision.
         """
         return self._in_small_windows(x) if self.window_size else self._in_pieces(x)
 
     def _in_small_windows(self, x: Tensor) -> Tensor:
         """Attend as `_attend_in_cache` does, within windows of the grid.
 
-        Positions are part of the product of queries and keys: a query is longer by its terms for rows and for columns,
-        a key by ones at its own. Where rows are short, adding terms to logits takes longer.
+        The product of queries and keys includes the positions: each query is extended by its terms for rows and
+        columns, each key by ones at its own row and column. For short rows this is faster than adding to the logits.
         """
         batch, height, width, _ = x.shape
         side, heads, dim = self.window_size, self.num_heads, self.rel_pos_h.shape[1]
         across, tokens, long = -(-width // side), side * side, dim + 2 * side
         project, join = self.qkv.laid_out(x[:1, :side]), self.proj.laid_out(x[:1, :side])
-        # What pads a window is what the bias makes of a token of zeros, as in `_padded`.
+        # A window is padded with projected tokens of zeros, which are the bias; see `_padded`.
         bias = self.qkv.bias.to(x.dtype)
         padded = bias.expand(side, across * side, -1).clone()
         # (3, windows, heads, side, side, dim)
@@ -122,7 +122,7 @@ class RelativeAttention(nn.Module):
         return self.proj(attended.flatten(2)).view(x.shape)  # type: ignore[no-any-return]
 
     def _of_heads(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values (heads, N, d) of tokens (N, C), of a band of tokens at a time."""
+        """Return queries, keys and values (heads, N, d) of tokens (N, C), computed a band of tokens at a time."""
         heads, dim = self.num_heads, self.rel_pos_h.shape[1]
         q, k, v = (tokens.new_empty(heads, len(tokens), dim) for _ in range(3))
         bands = torch.split(tokens, BAND)
@@ -136,16 +136,16 @@ class RelativeAttention(nn.Module):
         """Return the relative positions of rows, then those of columns, from the last to the first: (n, d).
 
         Args:
-            scaled: Leave them as they are, for logits; else make up for what logits are still to be scaled by.
+            scaled: Whether they are added to logits that are already scaled; otherwise they undo the scaling to come.
         """
         table = torch.cat([self.rel_pos_h.flip(0), self.rel_pos_w.flip(0)])
         return table if scaled else table * table.shape[1] ** 0.5
 
     def _padded(self, qkv: Tensor) -> Tensor:
-        """Return (B, H, W, 3 * C), grown right and below to whole windows.
+        """Pad (B, H, W, 3 * C) on the right and below to whole windows.
 
-        What pads a window beyond the grid is attended to, as published: a token of zeros, whose query, key and value
-        are their biases. They are filled in, not computed.
+        As published, padding is attended to: it is a token of zeros, whose query, key and value are their biases. They
+        are filled in, not computed.
         """
         batch, height, width, _ = qkv.shape
         side = self.window_size
@@ -157,7 +157,7 @@ class RelativeAttention(nn.Module):
         return padded
 
     def _attend_at_once(self, x: Tensor) -> Tensor:
-        """Attend many windows at a time: for GPUs, and where gradients are wanted."""
+        """Attend to many windows at a time: on GPUs, and with gradients."""
         batch, height, width, _ = x.shape
         side, qkv = self.window_size, self.qkv(x)
         if not side:
@@ -193,11 +193,11 @@ class RelativeAttention(nn.Module):
 
 
 def _terms(queries: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what queries (..., H, W, d) add for keys, by a table of relative positions.
+    """Return the terms that queries (..., H, W, d) add for keys, from a table of relative positions.
 
     Returns:
         Terms of each query for each row, (..., H, W, H), and for each column, (..., H, W, W): views of the products
-        with the whole table, in which a step to the next query is a step back among relative positions.
+        with the whole table, where the next query is one relative position back.
     """
     *others, height, width, _ = queries.shape
     products = queries @ table.T

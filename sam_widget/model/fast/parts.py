@@ -1,0 +1,57 @@
+"""The parts of a model in their fast form, to be passed to `Sam.encode` and `Sam.decode`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from timm.models.vision_transformer_sam import Block, VisionTransformerSAM
+from torch import nn
+
+from sam_widget.model.fast.positions import FastPositionEmbedding
+from sam_widget.model.fast.twin import Kinds, twin
+from sam_widget.model.fast.two_way import FastAttention, FastTwoWayTransformer
+from sam_widget.model.fast.upscaling import FastMaskDecoder
+from sam_widget.model.fast.vit import FastBlock, FastViT
+from sam_widget.model.mask_decoder import Attention, MaskDecoder, TwoWayTransformer
+from sam_widget.model.prompt_encoder import PositionEmbeddingRandom
+from sam_widget.model.sam import Sam
+
+FAST: Kinds = {
+    VisionTransformerSAM: FastViT,
+    Block: FastBlock,
+    PositionEmbeddingRandom: FastPositionEmbedding,
+    Attention: FastAttention,
+    TwoWayTransformer: FastTwoWayTransformer,
+    # Exactly this class: SAM 2, HQ-SAM and EfficientSAM upscale in ways of their own.
+    MaskDecoder: FastMaskDecoder,
+}
+
+
+class FastParts:
+    """Fast twins of a model's parts, in evaluation mode; each is made on first use and follows the model's weights."""
+
+    def __init__(self, model: Sam) -> None:
+        self._model = model
+        self._twins: dict[str, tuple[nn.Module, Any]] = {}
+
+    @property
+    def image_encoder(self) -> Any:
+        """For `Sam.encode`."""
+        return self._twin("image_encoder")
+
+    @property
+    def prompt_encoder(self) -> Any:
+        """For `Sam.decode`."""
+        return self._twin("prompt_encoder")
+
+    @property
+    def mask_decoder(self) -> Any:
+        """For `Sam.decode`, and to be compiled."""
+        return self._twin("mask_decoder")
+
+    def _twin(self, name: str) -> Any:
+        part = getattr(self._model, name)
+        known = self._twins.get(name)
+        if known is None or known[0] is not part:
+            known = self._twins[name] = part, twin(part, FAST).eval()
+        return known[1]

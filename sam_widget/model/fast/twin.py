@@ -1,0 +1,36 @@
+"""Twins: copies of a module tree that share its weights and may be of other classes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+Kinds = Mapping[type[nn.Module], type[nn.Module]]
+
+
+def twin(module: nn.Module, kinds: Kinds, *, hooks: bool = True) -> Any:
+    """Copy a module tree; every parameter and buffer stays the original's, whatever is loaded or moved later.
+
+    Args:
+        module: The root of the tree.
+        kinds: The class of the copy for each class (matched exactly) that is to have another. A class here may define
+            `prepare()`, which is called on the copy once its children are in place.
+        hooks: Whether forward and backward hooks are shared, too; without, the copy has none.
+    """
+    kind = kinds.get(type(module), type(module))
+    made = kind.__new__(kind)
+    state = vars(made)
+    state.update(vars(module))
+    # The dictionaries of parameters and buffers are shared, so that a weight replaced in one is replaced in the other.
+    state["_modules"] = {
+        name: None if child is None else twin(child, kinds, hooks=hooks)
+        for name, child in module._modules.items()  # noqa: SLF001  children that are None are not in named_children
+    }
+    if not hooks:
+        state.update({name: OrderedDict() for name in state if "_hooks" in name})
+    if kind is not type(module) and (prepare := getattr(kind, "prepare", None)) is not None:
+        prepare(made)
+    return made
