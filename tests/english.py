@@ -38,7 +38,6 @@ TO_DO: tuple[str, ...] = (
     "sam_widget/widget",
     "tests/cli",
     "tests/export",
-    "tests/folders",
     "tests/learn",
     "tests/session",
     "tests/widget",
