@@ -1,4 +1,4 @@
-"""Write a file so that it is there whole or not at all."""
+"""Write a file so that it is complete or not there at all."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 import uuid
 from pathlib import Path
 
-# In the names of files that are being written; one that stays behind is from a process that was killed.
+# Part of the names of files that are being written; one that is left over is from a process that was killed.
 UNFINISHED = ".unfinished"
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file, in place of an older one, so that whoever looks finds it whole or not at all, whatever happens.
+    """Write a file, replacing an older one, so that readers find it complete or not at all, whatever happens.
 
     Raises:
         OSError: It cannot be written; nothing has changed.

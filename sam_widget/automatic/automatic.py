@@ -1,7 +1,7 @@
-"""Segment everything: a grid of points over the image and its crops, and of all their masks the good ones.
+"""Segment everything: a grid of points over the image and its crops, and the good ones among all their masks.
 
-After `SamAutomaticMaskGenerator` of segment-anything (Kirillov et al., arXiv 2304.02643, appendix B), whose keyword
-names and results these are.
+Follows `SamAutomaticMaskGenerator` of segment-anything (Kirillov et al., arXiv 2304.02643, appendix B), with its
+keyword names and its results.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from sam_widget.predictor.predictor import Predictor
 
 @dataclass(frozen=True, eq=False)
 class MaskRecord:
-    """One of all the masks of an image; `record["area"]` works like `record.area`, as with SAM's own records.
+    """One of the masks of an image; `record["area"]` works like `record.area`, as with SAM's own records.
 
     Attributes:
-        stored: The mask, as it is kept.
-        predicted_iou: The IoU that the model expects of it.
+        stored: The mask as row runs.
+        predicted_iou: The IoU that the model predicts for it.
         stability_score: How little it changes as its threshold moves, between 0 and 1.
-        point_coords: The point that gave it, ((x, y),), in pixels of the image.
+        point_coords: The point that produced it, ((x, y),), in pixels of the image.
         crop_box: x, y, width, height of the crop in which it was found.
         output_mode: What `segmentation` is.
     """
@@ -55,7 +55,7 @@ class MaskRecord:
 
     @cached_property
     def segmentation(self) -> Any:
-        """The mask in the form asked for: (H, W) bool, an RLE of COCO's as a dict, or a list of (N, 2) rings."""
+        """The mask in the form of `output_mode`: (H, W) bool, a COCO RLE as a dict, or a list of (N, 2) rings."""
         match self.output_mode:
             case "coco_rle":
                 return rle_from_mask(self.mask)
@@ -73,7 +73,7 @@ class MaskRecord:
 
     @cached_property
     def bbox(self) -> tuple[int, int, int, int]:
-        """x, y, width, height of the mask as COCO counts: one pixel is 1 wide, of which SAM's own records say 0."""
+        """x, y, width, height of the mask as in COCO: one pixel is 1 wide, where SAM's own records say 0."""
         return self.stored.bounds
 
     def keys(self) -> tuple[str, ...]:
@@ -91,10 +91,10 @@ class EverythingStep:
     """How far `iter_everything` is.
 
     Attributes:
-        done: Points asked about.
-        total: Points to be asked about.
-        records: The masks that stand by now. One that stood before and is here no more has turned out to be a double of
-            a better one; one that is still the same is the same object.
+        done: Number of points decoded so far.
+        total: Number of points in all.
+        records: The masks found so far. A mask that is missing here but was in an earlier step has turned out to be a
+            duplicate of a better one; an unchanged mask is the same object.
     """
 
     done: int
@@ -128,22 +128,22 @@ def segment_everything(
         model: A predictor, a loaded model, or what `load_model` takes.
         image: Anything `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
         points_per_side: Points along a side of the grid; None where `point_grids` is given.
-        points_per_batch: Points asked about at a time; a processor takes fewer, which is faster there.
-        pred_iou_thresh: Masks of which the model expects less are dropped. None takes what the model's authors advise:
-            0.88 for SAM, 0.8 for SAM 2.
+        points_per_batch: Points decoded at a time; a CPU takes fewer, which is faster there.
+        pred_iou_thresh: Masks with a lower predicted IoU are dropped. None uses the value that the model's authors
+            recommend: 0.88 for SAM, 0.8 for SAM 2.
         stability_score_thresh: Masks that are less stable are dropped; None as before, 0.95 for both.
         stability_score_offset: How far the threshold is moved, each way, to see how stable a mask is; None as before,
             1.0 for both.
         box_nms_thresh: Of two masks of a crop whose boxes have a higher IoU, the one of lower predicted IoU is dropped.
-        crop_n_layers: How often to look again, at crops half, a quarter, ... of the image's size.
-        crop_nms_thresh: The same between crops, where the mask of the larger crop is dropped.
-        crop_overlap_ratio: How far the crops of the first layer overlap; those of further ones overlap less.
+        crop_n_layers: Number of further layers, of crops half, a quarter, ... of the image's size.
+        crop_nms_thresh: Like `box_nms_thresh`, between crops; the mask of the larger crop is dropped.
+        crop_overlap_ratio: How far the crops of the first layer overlap; those of further layers overlap less.
         crop_n_points_downscale_factor: By how much the grid gets coarser with each layer.
         point_grids: The points of each layer, (N, 2) of x, y between 0 and 1.
         min_mask_region_area: Islands and holes with fewer pixels are removed at the end.
         output_mode: What `MaskRecord.segmentation` is: "binary_mask", "uncompressed_rle", "coco_rle" or "polygons".
-        progress: Called after every batch of points, with the masks that stand by then.
-        cancelled: Asked after every batch; once it is true, what has been found by then is returned.
+        progress: Called after every batch of points, with the masks found so far.
+        cancelled: Called after every batch; once it returns true, the masks found so far are returned.
 
     Raises:
         ImageError: The image cannot be read.
@@ -186,8 +186,8 @@ def iter_everything(
     Args:
         model: As for `segment_everything`.
         image: As for `segment_everything`.
-        stream: Whether each step has the masks that stand by then. Without, steps say how far it is, and have masks
-            whenever a crop is done; that is a little faster.
+        stream: Whether each step has the masks found so far. Otherwise steps report progress, and have masks whenever a
+            crop is done; that is a little faster.
         **options: As for `segment_everything`.
 
     Raises:
@@ -203,7 +203,7 @@ def iter_everything(
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     grids = [wanted.grid(layer) for layer in range(wanted.crop_n_layers + 1)]
     if not any(map(len, grids)):
-        raise PromptError("there are no points to ask about; raise points_per_side, or lower the downscale factor")
+        raise PromptError("there are no points to decode; raise points_per_side, or lower the downscale factor")
     return _steps(predictor, to_rgb(image), wanted, grids, stream=stream)
 
 
@@ -227,7 +227,7 @@ def _steps(
     for frame, layer in crops:
         whole = (frame.height, frame.width) == frame.image_size
         part = rgb[frame.y0 : frame.y0 + frame.height, frame.x0 : frame.x0 + frame.width]
-        # The whole image is asked about again, a crop probably not.
+        # The whole image will probably be used again, a crop not.
         embedding = predictor.embed(part, keep=whole)
         points = grids[layer] * (frame.width, frame.height) + (frame.x0, frame.y0)
         crop = CropProposals(predictor, embedding, frame, points, criteria)
@@ -247,7 +247,7 @@ def _steps(
 
 
 def crop_frames(image_size: tuple[int, int], layers: int, overlap_ratio: float) -> list[tuple[Frame, int]]:
-    """Return the image and its overlapping crops, each with its layer; layer n has 2**n crops a side.
+    """Return the image and its overlapping crops, each with its layer; layer n has 2**n crops per side.
 
     From segment-anything, `utils/amg.py`, `generate_crop_boxes`.
     """
@@ -265,7 +265,7 @@ def crop_frames(image_size: tuple[int, int], layers: int, overlap_ratio: float) 
 
 
 def _across_crops(proposals: list[Proposal], limit: float) -> list[Proposal]:
-    """Drop doubles from different crops; the smaller crop sees more of what it shows."""
+    """Drop duplicates from different crops; the smaller crop shows more detail."""
     boxes = np.array([proposal.seen.box for proposal in proposals])
     return [proposals[i] for i in nms(boxes, [-p.frame.width * p.frame.height for p in proposals], limit)]
 
@@ -283,7 +283,7 @@ def _record(proposal: Proposal, mode: OutputMode) -> MaskRecord:
 
 
 def _tidied(records: tuple[MaskRecord, ...], wanted: EverythingOptions) -> tuple[MaskRecord, ...]:
-    """Remove small islands and holes, and then doubles again, of which those that had none are preferred."""
+    """Remove small islands and holes, then duplicates again, preferring masks that had neither."""
     tidied = []
     for record in records:
         stored = without_small_regions(record.stored, wanted.min_mask_region_area, holes=True)

@@ -1,4 +1,4 @@
-"""What segmenting everything can be told, with the keyword names of SAM's own generator."""
+"""The options of segmenting everything, with the keyword names of SAM's own generator."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class EverythingOptions:
         if self.point_grids is not None and len(self.point_grids) <= self.crop_n_layers:
             raise PromptError(
                 f"{len(self.point_grids)} point_grids for {self.crop_n_layers} layers of crops; expected "
-                f"{self.crop_n_layers + 1}: one for the whole image and one a layer"
+                f"{self.crop_n_layers + 1}: one for the whole image and one per layer"
             )
 
     def grid(self, layer: int) -> np.ndarray:
@@ -91,7 +91,7 @@ class EverythingOptions:
         return grid
 
     def criteria(self, predictor: Predictor) -> Criteria:
-        """Return what makes a mask worth keeping with this model."""
+        """Return the criteria for keeping a mask of this model."""
         names = ("pred_iou_thresh", "stability_score_thresh", "stability_score_offset")
         given = {name: getattr(self, name) for name in names}
         advised = {name: getattr(predictor.config, name) for name in names}

@@ -1,8 +1,8 @@
-"""All masks that a grid of points gives in one crop, each looked at closely only where low resolution leaves doubt.
+"""All masks that a grid of points gives in one crop, examined at full size only where low resolution leaves doubt.
 
-A model answers at low resolution, and most answers are bad, or show what another one shows, too. Whether they do can
-mostly be told from low resolution; only what is kept, and what is on the border of being kept, is brought to the size
-of the image, and of the image only the part where it is. So the result is that of bringing everything to full size.
+A model answers at low resolution, and most answers are bad or duplicates. Low resolution is mostly enough to tell. Only
+the masks that are kept, or nearly kept, are brought to the size of the image, and only in the part that they cover. The
+result is the same as bringing everything to full size.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from torch import Tensor
 from sam_widget.masks.runs import StoredMask, runs_from_mask
 from sam_widget.predictor.predictor import Embedding, Predictor
 
-# Where the image is cut, a mask that comes nearer to the cut than this, in pixels, is probably cut, too.
+# A mask that is nearer than this, in pixels, to where a crop cuts the image is probably cut, too.
 EDGE = 20.0
 # How far stability at low resolution may be off: a little for any mask, and much for one of few pixels.
 DOUBT = 0.1
 DOUBT_OF_A_PIXEL = 1.5
-# Prompts decoded at a time on a processor, whose caches more would overflow.
+# Prompts decoded at a time on a CPU; more would overflow its caches.
 CPU_BATCH = 16
 
 
 @dataclass(frozen=True)
 class Criteria:
-    """What makes a mask worth keeping; the names are those of `segment_everything`."""
+    """The criteria for keeping a mask; the names are those of `segment_everything`."""
 
     pred_iou_thresh: float
     stability_score_thresh: float
@@ -107,7 +107,7 @@ class Axis:
 
 @dataclass
 class Closeup:
-    """A mask at full size, of which only the part is kept where it is.
+    """A mask at full size, of which only the bounding box is stored.
 
     Attributes:
         box: (4,) x0, y0, x1, y1 of its outermost pixels, in pixels of the image; x1 and y1 are inclusive here.
@@ -129,11 +129,11 @@ class Closeup:
 
 
 class Proposal:
-    """A mask that a point gave: its low-resolution logits, and a closeup once somebody has looked.
+    """A mask that a point produced: its low-resolution logits, and its closeup once it has been computed.
 
     Attributes:
         point: x, y in pixels of the image.
-        score: The IoU that the model expects.
+        score: The IoU that the model predicts.
         frame: Where it was found.
     """
 
@@ -192,7 +192,7 @@ class CropProposals:
     def __init__(
         self, predictor: Predictor, embedding: Embedding, frame: Frame, points: np.ndarray, criteria: Criteria
     ) -> None:
-        """Prepare to ask about points (N, 2), in pixels of the image, of an embedded crop."""
+        """Prepare to decode points (N, 2), in pixels of the image, of an embedded crop."""
         self.frame = frame
         self.criteria = criteria
         self.threshold = predictor.config.mask_threshold
@@ -205,7 +205,7 @@ class CropProposals:
         self._inner: list[np.ndarray] = []
 
     def __iter__(self) -> Iterator[int]:
-        """Ask about a batch of points at a time; yields how many have been asked about."""
+        """Decode a batch of points at a time; yields how many have been decoded."""
         size = self.criteria.points_per_batch
         if self._predictor.device.type == "cpu":
             size = min(size, CPU_BATCH)
@@ -218,7 +218,7 @@ class CropProposals:
         origin = self.frame.corners[:2]
         minimum = self.criteria.pred_iou_thresh if self.criteria.pred_iou_thresh > 0 else -np.inf
         logits, scores, which = self._predictor.masks_at(self._embedding, points - origin, minimum_score=minimum)
-        # Padding is no part of the image.
+        # Padding is not part of the image.
         logits = logits[:, : self.rows.weights.shape[1], : self.columns.weights.shape[1]]
         offset = self.criteria.stability_score_offset
         outer = logits > self.threshold - offset  # (S, h, w)
@@ -243,7 +243,7 @@ class CropProposals:
             boxes += list(np.stack([x0, y0, x1, y1], axis=1) + self.frame.corners[[0, 1, 0, 1]])
 
     def standing(self) -> list[Proposal]:
-        """Return the masks found so far that are no worse doubles of others, best first."""
+        """Return the masks found so far without inferior duplicates, best first."""
         order = sorted(range(len(self._found)), key=lambda i: -self._found[i].score)
         kept: list[Proposal] = []
         boxes = np.empty((len(order), 4))

@@ -62,9 +62,9 @@ class Reference:
         return {"name": self.name, "path": self.path, "relative": relative, "url": self.url}
 
     def places(self, folder: Path, relative: object) -> Iterator[Path]:
-        """Yield where the file may be: moved along with the session file, at its old place, beside the session file.
+        """Yield where the file may be: moved along with the session file, at its old place, next to the session file.
 
-        A place on another machine is no place: looking at it would tell that machine who looks.
+        Places on other machines are left out: accessing one would identify the user to that machine.
         """
         tried = [folder / relative] if isinstance(relative, str) else []
         if self.path is not None:

@@ -1,7 +1,7 @@
-"""How the numbers of an image become what is seen: which channels, what is black, what is white, and how it bends.
+"""How the values of an image become visible: which channels, what is black, what is white, and which gamma.
 
-A `SourceImage` keeps the numbers as they came (16-bit, float, any number of channels) beside the RGB that `to_rgb`
-makes of them; a `Rendering` says how else to look at them. Whole images are rendered for the model, tiles for views.
+A `SourceImage` keeps the original values (16-bit, float, any number of channels) as well as the RGB that `to_rgb` makes
+of them; a `Rendering` describes another way to show them. Whole images are rendered for the model, tiles for views.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class SourceImage:
         if values.dtype.kind == "b":
             values = values.astype(np.uint8) * np.uint8(255)
         plain = values.dtype == np.uint8 and values.shape[2] == 3
-        # What was read block by block belongs to nobody else.
+        # Values that were read block by block are not shared.
         owned = is_lazy(source)
         self.rgb: RGB
         if plain and owned:

@@ -69,8 +69,8 @@ def clean(mask: StoredMask, settings: MaskSettings) -> StoredMask:
 def smooth(mask: StoredMask, sigma: float) -> StoredMask:
     """Smooth the outline of a mask: a Gaussian of `sigma` pixels, cut at one half.
 
-    What is farther from the outline than the Gaussian reaches stays as it is, and is not looked at. Beyond the image's
-    border its last pixels go on, so that a mask which fills the image does not shrink.
+    Pixels farther from the outline than the Gaussian reaches stay as they are, and are not visited. Outside the image
+    its border pixels are repeated, so that a mask that fills the image does not shrink.
     """
     if sigma <= 0 or not mask.area:
         return mask
@@ -124,7 +124,7 @@ def _sums(sigma: float, first: int, count: int, length: int) -> csr_array:
     offsets = np.arange(-_reach(sigma), _reach(sigma) + 1)
     weights = np.exp(-0.5 * (offsets / sigma) ** 2)
     pixels = np.arange(count)[:, None]
-    # Where the line ends, its last pixel goes on.
+    # Beyond its end, the last pixel of a line is repeated.
     summed = (pixels + first + offsets).clip(0, length - 1)
     values = np.tile(weights / weights.sum(), count)
     starts = np.arange(count + 1) * len(offsets)

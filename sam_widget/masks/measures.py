@@ -80,7 +80,7 @@ def stability_score(logits: ArrayLike, threshold: float = 0.0, offset: float = 1
 
 
 def nms(boxes: ArrayLike, scores: ArrayLike, iou_threshold: float) -> NDArray[np.intp]:
-    """Greedy non-maximum suppression: keep the best box, drop what overlaps it, go on with the rest.
+    """Greedy non-maximum suppression: keep the best box, drop those that overlap it, continue with the rest.
 
     Args:
         boxes: (N, 4) of x0, y0, x1, y1.

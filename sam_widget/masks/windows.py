@@ -56,7 +56,7 @@ def within(mask: StoredMask, crop: Box) -> np.ndarray:
 
 
 def is_cut(mask: np.ndarray, crop: Box, size: tuple[int, int]) -> bool:
-    """Whether a crop's mask reaches an edge of the crop beyond which the image goes on.
+    """Whether a crop's mask reaches an edge of the crop that is inside the image.
 
     Args:
         mask: (h, w) bool, of the crop.

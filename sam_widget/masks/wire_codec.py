@@ -7,8 +7,8 @@ start less that of the run above, then for each run its end likewise. The run ab
 number of runs in the row above run i's own; where n is 0, differences are from column 0.
 
 Every number is mapped to 0, 1, 2, ... from 0, -1, 1, ... ("zigzag") and written as a little-endian uint32, but
-byte by byte of significance: first the lowest byte of all numbers, then the next, so that the two highest are all
-zeros. The whole is a raw deflate stream (RFC 1951). A mask without runs is no bytes at all.
+in byte planes: first the lowest byte of all numbers, then the next, so that the two highest planes are usually zero.
+The result is compressed as a raw deflate stream (RFC 1951). A mask without runs has zero bytes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from sam_widget.errors import SamWidgetError
 
-# What there is to find is how often each small number comes, and rows that go on as they were: runs of one byte. To
-# look for other repetitions costs time and, on predicted masks, a fifth of the size.
+# The compressible patterns are frequent small numbers, and rows like the one above: runs of one byte. A search
+# for other repetitions takes time and, on predicted masks, costs a fifth of the size.
 _LEVEL, _MEMORY = 1, zlib.DEF_MEM_LEVEL
 _RAW = -zlib.MAX_WBITS
 

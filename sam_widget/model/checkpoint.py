@@ -35,7 +35,7 @@ def read_tensors(path: Path) -> State:
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
-        raise ModelError(f"{path} is no whole safetensors file ({error}); download it again") from error
+        raise ModelError(f"{path} is not a complete safetensors file ({error}); download it again") from error
     except Exception as error:  # torch raises half a dozen kinds for a damaged or unsafe pickle
         raise ModelError(
             f"{path} cannot be read as plain weights ({type(error).__name__}); it is damaged or holds code. "

@@ -87,7 +87,7 @@ class SamConfig:
 
 @dataclass(frozen=True)
 class Sam2Config(SamConfig):
-    """The sizes of SAM 2 (Ravi et al., arXiv 2408.00714) for images: a hierarchical trunk in place of a plain ViT.
+    """The sizes of SAM 2 (Ravi et al., arXiv 2408.00714) for images: a hierarchical trunk instead of a plain ViT.
 
     `embed_dim` and `num_heads` are those of the first stage and double with each further one; `window_size` and
     `depth` say nothing here.
@@ -116,7 +116,7 @@ class Sam2Config(SamConfig):
 
 @dataclass(frozen=True)
 class TinyVitConfig(SamConfig):
-    """The sizes of MobileSAM (Zhang et al., arXiv 2306.14289): a TinyViT (arXiv 2207.10666) in place of the ViT.
+    """The sizes of MobileSAM (Zhang et al., arXiv 2306.14289): a TinyViT (arXiv 2207.10666) instead of the ViT.
 
     Attributes:
         widths: Channels of each stage.
@@ -155,7 +155,7 @@ class EfficientSamConfig(SamConfig):
 
 @dataclass(frozen=True)
 class TinyConfig(SamConfig):
-    """The sizes of the embedded model: a trunk of four levels and a feature pyramid in place of SAM's ViT.
+    """The sizes of the embedded model: a trunk of four levels and a feature pyramid instead of SAM's ViT.
 
     `embed_dim`, `depth` and `num_heads` are those of a plain ViT, where that is the trunk; what else describes SAM's
     says nothing here.
@@ -197,7 +197,7 @@ MOBILE = TinyVitConfig()
 EFFICIENT_TI = EfficientSamConfig()
 EFFICIENT_S = EfficientSamConfig(embed_dim=384, num_heads=6)
 TINY = TinyConfig()
-# With trunks that were measured beside that one: the encoder of a masked autoencoder of the size of ours, and
+# With trunks that were compared with it: the encoder of a masked autoencoder of the same size as ours, and
 # convolutions followed by attention (EfficientViT, Cai et al., arXiv 2205.14756).
 TINY_PLAIN = TinyConfig(
     trunk="vit",

@@ -17,7 +17,7 @@ from sam_widget.errors import ModelError
 from sam_widget.model.checkpoint import sha256
 
 Progress = Callable[[int, int], None]
-# Long enough for a far-away host to answer, short enough that somebody without a network is told at once.
+# Long enough for a distant host to answer, short enough to report a missing network at once.
 _SECONDS_TO_CONNECT = 0.8
 
 
@@ -78,7 +78,7 @@ def _check(path: Path) -> None:
     blob.unlink(missing_ok=True)
     raise ModelError(
         f"{path.name} has SHA-256 {actual}, but {expected} was published; it was removed from the cache. "
-        "Load the model again to download it anew"
+        "Load the model again to download it again"
     )
 
 

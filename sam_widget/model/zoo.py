@@ -109,7 +109,7 @@ def models() -> tuple[ModelInfo, ...]:
     """Return the models that `load_model` knows by name; looks at this machine only, never at the network."""
     path = EMBEDDED
     with safe_open(path, framework="pt") as file:
-        # What batch norms have counted is no parameter.
+        # Excludes BatchNorm running statistics.
         keys = [key for key in file.keys() if "running_" not in key and "num_batches" not in key]  # noqa: SIM118
         parameters = sum(math.prod(file.get_slice(key).get_shape()) for key in keys)
     embedded = ModelInfo(
@@ -187,7 +187,7 @@ BUILDERS: tuple[tuple[SamConfig, Callable[[], Sam]], ...] = (
 
 @contextmanager
 def telling_of_memory(model: Sam, device: torch.device) -> Iterator[None]:
-    """Raise a `ModelError` that says which models to try in place of one that does not fit into a device's memory."""
+    """Raise a `ModelError` that names smaller models when one does not fit into a device's memory."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

@@ -28,7 +28,7 @@ from sam_widget.errors import ModelError, StoreError
 
 FORMAT = "sam_widget.embedding.2"
 GIGABYTE = 10**9
-# Older than this, a file that is being written is one that nobody will finish.
+# An unfinished file older than this was abandoned.
 _ABANDONED_SECONDS = 3600
 
 
@@ -94,7 +94,7 @@ class Embedding:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != FORMAT:
-                    raise ModelError(f"{path} is no saved embedding; expected a file written by Embedding.save")
+                    raise ModelError(f"{path} is not a saved embedding; expected a file written by Embedding.save")
                 tensors = {key: file.get_tensor(key) for key in sorted(file.keys())}
                 if _checksum(tensors) != metadata["checksum"]:
                     raise ModelError(f"{path} is damaged: its checksum is wrong; embed the image again")
@@ -224,7 +224,7 @@ class EmbeddingStore:
         self._bytes, self._written = total, 0
 
     def _entries(self) -> list[tuple[int, int, Path]]:
-        """Return when each entry was used last, its bytes and its path; sweep away what nobody will finish writing."""
+        """Return each entry's last use, size in bytes and path; delete files whose writing was abandoned."""
         found = []
         for path in self.folder.glob("*/*"):
             with contextlib.suppress(OSError):

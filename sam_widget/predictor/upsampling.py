@@ -99,8 +99,8 @@ class Upscaling:
         """Enlarge logits (h, w), band by band.
 
         Yields:
-            The first row and the first column (or knot) of a band, and its logits. What is left out is nowhere above
-            the level.
+            The first row and the first column (or knot) of a band, and its logits. Bands that are left out have no
+            value above the level.
         """
         with torch.inference_mode():
             wide = columns.make(logits.T).T  # (h, W)

@@ -148,7 +148,7 @@ class Prompt:
         return replace(self, points=self.points[:-1])
 
     def with_box(self, box: Box | None) -> Prompt:
-        """This prompt with this box in place of its own; None takes them away."""
+        """This prompt with this box instead of its own; None removes all boxes."""
         return replace(self, boxes=() if box is None else (box,))
 
     def with_another_box(self, box: Box) -> Prompt:
@@ -160,7 +160,7 @@ class Prompt:
         return replace(self, strokes=(*self.strokes, stroke))
 
     def with_mask(self, mask: NDArray[np.float32] | None, crop: Box | None = None) -> Prompt:
-        """This prompt with these low-resolution logits, of all or a crop, in place of its own; None takes them away."""
+        """This prompt with these low-resolution logits, of all or a crop, instead of its own; None removes them."""
         return replace(self, mask=mask, mask_crop=crop)
 
     def check_inside(self, width: int, height: int) -> Prompt:

@@ -1,8 +1,8 @@
 """Maps of a prompt: what points, boxes and masks say about every pixel of an image.
 
-A mask decoder that is given such maps need not learn to attend to places before it can learn about masks. Networks that
-take clicks together with the image get the like of them as further input channels (RITM, arXiv 2102.06583); here they
-join features that were computed before anybody clicked. Pixels lie as in a `Grid`.
+With such maps a mask decoder need not learn to attend to places before it can learn about masks. Networks that take
+clicks together with the image get similar maps as extra input channels (RITM, arXiv 2102.06583); here they are added to
+features that were computed before any click. Pixels are laid out as in a `Grid`.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Resemblance(nn.Module):
         self.apart = nn.Parameter(torch.tensor(4.0))
 
     def overview(self, features: Tensor, pixels: Tensor, at: Tensor) -> Overview:
-        """Look at images before anybody prompts.
+        """Summarise images before any prompt.
 
         Args:
             features: (I, C, h, w).
