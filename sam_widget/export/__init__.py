@@ -6,24 +6,19 @@ what it does with overlaps and what it loses. Nothing here draws on a screen, an
 """
 
 from sam_widget.export.coco import from_coco, to_coco
+from sam_widget.export.geojson import from_geojson, to_geojson
+from sam_widget.export.label_maps import label_map
 from sam_widget.export.label_studio import from_label_studio, to_label_studio
 from sam_widget.export.labelme import from_labelme, to_labelme
-from sam_widget.export.rasters import (
-    from_npz,
-    from_png,
-    label_map,
-    to_binary_pngs,
-    to_cutouts,
-    to_indexed_png,
-    to_npy,
-    to_npz,
-)
+from sam_widget.export.numpy_files import from_npz, to_npy, to_npz
+from sam_widget.export.pngs import from_png, to_binary_pngs, to_cutouts, to_indexed_png
 from sam_widget.export.registry import FORMATS, Format, export, load_dataset, load_masks
-from sam_widget.export.shared import images_of
+from sam_widget.export.sources import images_of
+from sam_widget.export.svg import from_svg, to_svg
 from sam_widget.export.tables import from_pandas, from_supervision, to_pandas, to_supervision
-from sam_widget.export.vectors import from_geojson, from_svg, to_geojson, to_svg
 from sam_widget.export.voc import from_voc, to_voc
-from sam_widget.export.yolo import from_yolo, to_yolo
+from sam_widget.export.yolo import to_yolo
+from sam_widget.export.yolo_read import from_yolo
 from sam_widget.masks.annotations import AnnotatedImage, Annotation, annotations_of
 
 __all__ = [

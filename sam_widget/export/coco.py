@@ -6,18 +6,26 @@ https://cocodataset.org/#format-data
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sam_widget.errors import FormatError, MaskError, import_extra
+from sam_widget.errors import FormatError, MaskError
+from sam_widget.export.files import checked_size, file_size, read_json, write_json
+from sam_widget.export.names import name_in_file, pick
+from sam_widget.export.reading import Reading, corners, items, key_of, member, optional, score_of, text_of
 from sam_widget.export.rings import one_ring, parts_from_mask
-from sam_widget.export.shared import checked_size, class_names, images_of, named, read_json, write_json
+from sam_widget.export.sources import class_names, images_of, named
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.codecs import mask_from_rle, rle_from_mask
-from sam_widget.masks.runs import Mask, StoredMask
+from sam_widget.masks.codecs import rle_from_mask, runs_from_coco_polygons, stored_from_rle
+from sam_widget.masks.runs import Mask, Runs
+from sam_widget.masks.scanlines import clipped
+
+# Pixels of a polygon's outline: pycocotools takes 100 bytes for each.
+_LONGEST = 2**21
 
 
 def to_coco(
@@ -49,11 +57,12 @@ def to_coco(
         raise FormatError(f"segmentation is {segmentation!r}, expected 'rle' or 'polygons'")
     images = images_of(source)
     categories = class_names(images, classes)
+    numbers = {name: number for number, name in enumerate(categories, 1)}
     data: dict[str, Any] = {
         "info": {"description": "Exported by sam_widget"},
         "images": [],
         "annotations": [],
-        "categories": [{"id": number, "name": name} for number, name in enumerate(categories, 1)],
+        "categories": [{"id": number, "name": name} for name, number in numbers.items()],
     }
     for image_id, (name, image) in enumerate(named(images), 1):
         width, height = image.size
@@ -62,7 +71,7 @@ def to_coco(
             entry = {
                 "id": len(data["annotations"]) + 1,
                 "image_id": image_id,
-                "category_id": categories.index(item.label) + 1,
+                "category_id": numbers[item.label],
                 "segmentation": rle_from_mask(item.mask) if segmentation == "rle" else _polygons(item.mask, tolerance),
                 "area": item.area,
                 "bbox": list(item.box.xywh),
@@ -77,51 +86,90 @@ def _polygons(mask: Mask, tolerance: float) -> list[list[float]]:
     return [np.round(one_ring(part)[:-1], 3).ravel().tolist() for part in parts_from_mask(mask, tolerance=tolerance)]
 
 
-def from_coco(source: Any) -> list[AnnotatedImage]:
+def from_coco(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
     """Read COCO instances; masks may be polygons, RLE, or RLE with its counts as a list.
+
+    What cannot be read is passed over with one warning: boxes without a mask, damaged polygons.
 
     Args:
         source: Path of the JSON file, or what it holds.
+        image: Name of the only image whose masks are wanted; the others are not decoded.
 
     Raises:
-        FormatError: It is not COCO, or a mask in it is damaged.
-        MissingExtraError: pycocotools is not installed.
+        FormatError: It is not COCO, no mask in it can be read, or no image has this name.
+        MissingExtraError: pycocotools is not installed, which polygons need.
     """
+    size = file_size(source)
     data = read_json(source)
     try:
-        names = {category["id"]: str(category["name"]) for category in data["categories"]}
-        items: dict[Any, list[Annotation]] = {image["id"]: [] for image in data["images"]}
-        sizes = {image["id"]: checked_size(image["width"], image["height"]) for image in data["images"]}
-        for entry in data["annotations"]:
-            mask = _mask(entry["segmentation"], *sizes[entry["image_id"]])
-            score = entry.get("score")
-            if mask.any():
-                found = Annotation(
-                    names[entry["category_id"]], StoredMask(mask), None if score is None else float(score)
-                )
-                items[entry["image_id"]].append(found)
-        return [
-            AnnotatedImage(tuple(items[image["id"]]), sizes[image["id"]], PurePath(str(image["file_name"])).name)
-            for image in data["images"]
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, FormatError):
-            raise
-        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        entries, annotations, categories = (
+            items(member(data, name), f"{name!r}") for name in ("images", "annotations", "categories")
+        )
+    except FormatError as error:
         raise FormatError(
-            f"these are not COCO instances ({what}); expected an object with images, annotations and categories"
+            f"these are not COCO instances ({error}); expected an object with images, annotations and categories"
         ) from error
+    reading = Reading(source, "COCO instances: they are not COCO, or damaged", size=size)
+    names: dict[Any, str] = {}
+    for number, category in enumerate(categories, 1):
+        with reading.region(f"category {number}"):
+            names[key_of(member(category, "id"), "its id")] = text_of(member(category, "name"), "its name")
+    called = [name_in_file(text_of(optional(entry, "file_name"), "a file_name")) for entry in entries]
+    images: dict[Any, AnnotatedImage] = {}
+    others: set[Any] = {key for entry in entries if isinstance(key := optional(entry, "id"), str | int | float)}
+    for number in pick(called, image):
+        with reading.region(f"image {number + 1}"):
+            entry = entries[number]
+            sides = checked_size(member(entry, "width"), member(entry, "height"))
+            images[key_of(member(entry, "id"), "its id")] = AnnotatedImage((), sides, called[number] or None)
+    found: dict[Any, list[Annotation]] = {key: [] for key in images}
+    for number, entry in enumerate(annotations, 1):
+        with reading.region(f"annotation {number}"):
+            key = key_of(member(entry, "image_id"), "its image_id")
+            if key not in images:
+                if key in others:
+                    continue  # of an image that is not wanted, or that was named above
+                raise FormatError(f"image {key!r} is missing")
+            width, height = images[key].size
+            category = key_of(member(entry, "category_id"), "its category_id")
+            if category not in names:
+                raise FormatError(f"category {category!r} is missing")
+            runs = _runs(optional(entry, "segmentation"), height, width, reading)
+            if runs is not None:
+                score = score_of(optional(entry, "score"))
+                found[key] += reading.annotation(names[category], runs, (height, width), score)
+    reading.finish()
+    return [replace(item, annotations=tuple(found[key])) for key, item in images.items()]
 
 
-def _mask(segmentation: Any, width: int, height: int) -> Mask:
-    if isinstance(segmentation, dict):
-        if list(segmentation.get("size", ())) != [height, width]:
-            raise MaskError(f"an RLE has size {segmentation.get('size')}, but its image {[height, width]}")
-        return mask_from_rle(segmentation)
-    codec = import_extra("pycocotools.mask", "coco")
-    rings = [np.asarray(ring, dtype=np.float64).tolist() for ring in segmentation]
-    if any(len(ring) < 6 or len(ring) % 2 for ring in rings):
-        raise MaskError("a polygon has fewer than three corners, or a coordinate too many")
-    if not rings:
-        return np.zeros((height, width), dtype=np.bool_)
-    return np.asarray(codec.decode(codec.merge(codec.frPyObjects(rings, height, width))), dtype=np.bool_)
+def _runs(segmentation: Any, height: int, width: int, reading: Reading) -> Runs | None:
+    """Return the row runs of a segmentation; None, and counted, where there is only a box."""
+    if isinstance(segmentation, Mapping):
+        if list(items(member(segmentation, "size"), "the size of an RLE")) != [height, width]:
+            raise MaskError(f"an RLE has size {segmentation['size']}, but its image {[height, width]}")
+        return stored_from_rle(segmentation).runs
+    if segmentation is None or (isinstance(segmentation, list) and not segmentation):
+        reading.pass_over("box without a mask", plural="boxes without a mask")
+        return None
+    rings = items(segmentation, "the segmentation")
+    if isinstance(rings[0], int | float):
+        rings = [rings]  # one polygon, not in a list of its own
+    good, error = [], None
+    for ring in rings:
+        try:
+            good.append(_ring(ring, height, width))
+        except FormatError as damaged:
+            error = damaged
+            reading.drop_part("damaged polygon")
+    if error is not None and not good:
+        reading.keep_parts("damaged polygon", len(rings))
+        raise error
+    return runs_from_coco_polygons(good, height, width)
+
+
+def _ring(ring: Any, height: int, width: int) -> NDArray[np.float64]:
+    points = clipped(corners(ring, "a polygon"), height, width)
+    length = np.abs(np.diff(points, axis=0, append=points[:1])).max(axis=1).sum() if len(points) else 0
+    if length > _LONGEST:
+        raise FormatError(f"a polygon is {length:,.0f} pixels long, expected {_LONGEST:,} at most; simplify it")
+    return points

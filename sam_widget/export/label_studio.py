@@ -1,28 +1,30 @@
 """Label Studio's JSON: tasks to import, each an image with its annotations or predictions.
 
-https://labelstud.io/guide/task_format; brush masks are packed as thi.ng/umbrella's rle-pack does it.
+https://labelstud.io/guide/task_format
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sam_widget.errors import FormatError
+from sam_widget.export.brush import pack_mask, unpack_runs
+from sam_widget.export.files import checked_size, file_size, read_json, write_json
+from sam_widget.export.names import address_of, name_in_address, pick
+from sam_widget.export.reading import Reading, corners, items, member, number, optional, score_of, shown, text_of
 from sam_widget.export.rings import one_ring, parts_from_mask
-from sam_widget.export.shared import checked_size, images_of, named, read_json, write_json
+from sam_widget.export.sources import images_of, named
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.codecs import mask_from_polygons
-from sam_widget.masks.runs import Mask, StoredMask
-
-# Bits that the length of a run or of a stretch of single words may have; each says with two bits which it is.
-_COUNT_BITS = (3, 4, 8, 16)
+from sam_widget.masks.runs import Runs, united_runs
+from sam_widget.masks.scanlines import runs_from_ellipse, runs_from_polygons
 
 
 def to_label_studio(
@@ -47,7 +49,7 @@ def to_label_studio(
         shape: "brush", for a labelling interface with `<BrushLabels>`, or "polygon", for `<PolygonLabels>`.
         kind: "annotations", or "predictions" for a person to accept.
         prefix: Goes before the file names to make the address from which Label Studio fetches the images, such as
-            "/data/local-files/?d=photos/".
+            "/data/local-files/?d=photos/". Behind one that is part of a web address, names are quoted.
         from_name: Name of the tag of labels in the labelling interface.
         to_name: Name of its `<Image>`, whose value is `$image`.
         tolerance: How far, in pixels, a simplified polygon may stray.
@@ -80,155 +82,139 @@ def to_label_studio(
                 parts = (one_ring(part)[:-1] for part in parts_from_mask(item.mask, tolerance=tolerance))
                 percent = np.array((100 / width, 100 / height))
                 values = ({"points": np.round(ring * percent, 6).tolist(), "closed": True} for ring in parts)
-            for number, value in enumerate(values):
-                region = item.id if number == 0 else f"{item.id}.part{number}"
+            for part, value in enumerate(values):
+                region = item.id if part == 0 else f"{item.id}.part{part}"
                 result = {**common, "id": region, "value": {**value, f"{shape}labels": [item.label]}}
                 results.append(result if item.score is None else {**result, "score": round(item.score, 6)})
         answer = {"result": results} if kind == "annotations" else {"model_version": "sam_widget", "result": results}
-        tasks.append({"data": {"image": prefix + name}, kind: [answer]})
+        tasks.append({"data": {"image": address_of(name, prefix)}, kind: [answer]})
     write_json(path, tasks)
     return tasks
 
 
-def from_label_studio(source: Any) -> list[AnnotatedImage]:
-    """Read brush masks, polygons and rectangles of Label Studio's JSON export; regions of one task are one image.
+def from_label_studio(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
+    """Read the regions of Label Studio's JSON export: brush masks, polygons, rectangles, ellipses; also turned ones.
+
+    Labels may come from any tag: `<BrushLabels>`, `<Labels>`, ... Of several answers to a task, the first that was not
+    cancelled is read; predictions where there is none. Key points, and damaged regions, are passed over with one
+    warning.
 
     Args:
-        source: Path of the file, or what it holds. Of several answers to a task, the first is read; predictions where
-            there is no annotation.
+        source: Path of the file, or what it holds.
+        image: Name of the only image whose masks are wanted; the others are not decoded.
 
     Raises:
-        FormatError: It is not Label Studio's, or a region is damaged.
+        FormatError: It is not Label Studio's, no region in it can be read, or no image has this name.
     """
+    size = file_size(source)
     data = read_json(source)
+    tasks = data if isinstance(data, list) else [data]
+    regions: Sequence[Any]
+    reading = Reading(source, "Label Studio's JSON: it is not Label Studio's, or damaged", size=size)
+    known: list[tuple[str, bool, Sequence[Any]]] = []
+    for position, task in enumerate(tasks, 1):
+        with reading.region(f"task {position}"):
+            if regions := _regions(task, reading):
+                address = _address(task)
+                known.append((name_in_address(address), "?d=" in address, regions))
     found = []
-    try:
-        for task in data if isinstance(data, list) else [data]:
-            answers = task.get("annotations") or task.get("predictions") or []
-            results = [result for result in (answers[0]["result"] if answers else []) if "value" in result]
-            regions = [result for result in results if _names(result)]
-            if not regions:
-                continue
-            size = checked_size(regions[0]["original_width"], regions[0]["original_height"])
-            masks: dict[str, tuple[Any, Mask]] = {}
-            for result in regions:
-                # Parts of one object, as written above, differ in how they end.
-                region = re.sub(r"\.part\d+$", "", str(result.get("id") or len(masks)))
-                mask = _mask(result, *size)
-                if mask.any():
-                    masks[region] = (result, mask | masks[region][1] if region in masks else mask)
-            items = tuple(
-                Annotation(_names(result)[0], StoredMask(mask), _score(result)) for result, mask in masks.values()
-            )
-            address = next((value for value in task.get("data", {}).values() if isinstance(value, str)), "")
-            name = PurePosixPath(address.rpartition("?d=")[2]).name
-            found.append(AnnotatedImage(items, size, name or None))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"this is not Label Studio's JSON ({error!r}); expected its export of tasks") from error
+    paths = [path for path, _, _ in known]
+    bases = Counter(PurePosixPath(path).name for path in paths)
+    for index in pick(paths, image) if known else ():
+        path, served, regions = known[index]
+        base = PurePosixPath(path).name
+        # The folder from which Label Studio serves images is part of their names only where it tells two apart.
+        name = base if served and bases[base] == 1 else path
+        with reading.region(f"image {name!r}"):
+            found.append(_image(name, regions, reading))
+    reading.finish()
     if not found:
         raise FormatError("there is no region in this JSON; expected Label Studio's tasks with annotations")
     return found
 
 
-def _names(result: dict[str, Any]) -> list[str]:
-    value = result["value"]
-    return list(value.get("brushlabels") or value.get("polygonlabels") or value.get("rectanglelabels") or [])
+def _regions(task: Any, reading: Reading) -> list[Any]:
+    """Return the results of a task that are regions of its image."""
+    if not isinstance(task, Mapping):
+        raise FormatError(f"a task is {shown(task)}, expected an object")
+    results: Sequence[Any] = ()
+    for kind in ("annotations", "predictions"):
+        answers = [
+            answer
+            for answer in items(optional(task, kind) or [], f"{kind!r}")
+            if not (optional(answer, "was_cancelled") or optional(answer, "skipped"))
+        ]
+        if answers:
+            results = items(member(answers[0], "result"), "'result'")
+            break
+    regions = []
+    for result in results:
+        value = optional(result, "value")
+        if not isinstance(value, Mapping):
+            continue  # a relation between regions
+        if "rle" in value or "points" in value or {"width", "height"} <= value.keys() or "radiusX" in value:
+            regions.append(result)
+        elif "x" in value:
+            reading.pass_over("key point")
+    return regions
 
 
-def _score(result: dict[str, Any]) -> float | None:
-    score = result.get("score")
-    return float(score) if isinstance(score, int | float) else None
+def _image(name: str, regions: Sequence[Any], reading: Reading) -> AnnotatedImage:
+    width, height = checked_size(*(member(regions[0], side) for side in ("original_width", "original_height")))
+    found: dict[str, tuple[str, float | None, list[Runs]]] = {}
+    for position, result in enumerate(regions, 1):
+        with reading.region(f"region {position}" + (f" of {name!r}" if name else "")):
+            own = checked_size(*(member(result, side) for side in ("original_width", "original_height")))
+            if own != (width, height):
+                raise FormatError(f"its image has {own[0]} x {own[1]} pixels, but that of the first {width} x {height}")
+            # Parts of one object, as written above, differ in how they end.
+            region = re.sub(r"\.part\d+$", "", text_of(optional(result, "id"), "its id") or f" {position}")
+            label = _label(result["value"]) or f"object {len(found) + 1}"
+            runs = _runs(result["value"], height, width)
+            found.setdefault(region, (label, score_of(optional(result, "score")), []))[2].append(runs)
+    objects: list[Annotation] = []
+    for label, score, parts in found.values():
+        objects += reading.annotation(label, united_runs(parts, width), (height, width), score)
+    return AnnotatedImage(tuple(objects), (width, height), name or None)
 
 
-def _mask(result: dict[str, Any], width: int, height: int) -> Mask:
-    value = result["value"]
+def _address(task: Any) -> str:
+    data = optional(task, "data")
+    values = list(data.values()) if isinstance(data, Mapping) else []
+    return next((value for value in values if isinstance(value, str)), "")
+
+
+def _label(value: Mapping[str, Any]) -> str:
+    """Return the first label of a region, from whatever tag: "brushlabels", "labels", ..."""
+    for key, labels in value.items():
+        if key.endswith("labels") and isinstance(labels, list) and labels:
+            return text_of(labels[0], "its label")
+    return ""
+
+
+def _runs(value: Mapping[str, Any], height: int, width: int) -> Runs:
+    """Fill a region; sizes are per cent of the image, and angles turn clockwise."""
     if "rle" in value:
-        return unpack_mask(value["rle"], height, width)
+        return unpack_runs(value["rle"], height, width)
     scale = np.array((width / 100, height / 100))
     if "points" in value:
-        return mask_from_polygons([np.asarray(value["points"], dtype=np.float64) * scale], height, width)
-    x, y, w, h = (float(value[side]) for side in ("x", "y", "width", "height"))
-    corners = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)])
-    return mask_from_polygons([corners * scale], height, width)
+        return runs_from_polygons([corners(value["points"], "a polygon") * scale], height, width)
+    x, y = number(member(value, "x"), "x") * scale[0], number(member(value, "y"), "y") * scale[1]
+    angle = number(optional(value, "rotation") or 0, "rotation")
+    sides = ("radiusX", "radiusY") if "radiusX" in value else ("width", "height")
+    across, down = (number(member(value, side), side) * per_cent for side, per_cent in zip(sides, scale, strict=True))
+    if "radiusX" in value:
+        return runs_from_ellipse((x, y), (across, down), angle, height, width)
+    # About the corner at the top left, as label_studio_converter turns it (utils.convert_annotation_to_yolo_obb).
+    cosine, sine = _turn(angle)
+    along, below = np.array((cosine, sine)) * across, np.array((-sine, cosine)) * down
+    corner = np.array((x, y))
+    return runs_from_polygons([[corner, corner + along, corner + along + below, corner + below]], height, width)
 
 
-# ------------------------------------------------------------------------------------------------ rle-pack
-
-
-def pack_mask(mask: Mask) -> NDArray[np.uint8]:
-    """Pack a mask as Label Studio's brush does: each pixel is four bytes of RGBA, all 255 inside and all 0 outside.
-
-    Returns:
-        (B,) bytes: 32 bits for the number of words, 5 for their width less one, four times 4 for the widths of counts
-        less one, then runs: a 1, two bits for the width of the count, the count less one, the word.
-    """
-    flat = np.ascontiguousarray(mask).reshape(-1)
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    starts = np.concatenate(([0], edges))
-    lengths = np.diff(starts, append=flat.size) * 4
-    header = format(flat.size * 4, "032b") + format(7, "05b") + "".join(format(bits - 1, "04b") for bits in _COUNT_BITS)
-    pieces = [header]
-    longest = 1 << _COUNT_BITS[-1]
-    for value, length in zip(flat[starts].tolist(), lengths.tolist(), strict=True):
-        word = "11111111" if value else "00000000"
-        left = length
-        while left:
-            count = min(left, longest)
-            which = next(index for index, bits in enumerate(_COUNT_BITS) if count <= 1 << bits)
-            pieces.append(f"1{which:02b}{count - 1:0{_COUNT_BITS[which]}b}{word}")
-            left -= count
-    bits = np.frombuffer("".join(pieces).encode("ascii"), np.uint8) - ord("0")
-    return np.packbits(bits)
-
-
-def unpack_mask(packed: Any, height: int, width: int) -> Mask:
-    """Unpack a brush mask: the pixels whose opacity is not 0.
-
-    Raises:
-        FormatError: The bytes are cut short, or make a mask of another size.
-    """
-    data = np.asarray(packed)
-    if data.ndim != 1 or data.dtype.kind not in "iu" or (data.size and (data.min() < 0 or data.max() > 255)):
-        raise FormatError("a brush mask is not a list of bytes; expected value.rle of Label Studio's JSON")
-    words = np.empty(height * width * 4, np.uint8)
-    position = 0
-    for chunk in _unpacked(np.unpackbits(data.astype(np.uint8)).tobytes().translate(_DIGITS), words.size):
-        if position + len(chunk) > words.size:
-            raise FormatError(f"a brush mask goes on beyond its image of {width} x {height} pixels")
-        words[position : position + len(chunk)] = chunk
-        position += len(chunk)
-    return np.asarray(words.reshape(height, width, 4)[..., 3] > 0)
-
-
-# Bytes 0 and 1 to the digits that `int(..., 2)` reads.
-_DIGITS = bytes.maketrans(b"\x00\x01", b"01")
-
-
-def _unpacked(bits: bytes, expected: int) -> Iterator[NDArray[np.uint8]]:
-    position = 0
-
-    def read(count: int) -> int:
-        nonlocal position
-        if position + count > len(bits):
-            raise FormatError("a brush mask is cut short; export it again")
-        position += count
-        return int(bits[position - count : position], 2)
-
-    total = read(32)
-    if total != expected:
-        raise FormatError(f"a brush mask has {total} values, but its image {expected}: height x width x 4")
-    word = read(5) + 1
-    if word != 8:
-        raise FormatError(f"a brush mask has words of {word} bits, expected 8")
-    sizes = [read(4) + 1 for _ in range(4)]
-    done = 0
-    while done < total:
-        run = read(1)
-        count = 1 + read(sizes[read(2)])
-        if run:
-            yield np.full(min(count, total - done), read(8), np.uint8)
-        else:
-            yield np.array([read(8) for _ in range(min(count, total - done))], np.uint8)
-        done += count
+def _turn(angle: float) -> tuple[float, float]:
+    """Return the cosine and sine of an angle in degrees; exact for right angles, so edges stay on pixel borders."""
+    quarters, rest = divmod(angle, 90)
+    if rest == 0:
+        return ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(quarters % 4)]
+    return math.cos(math.radians(angle)), math.sin(math.radians(angle))

@@ -1,4 +1,4 @@
-"""labelme's JSON: one file beside each image.
+"""labelme's JSON: one file next to each image.
 
 https://github.com/wkentaro/labelme; its shape type "mask" holds a PNG of the object's box.
 """
@@ -6,21 +6,23 @@ https://github.com/wkentaro/labelme; its shape type "mask" holds a PNG of the ob
 from __future__ import annotations
 
 import base64
-import binascii
-import io
 import os
 from pathlib import PurePath, PureWindowsPath
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
 
 from sam_widget.errors import FormatError
+from sam_widget.export.files import checked_size, file_size, mask_png, open_png, png_bytes, read_json, write_json
+from sam_widget.export.reading import Reading, corners, items, key_of, member, optional, text_of
 from sam_widget.export.rings import parts_from_mask, straightened
-from sam_widget.export.shared import checked_size, image_of, mask_png, png_bytes, read_json, write_json
+from sam_widget.export.sources import image_of, written_name
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.codecs import mask_from_polygons
-from sam_widget.masks.runs import Mask, StoredMask
+from sam_widget.masks.runs import Runs, StoredMask, united_runs
+from sam_widget.masks.scanlines import runs_from_ellipse, runs_from_polygons
+from sam_widget.masks.windows import placed
+from sam_widget.prompts.geometry import Box
 
 
 def to_labelme(
@@ -37,7 +39,7 @@ def to_labelme(
     filled, for labelme's polygons have none; without holes, labelme draws one that is about a pixel wider than it was.
 
     Args:
-        source: A session, masks, or whatever else `images_of` reads.
+        source: A session, masks, or anything else that `images_of` reads.
         path: Of the file; labelme looks for the image in the same folder.
         shape: "mask" or "polygon".
         tolerance: How far, in pixels, a simplified polygon may stray.
@@ -73,7 +75,7 @@ def to_labelme(
         "version": "5.5.0",
         "flags": {},
         "shapes": shapes,
-        "imagePath": image.name or "image.png",
+        "imagePath": written_name(image.name or "image.png"),
         "imageData": base64.b64encode(png_bytes(image.pixels)).decode("ascii")
         if embed and image.pixels is not None
         else None,
@@ -85,57 +87,77 @@ def to_labelme(
 
 
 def from_labelme(source: Any) -> list[AnnotatedImage]:
-    """Read labelme's masks, polygons, rectangles and circles; shapes of one group and label are one object.
+    """Read labelme's and X-AnyLabeling's shapes: masks, polygons, rectangles (also turned ones), circles.
 
-    Points and lines are passed over, for they enclose nothing.
+    Shapes of one group and label are one object. Points and lines, which enclose nothing, and damaged shapes are passed
+    over with one warning.
 
     Args:
         source: Path of the file, or what it holds.
 
     Raises:
-        FormatError: It is not labelme's, or a shape is damaged.
+        FormatError: It is not labelme's, or no shape in it can be read.
     """
+    size = file_size(source)
     data = read_json(source)
     try:
-        width, height = checked_size(data["imageWidth"], data["imageHeight"])
-        found: dict[Any, tuple[str, Mask]] = {}
-        for number, shape in enumerate(data["shapes"]):
-            label, group = str(shape["label"]), shape.get("group_id")
-            mask = _mask(shape, width, height)
-            key = ("alone", number) if group is None else ("group", group, label)
-            if mask is not None and mask.any():
-                found[key] = (label, mask | found[key][1] if key in found else mask)
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error, OSError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(
-            f"this is not labelme's JSON ({error!r}); expected shapes, imageWidth, imageHeight"
-        ) from error
-    items = tuple(Annotation(label, StoredMask(mask)) for label, mask in found.values())
-    name = PurePath(PureWindowsPath(str(data.get("imagePath") or "")).as_posix()).name
-    return [AnnotatedImage(items, (width, height), name or None)]
+        width, height = checked_size(member(data, "imageWidth"), member(data, "imageHeight"))
+        shapes = items(member(data, "shapes"), "'shapes'")
+    except FormatError as error:
+        raise FormatError(f"this is not labelme's JSON ({error}); expected shapes, imageWidth, imageHeight") from error
+    reading = Reading(source, "labelme: this is not labelme's JSON, or damaged", size=size)
+    found: dict[Any, tuple[str, list[Runs]]] = {}
+    for number, shape in enumerate(shapes):
+        with reading.region(f"shape {number + 1}"):
+            label, group = text_of(member(shape, "label"), "its label"), optional(shape, "group_id")
+            kind = optional(shape, "shape_type") or "polygon"
+            if kind in _WITHOUT_AREA:
+                reading.pass_over(f"{kind} shape")
+                continue
+            runs = _runs(shape, text_of(kind, "its shape_type"), height, width)
+            key = ("alone", number) if group is None else ("group", key_of(group, "its group_id"), label)
+            found.setdefault(key, (label, []))[1].append(runs)
+    objects: list[Annotation] = []
+    for label, parts in found.values():
+        objects += reading.annotation(label, united_runs(parts, width), (height, width))
+    reading.finish()
+    name = PurePath(PureWindowsPath(text_of(optional(data, "imagePath"), "imagePath")).as_posix()).name
+    return [AnnotatedImage(tuple(objects), (width, height), name or None)]
 
 
-def _mask(shape: dict[str, Any], width: int, height: int) -> Mask | None:
-    points = np.asarray(shape["points"], dtype=np.float64).reshape(-1, 2)
-    kind = shape.get("shape_type") or "polygon"
+# Shapes that enclose nothing.
+_WITHOUT_AREA = ("point", "points", "line", "linestrip")
+
+
+def _runs(shape: Any, kind: str, height: int, width: int) -> Runs:
+    least = {"mask": 1, "rectangle": 2, "circle": 2}.get(kind, 3)
+    points = corners(member(shape, "points"), f"a {kind}", least=least)
     if kind == "mask":
-        with Image.open(io.BytesIO(base64.b64decode(shape["mask"], validate=True))) as picture:
-            checked_size(*picture.size)
-            crop = np.asarray(picture).astype(np.bool_)
-        x, y = (int(side) for side in points[0])
-        if crop.ndim != 2 or x < 0 or y < 0 or x + crop.shape[1] > width or y + crop.shape[0] > height:
-            raise FormatError(f"the mask of {shape['label']!r} does not lie in the image of {width} x {height} pixels")
-        mask = np.zeros((height, width), np.bool_)
-        mask[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
-        return mask
-    if kind == "rectangle":
-        (x0, y0), (x1, y1) = points
-        return mask_from_polygons([[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]], height, width)
+        return _mask(shape, points, height, width)
     if kind == "circle":
-        (x, y), rim = points
-        rows, columns = np.ogrid[:height, :width]
-        return np.asarray((columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 < ((rim - (x, y)) ** 2).sum())
-    if kind in ("polygon", "oriented_rectangle"):
-        return mask_from_polygons([points], height, width)
-    return None
+        radius = float(np.hypot(*(points[1] - points[0])))
+        return runs_from_ellipse((points[0, 0], points[0, 1]), (radius, radius), 0, height, width)
+    if kind == "rectangle" and len(points) == 2:
+        (x0, y0), (x1, y1) = points
+        points = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    elif kind not in ("polygon", "rectangle", "rotation", "quadrilateral", "oriented_rectangle"):
+        raise FormatError(f"its shape_type is {kind!r}, expected a mask, polygon, rectangle, rotation or circle")
+    return runs_from_polygons([points], height, width)
+
+
+def _mask(shape: Any, points: NDArray[np.float64], height: int, width: int) -> Runs:
+    """Read a shape of type "mask": a PNG, in Base64, that lies with its corner at the first of the points."""
+    text = member(shape, "mask")
+    try:
+        png = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError) as error:
+        raise FormatError("its mask is not a PNG in Base64") from error
+    picture = open_png(png, called="its mask")
+    x, y = (int(side) for side in points[0])
+    if x < 0 or y < 0 or x + picture.width > width or y + picture.height > height:
+        raise FormatError(f"its mask does not lie in the image of {width} x {height} pixels")
+    crop = np.asarray(picture)
+    if crop.ndim != 2:
+        raise FormatError(f"its mask is a picture of mode {picture.mode}, expected one channel")
+    stored = StoredMask(crop.astype(np.bool_))
+    return placed(stored, Box(x, y, x + picture.width, y + picture.height), (height, width)).runs

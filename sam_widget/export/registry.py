@@ -11,14 +11,18 @@ from typing import Any
 
 from sam_widget.errors import FormatError
 from sam_widget.export.coco import from_coco, to_coco
+from sam_widget.export.files import read_json
+from sam_widget.export.geojson import from_geojson, to_geojson
 from sam_widget.export.label_studio import from_label_studio, to_label_studio
 from sam_widget.export.labelme import from_labelme, to_labelme
-from sam_widget.export.rasters import from_npz, from_png, to_binary_pngs, to_cutouts, to_indexed_png, to_npy, to_npz
-from sam_widget.export.shared import read_json
+from sam_widget.export.names import pick
+from sam_widget.export.numpy_files import from_npz, to_npy, to_npz
+from sam_widget.export.pngs import from_png, to_binary_pngs, to_cutouts, to_indexed_png
+from sam_widget.export.svg import from_svg, to_svg
 from sam_widget.export.tables import from_pandas, from_supervision, to_pandas, to_supervision
-from sam_widget.export.vectors import from_geojson, from_svg, to_geojson, to_svg
 from sam_widget.export.voc import from_voc, to_voc
-from sam_widget.export.yolo import from_yolo, to_yolo
+from sam_widget.export.yolo import to_yolo
+from sam_widget.export.yolo_read import from_yolo, is_yolo
 from sam_widget.masks.annotations import AnnotatedImage
 
 
@@ -105,27 +109,23 @@ def load_dataset(
     *,
     format: str | None = None,  # noqa: A002 - what pandas, xarray and Pillow call it
     size: tuple[int, int] | None = None,
+    threshold: float | None = None,
 ) -> list[AnnotatedImage]:
     """Read the masks of all images in a file or folder.
+
+    What can be read is read; the rest is counted and named in one warning.
 
     Args:
         path: A file or folder in any of the formats, `supervision.Detections`, a DataFrame, or what a JSON file holds.
         format: The name of the format; without, it is told by suffix and content.
         size: Width and height of the images, for the formats that do not say: GeoJSON, YOLO.
+        threshold: Where to cut soft masks, in PNG and NumPy files.
 
     Raises:
-        FormatError: It is in none of the formats, or damaged.
-        MaskError: A mask is damaged.
+        FormatError: It is in none of the formats, or nothing in it can be read.
         MissingExtraError: A library that the format needs is not installed.
     """
-    given = repr(format or (os.fspath(path) if isinstance(path, str | os.PathLike) else type(path).__name__))
-    if format is None and isinstance(path, str | os.PathLike) and Path(path).suffix.lower() == ".json":
-        path = read_json(path)
-    name = format or _guess(path)
-    if name not in FORMATS:
-        raise FormatError(f"{given} is in no format that is known; {_known()}")
-    read = FORMATS[name].read
-    return read(path, size=size) if "size" in inspect.signature(read).parameters else read(path)
+    return _load(path, format, {"size": size, "threshold": threshold})[0]
 
 
 def load_masks(
@@ -134,33 +134,48 @@ def load_masks(
     image: str | None = None,
     format: str | None = None,  # noqa: A002 - what pandas, xarray and Pillow call it
     size: tuple[int, int] | None = None,
+    threshold: float | None = None,
 ) -> AnnotatedImage:
     """Read the masks of one image: `session.add_objects(sw.load_masks("masks.json"))`.
 
     Args:
         path: As in `load_dataset`.
-        image: File name of the image, where the file holds several.
+        image: Name of the image, where the file holds several: its path as the file has it, or the end of that.
         format: The name of the format; without, it is told by suffix and content.
         size: Width and height of the image, for the formats that do not say: GeoJSON, YOLO.
+        threshold: Where to cut soft masks, in PNG and NumPy files.
 
     Returns:
         The masks, with labels and scores where the format has them; iterate over it for `Annotation`s.
 
     Raises:
-        FormatError: It is in none of the formats, or damaged, or it has several images and none is named.
-        MaskError: A mask is damaged.
+        FormatError: It is in none of the formats, nothing in it can be read, or it has several images and
+            none is named.
         MissingExtraError: A library that the format needs is not installed.
     """
-    images = load_dataset(path, format=format, size=size)
-    names = [item.name or "" for item in images]
-    if image is None and len(images) == 1:
-        return images[0]
-    wanted = [item for item in images if image in (item.name, Path(item.name or "").stem)]
-    if len(wanted) != 1:
-        shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
-        asked = "give image=" if image is None else f"none of them, or several, are called {image!r}; give one of"
-        raise FormatError(f"there are {len(images)} images in it, {asked} {shown}")
-    return wanted[0]
+    images, picked = _load(path, format, {"size": size, "threshold": threshold, "image": image})
+    if image is not None and not picked:
+        return images[pick([item.name for item in images], image)[0]]
+    if len(images) != 1:
+        shown = ", ".join(repr(item.name or "") for item in images[:10]) + (", ..." if len(images) > 10 else "")
+        raise FormatError(f"there are {len(images)} images in it, give image= {shown}")
+    return images[0]
+
+
+def _load(path: Any, format_name: str | None, options: dict[str, Any]) -> tuple[list[AnnotatedImage], bool]:
+    """Return the images in something, and whether its reader has picked the one that is wanted."""
+    given = repr(format_name or (os.fspath(path) if isinstance(path, str | os.PathLike) else type(path).__name__))
+    name = format_name
+    if name is None and isinstance(path, str | os.PathLike) and Path(path).suffix.lower() == ".json":
+        # Read twice where it is found to be in a format: a file is small beside what is made of it.
+        name = _guess_json(read_json(path))
+    elif name is None:
+        name = _guess(path)
+    if name not in FORMATS:
+        raise FormatError(f"{given} is in no format that is known; {_known()}")
+    read = FORMATS[name].read
+    takes = inspect.signature(read).parameters
+    return read(path, **{key: value for key, value in options.items() if key in takes}), "image" in takes
 
 
 def _guess(source: Any) -> str | None:
@@ -171,7 +186,7 @@ def _guess(source: Any) -> str | None:
         return "pandas" if hasattr(source, "columns") else _guess_json(source)
     path = Path(source).expanduser()
     if path.is_dir():
-        if (path / "labels").is_dir():
+        if is_yolo(path):
             return "yolo"
         return "voc" if (path / "SegmentationObject").is_dir() else "binary_pngs"
     return _BY_SUFFIX.get(path.suffix.lower())
@@ -179,13 +194,14 @@ def _guess(source: Any) -> str | None:
 
 def _guess_json(data: Any) -> str | None:
     if isinstance(data, list):
-        return "label_studio"
+        # QuPath writes features without a collection around them.
+        return "geojson" if any(isinstance(item, dict) and "geometry" in item for item in data) else "label_studio"
     if not isinstance(data, dict):
         return None
     for key, name in (("shapes", "labelme"), ("categories", "coco"), ("features", "geojson"), ("data", "label_studio")):
         if key in data:
             return name
-    return "geojson" if "geometry" in data else None
+    return "geojson" if data.get("type") == "GeometryCollection" or {"geometry", "coordinates"} & data.keys() else None
 
 
 def _known() -> str:

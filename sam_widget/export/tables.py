@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from sam_widget.errors import FormatError, import_extra
-from sam_widget.export.shared import checked_size, image_of, images_of, named, read_bytes, write_bytes
+from sam_widget.export.files import checked_size, file_size, read_bytes, write_bytes
+from sam_widget.export.names import name_in_file, pick
+from sam_widget.export.reading import Reading, score_of, text_of
+from sam_widget.export.sources import image_of, images_of, named
 from sam_widget.masks.annotations import AnnotatedImage, Annotation, annotations_of
-from sam_widget.masks.codecs import mask_from_rle, rle_from_mask
-from sam_widget.masks.runs import StoredMask
+from sam_widget.masks.codecs import rle_from_mask, stored_from_rle
 
 
 def to_supervision(source: Any) -> Any:
@@ -30,11 +32,12 @@ def to_supervision(source: Any) -> Any:
     width, height = image.size
     scores = [item.score for item in image]
     known = [score for score in scores if score is not None]
+    classes = {label: number for number, label in enumerate(image.labels)}
     return library.Detections(
         xyxy=np.array([item.box.corners for item in image], np.float32).reshape(-1, 4),
         mask=np.array([item.mask for item in image], np.bool_).reshape(-1, height, width),
         confidence=np.array(known, np.float32) if len(known) == len(scores) else None,
-        class_id=np.array([image.labels.index(item.label) for item in image], np.intp),
+        class_id=np.array([classes[item.label] for item in image], np.intp),
         data={"class_name": np.array([item.label for item in image], np.str_)},
     )
 
@@ -101,37 +104,60 @@ _COLUMNS = [
 ]
 
 
-def from_pandas(source: Any) -> list[AnnotatedImage]:
+def from_pandas(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
     """Read a DataFrame or CSV file as `to_pandas` makes it; it needs the columns `width`, `height`, `label`, `rle`.
 
+    Rows that are damaged are passed over with one warning.
+
+    Args:
+        source: The DataFrame, or path of the CSV file.
+        image: Name of the only image whose masks are wanted; the others are not decoded.
+
     Raises:
-        FormatError: A column is missing, or a mask is damaged.
-        MissingExtraError: pandas or pycocotools is not installed.
+        FormatError: A column is missing, no mask can be read, or no image has this name.
+        MissingExtraError: pandas is not installed.
     """
     pandas = import_extra("pandas", "pandas")
-    try:
-        if isinstance(source, str | os.PathLike):
-            # Labels and RLE may look like numbers, or like "NA".
-            text = {"image": str, "label": str, "rle": str}
-            source = pandas.read_csv(
-                io.BytesIO(read_bytes(source)), dtype=text, na_values={"score": [""]}, keep_default_na=False
+    size = file_size(source)
+    if isinstance(source, str | os.PathLike):
+        # Labels and RLE may look like numbers, or like "NA".
+        text = {"image": str, "label": str, "rle": str}
+        data = read_bytes(source)
+        try:
+            table = pandas.read_csv(
+                io.BytesIO(data),
+                dtype=text,
+                na_values={"score": [""]},
+                keep_default_na=False,
+                encoding_errors="replace",
             )
-        if missing := {"width", "height", "label", "rle"} - set(source.columns):
-            raise FormatError(f"the table lacks the columns {', '.join(sorted(missing))}; expected those of to_pandas")
-        found: dict[Any, list[Annotation]] = {}
-        for row in source.to_dict("records"):
-            size = checked_size(row["width"], row["height"])
-            mask = mask_from_rle({"size": [size[1], size[0]], "counts": str(row["rle"])})
+        except Exception as error:  # of any type: what malformed tables make the parser trip over
+            raise FormatError(
+                f"{os.fspath(source)!r} is no table of masks; expected CSV with the columns of to_pandas"
+            ) from error
+    else:
+        table = source
+    if missing := {"width", "height", "label", "rle"} - set(table.columns):
+        raise FormatError(f"the table lacks the columns {', '.join(sorted(missing))}; expected those of to_pandas")
+    rows = table.to_dict("records")
+    names = [name if isinstance(name := row.get("image"), str) else "" for row in rows]
+    known = list(dict.fromkeys(names))
+    wanted = {known[index] for index in pick(known, image)}
+    reading = Reading(source, "a table of masks", size=size)
+    found: dict[tuple[str, tuple[int, int]], list[Annotation]] = {}
+    for number, (name, row) in enumerate(zip(names, rows, strict=True), 1):
+        if name not in wanted:
+            continue
+        with reading.region(f"row {number}"):
+            width, height = checked_size(row["width"], row["height"])
+            stored = stored_from_rle({"size": [height, width], "counts": str(row["rle"])})
             score = row.get("score")
-            known = None if score is None or pandas.isna(score) else float(score)
-            found.setdefault((row.get("image"), size), []).append(
-                Annotation(str(row["label"]), StoredMask(mask), known)
+            known_score = None if score is None or score != score else score_of(score)  # noqa: PLR0124 - NaN is unknown
+            found.setdefault((name, (width, height)), []).extend(
+                reading.annotation(text_of(row["label"], "its label"), stored.runs, (height, width), known_score)
             )
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"this is no table of masks ({error}); expected the columns of to_pandas") from error
+    reading.finish()
     return [
-        AnnotatedImage(tuple(items), size, name if isinstance(name, str) else None)
-        for (name, size), items in found.items()
+        AnnotatedImage(tuple(annotations), size, name_in_file(name) if name else None)
+        for (name, size), annotations in found.items()
     ]

@@ -17,10 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sam_widget.errors import FormatError
-from sam_widget.export.rasters import voc_palette
-from sam_widget.export.shared import class_names, images_of, open_png, png_bytes, read_bytes, stems, write_bytes
-from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.runs import StoredMask
+from sam_widget.export.files import open_png, png_bytes, read_bytes, write_bytes
+from sam_widget.export.label_maps import voc_palette
+from sam_widget.export.names import path_in, pick
+from sam_widget.export.reading import Reading
+from sam_widget.export.sources import class_names, images_of, stems
+from sam_widget.export.svg import printable
+from sam_widget.masks.annotations import AnnotatedImage, Annotation, readable
+from sam_widget.masks.runs import in_bands, pixels_of, runs_by_number
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),
@@ -33,8 +37,9 @@ def to_voc(
 ) -> list[Path]:
     """Write a Pascal VOC dataset: `SegmentationObject`, `SegmentationClass`, `Annotations`, `labelmap.txt`.
 
-    Where objects overlap, the later one lies on top, and an object that is wholly hidden is lost; apart from that masks
-    are lossless. Boxes are of whole objects, in pixels counted from 1, as VOC's are.
+    Files keep the names and folders of their images. Where objects overlap, the later one lies on top, and an object
+    that is wholly hidden is lost; apart from that masks are lossless. Boxes are of whole objects, in pixels counted
+    from 1, as VOC's are.
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
@@ -51,10 +56,11 @@ def to_voc(
     """
     found = images_of(source)
     names = class_names(found, classes)
+    numbers = {name: number for number, name in enumerate(names, 1)}
     root, written = Path(folder).expanduser(), []
     if len(names) > 254:
         raise FormatError(f"Pascal VOC has room for 254 classes, but there are {len(names)}; export to COCO")
-    for stem, image in stems(found):
+    for stem, image in stems(found, suffix=".xml"):
         if len(image) > 254:
             raise FormatError(f"Pascal VOC has room for 254 objects an image, but {stem!r} has {len(image)}")
         if images:
@@ -64,10 +70,12 @@ def to_voc(
                 )
             written.append(write_bytes(root / "JPEGImages" / f"{stem}.png", png_bytes(image.pixels)))
         width, height = image.size
-        objects, kinds = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
+        objects, kinds = np.zeros((2, height * width), np.uint8)
         for number, item in enumerate(image, 1):
-            objects[item.mask] = number
-            kinds[item.mask] = names.index(item.label) + 1
+            pixels = pixels_of(item.stored.runs)
+            objects[pixels] = number
+            kinds[pixels] = numbers[item.label]
+        objects, kinds = objects.reshape(height, width), kinds.reshape(height, width)
         written += [
             write_bytes(root / "SegmentationObject" / f"{stem}.png", _indexed(objects)),
             write_bytes(root / "SegmentationClass" / f"{stem}.png", _indexed(kinds)),
@@ -95,7 +103,7 @@ def _xml(image: AnnotatedImage, stem: str) -> bytes:
 
     def add(parent: ET.Element, tag: str, text: object = None) -> ET.Element:
         child = ET.SubElement(parent, tag)
-        child.text = None if text is None else str(text)
+        child.text = None if text is None else printable(readable(str(text)))
         return child
 
     add(root, "folder", "JPEGImages")
@@ -119,34 +127,43 @@ def _xml(image: AnnotatedImage, stem: str) -> bytes:
     return bytes(ET.tostring(root, encoding="utf-8"))
 
 
-def from_voc(folder: str | os.PathLike[str]) -> list[AnnotatedImage]:
+def from_voc(folder: str | os.PathLike[str], *, image: str | None = None) -> list[AnnotatedImage]:
     """Read a Pascal VOC dataset: objects from `SegmentationObject`, their classes from `SegmentationClass`.
 
     Classes are named by `labelmap.txt`; without one they are VOC's own twenty. Number 255 is nothing.
 
+    Args:
+        folder: Of the dataset.
+        image: Name of the only image whose masks are wanted; the others are not read.
+
     Raises:
-        FormatError: It is no such folder, or two pictures of one image do not fit each other.
+        FormatError: It is no such folder, no image has this name, or two pictures of an image differ in size.
     """
     root = Path(folder).expanduser()
-    files = sorted((root / "SegmentationObject").glob("*.png"))
+    place = root / "SegmentationObject"
+    files = sorted(path for path in place.rglob("*") if path.suffix.lower() == ".png")
     if not files:
-        raise FormatError(f"there is no PNG in {str(root / 'SegmentationObject')!r}; expected a Pascal VOC dataset")
+        raise FormatError(f"there is no PNG in {str(place)!r}; expected a Pascal VOC dataset")
     names = _names(root / "labelmap.txt")
-    pictures = {path.stem: path.name for path in sorted((root / "JPEGImages").glob("*"))}
+    pictures = {path_in(path, root / "JPEGImages"): path for path in sorted((root / "JPEGImages").rglob("*"))}
+    stems = [path_in(file, place) for file in files]
+    called = [f"{stem}{pictures[stem].suffix if stem in pictures else '.png'}" for stem in stems]
+    reading = Reading(folder, "Pascal VOC")
     found = []
-    for file in files:
+    for index in pick(called, image):
+        file = files[index]
         objects = _numbers(file)
-        kinds = _numbers(root / "SegmentationClass" / file.name)
+        kinds = _numbers(root / "SegmentationClass" / file.relative_to(place))
         if objects.shape != kinds.shape:
             raise FormatError(f"{file.name!r} has size {objects.shape} as objects, but {kinds.shape} as classes")
-        items = []
-        for number in np.unique(objects):
-            if number not in (0, 255):
-                mask = objects == number
-                kind = int(np.bincount(kinds[mask]).argmax())
-                items.append(Annotation(names.get(kind, f"class {kind}"), StoredMask(mask)))
         height, width = objects.shape
-        found.append(AnnotatedImage(tuple(items), (width, height), pictures.get(file.stem, f"{file.stem}.png")))
+        annotations: list[Annotation] = []
+        for number, runs in runs_by_number(in_bands(objects), width).items():
+            if number != 255:
+                kind = int(np.bincount(kinds.reshape(-1)[pixels_of(runs)]).argmax())
+                annotations += reading.annotation(names.get(kind, f"class {kind}"), runs, (height, width))
+        found.append(AnnotatedImage(tuple(annotations), (width, height), called[index]))
+    reading.finish()
     return found
 
 
@@ -154,7 +171,7 @@ def _numbers(path: Path) -> NDArray[np.uint8]:
     picture = open_png(path)
     if picture.mode not in ("P", "L"):
         raise FormatError(f"{str(path)!r} is a picture of mode {picture.mode}, expected an indexed one")
-    return np.array(picture, dtype=np.uint8)
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def _names(path: Path) -> dict[int, str]:

@@ -1,11 +1,13 @@
 """Masks with names, whatever holds them: what every format writes and reads, and what a session takes in.
 
-Knows nothing of files; `sam_widget.export` does. Imports neither torch nor the session: what comes from there is
-recognised by its attributes.
+Files are the business of `sam_widget.export`. Imports neither torch nor the session: objects from there are recognised
+by their attributes.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,15 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_widget.errors import MaskError
-from sam_widget.masks.codecs import mask_from_rle
-from sam_widget.masks.measures import box_from_mask
-from sam_widget.masks.runs import Mask, StoredMask
+from sam_widget.masks.codecs import stored_from_rle
+from sam_widget.masks.runs import Mask, StoredMask, in_bands, runs_by_number
 from sam_widget.prompts.prompt import Box, Prompt
 
 _EXPECTED = (
     "expected a Session, a SamWidget, objects of a session, records of segment_everything, supervision.Detections, "
     "a label map of shape (H, W) and integer type, masks of shape (H, W) or (N, H, W) and type bool, or a list of these"
 )
+
+
+def readable(text: str) -> str:
+    """Return a text as valid Unicode: a lone surrogate, half a character, becomes U+FFFD."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +40,12 @@ class Annotation:
     Attributes:
         label: What it is called.
         stored: The mask, as it is kept.
-        score: The IoU that the model expected of it, between 0 and 1; None where nobody said.
+        score: The IoU that the model expected of it, between 0 and 1; None where it is not known.
         prompt: What it was made from, as far as that is known.
         id: Tells it from others.
+
+    Raises:
+        MaskError: The score is not a finite number.
     """
 
     label: str
@@ -44,6 +53,12 @@ class Annotation:
     score: float | None = None
     prompt: Prompt = field(default_factory=Prompt)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    def __post_init__(self) -> None:
+        """Make the label valid Unicode, for JSON, XML and the wire are UTF-8; refuse a score that JSON cannot hold."""
+        object.__setattr__(self, "label", readable(str(self.label)))
+        if self.score is not None and not math.isfinite(self.score):
+            raise MaskError(f"the score of {self.label!r} is {self.score}, expected a finite number or None")
 
     @property
     def mask(self) -> Mask:
@@ -62,10 +77,10 @@ class Annotation:
         Raises:
             MaskError: The mask is empty.
         """
-        box = box_from_mask(self.mask)
-        if box is None:
+        x, y, width, height = self.stored.bounds
+        if not width:
             raise MaskError(f"the mask of {self.label!r} is empty; leave it out")
-        return box
+        return Box(x, y, x + width, y + height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,9 +175,9 @@ def _in_array(array: NDArray[Any]) -> Iterator[Annotation]:
         for mask in array.reshape(-1, *array.shape[-2:]):
             yield Annotation("", StoredMask(mask.copy()))
     elif array.dtype.kind in "iu" and array.ndim == 2:
-        for number in np.unique(array):
-            if number != 0:
-                yield Annotation(str(number), StoredMask(array == number))
+        height, width = array.shape
+        for number, runs in runs_by_number(in_bands(array), width).items():
+            yield Annotation(str(number), StoredMask.of_runs(runs, (height, width)))
     else:
         raise MaskError(f"cannot read masks from an array of shape {array.shape} and type {array.dtype}; {_EXPECTED}")
 
@@ -173,13 +188,17 @@ _RECORD = ("segmentation", "label", "predicted_iou", "point_coords")
 
 def _record(record: Mapping[str, Any]) -> Annotation:
     segmentation, points = record["segmentation"], record.get("point_coords")
-    mask = mask_from_rle(segmentation) if isinstance(segmentation, Mapping) else np.array(segmentation, dtype=np.bool_)
-    if mask.ndim != 2:
-        raise MaskError(f"the segmentation of a record has shape {mask.shape}, expected (H, W) bool or a COCO RLE")
+    if isinstance(segmentation, Mapping):
+        stored = stored_from_rle(segmentation)
+    else:
+        mask = np.array(segmentation, dtype=np.bool_)
+        if mask.ndim != 2:
+            raise MaskError(f"the segmentation of a record has shape {mask.shape}, expected (H, W) bool or a COCO RLE")
+        stored = StoredMask(mask)
     score = record.get("predicted_iou")
     return Annotation(
         label=str(record.get("label") or ""),
-        stored=StoredMask(mask),
+        stored=stored,
         score=None if score is None else min(max(float(score), 0.0), 1.0),
         prompt=Prompt() if points is None or len(points) == 0 else Prompt.from_arrays(points),
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sam_widget.errors import MaskError, import_extra
+from sam_widget.masks.counts import counts_from_text, runs_from_counts
 from sam_widget.masks.measures import box_from_mask
-from sam_widget.masks.runs import Mask, checked_mask
+from sam_widget.masks.runs import Mask, Runs, StoredMask, checked_mask, mask_from_runs
+from sam_widget.masks.scanlines import runs_from_polygons
 
 
 def rle_from_mask(mask: ArrayLike) -> dict[str, Any]:
@@ -34,22 +37,55 @@ def mask_from_rle(rle: Mapping[str, Any]) -> Mask:
         (H, W) bool.
 
     Raises:
-        MaskError: it is not a valid RLE.
+        MaskError: It is not a valid RLE: it lacks a key, or its counts do not add up to the size.
+    """
+    return stored_from_rle(rle).array
+
+
+def stored_from_rle(rle: Mapping[str, Any]) -> StoredMask:
+    """Read COCO's RLE as `mask_from_rle` does, without decoding it into pixels.
+
+    Raises:
+        MaskError: It is not a valid RLE.
+    """
+    expected = 'expected {"size": [height, width], "counts": str or list}'
+    try:
+        (height, width), counts = (operator.index(side) for side in rle["size"]), rle["counts"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise MaskError(f"not a COCO RLE: its size or counts are missing; {expected}") from error
+    if min(height, width) < 0 or height * width >= 2**32:
+        raise MaskError(f"not a COCO RLE: its size is {height} x {width}, expected up to 2**32 pixels; {expected}")
+    if isinstance(counts, str | bytes):
+        numbers = counts_from_text(counts)
+    else:
+        try:
+            numbers = np.array([operator.index(count) for count in counts], np.int64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise MaskError(f"not a COCO RLE: its counts are not whole numbers; {expected}") from error
+    return StoredMask.of_runs(runs_from_counts(numbers, height, width), (height, width))
+
+
+def runs_from_coco_polygons(rings: Sequence[NDArray[np.float64]], height: int, width: int) -> Runs:
+    """Fill polygons as pycocotools does: together, their outlines included, each ring solid.
+
+    Args:
+        rings: (N, 2) of finite x, y near the image (`scanlines.clipped`), or empty: pycocotools allocates by the length
+            of the outline and does not check it.
+        height: Of the mask, in pixels.
+        width: Of the mask, in pixels.
+
+    Returns:
+        (R, 2) of start and length, as `runs_from_mask` returns them.
+
+    Raises:
         MissingExtraError: pycocotools is not installed.
     """
     codec = import_extra("pycocotools.mask", "coco")
-    try:
-        (height, width), counts = (int(side) for side in rle["size"]), rle["counts"]
-        if isinstance(counts, str | bytes):
-            coded = {"size": [height, width], "counts": counts}
-        else:
-            if sum(counts) != height * width:
-                raise ValueError(f"counts add up to {sum(counts)}, not to {height * width}")
-            coded = codec.frPyObjects({"size": [height, width], "counts": list(counts)}, height, width)
-        return np.asarray(codec.decode(coded), dtype=np.bool_)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        msg = f'not a COCO RLE ({error}); expected {{"size": [height, width], "counts": str or list}}.'
-        raise MaskError(msg) from error
+    flat = [ring.ravel().tolist() for ring in rings if len(ring) > 2]
+    if not flat:
+        return np.empty((0, 2), np.uint32)
+    rle = codec.merge(codec.frPyObjects(flat, height, width))
+    return runs_from_counts(counts_from_text(rle["counts"]), height, width)
 
 
 def polygons_from_mask(mask: ArrayLike, *, tolerance: float = 0.0) -> list[NDArray[np.float64]]:
@@ -97,26 +133,6 @@ def mask_from_polygons(rings: Iterable[ArrayLike], height: int, width: int) -> M
         (H, W) bool.
 
     Raises:
-        MaskError: a ring is not (N, 2) finite numbers.
+        MaskError: A ring is not (N, 2) finite numbers, or is far too ragged; see `runs_from_polygons`.
     """
-    # Where a row's crossings turn the filling on and off; what lies beyond the right edge turns nothing.
-    turns = np.zeros((height, width + 1), dtype=np.bool_)
-    for ring in rings:
-        try:
-            points = np.asarray(ring, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise MaskError(f"a polygon cannot be read as numbers ({error}); expected (x, y) pairs") from error
-        if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-            raise MaskError(f"a polygon has shape {points.shape}, expected (N, 2): finite (x, y) pairs")
-        x0, y0 = points.T
-        x1, y1 = np.roll(points, -1, axis=0).T
-        # The rows whose centres, at +0.5, each edge crosses: from `first`, `count` of them.
-        first = np.ceil(np.clip(np.minimum(y0, y1), 0, height) - 0.5).astype(np.intp)
-        last = np.ceil(np.clip(np.maximum(y0, y1), 0, height) - 0.5).astype(np.intp)
-        count = last - first
-        edge = np.repeat(np.arange(len(points)), count)
-        row = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[edge]
-        x = x0[edge] + (row + 0.5 - y0[edge]) * (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
-        column = np.ceil(np.clip(x, 0, width) - 0.5).astype(np.intp)
-        np.logical_xor.at(turns, (row, column), 1)
-    return np.asarray(np.logical_xor.accumulate(turns, axis=1)[:, :-1])
+    return mask_from_runs(runs_from_polygons(rings, height, width), height, width)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# As `masks.runs_from_mask` returns them: (R, 2) of start and length, row by row.
-Runs = NDArray[np.uint32]
+from sam_widget.masks.runs import Runs
 
 
 def regions(runs: Runs, width: int, *, diagonals: bool) -> NDArray[np.intp]:

@@ -6,6 +6,8 @@ A mask is a (H, W) bool array; its row runs are (start, length) pairs, about a h
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from sam_widget.errors import MaskError
 
 Mask = NDArray[np.bool_]
+# (R, 2) of start and length, row by row, as `runs_from_mask` returns them.
+Runs = NDArray[np.uint32]
+
+# More runs than this are noise, not masks; they take 200 MB.
+_MAX_RUNS = 2**23
+# Pixels that are looked at at a time.
+_BAND = 2**22
 
 
 def checked_mask(mask: ArrayLike) -> Mask:
@@ -28,7 +37,7 @@ def checked_mask(mask: ArrayLike) -> Mask:
     return array.astype(np.bool_, copy=False)
 
 
-def runs_from_mask(mask: ArrayLike) -> NDArray[np.uint32]:
+def runs_from_mask(mask: ArrayLike) -> Runs:
     """Encode a mask as its row runs, the form in which masks travel to a view.
 
     Args:
@@ -71,7 +80,7 @@ def _set_among(bits: NDArray[np.bool_]) -> NDArray[np.intp]:
     return eights.take(places >> 3) * 8 + (places & 7)
 
 
-def _split_at_rows(starts: NDArray[np.intp], ends: NDArray[np.intp], width: int) -> tuple[NDArray[np.intp], ...]:
+def _split_at_rows(starts: NDArray[np.int64], ends: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], ...]:
     first_row = starts // width
     rows = (ends - 1) // width - first_row + 1
     if (rows == 1).all():
@@ -80,6 +89,79 @@ def _split_at_rows(starts: NDArray[np.intp], ends: NDArray[np.intp], width: int)
     piece = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
     row_start = (np.repeat(first_row, rows) + piece) * width
     return np.maximum(np.repeat(starts, rows), row_start), np.minimum(np.repeat(ends, rows), row_start + width)
+
+
+def split_at_rows(starts: NDArray[np.int64], ends: NDArray[np.int64], width: int) -> Runs:
+    """Return the row runs of spans of pixels, each cut where a row ends.
+
+    Args:
+        starts: (S,), in order; no span is empty or overlaps another.
+        ends: (S,), exclusive.
+        width: Of the mask, in pixels.
+    """
+    if len(starts):
+        starts, ends = _split_at_rows(starts, ends, width)
+    return np.stack((starts, ends - starts), axis=1).astype(np.uint32)
+
+
+def united_runs(parts: Sequence[Runs], width: int) -> Runs:
+    """Return the row runs of the pixels that are in any of several masks, which may overlap."""
+    if len(parts) == 1:
+        return parts[0]
+    runs = np.concatenate(parts).astype(np.int64)
+    starts, lengths = runs[runs[:, 0].argsort(kind="stable")].T
+    reached = np.maximum.accumulate(starts + lengths)
+    # A run starts where nothing before it reaches, or with a row.
+    begins = np.flatnonzero((starts > np.concatenate(([-1], reached[:-1]))) | (starts % width == 0))
+    begins = begins[np.diff(starts[begins], prepend=-1) > 0]
+    stops = np.concatenate((begins[1:] - 1, [len(starts) - 1])) if len(begins) else begins
+    return np.stack((starts[begins], reached[stops] - starts[begins]), axis=1).astype(np.uint32)
+
+
+def pixels_of(runs: Runs) -> NDArray[np.int64]:
+    """Return the places of the pixels in runs, (area,), counted from the mask's first pixel."""
+    starts, lengths = runs.astype(np.int64).T
+    places: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+    return places
+
+
+def in_bands(numbers: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut an array (H, W) into bands of whole rows, 4 million pixels each."""
+    rows = max(1, _BAND // max(1, numbers.shape[1]))
+    for top in range(0, len(numbers), rows):
+        yield numbers[top : top + rows]
+
+
+def runs_by_number(bands: Iterable[NDArray[Any]], width: int) -> dict[int, Runs]:
+    """Return the row runs of every number but 0 in a label map, in one pass however many there are.
+
+    Args:
+        bands: The map from top to bottom, (h, W) of an integer type each; see `in_bands`.
+        width: W, in pixels.
+
+    Raises:
+        MaskError: The map is noise: it has more than 8 million runs.
+    """
+    found: list[tuple[NDArray[Any], ...]] = []
+    total = offset = 0
+    for band in bands:
+        changes = np.ones(band.shape, np.bool_)
+        np.not_equal(band[:, 1:], band[:, :-1], out=changes[:, 1:])
+        starts = np.flatnonzero(changes)
+        values, lengths = band.reshape(-1)[starts], np.diff(starts, append=band.size)
+        some = values != 0
+        found.append(((starts[some] + offset).astype(np.uint32), lengths[some].astype(np.uint32), values[some]))
+        total, offset = total + len(found[-1][0]), offset + len(band) * width
+        if total > _MAX_RUNS:
+            raise MaskError(f"a label map falls into more than {_MAX_RUNS:,} pieces; expected objects, not noise")
+    if not total:
+        return {}
+    starts, lengths, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = values.argsort(kind="stable")
+    runs, values = np.stack((starts[order], lengths[order]), axis=1), values[order]
+    firsts = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
+    pieces = np.split(runs, firsts[1:])
+    return {int(value): piece for value, piece in zip(values[firsts], pieces, strict=True)}
 
 
 def mask_from_runs(runs: ArrayLike, height: int, width: int) -> Mask:

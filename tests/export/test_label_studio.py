@@ -11,7 +11,7 @@ import pytest
 from label_studio_converter import brush
 
 import sam_widget as sw
-from sam_widget.export.label_studio import pack_mask, unpack_mask
+from sam_widget.export.brush import pack_mask, unpack_mask
 from tests.export.masks import disc, masks_of
 
 

@@ -1,0 +1,190 @@
+"""Read and write the files of annotations: JSON, pictures, bytes; with limits on what a file may claim to be."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+
+from sam_widget.atomic import write_whole
+from sam_widget.errors import FormatError
+from sam_widget.export.reading import number, shown
+from sam_widget.masks.annotations import readable
+from sam_widget.masks.runs import Mask
+
+# What a file may claim to be. Masks are kept as row runs, so this is no measure of memory.
+MAX_PIXELS = 2**30
+# What a picture of masks may unpack to: a few bytes of PNG must not make gigabytes.
+MAX_PICTURE = 2**28
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Write a file and the folders that it lies in. A reader finds it whole or not at all.
+
+    Raises:
+        FormatError: It cannot be written.
+    """
+    target = Path(path).expanduser()
+    try:
+        write_whole(target, data)
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+        raise FormatError(f"cannot write {str(target)!r} ({_reason(error)}); give another path") from error
+    return target
+
+
+def write_json(path: str | os.PathLike[str] | None, data: Any, indent: int | None = None) -> None:
+    """Write JSON, where a path is given.
+
+    Raises:
+        FormatError: It cannot be written.
+    """
+    if path is not None:
+        # A lone surrogate in an option, such as a prefix, is no UTF-8.
+        write_bytes(path, readable(json.dumps(data, ensure_ascii=False, indent=indent)).encode())
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Read a file.
+
+    Raises:
+        FormatError: It cannot be read.
+    """
+    try:
+        return Path(path).expanduser().read_bytes()
+    except (OSError, ValueError) as error:
+        raise FormatError(f"cannot read {os.fspath(path)!r} ({_reason(error)}); check the path") from error
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def file_size(source: Any) -> int:
+    """Return the size of a file in bytes; 0 where there is none, or where data was given."""
+    try:
+        return Path(source).expanduser().stat().st_size if isinstance(source, str | os.PathLike) else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def read_json(source: Any) -> Any:
+    """Read JSON from a path; what was read already is returned as it is.
+
+    Raises:
+        FormatError: It cannot be read, or is not JSON.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return source
+    data = read_bytes(source)
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise FormatError(f"{os.fspath(source)!r} is no JSON of annotations: it is nested too deeply") from error
+    except ValueError as error:
+        raise FormatError(f"{os.fspath(source)!r} is no JSON ({error}); export it again") from error
+
+
+def open_png(source: str | os.PathLike[str] | bytes, *, called: str | None = None) -> Image.Image:
+    """Open a picture whose pixels are masks.
+
+    Args:
+        source: Path of the file, or what it holds.
+        called: What errors call it; without, its path.
+
+    Raises:
+        FormatError: It cannot be read, is no picture that Pillow knows, or is too large.
+    """
+    name = called or repr(os.fspath(source))
+    file: BinaryIO | Path = io.BytesIO(source) if isinstance(source, bytes) else Path(source).expanduser()
+    try:
+        with Image.open(file) as picture:
+            checked_size(picture.width, picture.height)
+            deep = {"I": 4, "F": 4, "RGBA": 4, "RGBX": 4, "CMYK": 4, "RGB": 4, "I;16": 2, "I;16B": 2, "LA": 4}
+            size = picture.width * picture.height * deep.get(picture.mode, 1)
+            if size > MAX_PICTURE:
+                raise FormatError(
+                    f"{name} has {picture.width} x {picture.height} pixels, {size // 10**6} MB; expected "
+                    f"{MAX_PICTURE // 10**6} MB at most; export to COCO, which takes no more than its outlines"
+                )
+            picture.load()
+            return picture
+    except FormatError:
+        raise
+    except UnidentifiedImageError as error:
+        raise FormatError(f"cannot read {name} as a picture; expected a PNG") from error
+    # Decoders raise whatever malformed bytes make them trip over.
+    except Exception as error:
+        raise FormatError(f"cannot read {name} as a picture ({_reason(error)}); expected a PNG") from error
+
+
+def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return width and height of a picture as `to_rgb` reads it: upright.
+
+    Raises:
+        FormatError: It cannot be read.
+    """
+    try:
+        with Image.open(Path(path).expanduser()) as picture:
+            # EXIF's orientations 5 to 8 lie on their side.
+            turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
+            return checked_size(*(picture.size[::-1] if turned else picture.size))
+    except FormatError:
+        raise
+    except Exception as error:  # of any type: what malformed pictures make the decoder trip over
+        raise FormatError(f"cannot read {os.fspath(path)!r} as a picture ({_reason(error)}); check the file") from error
+
+
+def checked_size(width: Any, height: Any) -> tuple[int, int]:
+    """Return width and height as numbers that a mask may have.
+
+    Raises:
+        FormatError: They are not.
+    """
+    try:
+        sides = int(number(width, "the width")), int(number(height, "the height"))
+    except FormatError as error:
+        raise FormatError(
+            f"the image's size is {shown(width)} x {shown(height)}, expected two numbers of pixels"
+        ) from error
+    if min(sides) < 1 or sides[0] * sides[1] > MAX_PIXELS:
+        raise FormatError(
+            f"the image's size is {sides[0]:.15g} x {sides[1]:.15g}, expected 1 to {MAX_PIXELS} pixels in all"
+        )
+    return sides
+
+
+def png_bytes(pixels: np.ndarray | Image.Image, *, text: Mapping[str, Any] | None = None) -> bytes:
+    """Encode pixels as PNG, with a text chunk that says of them what their format cannot.
+
+    Args:
+        pixels: (H, W) or (H, W, C) uint8, or a Pillow image.
+        text: Goes into the chunk `sam_widget`, as JSON.
+    """
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    info = PngInfo()
+    if text is not None:
+        info.add_text("sam_widget", json.dumps(text))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def png_text(picture: Image.Image) -> dict[str, Any]:
+    """Return what `png_bytes` said of a picture; empty where it is another's."""
+    try:
+        said = json.loads(getattr(picture, "text", {}).get("sam_widget", "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def mask_png(mask: Mask, *, text: Mapping[str, Any] | None = None) -> bytes:
+    """Encode a mask as PNG, 0 and 255; `text` as in `png_bytes`."""
+    return png_bytes(mask.astype(np.uint8) * np.uint8(255), text=text)

@@ -1,0 +1,53 @@
+"""Label maps: one array in which each number is an object; and the colours in which Pascal VOC shows numbers."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_widget.errors import FormatError
+from sam_widget.export.sources import class_names, image_of
+from sam_widget.masks.runs import pixels_of
+
+By = Literal["object", "class"]
+
+
+def label_map(source: Any, *, by: By = "object") -> tuple[NDArray[np.uint16], list[str]]:
+    """Return the objects of one image as one array of numbers: 0 is background, n the n-th name.
+
+    Where objects overlap, the later one lies on top; what it hides is lost.
+
+    Args:
+        source: A session, masks, or anything else that `images_of` reads.
+        by: "object": each object has its own number. "class": objects of one label share one.
+
+    Returns:
+        (H, W) uint16, and the names of 1, 2, 3, ...
+
+    Raises:
+        FormatError: There are several images, or more than 65,535 objects.
+    """
+    image = image_of(source, "a label map")
+    if by not in ("object", "class"):
+        raise FormatError(f"by is {by!r}, expected 'object' or 'class'")
+    names = class_names([image], None) if by == "class" else [item.label for item in image]
+    if len(names) > np.iinfo(np.uint16).max:
+        raise FormatError(f"a label map holds 65,535 numbers, but there are {len(names)} objects; export to COCO")
+    width, height = image.size
+    numbers = np.zeros(height * width, np.uint16)
+    known = {name: number for number, name in enumerate(names, 1)}
+    for index, item in enumerate(image, 1):
+        numbers[pixels_of(item.stored.runs)] = known[item.label] if by == "class" else index
+    return numbers.reshape(height, width), names
+
+
+def voc_palette() -> NDArray[np.uint8]:
+    """Return the 256 colours of Pascal VOC's label images, (256, 3): a number's bits, dealt to red, green and blue."""
+    numbers = np.arange(256)
+    colours = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            colours[:, channel] |= (((numbers >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return colours

@@ -1,0 +1,209 @@
+"""Masks as NumPy files. Nothing in a file is run, and masks are unpacked one at a time."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from sam_widget.errors import FormatError, SamWidgetError
+from sam_widget.export.files import checked_size, write_bytes
+from sam_widget.export.label_maps import By, label_map
+from sam_widget.export.reading import Reading
+from sam_widget.export.sources import image_of
+from sam_widget.masks.annotations import AnnotatedImage, Annotation
+from sam_widget.masks.runs import Runs, in_bands, runs_by_number, runs_from_mask
+
+# What the arrays of an archive may unpack to; an archive of 1 MB can hold a gigabyte of zeros.
+MAX_BYTES = 2**30
+# The names and scores among them.
+_MAX_TEXT = 2**26
+
+
+def to_npz(source: Any, path: str | os.PathLike[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Return, and write if a path is given, a NumPy archive of one image's objects. Lossless, overlaps stay.
+
+    It holds `masks` (N, H, W) bool, `labels` (N,) str, `scores` (N,) float32 (NaN where unknown), `boxes` (N, 4) of
+    x0, y0, x1, y1, and `label_map` (H, W) uint16, in which later objects lie on top of earlier ones.
+
+    Raises:
+        FormatError: There are several images, or the file cannot be written.
+    """
+    image = image_of(source, "a NumPy archive")
+    width, height = image.size
+    scores = [np.nan if item.score is None else item.score for item in image]
+    arrays: dict[str, NDArray[Any]] = {
+        "masks": np.array([item.mask for item in image], np.bool_).reshape(-1, height, width),
+        "labels": np.array([item.label for item in image], np.str_),
+        "scores": np.array(scores, np.float32),
+        "boxes": np.array([item.box.corners for item in image], np.float64).reshape(-1, 4),
+        "label_map": label_map(image)[0],
+    }
+    if path is not None:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        write_bytes(path, buffer.getvalue())
+    return arrays
+
+
+def to_npy(source: Any, path: str | os.PathLike[str] | None = None, *, by: By = "object") -> NDArray[np.uint16]:
+    """Return, and write if a path is given, the label map of one image, without its names; see `label_map`.
+
+    Raises:
+        FormatError: There are several images, or the file cannot be written.
+    """
+    numbers, _ = label_map(source, by=by)
+    if path is not None:
+        buffer = io.BytesIO()
+        np.save(buffer, numbers, allow_pickle=False)
+        write_bytes(path, buffer.getvalue())
+    return numbers
+
+
+def from_npz(path: str | os.PathLike[str], *, threshold: float | None = None) -> list[AnnotatedImage]:
+    """Read a NumPy file: an archive with `masks` or `label_map`, or one array of either kind. Nothing in it is run.
+
+    Args:
+        path: Of the file.
+        threshold: For soft masks, of floating-point numbers: what lies above it belongs to the mask.
+
+    Raises:
+        FormatError: It is no such file, it unpacks to more than 1 GB, or its masks are soft and there is no threshold.
+    """
+    file = Path(path).expanduser()
+    name = repr(os.fspath(path))
+    reading = Reading(path, "a NumPy file of masks")
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                return _from_archive(archive, name, threshold, reading)
+        # Mapped, so that an array is not copied, and not allocated where the file is shorter than it claims.
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        kind = "masks" if array.dtype == np.bool_ or (array.dtype.kind == "f" and array.ndim == 3) else "label_map"
+        return _image(kind, array.shape, iter(array if array.ndim == 3 else [array]), threshold, reading)
+    except SamWidgetError:
+        raise
+    except FileNotFoundError as error:
+        raise FormatError(f"cannot read {name} ({error.strerror}); check the path") from error
+    # Of any type: NumPy and zipfile trip over malformed files in many ways.
+    except Exception as error:
+        raise FormatError(
+            f"{name} is no NumPy file that can be read safely; save it with np.savez or np.save"
+        ) from error
+
+
+def _from_archive(
+    archive: zipfile.ZipFile, name: str, threshold: float | None, reading: Reading
+) -> list[AnnotatedImage]:
+    held = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+    kind = "masks" if "masks" in held else "label_map"
+    if kind not in held:
+        raise FormatError(f"{name} holds {', '.join(held) or 'nothing'}; expected masks or a label_map")
+    wanted = [held[key] for key in (kind, "labels", "scores") if key in held]
+    if (total := sum(entry.file_size for entry in wanted)) > MAX_BYTES:
+        raise FormatError(
+            f"{name} unpacks to {total / 2**30:.0f} GiB, expected {MAX_BYTES >> 30} at most; load what you trust with "
+            "NumPy, and give the array"
+        )
+    labels, scores = (
+        _small(archive, held[key], name) if kind == "masks" and key in held else None for key in ("labels", "scores")
+    )
+    with archive.open(held[kind]) as stream:
+        shape, dtype = _header(stream, held[kind], name)
+        return _image(
+            kind, shape, _planes(stream, shape, dtype, name), threshold, reading, labels=labels, scores=scores
+        )
+
+
+def _header(stream: IO[bytes], entry: zipfile.ZipInfo, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read what an array in an archive claims to be, and check that against how much of it there is."""
+    version = npy.read_magic(stream)
+    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
+    if read is None:
+        raise FormatError(
+            f"{name} has an array of version {version[0]}.{version[1]} of NumPy's format, expected 1 or 2"
+        )
+    shape, columns_first, dtype = read(stream)
+    size = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or columns_first or size + stream.tell() != entry.file_size:
+        raise FormatError(f"{name} is no NumPy file that can be read safely: {entry.filename} is not a plain array")
+    return shape, dtype
+
+
+def _planes(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Iterator[NDArray[Any]]:
+    """Yield an array plane by plane, so that one is in memory at a time."""
+    plane = shape[-2:]
+    size = math.prod(plane) * dtype.itemsize
+    for _ in range(math.prod(shape[:-2])):
+        data = stream.read(size)
+        if len(data) < size:
+            raise FormatError(f"{name} is cut short; save it again")
+        yield np.frombuffer(data, dtype).reshape(plane)
+
+
+def _small(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> NDArray[Any]:
+    if entry.file_size > _MAX_TEXT:
+        raise FormatError(f"{name} has {entry.file_size >> 20} MiB of {entry.filename}, expected {_MAX_TEXT >> 20}")
+    with archive.open(entry) as stream:
+        shape, dtype = _header(stream, entry, name)
+        return np.frombuffer(stream.read(), dtype).reshape(shape)
+
+
+def _image(
+    kind: str,
+    shape: tuple[int, ...],
+    planes: Iterator[NDArray[Any]],
+    threshold: float | None,
+    reading: Reading,
+    *,
+    labels: NDArray[Any] | None = None,
+    scores: NDArray[Any] | None = None,
+) -> list[AnnotatedImage]:
+    if len(shape) not in (2, 3) or (kind == "label_map" and len(shape) == 3):
+        raise FormatError(
+            f"an array of masks has shape {shape}, expected masks of (N, H, W) bool or a label_map of (H, W) integers"
+        )
+    if not math.prod(shape):
+        return [AnnotatedImage((), checked_size(shape[-1], shape[-2]))]
+    width, height = checked_size(shape[-1], shape[-2])
+    count = shape[0] if len(shape) == 3 else 1
+    if labels is not None and (labels.shape != (count,) or labels.dtype.kind not in "USiuf"):
+        reading.drop_part("array of labels that does not fit")
+        labels = None
+    if scores is not None and (scores.shape != (count,) or scores.dtype.kind not in "iuf"):
+        reading.drop_part("array of scores that does not fit")
+        scores = None
+    found: list[Annotation] = []
+    for index, plane in enumerate(planes):
+        for number, runs in _runs(kind, plane, width, threshold).items():
+            label = str(number) if kind == "label_map" else f"object {index + 1}"
+            score = None if scores is None or np.isnan(scores[index]) else float(scores[index])
+            with reading.region(f"mask {index + 1}"):
+                given = "" if labels is None else _text(labels[index])
+                found += reading.annotation(given or label, runs, (height, width), score)
+    reading.finish()
+    return [AnnotatedImage(tuple(found), (width, height))]
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _runs(kind: str, plane: NDArray[Any], width: int, threshold: float | None) -> dict[int, Runs]:
+    if plane.dtype.kind == "f":
+        if threshold is None:
+            raise FormatError("these masks are soft, of floating-point numbers; say where to cut them: threshold=0.5")
+        return {1: runs_from_mask(plane > threshold)}
+    if plane.dtype.kind not in "biu":
+        raise FormatError(f"an array of masks is of type {plane.dtype}, expected bool or whole numbers")
+    if kind == "masks":
+        return {1: runs_from_mask(plane)}
+    return runs_by_number(in_bands(plane), width)

@@ -1,0 +1,90 @@
+"""COCO's run lengths, to row runs: columns become rows without an array of pixels.
+
+Own code: pycocotools decodes into pixels, a gigabyte for a few bytes of text, and believes counts that do not add up to
+the size of the mask, whose rest is then whatever was in memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam_widget.errors import MaskError
+from sam_widget.masks.runs import Runs
+from sam_widget.masks.scanlines import MAX_CROSSINGS, runs_from_turns
+
+
+def counts_from_text(text: str | bytes) -> NDArray[np.int64]:
+    """Decode COCO's compressed counts (`rleFrString` of pycocotools' `maskApi.c`).
+
+    Six bits a character, from "0" on: five of the number, and one that says whether it goes on. From the third on,
+    counts are differences from the last but one.
+
+    Raises:
+        MaskError: The text is cut short, or has a character that does not belong.
+    """
+    try:
+        coded = text.encode("ascii") if isinstance(text, str) else text
+    except UnicodeEncodeError as error:
+        raise MaskError("not a COCO RLE: its counts have a character that does not belong") from error
+    letters = np.frombuffer(coded, np.uint8).astype(np.int64) - 48
+    if not len(letters):
+        return letters
+    if letters.min() < 0 or letters.max() > 63:
+        raise MaskError("not a COCO RLE: its counts have a character that does not belong")
+    ends = letters & 32 == 0
+    if not ends[-1]:
+        raise MaskError("not a COCO RLE: its counts are cut short")
+    stops = np.flatnonzero(ends)
+    lengths = np.diff(stops, prepend=-1)
+    if lengths.max() > 7:
+        raise MaskError("not a COCO RLE: a count has more than 35 bits")
+    shift = 5 * (np.arange(len(letters)) - np.repeat(stops - lengths + 1, lengths))
+    numbers = np.add.reduceat((letters & 31) << shift, stops - lengths + 1)
+    # The highest bit is the sign.
+    numbers -= np.where(letters[stops] & 16, np.int64(1) << (5 * lengths), 0)
+    numbers[1::2], numbers[2::2] = np.cumsum(numbers[1::2]), np.cumsum(numbers[2::2])
+    return numbers
+
+
+def runs_from_counts(counts: NDArray[np.int64], height: int, width: int) -> Runs:
+    """Turn counts, column by column of off, on, off, ... pixels, into row runs.
+
+    Args:
+        counts: (C,).
+        height: Of the mask, in pixels.
+        width: Of the mask, in pixels.
+
+    Returns:
+        (R, 2) of start and length, as `runs_from_mask` returns them.
+
+    Raises:
+        MaskError: The counts do not add up to height x width, or the mask is too ragged to be held as row runs.
+    """
+    if (counts < 0).any() or (counts > height * width).any() or counts.sum() != height * width:
+        raise MaskError(
+            f"not a COCO RLE: its counts add up to {int(counts.sum())}, not to {height * width}, "
+            f"the pixels of {height} x {width}; export it again"
+        )
+    ends = np.cumsum(counts)
+    stop = ends[1::2]
+    start = ends[::2][: len(stop)]
+    start, stop = start[start < stop], stop[start < stop]
+    # Where columns turn on and off, column * (height + 1) + row: a run over several columns turns in each of them.
+    first, last = start // height, (stop - 1) // height
+    pieces = last - first + 1
+    column = np.repeat(first, pieces) + np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    top = np.maximum(np.repeat(start, pieces), column * height) - column * height
+    bottom = np.minimum(np.repeat(stop, pieces), (column + 1) * height) - column * height
+    own = np.concatenate((column * (height + 1) + top, column * (height + 1) + bottom))
+    # A pixel differs from its left neighbour where one column is on and the other is not.
+    differs = np.concatenate((own, own + height + 1))
+    differs.sort()
+    places = np.flatnonzero(np.diff(differs, prepend=-1))
+    differs = differs[places[np.diff(places, append=len(differs)) % 2 == 1]]
+    column, row = np.divmod(differs[::2], height + 1)
+    length = differs[1::2] - differs[::2]
+    if (total := int(length.sum())) > MAX_CROSSINGS:
+        raise MaskError(f"a mask has {total // 2:,} row runs, expected {MAX_CROSSINGS // 2:,} at most; split it")
+    rows = np.repeat(row, length) + np.arange(total) - np.repeat(np.cumsum(length) - length, length)
+    return runs_from_turns(rows * (width + 1) + np.repeat(column, length), width)
