@@ -38,7 +38,7 @@ class Reading:
     """
 
     def __init__(self, source: Any, format_name: str, *, size: int = 0) -> None:
-        self._name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else f"these {format_name}"
+        self._name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "this data"
         self._format = format_name
         # Damaged regions: what was wrong with each.
         self._damaged: list[str] = []
@@ -133,7 +133,7 @@ def warn(message: str) -> None:
         "contextlib",
     ):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, stacklevel=max(level - 1, 1))
+    warnings.warn(message, stacklevel=level)
 
 
 # ------------------------------------------------------------------------------------------------ JSON
