@@ -38,7 +38,7 @@ AGREES = 0.7
 MOST_CROPS = 8
 
 
-class Answering:
+class PromptDecoder:
     """Embeds an image and parts of it, as it is rendered, and answers prompts. May be used from any thread."""
 
     def __init__(self, source: SourceImage, predictor: Predictor) -> None:
@@ -71,12 +71,12 @@ class Answering:
                 self._crops.popitem(last=False)
         return known
 
-    def answer(self, prompt: Prompt, state: SessionState) -> Answer:
+    def decode(self, prompt: Prompt, state: SessionState) -> Decoded:
         """Answer a prompt as a state would have it: by its crop, if that holds the prompt, else by the image."""
         crop = state.crop
         if crop is None or not crops.holds(crop, prompt):
             whole = self._of_whole(prompt, state.rendering)
-            return Answer(prompt, state, whole, self._predictor, lambda _mask: None)
+            return Decoded(prompt, state, whole, self._predictor, lambda _mask: None)
         sharp = self._predictor.answer(self.crop(state.rendering, crop), crops.inside(crop, self._bring(prompt, crop)))
         size = (self._source.size[1], self._source.size[0])
 
@@ -92,7 +92,7 @@ class Answering:
             outside = _continued(mask.array, around) if windows.is_cut(mask.array, crop, size) else None
             return shaping.Place(crop, size, outside)
 
-        return Answer(prompt, state, sharp, self._predictor, place)
+        return Decoded(prompt, state, sharp, self._predictor, place)
 
     def _of_whole(self, prompt: Prompt, rendering: Rendering) -> Prediction:
         return self._predictor.answer(self.whole(rendering), self._bring(prompt, None))
@@ -114,7 +114,7 @@ class Answering:
         return replace(prompt, mask=brought[3], mask_crop=None)
 
 
-class Answer:
+class Decoded:
     """What the model says to a prompt. Masks are made when they are first asked for: often that is but one of them.
 
     Attributes:

@@ -1,9 +1,7 @@
-"""The tools of a session beyond clicking: strokes, moving what was drawn, the brush, and work on accepted objects."""
+"""Edits of the prompt and its candidates: clicks, boxes, strokes, moving what was drawn, the brush, settings."""
 
 from __future__ import annotations
 
-import threading
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,29 +14,121 @@ from sam_widget.predictor.interface import Predictor
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import candidates as shaping
-from sam_widget.session.state import Candidate, SegmentedObject, SessionState
+from sam_widget.session import objects
+from sam_widget.session.decoding import Decoded, PromptDecoder
+from sam_widget.session.history import History
+from sam_widget.session.state import Candidate, SessionState
 
 Vertices = Sequence[Sequence[float]] | np.ndarray
 
 
-class Tools(ABC):
-    """A part of `Session`, in a file of its own; each method is one edit that undo takes back."""
+class PromptEdits:
+    """The object in work: each method is one edit that undo takes back. `Session` adds the image, objects and files."""
 
-    predictor: Predictor
-    _state: SessionState
-    _edit: threading.RLock
+    def __init__(self, history: History, decoder: PromptDecoder, predictor: Predictor, size: tuple[int, int]) -> None:
+        """Edit a history of an image of this width and height."""
+        self.predictor = predictor
+        # Width and height of the image, in pixels.
+        self.size = size
+        self._history = history
+        self._decoder = decoder
+        self._decoded: Decoded | None = None
 
-    @abstractmethod
+    @property
+    def state(self) -> SessionState:
+        """Everything at this moment."""
+        return self._history.state
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt being worked on."""
+        return self.state.prompt
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The masks offered for the prompt, in the model's own order: subpart, part, whole."""
+        return self.state.candidates
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The candidate that `accept` would take: at first the one with the highest score."""
+        return self.state.chosen
+
+    def click(self, x: float, y: float, label: int = 1) -> tuple[Candidate, ...]:
+        """Add a point to the prompt: label 1 is foreground, 0 background. Returns the new candidates.
+
+        Raises:
+            PromptError: The point lies outside the image, or is malformed.
+        """
+        with self._history.editing:
+            return self.set_prompt(self.prompt.with_point(x, y, label))
+
+    def drag(self, x0: float, y0: float, x1: float, y1: float, *, add: bool = False) -> tuple[Candidate, ...]:
+        """Draw a box between two opposite corners, in place of earlier ones. Returns the new candidates.
+
+        Args:
+            x0: Of one corner.
+            y0: Of the same corner.
+            x1: Of the opposite corner.
+            y1: Of the opposite corner.
+            add: Keep the earlier boxes: several boxes enclose parts of the one object.
+
+        Raises:
+            PromptError: The box is empty, malformed or outside the image.
+        """
+        box = Box.from_corners(x0, y0, x1, y1)
+        with self._history.editing:
+            return self.set_prompt(self.prompt.with_another_box(box) if add else self.prompt.with_box(box))
+
     def set_prompt(self, prompt: Prompt) -> tuple[Candidate, ...]:
-        """Set the whole prompt and return its candidates."""
+        """Set the whole prompt and return its candidates; an empty prompt has none.
 
-    @abstractmethod
+        Raises:
+            PromptError: The prompt lies outside the image.
+        """
+        with self._history.editing:
+            state = self.preview(prompt)
+            self._history.change(state)
+            return state.candidates
+
     def preview(self, prompt: Prompt, *, state: SessionState | None = None) -> SessionState:
-        """Return the state that `set_prompt` would lead to."""
+        """Return the state that `set_prompt` would lead to, and change nothing.
 
-    @abstractmethod
-    def _change(self, state: SessionState, *, gesture: str | None = None) -> None:
-        """Go on to a state; edits of one gesture are undone at once."""
+        The last answer is kept: setting the prompt that was previewed last needs no second decode.
+
+        Args:
+            prompt: The whole prompt.
+            state: The state to start from: its settings, strokes, rendering and crop; by default the present one.
+
+        Raises:
+            PromptError: The prompt lies outside the image.
+        """
+        with self._history.editing:
+            now = self.state if state is None else state
+            if prompt.is_empty:
+                return replace(now, prompt=prompt, candidates=(), chosen_index=None, strokes=())
+            decoded = self._decode(prompt, now)
+            return replace(now, prompt=decoded.prompt, candidates=decoded.candidates, chosen_index=decoded.best)
+
+    def predict_best(self, prompt: Prompt) -> Candidate | None:
+        """Return the candidate that `set_prompt` would choose, and change nothing; an empty prompt has none.
+
+        The others' masks are not made, so this is what to follow a pointer with.
+
+        Raises:
+            PromptError: The prompt lies outside the image.
+        """
+        with self._history.editing:
+            if prompt.is_empty:
+                return None
+            decoded = self._decode(prompt, self.state)
+            return decoded.candidate(decoded.best)
+
+    def _decode(self, prompt: Prompt, now: SessionState) -> Decoded:
+        prompt = prompt.check_inside(*self.size)
+        if self._decoded is None or not self._decoded.answers(prompt, now):
+            self._decoded = self._decoder.decode(prompt, now)
+        return self._decoded
 
     # ------------------------------------------------------------------------------------------------ the prompt
 
@@ -48,8 +138,8 @@ class Tools(ABC):
         Raises:
             PromptError: There are fewer than three vertices, or they are malformed or outside the image.
         """
-        with self._edit:
-            return self.set_prompt(self._state.prompt.with_stroke(Stroke(tuple(vertices), label, closed=True)))  # type: ignore[arg-type]
+        with self._history.editing:
+            return self.set_prompt(self.state.prompt.with_stroke(Stroke(tuple(vertices), label, closed=True)))  # type: ignore[arg-type]
 
     def scribble(self, vertices: Vertices, label: int = 1) -> tuple[Candidate, ...]:
         """Draw a line along the object, or with label 0 along the background. Returns the new candidates.
@@ -57,8 +147,8 @@ class Tools(ABC):
         Raises:
             PromptError: The vertices are malformed or outside the image.
         """
-        with self._edit:
-            return self.set_prompt(self._state.prompt.with_stroke(Stroke(tuple(vertices), label)))  # type: ignore[arg-type]
+        with self._history.editing:
+            return self.set_prompt(self.state.prompt.with_stroke(Stroke(tuple(vertices), label)))  # type: ignore[arg-type]
 
     def move_point(self, index: int, x: float, y: float) -> tuple[Candidate, ...]:
         """Move a point of the prompt, counted from 0. Returns the new candidates.
@@ -67,10 +157,10 @@ class Tools(ABC):
             SessionError: There is no such point.
             PromptError: The place lies outside the image, or is malformed.
         """
-        with self._edit:
-            points = self._state.prompt.points
+        with self._history.editing:
+            points = self.state.prompt.points
             old = _pick(points, index, "point")
-            return self.set_prompt(replace(self._state.prompt, points=_swap(points, index, Point(x, y, old.label))))
+            return self.set_prompt(replace(self.state.prompt, points=_swap(points, index, Point(x, y, old.label))))
 
     def move_box(self, index: int, x0: float, y0: float, x1: float, y1: float) -> tuple[Candidate, ...]:
         """Give a box of the prompt, counted from 0, other corners. Returns the new candidates.
@@ -79,11 +169,11 @@ class Tools(ABC):
             SessionError: There is no such box.
             PromptError: The box is empty, malformed or outside the image.
         """
-        with self._edit:
-            boxes = self._state.prompt.boxes
+        with self._history.editing:
+            boxes = self.state.prompt.boxes
             _pick(boxes, index, "box")
             box = Box.from_corners(x0, y0, x1, y1)
-            return self.set_prompt(replace(self._state.prompt, boxes=_swap(boxes, index, box)))
+            return self.set_prompt(replace(self.state.prompt, boxes=_swap(boxes, index, box)))
 
     def remove_point(self, index: int) -> tuple[Candidate, ...]:
         """Take a point, counted from 0, from the prompt. Returns the new candidates.
@@ -91,9 +181,9 @@ class Tools(ABC):
         Raises:
             SessionError: There is no such point.
         """
-        with self._edit:
-            _pick(self._state.prompt.points, index, "point")
-            return self.set_prompt(replace(self._state.prompt, points=_swap(self._state.prompt.points, index)))
+        with self._history.editing:
+            _pick(self.state.prompt.points, index, "point")
+            return self.set_prompt(replace(self.state.prompt, points=_swap(self.state.prompt.points, index)))
 
     def remove_box(self, index: int) -> tuple[Candidate, ...]:
         """Take a box, counted from 0, from the prompt. Returns the new candidates.
@@ -101,9 +191,9 @@ class Tools(ABC):
         Raises:
             SessionError: There is no such box.
         """
-        with self._edit:
-            _pick(self._state.prompt.boxes, index, "box")
-            return self.set_prompt(replace(self._state.prompt, boxes=_swap(self._state.prompt.boxes, index)))
+        with self._history.editing:
+            _pick(self.state.prompt.boxes, index, "box")
+            return self.set_prompt(replace(self.state.prompt, boxes=_swap(self.state.prompt.boxes, index)))
 
     def remove_stroke(self, index: int) -> tuple[Candidate, ...]:
         """Take a scribble or lasso, counted from 0, from the prompt. Returns the new candidates.
@@ -111,9 +201,9 @@ class Tools(ABC):
         Raises:
             SessionError: There is no such stroke.
         """
-        with self._edit:
-            _pick(self._state.prompt.strokes, index, "stroke")
-            return self.set_prompt(replace(self._state.prompt, strokes=_swap(self._state.prompt.strokes, index)))
+        with self._history.editing:
+            _pick(self.state.prompt.strokes, index, "stroke")
+            return self.set_prompt(replace(self.state.prompt, strokes=_swap(self.state.prompt.strokes, index)))
 
     # ------------------------------------------------------------------------------------------------ the mask
 
@@ -133,11 +223,11 @@ class Tools(ABC):
             PromptError: The stroke is malformed.
         """
         stroke = BrushStroke(tuple(vertices), radius, label)  # type: ignore[arg-type]
-        with self._edit:
-            self._need_chosen("paint on")
-            candidates = tuple(shaping.painted(candidate, stroke) for candidate in self._state.candidates)
-            self._change(replace(self._state, candidates=candidates, strokes=(*self._state.strokes, stroke)))
-            return self._need_chosen("paint on")
+        with self._history.editing:
+            objects.chosen(self.state, "paint on")
+            candidates = tuple(shaping.painted(candidate, stroke) for candidate in self.state.candidates)
+            self._history.change(replace(self.state, candidates=candidates, strokes=(*self.state.strokes, stroke)))
+            return objects.chosen(self.state, "paint on")
 
     def refine(self) -> tuple[Candidate, ...]:
         """Ask the model again, with the chosen mask, as painted and cleaned up, as a mask prompt. Returns the answer.
@@ -146,13 +236,13 @@ class Tools(ABC):
             SessionError: There is no mask to refine.
             PromptError: The model takes no mask prompts.
         """
-        with self._edit:
-            chosen = self._need_chosen("refine")
-            logits, crop = shaping.as_mask_prompt(chosen, self.predictor, self._state.settings)
+        with self._history.editing:
+            chosen = objects.chosen(self.state, "refine")
+            logits, crop = shaping.as_mask_prompt(chosen, self.predictor, self.state.settings)
             # The paint is part of the mask prompt now, so the answer is shown without it.
-            unpainted = replace(self._state, strokes=())
+            unpainted = replace(self.state, strokes=())
             state = self.preview(unpainted.prompt.with_mask(logits, crop), state=unpainted)
-            self._change(state)
+            self._history.change(state)
             return state.candidates
 
     def adjust(
@@ -181,109 +271,36 @@ class Tools(ABC):
             PromptError: A value is malformed or negative.
         """
         given = {"threshold": threshold, "holes": holes, "islands": islands, "smoothing": smoothing}
-        with self._edit:
-            settings = replace(self._state.settings, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-            if settings != self._state.settings:
+        with self._history.editing:
+            settings = replace(self.state.settings, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+            if settings != self.state.settings:
                 candidates = tuple(
-                    shaping.reshaped(candidate, self.predictor, self._state.settings, settings, self._state.strokes)
-                    for candidate in self._state.candidates
+                    shaping.reshaped(candidate, self.predictor, self.state.settings, settings, self.state.strokes)
+                    for candidate in self.state.candidates
                 )
-                self._change(replace(self._state, settings=settings, candidates=candidates), gesture=gesture)
+                self._history.change(replace(self.state, settings=settings, candidates=candidates), gesture=gesture)
             return settings
 
-    # ------------------------------------------------------------------------------------------------ objects
-
-    def edit(self, object_id: str) -> SegmentedObject:
-        """Take up an accepted object again: its prompt, its mask and what was painted come back; `accept` replaces it.
+    def choose(self, index: int) -> Candidate:
+        """Choose one of the candidates, counted from 0.
 
         Raises:
-            SessionError: There is no such object.
+            SessionError: There is no such candidate.
         """
-        with self._edit:
-            old = self._object(object_id)
-            candidate = old.candidate or Candidate(old.stored, old.score, None)
-            self._change(
-                SessionState(
-                    prompt=old.prompt,
-                    candidates=(candidate,),
-                    chosen_index=0,
-                    objects=self._state.objects,
-                    strokes=old.strokes,
-                    settings=old.settings,
-                    editing=old.id,
-                    rendering=self._state.rendering,
-                    # What answered it goes on answering.
-                    crop=candidate.crop or self._state.crop,
-                )
-            )
-            return old
+        with self._history.editing:
+            count = len(self.candidates)
+            if not 0 <= index < count:
+                offer = f"choose 0 to {count - 1}" if count else "click on the image first"
+                raise SessionError(f"there is no candidate {index} among {count}; {offer}")
+            if index != self.state.chosen_index:
+                self._history.change(replace(self.state, chosen_index=index))
+            return self.candidates[index]
 
-    def merge(self, object_ids: Sequence[str], label: str | None = None) -> SegmentedObject:
-        """Unite objects into the first of them, which keeps its label unless given another.
-
-        Raises:
-            SessionError: An object does not exist, or there are fewer than two.
-        """
-        with self._edit:
-            old = [self._object(object_id) for object_id in dict.fromkeys(object_ids)]
-            if len(old) < 2:
-                raise SessionError(f"{len(old)} objects to merge; give the ids of two or more, as their `id` says")
-            merged = replace(shaping.united(old), label=(label or "").strip() or old[0].label)
-            rest = tuple(item for item in self._with(old[0], merged) if item not in old)
-            self._change(replace(self._state, objects=rest, editing=self._unless_gone(old)))
-            return merged
-
-    def subtract(self, object_id: str, other_id: str) -> SegmentedObject:
-        """Take from an object what another one covers; the other stays as it is.
-
-        Raises:
-            SessionError: There is no such object, the two are one, or nothing would be left.
-        """
-        with self._edit:
-            old, other = self._object(object_id), self._object(other_id)
-            if old is other:
-                raise SessionError(f"{old.label!r} cannot be subtracted from itself; give the id of another object")
-            left = shaping.subtracted(old, other)
-            if left is None:
-                raise SessionError(
-                    f"nothing of {old.label!r} would be left: {other.label!r} covers it; remove it instead"
-                )
-            self._change(replace(self._state, objects=self._with(old, left), editing=self._unless_gone([old])))
-            return left
-
-    def recolor(self, object_id: str, color: int) -> SegmentedObject:
-        """Give an object another colour of the palette, counted from 0; beyond its end it starts anew.
-
-        Raises:
-            SessionError: There is no such object, or the colour is no such number.
-        """
-        with self._edit:
-            old = self._object(object_id)
-            given: object = color
-            if not isinstance(given, int) or given < 0:
-                raise SessionError(f"colour {color!r} of {old.label!r} is no index into the palette; give 0, 1, 2, ...")
-            new = replace(old, color=color)
-            self._change(replace(self._state, objects=self._with(old, new)))
-            return new
-
-    def _object(self, object_id: str) -> SegmentedObject:
-        for item in self._state.objects:
-            if item.id == object_id:
-                return item
-        raise SessionError(f"there is no object {object_id!r}; it may have been removed in another view")
-
-    def _with(self, old: SegmentedObject, new: SegmentedObject) -> tuple[SegmentedObject, ...]:
-        return tuple(new if item is old else item for item in self._state.objects)
-
-    def _unless_gone(self, objects: list[SegmentedObject]) -> str | None:
-        """Return the id of the object being edited, unless it is one of these: the edit goes on as a new object."""
-        editing = self._state.editing
-        return None if any(item.id == editing for item in objects) else editing
-
-    def _need_chosen(self, what: str) -> Candidate:
-        if self._state.chosen is None:
-            raise SessionError(f"there is no mask to {what}; click on the image or draw a box first")
-        return self._state.chosen
+    def clear(self) -> None:
+        """Drop the prompt and its candidates; objects stay as they are, even one that was being edited."""
+        with self._history.editing:
+            if not self.prompt.is_empty or self.candidates or self.state.editing:
+                self._history.change(objects.without_prompt(self.state))
 
 
 def _pick(items: tuple[Any, ...], index: int, what: str) -> Any:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from abc import ABC
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from sam_widget.errors import SessionError
-from sam_widget.image.rendering import SourceImage
+from sam_widget.errors import ModelError
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.interface import Predictor
@@ -43,13 +41,14 @@ class UnderWay:
     objects: tuple[SegmentedObject, ...]
 
 
-class Search:
-    """A run of everything mode in a session. Whoever has it calls `advance` until that is false."""
+class EverythingRun:
+    """A run of everything mode on a session's history; `advance` is to be called until it returns False."""
 
-    def __init__(self, session: EverythingMode, steps: Iterator[EverythingStep]) -> None:
-        self._session = session
+    def __init__(self, history: History, steps: Iterator[EverythingStep]) -> None:
+        """Prepare a run; nothing is asked of the model yet."""
+        self._history = history
         self._steps = steps
-        self._harvest = Harvest()
+        self._collector = EverythingCollector()
         self._records: tuple[MaskRecord, ...] = ()
         self._stop = threading.Event()
         self.step: EverythingStep | None = None
@@ -57,9 +56,9 @@ class Search:
         self.over = False
 
     def advance(self) -> bool:
-        """Ask about the next points. Once this is false, what was found has become the session's, in one edit.
+        """Ask about the next points. Once this is False, what was found has become the session's, in one edit.
 
-        Whatever is raised ends the run, and nothing has changed then.
+        An exception ends the run, and nothing has changed then.
         """
         try:
             # Other edits may happen during this.
@@ -70,13 +69,13 @@ class Search:
         if step is None or self._stop.is_set():
             self.end()
             return False
-        with self._session._edit:  # noqa: SLF001  a part of the session
+        with self._history.editing:
             if self.over:
                 return False
             self.step, self._records = step, step.records
-            found = self._harvest.objects(step.records, self._session.state.objects)
+            found = self._collector.objects(step.records, self._history.state.objects)
             self.state = UnderWay(step.done, step.total, found)
-            self._session._tell()  # noqa: SLF001  to be seen, but no edit yet
+            self._history.notify()  # Views show what is found so far, but it is no edit yet.
         return True
 
     def stop(self) -> None:
@@ -84,109 +83,43 @@ class Search:
         self._stop.set()
 
     def end(self, *, keep: bool = True) -> None:
-        """End the run, with what has been found by now or with nothing; again, this does nothing."""
-        session = self._session
-        with session._edit:  # noqa: SLF001  a part of the session
+        """End the run, with what has been found by now or with nothing; ending it again does nothing."""
+        history = self._history
+        with history.editing:
             if self.over:
                 return
             self.over = True
-            session._search = None  # noqa: SLF001
-            # Here, not from the last step: what the person has accepted since need not be there twice.
-            found = self._harvest.objects(self._records, session.state.objects) if keep else ()
+            # Here, not from the last step: what has been accepted since need not be there twice.
+            now = history.state
+            found = self._collector.objects(self._records, now.objects) if keep else ()
             self.state = replace(self.state, objects=found)
             try:
                 if found:
-                    session._change(replace(session.state, objects=(*session.state.objects, *found)))  # noqa: SLF001
+                    history.change(replace(now, objects=(*now.objects, *found)))
             finally:
-                session._tell()  # noqa: SLF001
+                history.notify()
 
 
-class EverythingMode(History, ABC):
-    """A part of `Session`, in a file of its own."""
+def begin(history: History, predictor: Predictor, image: np.ndarray, **options: Any) -> EverythingRun:
+    """Begin a run on an image (H, W, 3) uint8; the options are those of `segment_everything`.
 
-    source: SourceImage
-    predictor: Predictor
-    _search: Search | None = None
+    Raises:
+        PromptError: An option is unknown or out of its range.
+        ModelError: The predictor only answers one prompt at a time.
+    """
+    from sam_widget.automatic.automatic import iter_everything  # Imports torch.
 
-    @property
-    def under_way(self) -> UnderWay | None:
-        """How far `everything` is, where it is at work."""
-        search = self._search
-        return None if search is None else search.state
-
-    def everything(
-        self,
-        *,
-        progress: Callable[[EverythingStep], object] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-        **options: Any,
-    ) -> tuple[SegmentedObject, ...]:
-        """Find everything in the image and add it as objects, in one edit: one undo takes all of them back.
-
-        What is an object already is not found again. Other threads may go on editing meanwhile, and `cancel`;
-        `under_way` has what is found so far, which every view shows.
-
-        Args:
-            progress: Called after every batch of points; see `iter_everything`.
-            cancelled: Asked after every batch; once it is true, what has been found by then is kept, as with `cancel`.
-            **options: As for `segment_everything`, but for `output_mode`.
-
-        Returns:
-            The new objects.
-
-        Raises:
-            PromptError: An option is unknown or out of its range.
-            SessionError: It is under way already.
-        """
-        search = self.begin_everything(**options)
-        try:
-            while search.advance():
-                if progress is not None and search.step is not None:
-                    progress(search.step)
-                if cancelled is not None and cancelled():
-                    search.stop()
-        except BaseException:
-            search.end(keep=False)
-            raise
-        return search.state.objects
-
-    def begin_everything(self, **options: Any) -> Search:
-        """Begin what `everything` does, for who wants to do other things between its steps.
-
-        Raises:
-            PromptError: An option is unknown or out of its range.
-            SessionError: It is under way already.
-        """
-        from sam_widget.automatic.automatic import iter_everything  # Imports torch.
-
-        with self._edit:
-            if self._search is not None:
-                raise SessionError("everything is being segmented already; wait until it is done, or cancel it")
-            predictor = cast("TorchPredictor", self.predictor)
-            steps = iter_everything(predictor, self.source.render(self._state.rendering), **options)
-            self._search = Search(self, steps)
-            self._tell()
-            return self._search
-
-    def cancel(self) -> None:
-        """Stop `everything` after the points it is asking about; what has been found is kept, as one edit.
-
-        Does nothing where it is not under way, and never waits.
-        """
-        search = self._search
-        if search is not None:
-            search.stop()
-
-    def _end_search(self) -> None:
-        """End what is under way at once, with what has been found."""
-        if self._search is not None:
-            self._search.end()
+    if not hasattr(predictor, "masks_at"):
+        raise ModelError(
+            f"{predictor.model.name} answers one prompt at a time and cannot segment everything; use sw.Predictor"
+        )
+    return EverythingRun(history, iter_everything(cast("TorchPredictor", predictor), image, **options))
 
 
-class Harvest:
+class EverythingCollector:
     """Turns records into objects as they are found; the same record becomes the same object.
 
-    What is an object already is left out.
+    Skips masks that duplicate an existing object.
     """
 
     def __init__(self) -> None:

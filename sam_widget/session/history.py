@@ -2,58 +2,97 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from sam_widget.errors import SessionError
 from sam_widget.session.state import SessionState
 
+log = logging.getLogger(__name__)
 
-class History:
-    """A part of `Session`, in a file of its own: one state after the other, undo and redo.
 
-    Edits happen one after the other, whatever threads they come from, and reading never waits.
+class Save(Protocol):
+    """Puts a history on the disk, or raises."""
+
+    def __call__(self, new: Sequence[SessionState], start: int, position: int) -> None:
+        """Replace all states from number `start` on with new ones; number `position` becomes the present one."""
+
+
+@dataclass(frozen=True)
+class _Track:
+    """The history at one moment, so that a reader sees state, position and length that belong together.
+
+    The list only ever grows, and only beyond `length`; whatever shortens or changes it makes another list.
     """
 
-    def __init__(self) -> None:
-        self._state = SessionState()
-        self._past: list[SessionState] = []
-        self._future: list[SessionState] = []
-        # What the last edit was a step of, if it was one of several that undo takes back at once.
+    states: list[SessionState] = field(default_factory=lambda: [SessionState()])
+    position: int = 0
+    length: int = 1
+
+
+class History:
+    """One state after the other, undo and redo.
+
+    Edits happen one after the other, whatever threads they come from, and reading never waits.
+
+    Attributes:
+        editing: Held during an edit, from reading the state to committing the next one.
+    """
+
+    def __init__(self, save: Save | None = None) -> None:
+        """Begin with an empty state; `save` is called before every change becomes visible."""
+        self.editing = threading.RLock()
+        self._save = save
+        self._track = _Track()
+        # The first state that the file does not have as it is here.
+        self._unsaved = 1
+        # What the last edit was a step of, if it was one of several that one undo takes back.
         self._gesture: str | None = None
-        self._edit = threading.RLock()
         self._listeners: list[Callable[[], None]] = []
 
     @property
     def state(self) -> SessionState:
         """Everything at this moment."""
-        return self._state
+        track = self._track
+        return track.states[track.position]
 
     @property
     def can_undo(self) -> bool:
         """Whether there is anything to undo."""
-        return bool(self._past)
+        return self._track.position > 0
 
     @property
     def can_redo(self) -> bool:
         """Whether there is anything to redo."""
-        return bool(self._future)
+        track = self._track
+        return track.position < track.length - 1
 
     @property
     def timeline(self) -> tuple[SessionState, ...]:
         """Every state there was, is, and can be redone, in order; `state` is number `position` of them."""
-        with self._edit:
-            return (*self._past, self._state, *reversed(self._future))
+        track = self._track
+        return tuple(track.states[: track.length])
 
     @property
     def position(self) -> int:
         """How many edits can be undone."""
-        return len(self._past)
+        return self._track.position
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` after every edit, in the thread that made it. Returns a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def notify(self) -> None:
+        """Call the listeners. The edit has been made: the error of a listener is logged, not raised."""
+        for listener in list(self._listeners):
+            try:
+                listener()
+            except Exception:
+                log.exception("a listener of a session failed")
 
     def undo(self) -> None:
         """Take back the last edit.
@@ -61,7 +100,10 @@ class History:
         Raises:
             SessionError: There is none.
         """
-        self._travel(self._past, self._future, -1, "undo")
+        with self.editing:
+            if not self.can_undo:
+                raise SessionError("there is nothing to undo")
+            self._travel(-1)
 
     def redo(self) -> None:
         """Make the edit undone last again.
@@ -69,32 +111,47 @@ class History:
         Raises:
             SessionError: There is none.
         """
-        self._travel(self._future, self._past, +1, "redo")
+        with self.editing:
+            if not self.can_redo:
+                raise SessionError("there is nothing to redo")
+            self._travel(+1)
 
-    def _travel(self, source: list[SessionState], other: list[SessionState], step: int, verb: str) -> None:
-        with self._edit:
-            if not source:
-                raise SessionError(f"there is nothing to {verb}")
-            self._write(self.timeline, self.position + step)
-            other.append(self._state)
-            self._state = source.pop()
+    def change(self, state: SessionState, *, gesture: str | None = None) -> None:
+        """Go on to a state; consecutive edits of one gesture are undone together."""
+        with self.editing:
+            now = self._track
+            start = now.position if gesture is not None and gesture == self._gesture else now.position + 1
+            states = now.states if start == now.length else now.states[:start]
+            self._commit(states, start, [state], start)
+            self._gesture = gesture
+
+    def amend(self, state: SessionState) -> None:
+        """Put a state in place of the present one: no edit, nothing to undo, saved with the next edit."""
+        with self.editing:
+            now = self._track
+            states = now.states[: now.length]
+            states[now.position] = state
+            self._unsaved = min(self._unsaved, now.position)
+            self._track = _Track(states, now.position, now.length)
+            self.notify()
+
+    def restore(self, states: Sequence[SessionState], position: int) -> None:
+        """Take over a history that is on the disk."""
+        with self.editing:
+            self._track = _Track(list(states), position, len(states))
+            self._unsaved = len(states)
             self._gesture = None
-            self._tell()
 
-    def _change(self, state: SessionState, *, gesture: str | None = None) -> None:
-        """Go on to a state; edits of one gesture are undone at once."""
-        passed = [] if gesture is not None and gesture == self._gesture else [self._state]
-        # First on the disk: what cannot be saved is not done.
-        self._write((*self._past, *passed, state), len(self._past) + len(passed))
-        self._past += passed
-        self._gesture = gesture
-        self._future.clear()
-        self._state = state
-        self._tell()
+    def _travel(self, step: int) -> None:
+        now = self._track
+        self._commit(now.states, now.length, [], now.position + step)
+        self._gesture = None
 
-    def _write(self, timeline: tuple[SessionState, ...], position: int) -> None:
-        """Put a history on the disk, if there is a file for it, before it becomes this one."""
-
-    def _tell(self) -> None:
-        for listener in list(self._listeners):
-            listener()
+    def _commit(self, states: list[SessionState], start: int, new: list[SessionState], position: int) -> None:
+        if self._save is not None:
+            unsaved = min(start, self._unsaved)
+            self._save([*states[unsaved:start], *new], unsaved, position)  # What cannot be saved is not done.
+        states[start:] = new
+        self._unsaved = start + len(new)
+        self._track = _Track(states, position, self._unsaved)
+        self.notify()

@@ -13,13 +13,13 @@ from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 
 
 @dataclass(frozen=True)
-class Origin:
+class Lineage:
     """All that leads to a mask.
 
     Attributes:
-        prompt: What was said.
-        index: Which of the answers was chosen.
-        best: Whether that was the one with the highest score, which nobody needs to choose.
+        prompt: The prompt that was answered.
+        index: Which of the candidates was chosen.
+        best: Whether that was the one with the highest score, which is chosen without being asked for.
         settings: How its mask was made of its logits.
         strokes: What was painted on it.
         rendering: How the model saw the image.
@@ -35,27 +35,27 @@ class Origin:
     crop: Box | None = None
 
 
-def origin_of(item: SegmentedObject, timeline: Sequence[SessionState]) -> Origin | None:
+def lineage_of(item: SegmentedObject, timeline: Sequence[SessionState]) -> Lineage | None:
     """Return how an object came about; None for one that was merged, subtracted from, or made elsewhere."""
     if item.candidate is None:
         return None
-    return _origin(item.candidate, item.prompt, item.settings, item.strokes, timeline)
+    return _lineage(item.candidate, item.prompt, item.settings, item.strokes, timeline)
 
 
-def origin_of_chosen(state: SessionState, timeline: Sequence[SessionState]) -> Origin | None:
+def lineage_of_chosen(state: SessionState, timeline: Sequence[SessionState]) -> Lineage | None:
     """Return how the chosen candidate came about; None where there is none, or it came about otherwise."""
     if state.chosen is None:
         return None
-    return _origin(state.chosen, state.prompt, state.settings, state.strokes, timeline)
+    return _lineage(state.chosen, state.prompt, state.settings, state.strokes, timeline)
 
 
-def _origin(
+def _lineage(
     candidate: Candidate,
     prompt: Prompt,
     settings: MaskSettings,
     strokes: tuple[BrushStroke, ...],
     timeline: Sequence[SessionState],
-) -> Origin | None:
+) -> Lineage | None:
     # Painting and settings make new candidates of the same logits; an object that is edited is alone with its own.
     if candidate.logits is None or prompt.is_empty:
         return None
@@ -66,4 +66,4 @@ def _origin(
     index = next(k for k, other in enumerate(first.candidates) if other.logits is candidate.logits)
     scores = [other.score for other in first.candidates]
     best = scores[index] == max(scores) and scores.count(scores[index]) == 1
-    return Origin(prompt, index, best, settings, strokes, first.rendering, candidate.crop)
+    return Lineage(prompt, index, best, settings, strokes, first.rendering, candidate.crop)

@@ -20,7 +20,7 @@ from sam_widget.predictor.interface import ModelLike
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.reader import Record, without_precision
-from sam_widget.session.lineage import Origin, origin_of, origin_of_chosen
+from sam_widget.session.lineage import Lineage, lineage_of, lineage_of_chosen
 from sam_widget.session.state import SegmentedObject, SessionState
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def replay(
         name = picture.reference.name
         name = name if name not in pictures else f"{name} ({len(pictures) + 1})"
         pictures[name] = session.image
-        rows += [_again(session, name, past, item, origin) for item, origin in past.items]
+        rows += [_again(session, name, past, item, lineage) for item, lineage in past.items]
     return Replay(tuple(rows), past.model_name, engine.model.name, pictures)
 
 
@@ -208,7 +208,7 @@ def replay(
 class _Past:
     """What was recorded."""
 
-    items: list[tuple[SegmentedObject, Origin | None]]
+    items: list[tuple[SegmentedObject, Lineage | None]]
     image: SourceImage
     model: Any
     model_name: str
@@ -232,29 +232,29 @@ class _Past:
         return cls(items, source.source, used, used.model.name, used.model.weights_id)
 
 
-def _items(state: SessionState, timeline: Sequence[SessionState]) -> list[tuple[SegmentedObject, Origin | None]]:
-    items = [(item, origin_of(item, timeline)) for item in state.objects]
+def _items(state: SessionState, timeline: Sequence[SessionState]) -> list[tuple[SegmentedObject, Lineage | None]]:
+    items = [(item, lineage_of(item, timeline)) for item in state.objects]
     chosen = state.chosen
     if chosen is not None and chosen.stored.area:
         # What is in work counts, too.
         box = Box(0, 0, chosen.stored.shape[1], chosen.stored.shape[0])
         work = SegmentedObject("(not accepted)", chosen.stored, chosen.score, box, state.prompt, color=len(items))
-        items.append((work, origin_of_chosen(state, timeline)))
+        items.append((work, lineage_of_chosen(state, timeline)))
     return items
 
 
-def _again(session: Session, name: str, past: _Past, item: SegmentedObject, origin: Origin | None) -> ReplayRow:
+def _again(session: Session, name: str, past: _Past, item: SegmentedObject, lineage: Lineage | None) -> ReplayRow:
     size, before = session.size, past.image.size
     old = item.mask
     if size != before:
         old = np.asarray(Image.fromarray(old).resize(size, Image.Resampling.NEAREST))
     row = ReplayRow(name, item.label, None, item.score, None, old, None, item.color)
     drawn = item.prompt.with_mask(None)
-    if drawn.is_empty and (origin is None or not _same_model(session, past)):
+    if drawn.is_empty and (lineage is None or not _same_model(session, past)):
         return replace(row, note="it has no prompt: it was made elsewhere")
     scale = (size[0] / before[0], size[1] / before[1])
     try:
-        notes = _repeat(session, item, origin, scale, same=_same_model(session, past))
+        notes = _repeat(session, item, lineage, scale, same=_same_model(session, past))
     except PromptError as error:
         return replace(row, note=str(error))
     found = session.chosen
@@ -269,18 +269,18 @@ def _same_model(session: Session, past: _Past) -> bool:
 
 
 def _repeat(
-    session: Session, item: SegmentedObject, origin: Origin | None, scale: tuple[float, float], *, same: bool
+    session: Session, item: SegmentedObject, lineage: Lineage | None, scale: tuple[float, float], *, same: bool
 ) -> list[str]:
     """Do in a session what led to an object; returns what could not be done."""
     notes = []
     session.clear()
     session.sharpen(None)
-    if origin is None:
+    if lineage is None:
         session.adjust(threshold=0, holes=0, islands=0, smoothing=0)
         session.set_prompt(_scaled(item.prompt.with_mask(None), scale, session.size))
         return ["its mask was changed or made otherwise, and is compared with what its prompt gives"]
     area, side = scale[0] * scale[1], (scale[0] * scale[1]) ** 0.5
-    settings = origin.settings
+    settings = lineage.settings
     session.adjust(
         threshold=settings.threshold,
         holes=round(settings.holes * area),
@@ -288,26 +288,26 @@ def _repeat(
         smoothing=settings.smoothing * side,
     )
     try:
-        session.render(origin.rendering)
+        session.set_rendering(lineage.rendering)
     except ImageError:
         notes.append("seen as usual: this image cannot be rendered as that one was")
-    if origin.crop is not None:
-        session.sharpen(_cropped(origin.crop, scale, session.size), margin=0)
-    prompt = _scaled(origin.prompt.with_mask(None), scale, session.size)
+    if lineage.crop is not None:
+        session.sharpen(_cropped(lineage.crop, scale, session.size), margin=0)
+    prompt = _scaled(lineage.prompt.with_mask(None), scale, session.size)
     takes_masks = session.predictor.config.takes_masks
-    if origin.prompt.mask is not None and same:
-        crop = origin.prompt.mask_crop
-        session.set_prompt(prompt.with_mask(origin.prompt.mask, crop and _cropped(crop, scale, session.size)))
+    if lineage.prompt.mask is not None and same:
+        crop = lineage.prompt.mask_crop
+        session.set_prompt(prompt.with_mask(lineage.prompt.mask, crop and _cropped(crop, scale, session.size)))
     else:
         session.set_prompt(prompt)
-        if origin.prompt.mask is not None and takes_masks:
+        if lineage.prompt.mask is not None and takes_masks:
             session.refine()
             notes.append("refined from a mask of its own")
-        elif origin.prompt.mask is not None:
+        elif lineage.prompt.mask is not None:
             notes.append("not refined: this model takes no mask")
-    if not origin.best and origin.index < len(session.candidates):
-        session.choose(origin.index)
-    for stroke in origin.strokes:
+    if not lineage.best and lineage.index < len(session.candidates):
+        session.choose(lineage.index)
+    for stroke in lineage.strokes:
         moved = BrushStroke(_moved(stroke.vertices, scale), stroke.radius * side, stroke.label)
         session.brush(moved.vertices, moved.radius, moved.label)
     return notes

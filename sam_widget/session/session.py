@@ -1,37 +1,42 @@
-"""What a person has done with one image: the prompt, its candidates, the accepted objects, and how to take it back.
+"""What was done with one image: the prompt, its candidates, the accepted objects, and how to take it back.
 
 The session is the one state. A `SamWidget` shows it, and every gesture in a view is a method call on it; without a
-browser the same calls make a script.
+browser the same calls make a script. The file is longer than most: it holds one method a verb, and little else. What
+the verbs do is in `edits` (the object in work), `objects` (accepted ones), `everything` and `file.recorder`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sam_widget.errors import PromptError, SessionError
+from sam_widget.errors import ModelError, PromptError, SessionError
 from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks.annotations import annotations_of
 from sam_widget.predictor.interface import Embedding, ModelLike, Progress, predictor_of
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.session import crops
-from sam_widget.session.decoding import Answer, Answering
-from sam_widget.session.edits import Tools
-from sam_widget.session.everything import EverythingMode
-from sam_widget.session.file.recorder import Kept
+from sam_widget.session import crops, objects
+from sam_widget.session.decoding import PromptDecoder
+from sam_widget.session.edits import PromptEdits
+from sam_widget.session.everything import EverythingRun, UnderWay, begin
 from sam_widget.session.history import History
 from sam_widget.session.state import Candidate, SegmentedObject, SessionState
+
+if TYPE_CHECKING:
+    from sam_widget.automatic.automatic import EverythingStep
+    from sam_widget.session.file.reader import Record
+    from sam_widget.session.file.recorder import Recorder
 
 __all__ = ["Candidate", "SegmentedObject", "Session", "SessionState", "predictor_of"]
 
 
-class Session(Kept, EverythingMode, Tools):
+class Session(PromptEdits):
     """One image and one model, without a browser.
 
     Methods may be called from any thread: edits happen one after the other, and reading never waits. An edit that
@@ -63,153 +68,91 @@ class Session(Kept, EverythingMode, Tools):
             ModelError: The model cannot be loaded.
             SessionError: Another kernel is writing the session file, it is damaged, or about another image.
         """
-        History.__init__(self)
         self.source = image if isinstance(image, SourceImage) else SourceImage(image)
         self.image: np.ndarray = self.source.rgb
         self.image_hash = self.source.hash
         # What exported files call the image; None where it came without a name.
         self.image_name = self.source.name
         self._model_given = str(model) if isinstance(model, str | Path) else None
-        self.predictor = predictor_of(model, progress=progress)
-        self._answering = Answering(self.source, self.predictor)
-        self._answered: Answer | None = None
+        predictor = predictor_of(model, progress=progress)
+        super().__init__(History(self._save), PromptDecoder(self.source, predictor), predictor, self.source.size)
+        # Made with the first file: SQLite and locks are not needed before.
+        self._recorder: Recorder | None = None
+        self._run: EverythingRun | None = None
         if autosave is not None:
-            self._begin(autosave, keep_image=keep_image)
+            from sam_widget.session.file.recorder import claim_record
+
+            record = claim_record(autosave, self.source)
+            try:
+                self.resume(record, keep_image=keep_image)
+            except BaseException:
+                record.close()
+                raise
 
     # ------------------------------------------------------------------------------------------------ reading
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the image, in pixels."""
-        return self.image.shape[1], self.image.shape[0]
-
-    @property
-    def prompt(self) -> Prompt:
-        """The prompt being worked on."""
-        return self._state.prompt
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """The masks offered for the prompt, in the model's own order: subpart, part, whole."""
-        return self._state.candidates
-
-    @property
-    def chosen(self) -> Candidate | None:
-        """The candidate that `accept` would take: at first the one with the highest score."""
-        return self._state.chosen
-
-    @property
     def objects(self) -> tuple[SegmentedObject, ...]:
         """The accepted objects, oldest first."""
-        return self._state.objects
+        return self.state.objects
 
     @property
     def embedding(self) -> Embedding:
         """The embedded image, as the model is to see it; the first use embeds it."""
-        with self._edit:
-            return self._answering.whole(self._state.rendering)
+        with self._history.editing:
+            return self._decoder.whole(self.state.rendering)
 
-    # ------------------------------------------------------------------------------------------------ prompting
+    @property
+    def model_name(self) -> str:
+        """What loads the model: its name, or the path of a checkpoint."""
+        return self._model_given or self.predictor.model.name
 
-    def click(self, x: float, y: float, label: int = 1) -> tuple[Candidate, ...]:
-        """Add a point to the prompt: label 1 is foreground, 0 background. Returns the new candidates.
+    # ------------------------------------------------------------------------------------------------ history
 
-        Raises:
-            PromptError: The point lies outside the image, or is malformed.
-        """
-        with self._edit:
-            return self.set_prompt(self.prompt.with_point(x, y, label))
+    @property
+    def timeline(self) -> tuple[SessionState, ...]:
+        """Every state there was, is, and can be redone, in order; `state` is number `position` of them."""
+        return self._history.timeline
 
-    def drag(self, x0: float, y0: float, x1: float, y1: float, *, add: bool = False) -> tuple[Candidate, ...]:
-        """Draw a box between two opposite corners, in place of earlier ones. Returns the new candidates.
+    @property
+    def position(self) -> int:
+        """How many edits can be undone."""
+        return self._history.position
 
-        Args:
-            x0: Of one corner.
-            y0: Of the same corner.
-            x1: Of the opposite corner.
-            y1: Of the opposite corner.
-            add: Keep the earlier boxes: several boxes enclose parts of the one object.
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is anything to undo."""
+        return self._history.can_undo
 
-        Raises:
-            PromptError: The box is empty, malformed or outside the image.
-        """
-        box = Box.from_corners(x0, y0, x1, y1)
-        with self._edit:
-            return self.set_prompt(self.prompt.with_another_box(box) if add else self.prompt.with_box(box))
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is anything to redo."""
+        return self._history.can_redo
 
-    def set_prompt(self, prompt: Prompt) -> tuple[Candidate, ...]:
-        """Set the whole prompt and return its candidates; an empty prompt has none.
-
-        Raises:
-            PromptError: The prompt lies outside the image.
-        """
-        with self._edit:
-            state = self.preview(prompt)
-            self._change(state)
-            return state.candidates
-
-    def preview(self, prompt: Prompt, *, state: SessionState | None = None) -> SessionState:
-        """Return the state that `set_prompt` would lead to, and change nothing.
-
-        The last answer is kept: setting the prompt that was previewed last needs no second decode.
-
-        Args:
-            prompt: The whole prompt.
-            state: The state to start from: its settings, strokes, rendering and crop; by default the present one.
+    def undo(self) -> None:
+        """Take back the last edit.
 
         Raises:
-            PromptError: The prompt lies outside the image.
+            SessionError: There is none.
         """
-        with self._edit:
-            now = self._state if state is None else state
-            if prompt.is_empty:
-                return replace(now, prompt=prompt, candidates=(), chosen_index=None, strokes=())
-            answer = self._answer(prompt, now)
-            return replace(now, prompt=answer.prompt, candidates=answer.candidates, chosen_index=answer.best)
+        self._history.undo()
 
-    def predict_best(self, prompt: Prompt) -> Candidate | None:
-        """Return the candidate that `set_prompt` would choose, and change nothing; an empty prompt has none.
-
-        The others' masks are not made, so this is what to follow a pointer with.
+    def redo(self) -> None:
+        """Make the edit undone last again.
 
         Raises:
-            PromptError: The prompt lies outside the image.
+            SessionError: There is none.
         """
-        with self._edit:
-            if prompt.is_empty:
-                return None
-            answer = self._answer(prompt, self._state)
-            return answer.candidate(answer.best)
+        self._history.redo()
 
-    def _answer(self, prompt: Prompt, now: SessionState) -> Answer:
-        prompt = prompt.check_inside(*self.size)
-        if self._answered is None or not self._answered.answers(prompt, now):
-            self._answered = self._answering.answer(prompt, now)
-        return self._answered
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after every edit, in the thread that made it. Returns a function that ends this."""
+        return self._history.on_change(listener)
 
-    def choose(self, index: int) -> Candidate:
-        """Choose one of the candidates, counted from 0.
+    # ------------------------------------------------------------------------------------------------ what is seen
 
-        Raises:
-            SessionError: There is no such candidate.
-        """
-        with self._edit:
-            count = len(self.candidates)
-            if not 0 <= index < count:
-                offer = f"choose 0 to {count - 1}" if count else "click on the image first"
-                raise SessionError(f"there is no candidate {index} among {count}; {offer}")
-            if index != self._state.chosen_index:
-                self._change(replace(self._state, chosen_index=index))
-            return self.candidates[index]
-
-    def clear(self) -> None:
-        """Drop the prompt and its candidates; objects stay as they are, even one that was being edited."""
-        with self._edit:
-            if not self.prompt.is_empty or self.candidates or self._state.editing:
-                self._change(self._without_prompt(self.objects))
-
-    def render(self, rendering: Rendering) -> tuple[Candidate, ...]:
-        """Let the model see the image differently. Returns the prompt's candidates, anew.
+    def set_rendering(self, rendering: Rendering) -> tuple[Candidate, ...]:
+        """Let the model see the image differently. Returns the prompt's new candidates.
 
         Args:
             rendering: Channels, black, white and gamma; `Rendering()` for the usual.
@@ -217,12 +160,16 @@ class Session(Kept, EverythingMode, Tools):
         Raises:
             ImageError: The rendering is not possible for this image.
         """
-        with self._edit:
-            before = self._state
+        with self._history.editing:
+            before = self.state
             rendering = self.source.check(rendering)
             if rendering != before.rendering:
-                self._change(self.preview(before.prompt, state=replace(before, rendering=rendering)))
+                self._history.change(self.preview(before.prompt, state=replace(before, rendering=rendering)))
             return self.candidates
+
+    def render(self, rendering: Rendering) -> tuple[Candidate, ...]:
+        """Call `set_rendering`, under the name that older scripts know."""
+        return self.set_rendering(rendering)
 
     def sharpen(
         self, region: Box | Sequence[float] | None, *, margin: float = crops.MARGIN, later: bool = False
@@ -230,8 +177,8 @@ class Session(Kept, EverythingMode, Tools):
         """Embed a part of the image on its own, at its full resolution, to answer the prompts that lie in it.
 
         A small thing in a large photo is seen finer so: its mask has the photo's own edges. Prompts that lie partly
-        outside are answered by the image as a whole; `answering` says how masks go on beyond the part. The prompt that
-        stands is answered anew, if it lies in the part.
+        outside are answered by the image as a whole; `decoding` says how masks go on beyond the part. The prompt that
+        stands is answered again, if it lies in the part.
 
         Args:
             region: x0, y0, x1, y1, in pixels of the image; None for the image as a whole.
@@ -250,22 +197,21 @@ class Session(Kept, EverythingMode, Tools):
         if region is not None:
             side = self.predictor.config.image_size
             crop = crops.around(_box(region), self.size, margin=margin, model_side=side)
-            # Before anybody else has to wait.
-            self._answering.crop(self._state.rendering, crop)
-        with self._edit:
-            before, moved = self._state, replace(self._state, crop=crop)
+            # Outside the lock, so that other edits need not wait for the encoder.
+            self._decoder.crop(self.state.rendering, crop)
+        with self._history.editing:
+            before, moved = self.state, replace(self.state, crop=crop)
             answered = None if before.chosen is None else before.chosen.crop
             holds = crop is None or crops.holds(crop, before.prompt)
             if not later and holds and answered != crop and not before.prompt.is_empty:
-                self._change(self._answered_anew(moved))
+                self._history.change(self._answered_again(moved))
             elif crop != before.crop and not later:
-                self._change(moved)
+                self._history.change(moved)
             elif crop != before.crop:
-                self._state = moved
-                self._tell()
+                self._history.amend(moved)
             return self.candidates
 
-    def _answered_anew(self, state: SessionState) -> SessionState:
+    def _answered_again(self, state: SessionState) -> SessionState:
         """Return a state with its prompt answered again; a candidate that was chosen by hand is, again."""
         scores = [candidate.score for candidate in state.candidates]
         by_hand = state.chosen_index if len(scores) > 1 and state.chosen_index != np.argmax(scores) else None
@@ -282,27 +228,9 @@ class Session(Kept, EverythingMode, Tools):
         Raises:
             SessionError: There is no candidate, or its mask is empty.
         """
-        with self._edit:
-            chosen = self._need_chosen("accept")
-            x, y, width, height = chosen.stored.bounds
-            if not width:
-                raise SessionError("the chosen mask is empty; choose another candidate or change the prompt")
-            now = self._state
-            old = None if now.editing is None else self._object(now.editing)
-            accepted = SegmentedObject(
-                label=(label or "").strip() or (old.label if old else self._free_label()),
-                stored=chosen.stored,
-                score=chosen.score,
-                box=Box(x, y, x + width, y + height),
-                prompt=now.prompt,
-                color=old.color if old else self._free_color(),
-                candidate=chosen,
-                strokes=now.strokes,
-                settings=now.settings,
-                **({"id": old.id} if old else {}),
-            )
-            objects = self._with(old, accepted) if old else (*now.objects, accepted)
-            self._change(self._without_prompt(objects))
+        with self._history.editing:
+            state, accepted = objects.accept(self.state, label)
+            self._history.change(state)
             return accepted
 
     def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
@@ -327,36 +255,11 @@ class Session(Kept, EverythingMode, Tools):
             raise SessionError(
                 f"the masks are {columns} x {rows} pixels, but the image is {width} x {height}; give this image's masks"
             )
-        with self._edit:
-            taken = {item.color for item in self.objects}
-            free = (color for color in range(len(taken) + len(found)) if color not in taken)
-            added = tuple(
-                SegmentedObject(
-                    label=item.label,
-                    stored=item.stored,
-                    score=1.0 if item.score is None else item.score,
-                    box=item.box,
-                    prompt=item.prompt,
-                    color=next(free),
-                )
-                for item in found
-            )
+        with self._history.editing:
+            state, added = objects.add(self.state, found)
             if added:
-                self._change(replace(self._state, objects=(*self.objects, *added)))
+                self._history.change(state)
             return added
-
-    def export(self, target: str | os.PathLike[str], *, format: str | None = None, **options: Any) -> Any:  # noqa: A002
-        """Write the objects to a file or folder, or return them as another library's: `export("cat.json")`.
-
-        The format is told by the suffix, or by its name; see `sam_widget.export.export`.
-
-        Raises:
-            FormatError: There is no such format, or it cannot hold the objects.
-            MissingExtraError: A library that the format needs is not installed.
-        """
-        from sam_widget.export import export
-
-        return export(self, target, format=format, **options)
 
     def rename(self, object_id: str, label: str) -> SegmentedObject:
         """Give an object another label.
@@ -372,15 +275,22 @@ class Session(Kept, EverythingMode, Tools):
         Raises:
             SessionError: There is no such object, or the label is blank.
         """
-        with self._edit:
-            old = {object_id: self._object(object_id) for object_id in object_ids}
-            if not label.strip():
-                which = ", ".join(repr(item.label) for item in old.values()) or "nothing"
-                raise SessionError(f"the new label of {which} is blank; give it a name")
-            new = {object_id: replace(item, label=label.strip()) for object_id, item in old.items()}
-            if new:
-                self._change(replace(self._state, objects=tuple(new.get(item.id, item) for item in self.objects)))
-            return tuple(new.values())
+        with self._history.editing:
+            state, relabeled = objects.relabel(self.state, object_ids, label)
+            if relabeled:
+                self._history.change(state)
+            return relabeled
+
+    def recolor(self, object_id: str, color: int) -> SegmentedObject:
+        """Give an object another colour of the palette, counted from 0; beyond its end it starts over.
+
+        Raises:
+            SessionError: There is no such object, or the colour is not a number from 0 on.
+        """
+        with self._history.editing:
+            state, recolored = objects.recolor(self.state, object_id, color)
+            self._history.change(state)
+            return recolored
 
     def remove(self, *object_ids: str) -> None:
         """Remove objects, in one edit.
@@ -388,40 +298,252 @@ class Session(Kept, EverythingMode, Tools):
         Raises:
             SessionError: There is no such object.
         """
-        with self._edit:
-            old = [self._object(object_id) for object_id in object_ids]
-            if old:
-                rest = tuple(item for item in self.objects if item not in old)
-                self._change(replace(self._state, objects=rest, editing=self._unless_gone(old)))
+        with self._history.editing:
+            if object_ids:
+                self._history.change(objects.remove(self.state, object_ids))
 
     def keep(self, *object_ids: str) -> None:
-        """Remove all other objects, in one edit: of everything that was found, what is wanted.
+        """Remove all other objects, in one edit.
 
         Raises:
             SessionError: There is no such object.
         """
-        with self._edit:
-            wanted = [self._object(object_id) for object_id in object_ids]
+        with self._history.editing:
+            wanted = [objects.find(self.state, object_id) for object_id in object_ids]
             self.remove(*(item.id for item in self.objects if item not in wanted))
+
+    def edit(self, object_id: str) -> SegmentedObject:
+        """Take up an accepted object again: its prompt, its mask and what was painted come back; `accept` replaces it.
+
+        Raises:
+            SessionError: There is no such object.
+        """
+        with self._history.editing:
+            state, taken = objects.take_up(self.state, object_id)
+            self._history.change(state)
+            return taken
+
+    def merge(self, object_ids: Sequence[str], label: str | None = None) -> SegmentedObject:
+        """Unite objects into the first of them, which keeps its label unless given another.
+
+        Raises:
+            SessionError: An object does not exist, or there are fewer than two.
+        """
+        with self._history.editing:
+            state, merged = objects.merge(self.state, object_ids, label)
+            self._history.change(state)
+            return merged
+
+    def subtract(self, object_id: str, other_id: str) -> SegmentedObject:
+        """Take from an object what another one covers; the other stays as it is.
+
+        Raises:
+            SessionError: There is no such object, the two are one, or nothing would be left.
+        """
+        with self._history.editing:
+            state, left = objects.subtract(self.state, object_id, other_id)
+            self._history.change(state)
+            return left
+
+    # ------------------------------------------------------------------------------------------------ everything
+
+    @property
+    def under_way(self) -> UnderWay | None:
+        """How far `everything` is, where it is at work."""
+        run = self._run
+        return None if run is None or run.over else run.state
+
+    def everything(
+        self,
+        *,
+        progress: Callable[[EverythingStep], object] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **options: Any,
+    ) -> tuple[SegmentedObject, ...]:
+        """Find everything in the image and add it as objects, in one edit: one undo takes all of them back.
+
+        Skips masks that duplicate an existing object. Other threads may go on editing meanwhile, and `cancel`;
+        `under_way` has what is found so far, which every view shows.
+
+        Args:
+            progress: Called after every batch of points; see `iter_everything`.
+            cancelled: Asked after every batch; once it is true, what has been found by then is kept, as with `cancel`.
+            **options: As for `segment_everything`, but for `output_mode`.
+
+        Returns:
+            The new objects.
+
+        Raises:
+            PromptError: An option is unknown or out of its range.
+            SessionError: It is under way already.
+        """
+        run = self.begin_everything(**options)
+        try:
+            while run.advance():
+                if progress is not None and run.step is not None:
+                    progress(run.step)
+                if cancelled is not None and cancelled():
+                    run.stop()
+        except BaseException:
+            run.end(keep=False)
+            raise
+        return run.state.objects
+
+    def begin_everything(self, **options: Any) -> EverythingRun:
+        """Begin what `everything` does, to be advanced step by step.
+
+        Raises:
+            PromptError: An option is unknown or out of its range.
+            SessionError: It is under way already.
+        """
+        with self._history.editing:
+            if self._run is not None and not self._run.over:
+                raise SessionError("everything is being segmented already; wait until it is done, or cancel it")
+            image = self.source.render(self.state.rendering)
+            self._run = begin(self._history, self.predictor, image, **options)
+            self._history.notify()
+            return self._run
+
+    def cancel(self) -> None:
+        """Stop `everything` after the points it is asking about; what has been found is kept, as one edit.
+
+        Does nothing where it is not under way, and never waits.
+        """
+        if self._run is not None:
+            self._run.stop()
+
+    # ------------------------------------------------------------------------------------------------ files
+
+    @property
+    def autosave(self) -> Path | None:
+        """The file that every edit is written to, if there is one."""
+        return None if self._recorder is None else self._recorder.path
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        image: Any = None,
+        model: ModelLike | None = None,
+        autosave: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Open a session that was saved: objects, prompt, candidates, and all that can be undone and redone.
+
+        Args:
+            path: Of the file. It stays as it is, unless `autosave` names it.
+            image: The image, where it is neither in the file nor where it was.
+            model: What goes on answering prompts; by default the model that was used last.
+            autosave: Write every edit to this file from now on; the same path goes on with the same file.
+            progress: As in `Session`.
+
+        Raises:
+            SessionError: There is no such file, it is damaged or of a newer version, its image cannot be found or is
+                another one, or another kernel is writing it.
+            ImageError: The image cannot be read.
+            ModelError: The model cannot be loaded.
+        """
+        from sam_widget.session.file.recorder import open_record
+
+        record = open_record(path, autosave=autosave)
+        try:
+            source = record.image(image)
+            try:
+                session = cls(source, model=record.model if model is None else model, progress=progress)
+            except ModelError as error:
+                if model is not None:
+                    raise
+                raise ModelError(
+                    f"{record.path.name} was made with the model {record.model!r}, which cannot be loaded ({error}); "
+                    "give another one: load(path, model=...)"
+                ) from error
+            session.resume(record, autosave=autosave)
+        except BaseException:
+            record.close()
+            raise
+        return session
+
+    def save(self, path: str | Path, *, keep_image: bool = True, overwrite: bool = False) -> None:
+        """Write everything to one file: objects, prompt, candidates, and all that can be undone and redone.
+
+        Args:
+            path: Where to; "truck.sam" is a good name.
+            keep_image: Put the image into the file, as PNG; without, the file only says which image it is about and
+                where it was.
+            overwrite: Replace another session's file, or one that was changed elsewhere since.
+
+        Raises:
+            SessionError: There is something else at the path, another kernel is writing it, or it cannot be written.
+        """
+        with self._history.editing:
+            recorder = self._recording()
+            recorder.save(path, self.timeline, self.position, keep_image=keep_image, overwrite=overwrite)
 
     def close(self) -> None:
         """Keep what `everything` has found by now, if it is under way, and close the file, if there is one.
 
         Edits of a session with a file raise after this; everything can still be read.
         """
-        self._end_search()
-        super().close()
+        if self._run is not None:
+            self._run.end()
+        if self._recorder is not None:
+            self._recorder.close()
 
-    def _without_prompt(self, objects: tuple[SegmentedObject, ...]) -> SessionState:
-        now = self._state
-        return SessionState(objects=objects, settings=now.settings, rendering=now.rendering, crop=now.crop)
+    def export(self, target: str | os.PathLike[str], *, format: str | None = None, **options: Any) -> Any:  # noqa: A002
+        """Write the objects to a file or folder, or return them as another library's: `export("cat.json")`.
 
-    def _free_color(self) -> int:
-        return min(set(range(len(self.objects) + 1)) - {item.color for item in self.objects})
+        The format is told by the suffix, or by its name; see `sam_widget.export.export`.
 
-    def _free_label(self) -> str:
-        taken = {item.label for item in self.objects}
-        return next(name for n in range(1, len(taken) + 2) if (name := f"object {n}") not in taken)
+        Raises:
+            FormatError: There is no such format, or it cannot hold the objects.
+            MissingExtraError: A library that the format needs is not installed.
+        """
+        from sam_widget.export import export
+
+        return export(self, target, format=format, **options)
+
+    def to_code(self, *, image: str | None = None, model: str | None = None) -> str:
+        """Return Python that leads to the present state: a session `s` with the same objects, prompt and candidates.
+
+        What no prompt to this model leads to, such as an object that was merged or made elsewhere, is written as a
+        mask. An image that came as an array is written into the code, unless it is one of the samples.
+
+        Args:
+            image: Path or address to write instead of where the image came from.
+            model: What loads the model, to write instead of its name.
+
+        Raises:
+            SessionError: The image is too large to be written into the code.
+        """
+        from sam_widget.session.to_code import to_code
+
+        return to_code(self, image=image, model=model)
+
+    def maker_of(self, item: SegmentedObject) -> str | None:
+        """Return the weights that an object's mask was made with, where that was not in this session."""
+        return None if self._recorder is None else self._recorder.maker_of(item)
+
+    def resume(self, record: Record, *, autosave: str | Path | None = None, keep_image: bool = True) -> None:
+        """Go on where a record ends, and write on its file, if it is to be written on; the image must be checked.
+
+        Raises:
+            SessionError: The record is damaged, or there is something else at the path to save to.
+        """
+        with self._history.editing:
+            states, position = self._recording().resume(record, autosave=autosave, keep_image=keep_image)
+            self._history.restore(states, position)
+
+    def _recording(self) -> Recorder:
+        from sam_widget.session.file.recorder import Recorder
+
+        if self._recorder is None:
+            self._recorder = Recorder(self.source, self.predictor.model, self._model_given)
+        return self._recorder
+
+    def _save(self, new: Sequence[SessionState], start: int, position: int) -> None:
+        if self._recorder is not None:
+            self._recorder.write(new, start, position)
 
 
 def _box(region: Box | Sequence[float]) -> Box:

@@ -18,7 +18,7 @@ from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.reader import image_blobs, without_precision
-from sam_widget.session.lineage import Origin, origin_of, origin_of_chosen
+from sam_widget.session.lineage import Lineage, lineage_of, lineage_of_chosen
 from sam_widget.session.state import SegmentedObject
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ class _Writer:
         yield from self._work()
 
     def _object(self, item: SegmentedObject) -> Iterator[str]:
-        origin = origin_of(item, self._timeline)
+        lineage = lineage_of(item, self._timeline)
         mine = item.candidate is not None and item.stored is item.candidate.stored and self._made_here(item)
-        if origin is not None and mine:
-            yield from self._answer(origin)
+        if lineage is not None and mine:
+            yield from self._answered(lineage)
             yield f"s.accept({item.label!r})"
         else:
             yield self._raw(item)
@@ -88,21 +88,21 @@ class _Writer:
                 yield from self._sharpened(state.crop, later=True)
                 return
             yield "s.set_prompt(sw.Prompt())"
-        origin = origin_of_chosen(state, self._timeline)
-        if origin is not None:
-            yield from self._answer(origin)
+        lineage = lineage_of_chosen(state, self._timeline)
+        if lineage is not None:
+            yield from self._answered(lineage)
         yield from self._adjusted(state.settings)
         yield from self._rendered(state.rendering)
         yield from self._sharpened(state.crop, later=True)
 
-    def _answer(self, origin: Origin) -> Iterator[str]:
-        yield from self._adjusted(origin.settings)
-        yield from self._rendered(origin.rendering)
-        yield from self._sharpened(origin.crop)
-        yield from self._prompted(origin.prompt)
-        if not origin.best:
-            yield f"s.choose({origin.index})"
-        yield from self._brushed(origin.strokes)
+    def _answered(self, lineage: Lineage) -> Iterator[str]:
+        yield from self._adjusted(lineage.settings)
+        yield from self._rendered(lineage.rendering)
+        yield from self._sharpened(lineage.crop)
+        yield from self._prompted(lineage.prompt)
+        if not lineage.best:
+            yield f"s.choose({lineage.index})"
+        yield from self._brushed(lineage.strokes)
 
     def _prompted(self, prompt: Prompt) -> Iterator[str]:
         if prompt.mask is not None:
@@ -157,7 +157,7 @@ class _Writer:
     def _rendered(self, rendering: Rendering) -> Iterator[str]:
         if rendering != self._rendering:
             self._rendering = rendering
-            yield f"s.render(sw.{rendering!r})"
+            yield f"s.set_rendering(sw.{rendering!r})"
 
     def _sharpened(self, crop: Box | None, *, later: bool = False) -> Iterator[str]:
         if crop != self._crop:

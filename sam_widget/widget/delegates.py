@@ -145,9 +145,13 @@ class Scripting:
         """Drop the prompt and its candidates; see `Session.clear`."""
         self.session.clear()
 
+    def set_rendering(self, rendering: Rendering) -> tuple[Candidate, ...]:
+        """Let the model see the image differently; see `Session.set_rendering`."""
+        return self.session.set_rendering(rendering)
+
     def render(self, rendering: Rendering) -> tuple[Candidate, ...]:
-        """Let the model see the image differently; see `Session.render`."""
-        return self.session.render(rendering)
+        """Call `set_rendering`, under the name that older scripts know."""
+        return self.session.set_rendering(rendering)
 
     def sharpen(
         self, region: Box | Sequence[float] | None, *, margin: float = 0.25, later: bool = False

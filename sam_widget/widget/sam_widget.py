@@ -40,7 +40,7 @@ from sam_widget.widget.worker import Worker
 if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.predictor import Predictor
-    from sam_widget.session.everything import Search
+    from sam_widget.session.everything import EverythingRun
     from sam_widget.session.session import Session
 
 STATIC = Path(__file__).parent / "static"
@@ -129,7 +129,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             between=self._search_on,
         )
         # The search for everything that a view has asked for, and what it is to be answered.
-        self._search: tuple[protocol.Everything, Search] | None = None
+        self._search: tuple[protocol.Everything, EverythingRun] | None = None
         # Pictures need no model, and must not wait for one.
         self._painter: Worker[protocol.Tile] = Worker(
             self._paint, supersedes=lambda _new, _waiting: False, superseded=self._superseded, name="sam_widget tiles"
@@ -435,7 +435,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             case protocol.Render():
                 self._say("embedding", f"Embedding {self._title}, rendered anew…")
                 try:
-                    session.render(rendering_from(request.rendering))
+                    session.set_rendering(rendering_from(request.rendering))
                     self._decode_ms = decode_ms(session)
                 finally:
                     self._say("ready", "")

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.session.file.recorder import Kept
+from sam_widget.session.file.recorder import Recorder
 
 EDITS = 120
 
@@ -19,14 +19,14 @@ EDITS = 120
 def main() -> None:
     """Edit a session that saves by itself, and print the median and the 95th percentile of what that costs."""
     times: list[float] = []
-    plain = Kept._write
+    plain = Recorder.write
 
-    def timed(self: Kept, timeline: tuple[object, ...], position: int) -> None:
+    def timed(self: Recorder, new: object, start: int, position: int) -> None:
         start = time.perf_counter()
-        plain(self, timeline, position)  # type: ignore[arg-type]
+        plain(self, new, start, position)  # type: ignore[arg-type]
         times.append((time.perf_counter() - start) * 1000)
 
-    Kept._write = timed  # type: ignore[method-assign, assignment]
+    Recorder.write = timed  # type: ignore[method-assign, assignment]
     photo = np.array(Image.fromarray(sw.sample("coffee")).resize((1024, 768)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.sam"

@@ -13,7 +13,7 @@ from sam_widget.session.state import SessionState
 
 EDITS: dict[str, Callable[[sw.Session], object]] = {
     "click": lambda s: s.click(150, 120),
-    "set_rendering": lambda s: s.render(sw.Rendering(gamma=2)),
+    "set_rendering": lambda s: s.set_rendering(sw.Rendering(gamma=2)),
     "sharpen": lambda s: s.sharpen((60, 50, 250, 230)),
     "sharpen later": lambda s: s.sharpen((60, 50, 250, 230), later=True),
     "lasso": lambda s: s.lasso([(95, 60), (290, 60), (290, 240)]),

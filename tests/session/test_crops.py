@@ -67,7 +67,7 @@ def test_what_is_embedded_is_the_images_own_pixels(session: sw.Session) -> None:
     assert crop is not None
     assert crop.width == crop.height == 300  # A square about the region, a quarter more on each side.
     assert (crop.x0 + crop.x1, crop.y0 + crop.y1) == (1600, 2200)
-    embedded = session._answering.crop(session.state.rendering, crop)
+    embedded = session._decoder.crop(session.state.rendering, crop)
     assert embedded.image_hash == sw.Session(session.image[950:1250, 650:950], model=session.predictor).image_hash
     session.sharpen((10, 20, 400, 300), margin=0)
     assert session.state.crop == Box(10, 20, 400, 300)
@@ -217,7 +217,7 @@ def test_its_code_leads_to_the_same(session: sw.Session, tmp_path: Path, monkeyp
 def test_a_rendered_image_is_sharpened_as_it_is_rendered(predictor: sw.Predictor) -> None:
     values = (np.arange(600)[:, None] * 60 + np.arange(900)).astype(np.uint16)
     session = sw.Session(values, model=predictor)
-    session.render(sw.Rendering(black=1000, white=9000, gamma=0.5))
+    session.set_rendering(sw.Rendering(black=1000, white=9000, gamma=0.5))
     session.sharpen((100, 100, 300, 300), margin=0)
     crop = session.state.crop
     assert crop is not None

@@ -214,7 +214,7 @@ def test_a_long_history_of_a_large_photo_stays_small(predictor: sw.Predictor) ->
 def test_what_the_model_sees_is_an_edit_that_stays_until_it_is_undone(session: sw.Session) -> None:
     usual = session.click(150, 120)
     dark = sw.Rendering(black=100, gamma=0.5)
-    assert session.render(dark) is session.candidates
+    assert session.set_rendering(dark) is session.candidates
     assert len(session.candidates) == 3
     assert [c.score for c in session.candidates] != [c.score for c in usual]
     assert session.prompt.points[0].x == 150
@@ -224,9 +224,9 @@ def test_what_the_model_sees_is_an_edit_that_stays_until_it_is_undone(session: s
     assert session.state.rendering == dark
     session.edit(session.objects[0].id)
     assert session.state.rendering == dark
-    assert session.render(dark) is session.candidates, "nothing to change"
+    assert session.set_rendering(dark) is session.candidates, "nothing to change"
     with pytest.raises(sw.ImageError, match="channels"):
-        session.render(sw.Rendering((9,)))
+        session.set_rendering(sw.Rendering((9,)))
     assert session.state.rendering == dark
     for _ in at_most(10, lambda: session.state.rendering == dark):
         session.undo()

@@ -132,10 +132,10 @@ def test_an_object_that_is_being_edited(make: Make) -> None:
 
 def test_an_object_that_was_edited_and_one_that_was_seen_otherwise(make: Make) -> None:
     session = make()
-    session.render(Rendering(channels=(1,), gamma=2))
+    session.set_rendering(Rendering(channels=(1,), gamma=2))
     session.click(150, 120)
     session.accept("green")
-    session.render(Rendering())
+    session.set_rendering(Rendering())
     session.click(250, 120)
     session.choose(0)
     session.accept("usual")

@@ -39,6 +39,11 @@ from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 MadeBy = weakref.WeakKeyDictionary[StoredMask, str]
 
 
+def no_makers() -> MadeBy:
+    """Return an empty table of which model made a mask."""
+    return weakref.WeakKeyDictionary()
+
+
 class Encoder:
     """Turns states into documents; what states share is turned once.
 
@@ -51,7 +56,7 @@ class Encoder:
         """Make an encoder; `made_by` tells of masks that another model made, and learns of new ones."""
         self.documents: dict[str, Document] = {}
         self.blobs: dict[str, Blob] = {}
-        self.made_by: MadeBy = weakref.WeakKeyDictionary() if made_by is None else made_by
+        self.made_by: MadeBy = no_makers() if made_by is None else made_by
         self._hashes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
     def clear(self) -> None:
@@ -169,7 +174,7 @@ class Decoder:
 
     def __init__(self, contents: Contents, size: tuple[int, int]) -> None:
         """Make a decoder for an image of this width and height."""
-        self.made_by: MadeBy = weakref.WeakKeyDictionary()
+        self.made_by: MadeBy = no_makers()
         self._contents = contents
         self._shape = (size[1], size[0])
         self.done: dict[str, Any] = {}

@@ -153,16 +153,21 @@ def read(path: Path) -> Contents:
 
 def count_objects(path: Path) -> int:
     """Return how many objects the session in a file has, at a glance; 0 where there is none that can be read."""
-    if not path.is_file():
-        return 0
     # Not the view `objects`: a file's own SQL is not trusted to read JSON.
     query = "SELECT json FROM head JOIN history USING (position) JOIN documents ON hash = state"
-    try:
-        with contextlib.closing(connect(path, "ro")) as connection:
+    with contextlib.suppress(sqlite3.Error, SessionError, ValueError, TypeError, KeyError, RecursionError):
+        with _opened(path) as connection:
+            _check_kind(connection, path)
             row = connection.execute(query).fetchone()
-        return len(json.loads(row[0])["objects"])
-    except (sqlite3.Error, ValueError, TypeError, KeyError):
-        return 0
+        return len(_object_hashes(row[0]))
+    return 0
+
+
+def _object_hashes(state: object) -> list[object]:
+    found = json.loads(state)["objects"] if isinstance(state, str) else None
+    if not isinstance(found, list):
+        raise TypeError("the objects of a state are no list")
+    return found
 
 
 def writer_of(path: Path) -> tuple[int, str, str] | None:
@@ -187,7 +192,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     (Closing any other descriptor of the file drops the locks that SQLite holds on it.)
     """
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}",
+        f"file:{quote(os.fsencode(path))}?mode={mode}",
         uri=True,
         timeout=BUSY_SECONDS,
         isolation_level=None,
@@ -298,9 +303,9 @@ def insert(to: sqlite3.Connection, documents: Mapping[str, Document], blobs: Map
 
 
 def insert_history(to: sqlite3.Connection, history: Sequence[str], checksums: Sequence[str], start: int) -> None:
-    """Replace the history from a position on."""
+    """Replace the history from a position on; `history` and `checksums` begin there."""
     to.execute("DELETE FROM history WHERE position >= ?", (start,))
-    rows = [(k, history[k], checksums[k]) for k in range(start, len(history))]
+    rows = [(start + k, state, checksum) for k, (state, checksum) in enumerate(zip(history, checksums, strict=True))]
     to.executemany("INSERT INTO history VALUES (?, ?, ?)", rows)
 
 
@@ -340,6 +345,18 @@ def write_new(path: Path, contents: Contents) -> None:
         _sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_side_files(path: Path) -> None:
+    """Remove what SQLite left next to a file that is absent, empty, or about to be replaced.
+
+    A killed process leaves `-wal` behind, which SQLite would play into the next file of that name.
+
+    Raises:
+        OSError: A file cannot be removed.
+    """
+    for suffix in ("-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -34,6 +34,7 @@ from sam_widget.session.file.format import (
     insert,
     insert_history,
     read,
+    remove_side_files,
     to_json,
     write_new,
     writer_of,
@@ -102,6 +103,8 @@ class SessionFile:
             if path.exists() and not (path.is_file() and path.stat().st_size == 0):
                 file.contents = read(path)
                 file._open()
+            else:
+                remove_side_files(path)
         except BaseException:
             file.close()
             raise
@@ -132,6 +135,7 @@ class SessionFile:
                 raise SessionError(f"{self.path.name} cannot be written: {self._closed_because}")
             self._disconnect()
             contents.stamp = uuid.uuid4().hex
+            remove_side_files(self.path)
             write_new(self.path, contents)
             self.contents = contents
             self._open()
@@ -142,15 +146,17 @@ class SessionFile:
         history: Sequence[str],
         position: int,
         *,
+        start: int | None = None,
         documents: Mapping[str, Document],
         blobs: Mapping[str, Blob],
         meta: Mapping[str, Any],
     ) -> None:
-        """Bring the file to this history in one transaction. When this returns, it is on the disk.
+        """Bring the file to a history in one transaction. When this returns, it is on the disk.
 
         Args:
-            history: Hashes of the states, in order.
-            position: The present one.
+            history: Hashes of the states, in order; of those from number `start` on.
+            position: The present one, counted from the first of all.
+            start: How many states of the file stay. Without it, `history` is all of it, and is compared.
             documents: By hash, all that the history names and the file may not have yet.
             blobs: The same.
             meta: Rows of `meta` that may have changed.
@@ -161,24 +167,29 @@ class SessionFile:
         with self._busy:
             self._check_still_ours()
             now, stamp = self.contents, uuid.uuid4().hex
-            kept = _common(history, now.history)
-            checksums = self._checksums[:kept]
-            for state in history[kept:]:
-                checksums.append(digest(checksums[-1] if checksums else "", state))
+            if start is None:
+                start = _common(history, now.history)
+                history = history[start:]
+            last = self._checksums[start - 1] if start else ""
+            checksums: list[str] = []
+            for state in history:
+                last = digest(last, state)
+                checksums.append(last)
             changed = {key: value for key, value in meta.items() if now.meta.get(key) != value}
             everything = {**now.meta, **changed}
             blobs = {key: blob for key, blob in blobs.items() if key not in self._known}
             documents = {key: document for key, document in documents.items() if key not in self._known}
             with self._failures(), self._transaction() as to:
                 insert(to, documents, blobs)
-                insert_history(to, history, checksums, kept)
+                insert_history(to, history, checksums, start)
                 rows = [(key, to_json(value)) for key, value in changed.items()]
                 to.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
-                checksum = head_checksum(position, stamp, checksums[-1], everything)
+                checksum = head_checksum(position, stamp, last, everything)
                 to.execute("UPDATE head SET position = ?, stamp = ?, checksum = ?", (position, stamp, checksum))
-            self._checksums = checksums
+            self._checksums[start:] = checksums
             self._known |= blobs.keys() | documents.keys()
-            self.contents = Contents(everything, list(history), position, stamp)
+            now.history[start:] = history  # In place: an edit costs what it adds, however long the history is.
+            self.contents = Contents(everything, now.history, position, stamp)
             self._edited.set()
 
     def close(self, because: str = "its file was closed") -> None:

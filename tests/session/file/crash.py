@@ -31,7 +31,7 @@ from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.reader import Record
-from sam_widget.session.file.recorder import Kept
+from sam_widget.session.file.recorder import Recorder
 from sam_widget.session.history import History
 from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 
@@ -40,20 +40,22 @@ LONG = 20
 SIDE = 96
 
 
-class Drawn(Kept):
-    """A session whose masks are drawn by lot instead of by a model."""
+class Drawn(History):
+    """A history with a file whose masks are drawn by lot instead of by a model."""
 
-    def __init__(self, image: SourceImage, **_: Any) -> None:
-        History.__init__(self)
-        self.source = image
-        self.predictor: Any = SimpleNamespace(model=SimpleNamespace(name="none", weights_id="none-0-float32"))
-        self._model_given = None
+    def __init__(self, image: SourceImage) -> None:
+        self.recorder = Recorder(image, SimpleNamespace(name="none", weights_id="none-0-float32"), None)
+        super().__init__(self.recorder.write)
+
+    def resume(self, record: Record) -> None:
+        """Go on where a record ends."""
+        self.restore(*self.recorder.resume(record))
 
     def do(self, rng: random.Random) -> None:
         """Do what a person might do."""
         now = self.state
         if now.candidates:
-            self._change(rng.choice((self._choose, self._paint, self._accept, self._prompt))(now, rng))
+            self.change(rng.choice((self._choose, self._paint, self._accept, self._prompt))(now, rng))
         elif self.can_redo and rng.random() < 0.5:
             self.redo()
         elif self.can_undo and rng.random() < 0.3:
@@ -61,9 +63,9 @@ class Drawn(Kept):
         elif now.objects and rng.random() < 0.5:
             *rest, last = now.objects
             changed = () if rng.random() < 0.3 else (replace(last, label=f"'{rng.random()}'\n"),)
-            self._change(replace(now, objects=(*rest, *changed)))
+            self.change(replace(now, objects=(*rest, *changed)))
         else:
-            self._change(self._prompt(now, rng))
+            self.change(self._prompt(now, rng))
 
     def _prompt(self, now: SessionState, rng: random.Random) -> SessionState:
         noise = np.random.default_rng(rng.randrange(2**32))
@@ -108,7 +110,7 @@ def write(source: SourceImage, path: Path, said: int, seed: int) -> None:
     session = Drawn(source)
     session.resume(Record.claim(path))
     while True:
-        contents = session._file.contents  # type: ignore[union-attr]
+        contents = session.recorder._file.contents  # type: ignore[union-attr]
         os.write(said, f"{json.dumps([contents.history, contents.position, seen(session)])}\n".encode())
         before = session.state
         while session.state is before:

@@ -75,7 +75,7 @@ def same(one: SessionState, other: SessionState) -> None:
 
 def all_the_same(one: sw.Session, other: sw.Session) -> None:
     """Compare every state, past, present and future."""
-    assert (len(one._past), len(one._future)) == (len(other._past), len(other._future))
+    assert (one.position, len(one.timeline)) == (other.position, len(other.timeline))
     for a, b in zip(one.timeline, other.timeline, strict=True):
         same(a, b)
     np.testing.assert_array_equal(one.image, other.image)
@@ -115,7 +115,7 @@ def test_what_is_loaded_goes_on_as_before(make: Make, tmp_path: Path) -> None:
 
 
 def test_with_autosave_an_edit_is_on_the_disk_when_its_call_returns(
-    make: Make, predictor: sw.Predictor, tmp_path: Path
+    make: Make, predictor: sw.Predictor, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "a.sam"
     session = make(autosave=path)
@@ -133,6 +133,7 @@ def test_with_autosave_an_edit_is_on_the_disk_when_its_call_returns(
     work(session)
     session.close()
     assert seen > 15
+    assert not caplog.records
     compare()
     assert [p.name for p in tmp_path.iterdir()] == ["a.sam"]
 
@@ -312,7 +313,7 @@ def test_other_weights_of_the_same_name_are_told(make: Make, photo: np.ndarray, 
 def test_an_edit_that_cannot_be_saved_is_not_made(make: Make, predictor: sw.Predictor, tmp_path: Path) -> None:
     session = make(autosave=tmp_path / "a.sam")
     session.click(150, 120)
-    connection = session._file._connection  # type: ignore[union-attr]
+    connection = session._recorder._file._connection  # type: ignore[union-attr]
     assert connection is not None
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
