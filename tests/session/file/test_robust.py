@@ -1,0 +1,101 @@
+"""What other people's files and text must not break: side files of dead kernels, forged files, broken Unicode."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sam_widget as sw
+from sam_widget.session.file.format import APPLICATION, SCHEMA, VERSION, count_objects, read
+from sam_widget.session.history import History
+from sam_widget.session.state import SessionState
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the writer is forked and killed")
+@pytest.mark.parametrize("leftover", ["absent", "empty"])
+def test_a_new_file_is_new_whatever_a_dead_kernel_left_next_to_it(
+    predictor: sw.Predictor, tmp_path: Path, leftover: str
+) -> None:
+    path, old, new = tmp_path / "truck.sam", np.zeros((20, 30, 3), np.uint8), np.full((18, 24, 3), 99, np.uint8)
+    mask = np.ones((20, 30), bool)
+    child = os.fork()
+    if child == 0:
+        session = sw.Session(old, model=predictor, autosave=path)
+        for k in range(40):
+            session.add_objects(mask, labels=f"old {k}")
+        os._exit(9)  # No `finally`, no `atexit`: as killed.
+    os.waitpid(child, 0)
+    assert (tmp_path / "truck.sam-wal").stat().st_size > 0
+    path.unlink()
+    if leftover == "empty":
+        path.touch()
+    session = sw.Session(new, model=predictor, autosave=path)
+    session.add_objects(mask[:18, :24], labels="new")
+    session.close()
+    assert [item.label for item in sw.Session.load(path, model=predictor).objects] == ["new"]
+    assert len(read(path).documents) == 3, "two states and an object: nothing of the deleted session"
+
+
+def test_a_label_with_half_an_emoji_is_cleaned_at_the_door(predictor: sw.Predictor, tmp_path: Path) -> None:
+    session = sw.Session(np.zeros((20, 30, 3), np.uint8), model=predictor, autosave=tmp_path / "caf\udce9.sam")
+    (item,) = session.add_objects(np.ones((20, 30), bool), labels="cat \ud83d")
+    assert item.label == "cat \ufffd"
+    assert session.rename(item.id, "\udc00 dog \ud83d\udc36").label == "\ufffd dog \U0001f436"
+    assert session.relabel([item.id], " \u00e4 ")[0].label == "\u00e4"
+    session.close()
+    assert [o.label for o in sw.Session.load(tmp_path / "caf\udce9.sam", model=predictor).objects] == ["\u00e4"]
+
+
+@pytest.mark.parametrize(
+    "forged", ["view", "[" * 200_000, '{"objects": 5}', '{"objects": "abc"}', "[1]", b"\xff\xfe", 5]
+)
+def test_counting_the_objects_of_a_forged_file_ends(tmp_path: Path, forged: object) -> None:
+    path = tmp_path / "cat.jpg.sam"
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA application_id={APPLICATION}")
+    connection.execute(f"PRAGMA user_version={VERSION}")
+    numbers = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
+    endless = f"CREATE VIEW head AS {numbers} SELECT -x AS position FROM c"  # noqa: S608  made here
+    for name, statement in SCHEMA.items():
+        connection.execute(endless if forged == "view" and name == "head" else statement)
+    if forged != "view":
+        connection.execute("INSERT INTO head VALUES (0, '', '')")
+        connection.execute("INSERT INTO history VALUES (0, 'h', '')")
+        connection.execute("INSERT INTO documents VALUES ('h', 'state', ?)", (forged,))
+    connection.commit()
+    connection.close()
+    start = time.monotonic()
+    assert count_objects(path) == 0
+    assert time.monotonic() - start < 5, "it did not end by itself"
+
+
+def test_an_edit_costs_what_it_adds_however_long_the_history_is() -> None:
+    saved: list[tuple[int, int, int]] = []
+    history = History(lambda new, start, position: saved.append((len(new), start, position)))
+    for _ in range(1000):
+        history.change(SessionState())
+    assert saved[-1] == (1, 1000, 1000)
+    history.undo()
+    assert saved[-1] == (0, 1001, 999)
+    history.amend(SessionState())
+    history.redo()
+    assert saved[-1] == (2, 999, 1000), "what was amended is written with the next edit"
+    history.undo()
+    history.undo()
+    history.change(SessionState())
+    assert saved[-1] == (1, 999, 999)
+    assert (len(history.timeline), history.can_redo) == (1000, False)
+
+
+def test_a_listener_that_fails_does_not_undo_or_fail_the_edit(caplog: pytest.LogCaptureFixture) -> None:
+    history, heard = History(), []
+    history.on_change(lambda: 1 // 0)
+    history.on_change(lambda: heard.append(history.position))
+    history.change(SessionState())
+    assert heard == [1]
+    assert "ZeroDivisionError" in caplog.text
