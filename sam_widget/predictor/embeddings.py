@@ -14,10 +14,11 @@ import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from PIL import Image
 from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from sam_widget.atomic import UNFINISHED, write_whole
 from sam_widget.errors import ModelError, StoreError
+from sam_widget.predictor.pca import pca_picture
 
 FORMAT = "sam_widget.embedding.2"
 GIGABYTE = 10**9
@@ -43,6 +45,8 @@ class Embedding:
         model_name: Name of the model that embedded it.
         weights_id: Its weights; another model's decoder cannot read these features.
         high_resolution: Finer features, of the models whose decoder reads them.
+        shown: Rows and columns of the grid that show the image; the rest is padding. None in files of older versions.
+        pixels: (1, 3, h, w) uint8 on the CPU, the image as the model takes it, for `Predictor.trace`; not saved.
     """
 
     features: Tensor
@@ -51,6 +55,17 @@ class Embedding:
     model_name: str
     weights_id: str
     high_resolution: tuple[Tensor, ...] = ()
+    shown: tuple[int, int] | None = None
+    pixels: Tensor | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        shape, (height, width) = tuple(self.features.shape), self.image_size
+        return f"Embedding({self.model_name}, image {height} x {width}, features {shape} on {self.features.device})"
+
+    def picture(self) -> Image.Image:
+        """Return the features as colours: their first three principal components, without the padding."""
+        rows, columns = self.shown or self.features.shape[2:]
+        return pca_picture(self.features[0, :, :rows, :columns])
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write the embedding as a safetensors file with a checksum.
@@ -75,6 +90,8 @@ class Embedding:
             "dtype": str(self.features.dtype).removeprefix("torch."),
             "checksum": _checksum(kept),
         }
+        if self.shown is not None:
+            metadata |= {"rows": str(self.shown[0]), "columns": str(self.shown[1])}
         try:
             write_whole(Path(path), save(kept, metadata))
         except OSError as error:
@@ -107,6 +124,7 @@ class Embedding:
                     model_name=metadata["model_name"],
                     weights_id=metadata["weights_id"],
                     high_resolution=tuple(finer),
+                    shown=(int(metadata["rows"]), int(metadata["columns"])) if "rows" in metadata else None,
                 )
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             if isinstance(error, ModelError):

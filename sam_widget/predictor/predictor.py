@@ -21,10 +21,11 @@ from sam_widget.model.config import SamConfig
 from sam_widget.model.fast.compiled import CompiledDecoder
 from sam_widget.model.fast.parts import FastParts
 from sam_widget.model.hub import Progress
-from sam_widget.model.sam import Sam
+from sam_widget.model.sam import ImageFeatures, Sam
 from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.predictor.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
 from sam_widget.predictor.prompt_parts import parts
+from sam_widget.predictor.trace import Trace, traced
 from sam_widget.predictor.upsampling import Upscaling, upscaling
 from sam_widget.prompts.prompt import Box, Prompt
 
@@ -69,6 +70,11 @@ class Prediction:
             known = self._stored[index] = self._upscaling.stored(self._exact[index], self._level)
         return known
 
+    def __repr__(self) -> str:
+        height, width = self.size
+        scores = ", ".join(f"{score:.2f}" for score in self.scores)
+        return f"Prediction({len(self.scores)} masks of {height} x {width}, scores {scores}, best {self.best})"
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the masks, in pixels."""
@@ -112,6 +118,9 @@ class Predictor:
         self._fast = FastParts(self.model)
         self._compiled = CompiledDecoder(self._fast.mask_decoder) if compile else None
 
+    def __repr__(self) -> str:
+        return f"Predictor({self.model.name} on {self.device})"
+
     @property
     def config(self) -> SamConfig:
         """Sizes of the model."""
@@ -150,8 +159,11 @@ class Predictor:
         return self._cache.has(image_hash, self.model.weights_id)
 
     def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
+        height, width = self._fitted(rgb.shape[0], rgb.shape[1])
+        patch = self.config.patch_size
         with telling_of_memory(self.model, self.device), torch.inference_mode():
-            features = self.model.encode(self._pixels(rgb), image_encoder=self._fast.image_encoder)
+            pixels = self._pixels(rgb)
+            features = self.model.encode(pixels, image_encoder=self._fast.image_encoder)
         return Embedding(
             features=tokens_first(features.embedding),
             high_resolution=features.high_resolution,
@@ -159,6 +171,8 @@ class Predictor:
             image_hash=digest,
             model_name=self.model.name,
             weights_id=self.model.weights_id,
+            shown=(-(-height // patch), -(-width // patch)),
+            pixels=pixels.round().to("cpu", torch.uint8) if pixels.is_floating_point() else pixels.cpu(),
         )
 
     def warm_up(self, embedding: Embedding, *, wait: bool = False) -> None:
@@ -233,6 +247,55 @@ class Predictor:
                 _upscaling=self._upscaling(embedding.image_size),
                 _level=self.config.mask_threshold,
             )
+
+    def trace(
+        self,
+        embedding: Embedding,
+        *,
+        image: Any = None,
+        points: Sequence[Any] | np.ndarray | None = None,
+        labels: Sequence[int] | np.ndarray | None = None,
+        box: Sequence[Any] | np.ndarray | Box | None = None,
+        mask: np.ndarray | None = None,
+        multimask: bool = True,
+    ) -> Trace:
+        """Answer a prompt as `predict` does, and return every intermediate tensor by name.
+
+        The encoder and the decoder run once more, in the plain form that follows the papers, so this takes as long as
+        `embed`. Where the answer takes two passes of the decoder (`tiny` with a box or several points), the trace shows
+        the second.
+
+        Args:
+            embedding: From `embed`, of this predictor's model.
+            image: The embedded image; needed for the image encoder's steps if the embedding comes from a file.
+            points: As for `predict`, and so are the others; one box at most.
+            labels: As for `predict`.
+            box: As for `predict`.
+            mask: As for `predict`.
+            multimask: As for `predict`.
+
+        Returns:
+            See `Trace` for the names and their shapes: `patch_embedding` (1, g, g, C), `blocks` (1, g, g, C) each,
+            `image_embedding` (1, prompt_dim, g, g), `prompt_tokens` (1, M, prompt_dim), `dense_prompt`
+            (1, prompt_dim, g, g), `layers` with attention weights (1, heads, queries, keys), `upscaled`
+            (1, c, 4g, 4g), `hypernetworks` (1, 4, c), `logits` (N, 4g, 4g) and `scores` (N,).
+
+        Raises:
+            PromptError: As for `predict`, or there are several boxes.
+            ModelError: As for `predict`.
+        """
+        prompt = Prompt.from_arrays(points, labels, box, mask)
+        if len(prompt.boxes) > 1:
+            raise PromptError(f"a trace shows one pass of the decoder, got {len(prompt.boxes)} boxes; give one")
+        answer = self.answer(embedding, prompt, multimask=multimask)
+        pixels = embedding.pixels if image is None else self._pixels(to_rgb(image))
+        return traced(
+            self.model,
+            ImageFeatures(embedding.features.to(self.device), embedding.to(self.device).high_resolution),
+            None if pixels is None else pixels.to(self.device),
+            self._tensors(prompt, embedding),
+            answer=(torch.from_numpy(answer.logits), torch.from_numpy(answer.scores)),
+        )
 
     def binarize(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> np.ndarray:
         """Make masks of low-resolution logits, as `predict` does, at another threshold.

@@ -30,7 +30,7 @@ def twin(module: nn.Module, kinds: Kinds, *, hooks: bool = True) -> Any:
         for name, child in module._modules.items()  # noqa: SLF001  children that are None are not in named_children
     }
     if not hooks:
-        state.update({name: OrderedDict() for name in state if "_hooks" in name})
+        state.update({name: OrderedDict() for name in state if name.startswith("_") and "_hooks" in name})
     if kind is not type(module) and (prepare := getattr(kind, "prepare", None)) is not None:
         prepare(made)
     return made
