@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
+from sam_widget.image.download import without_secrets
 from sam_widget.image.sources import describe, is_url
 
 
@@ -19,7 +20,7 @@ class Reference:
     Attributes:
         name: What to call it.
         path: Absolute path of its file; None where it came from elsewhere.
-        url: Its address, without user name and password; None where it came from elsewhere.
+        url: Its address, without user name, password and signed parameters; None where it came from elsewhere.
     """
 
     name: str
@@ -31,10 +32,9 @@ class Reference:
         """Return where an image came from: anything that `to_rgb` reads."""
         name = describe(image)
         if isinstance(image, str) and is_url(image):
-            parts = urlsplit(image.strip())
-            if parts.scheme.lower() not in {"http", "https"}:
+            if urlsplit(image.strip()).scheme.lower() not in {"http", "https"}:
                 return cls(name)
-            return cls(name, url=urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
+            return cls(name, url=without_secrets(image))
         if isinstance(image, str | os.PathLike):
             file: object = os.fsdecode(image)
         else:  # Pillow's name for it, and that of open files.

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from sam_widget.errors import ImageError
+from sam_widget.image.download import fetch
 from sam_widget.text import clean
 
+# The most that is read from a file or an address.
 MAX_BYTES = 200 * 2**20
+# How long an answer may take to begin, and each pause in it.
 TIMEOUT_SECONDS = 20
 
 # ------------------------------------------------------------------------------------------------ names
@@ -55,7 +55,7 @@ def _name(source: object) -> str:
         scheme, _, rest = source.strip().partition(":")
         if scheme.lower() == "data":
             return f"data URL ({re.split('[;,]', rest)[0] or 'text/plain'})"
-        address = re.split("[?#]", rest.lstrip("/"))[0].split("/")
+        address = re.split("[?#]", _after_password(rest.lstrip("/")))[0].split("/")
         return "/".join((address[0].rpartition("@")[2], *address[1:][-1:])).rstrip("/")
     if isinstance(source, str | os.PathLike):
         return Path(os.fsdecode(source)).name or os.fsdecode(source)
@@ -68,6 +68,14 @@ def _name(source: object) -> str:
     if callable(getattr(source, "read", None)):
         return Path(str(getattr(source, "name", "") or "")).name or "file"
     return type(source).__name__
+
+
+def _after_password(address: str) -> str:
+    """Cut off a password that holds one of the characters at which the host would end."""
+    host = re.split("[/?#]", address)[0]
+    _, colon, port = host.rpartition(":")
+    odd = colon and not port.isdecimal() and "@" not in host and not host.startswith("[")
+    return address.rpartition("@")[2] if odd and "@" in address else address
 
 
 def is_tensor(source: object) -> bool:
@@ -132,44 +140,7 @@ def download(url: str) -> bytes:
     Raises:
         ImageError: nothing is, or too much, or it takes too long to come.
     """
-    # http.client refuses spaces and non-ASCII letters, which browsers show in their address bars.
-    quoted = urllib.parse.quote(url.strip(), safe="%/:?#[]@!$&'()*+,;=~")
-    name = describe(url)
-    # Servers such as Wikimedia's turn away requests that do not say who asks.
-    headers = {"User-Agent": "sam-widget (Python urllib)"}
-    try:
-        request = urllib.request.Request(quoted, headers=headers)  # noqa: S310 - the opener knows no other scheme
-        with _opener().open(request, timeout=TIMEOUT_SECONDS) as response:
-            return _limited(response.read(MAX_BYTES + 1), name)
-    except ImageError:
-        raise
-    except urllib.error.HTTPError as error:
-        msg = f"{name} answered {error.code} {error.reason}; expected an image. Check the address in a browser."
-        raise ImageError(msg) from error
-    except TimeoutError as error:
-        msg = f"{name} did not answer within {TIMEOUT_SECONDS} s. Try again, or download the image and give its path."
-        raise ImageError(msg) from error
-    except (OSError, ValueError, http.client.HTTPException) as error:  # no such host, no route; a malformed URL
-        reason = getattr(error, "reason", None) or error
-        msg = f"cannot download {name}: {reason}. Check the address and the network, or give a path."
-        raise ImageError(msg) from error
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    # urllib's own opener also reads file: and ftp: URLs, and follows redirects to the latter.
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.UnknownHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.DataHandler,
-    ):
-        opener.add_handler(handler())
-    return opener
+    return fetch(url, describe(url), max_bytes=MAX_BYTES, timeout=TIMEOUT_SECONDS)
 
 
 def _limited(data: bytes, name: str) -> bytes:
