@@ -69,7 +69,7 @@ def unpack_runs(packed: Any, height: int, width: int) -> Runs:
     position = 0
     for count, words in _unpacked(bits, height * width * 4):
         if position + count > height * width * 4:
-            raise FormatError(f"a brush mask goes on beyond its image of {width} x {height} pixels")
+            raise FormatError(f"a brush mask is larger than its image of {width} x {height} pixels")
         if isinstance(words, int):
             found = [(position // 4, (position + count) // 4)] if words else []
         else:

@@ -19,7 +19,7 @@ from sam_widget.export.reading import number, shown
 from sam_widget.masks.annotations import readable
 from sam_widget.masks.runs import Mask
 
-# What a file may claim to be. Masks are kept as row runs, so this is no measure of memory.
+# The largest image that a file may claim to be. Masks are kept as row runs, so this is not a limit on memory.
 MAX_PIXELS = 2**30
 # What a picture of masks may unpack to: a few bytes of PNG must not make gigabytes.
 MAX_PICTURE = 2**28
@@ -46,7 +46,7 @@ def write_json(path: str | os.PathLike[str] | None, data: Any, indent: int | Non
         FormatError: It cannot be written.
     """
     if path is not None:
-        # A lone surrogate in an option, such as a prefix, is no UTF-8.
+        # A lone surrogate in an option, such as a prefix, is not valid UTF-8.
         write_bytes(path, readable(json.dumps(data, ensure_ascii=False, indent=indent)).encode())
 
 
@@ -86,9 +86,9 @@ def read_json(source: Any) -> Any:
     try:
         return json.loads(data)
     except RecursionError as error:
-        raise FormatError(f"{os.fspath(source)!r} is no JSON of annotations: it is nested too deeply") from error
+        raise FormatError(f"{os.fspath(source)!r} is not JSON of annotations: it is nested too deeply") from error
     except ValueError as error:
-        raise FormatError(f"{os.fspath(source)!r} is no JSON ({error}); export it again") from error
+        raise FormatError(f"{os.fspath(source)!r} is not JSON ({error}); export it again") from error
 
 
 def open_png(source: str | os.PathLike[str] | bytes, *, called: str | None = None) -> Image.Image:
@@ -99,7 +99,7 @@ def open_png(source: str | os.PathLike[str] | bytes, *, called: str | None = Non
         called: What errors call it; without, its path.
 
     Raises:
-        FormatError: It cannot be read, is no picture that Pillow knows, or is too large.
+        FormatError: It cannot be read, is not in a format that Pillow knows, or is too large.
     """
     name = called or repr(os.fspath(source))
     file: BinaryIO | Path = io.BytesIO(source) if isinstance(source, bytes) else Path(source).expanduser()

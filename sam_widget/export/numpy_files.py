@@ -76,7 +76,7 @@ def from_npz(path: str | os.PathLike[str], *, threshold: float | None = None) ->
         threshold: For soft masks, of floating-point numbers: what lies above it belongs to the mask.
 
     Raises:
-        FormatError: It is no such file, it unpacks to more than 1 GB, or its masks are soft and there is no threshold.
+        FormatError: It is not such a file, it unpacks to more than 1 GB, or has soft masks without a threshold.
     """
     file = Path(path).expanduser()
     name = repr(os.fspath(path))
@@ -96,7 +96,7 @@ def from_npz(path: str | os.PathLike[str], *, threshold: float | None = None) ->
     # Of any type: NumPy and zipfile trip over malformed files in many ways.
     except Exception as error:
         raise FormatError(
-            f"{name} is no NumPy file that can be read safely; save it with np.savez or np.save"
+            f"{name} is not a NumPy file that can be read safely; save it with np.savez or np.save"
         ) from error
 
 
@@ -134,7 +134,7 @@ def _header(stream: IO[bytes], entry: zipfile.ZipInfo, name: str) -> tuple[tuple
     shape, columns_first, dtype = read(stream)
     size = math.prod(shape) * dtype.itemsize
     if dtype.hasobject or columns_first or size + stream.tell() != entry.file_size:
-        raise FormatError(f"{name} is no NumPy file that can be read safely: {entry.filename} is not a plain array")
+        raise FormatError(f"{name} is not a NumPy file that can be read safely: {entry.filename} is not a plain array")
     return shape, dtype
 
 

@@ -110,7 +110,7 @@ def from_png(path: str | os.PathLike[str], *, threshold: float | None = None) ->
             of white; above, a grey value.
 
     Raises:
-        FormatError: It is no PNG of masks, a folder without any, or a mask is soft and there is no threshold.
+        FormatError: It is not a PNG of masks, a folder without any, or a mask is soft and there is no threshold.
         MaskError: The pictures of a folder differ in size.
     """
     root = Path(path).expanduser()
@@ -197,8 +197,8 @@ def _is_soft(picture: Image.Image, found: dict[int, Runs]) -> bool:
     """Whether the greys of a picture are one mask with a soft edge rather than the numbers of objects.
 
     Where an edge fades, most pixels between black and white have both a darker and a lighter neighbour; those of an
-    object have neighbours of its own number, or of the background. Numbers of objects that count from 1 and stay small
-    are no greys, however thin the objects.
+    object have neighbours of its own number, or of the background. Object numbers that count from 1 and stay small are
+    not greys, however thin the objects.
     """
     high = max(found, default=0)
     if len(found) < 2 or high < (128 if picture.mode == "L" else 2**15):

@@ -42,7 +42,7 @@ class Reading:
         self._format = format_name
         # Damaged regions: what was wrong with each.
         self._damaged: list[str] = []
-        # Regions that are no masks, by their kind.
+        # Number of regions that are not masks, by kind.
         self._passed: Counter[str] = Counter()
         self._plurals: dict[str, str] = {}
         # What was left out of regions that were read.
@@ -52,7 +52,7 @@ class Reading:
 
     @contextmanager
     def region(self, name: str) -> Iterator[None]:
-        """Read a region; if it is damaged, go on with the next."""
+        """Read a region; if it is damaged, continue with the next."""
         try:
             yield
         except TooMuchError:

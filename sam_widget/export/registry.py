@@ -100,7 +100,7 @@ def export(
             raise FormatError(f'{name} writes a folder; say which: export(..., "folder", format="{name}")')
         return write(source, **options)
     if not places:
-        raise FormatError(f'{name} is no file; export(..., "{name}") returns it')
+        raise FormatError(f'{name} is not a file format; export(..., "{name}") returns it')
     return write(source, text, **options)
 
 
@@ -167,7 +167,7 @@ def _load(path: Any, format_name: str | None, options: dict[str, Any]) -> tuple[
     given = repr(format_name or (os.fspath(path) if isinstance(path, str | os.PathLike) else type(path).__name__))
     name = format_name
     if name is None and isinstance(path, str | os.PathLike) and Path(path).suffix.lower() == ".json":
-        # Read twice where it is found to be in a format: a file is small beside what is made of it.
+        # Read twice if it is in a known format: a file is small compared with the masks in it.
         name = _guess_json(read_json(path))
     elif name is None:
         name = _guess(path)

@@ -16,7 +16,7 @@ Ring = NDArray[np.float64]
 
 
 def parts_from_mask(mask: Mask, *, tolerance: float = 0.0) -> list[list[Ring]]:
-    """Outline each part of a mask; parts touch nowhere, or only at corners.
+    """Outline each part of a mask; parts do not touch, or only at corners.
 
     Args:
         mask: (H, W) bool.

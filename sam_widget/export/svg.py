@@ -118,7 +118,7 @@ def from_svg(path: str | os.PathLike[str], *, samples: int = 16) -> list[Annotat
 
 
 def _unreadable(path: str | os.PathLike[str]) -> FormatError:
-    return FormatError(f"{os.fspath(path)!r} is no SVG that can be read; save it again, or export paths only")
+    return FormatError(f"{os.fspath(path)!r} is not an SVG that can be read; save it again, or export paths only")
 
 
 def _flattened(svg: Any, outline: Any, samples: int) -> Ring:

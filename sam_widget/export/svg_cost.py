@@ -31,9 +31,9 @@ def check_cost(text: bytes, name: str) -> None:
     try:
         parser.Parse(text, True)  # noqa: FBT003 - it takes no keyword
     except expat.ExpatError as error:
-        raise FormatError(f"{name} is no SVG that can be read ({error}); save it again") from error
+        raise FormatError(f"{name} is not an SVG that can be read ({error}); save it again") from error
     if drawing.root.rpartition(" ")[2] != "svg":
-        raise FormatError(f"{name} is no SVG: it starts with <{drawing.root.rpartition(' ')[2]}>, expected <svg>")
+        raise FormatError(f"{name} is not an SVG: it starts with <{drawing.root.rpartition(' ')[2]}>, expected <svg>")
     if drawing.deepest > _DEEPEST:
         raise FormatError(f"{name} nests {drawing.deepest} elements in each other, expected {_DEEPEST} at most")
     total = drawing.cost("")

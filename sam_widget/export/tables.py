@@ -133,7 +133,7 @@ def from_pandas(source: Any, *, image: str | None = None) -> list[AnnotatedImage
             )
         except Exception as error:  # of any type: what malformed tables make the parser trip over
             raise FormatError(
-                f"{os.fspath(source)!r} is no table of masks; expected CSV with the columns of to_pandas"
+                f"{os.fspath(source)!r} is not a table of masks; expected CSV with the columns of to_pandas"
             ) from error
     else:
         table = source

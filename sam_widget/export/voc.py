@@ -137,7 +137,7 @@ def from_voc(folder: str | os.PathLike[str], *, image: str | None = None) -> lis
         image: Name of the only image whose masks are wanted; the others are not read.
 
     Raises:
-        FormatError: It is no such folder, no image has this name, or two pictures of an image differ in size.
+        FormatError: It is not such a folder, no image has this name, or two pictures of an image differ in size.
     """
     root = Path(folder).expanduser()
     place = root / "SegmentationObject"

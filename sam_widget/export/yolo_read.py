@@ -22,7 +22,7 @@ from sam_widget.masks.scanlines import clipped
 from sam_widget.masks.windows import placed
 from sam_widget.prompts.geometry import Box
 
-# Bytes and aliases of a `data.yaml`: more is no list of classes, but an attack on the parser.
+# Bytes and aliases of a `data.yaml`: more is not a list of classes but an attack on the parser.
 _MAX_YAML = 2**20
 _MAX_ALIASES = 8
 # The folders of a split, in `labels` or with `labels` in them.
@@ -41,7 +41,7 @@ def from_yolo(
 ) -> list[AnnotatedImage]:
     """Read a YOLO dataset: `labels`, split or not, and the classes in `data.yaml` or `classes.txt`.
 
-    Lines that are no polygons, such as boxes, are passed over with one warning.
+    Lines that are not polygons, such as boxes, are skipped with one warning.
 
     Args:
         folder: Of the dataset, or of one split of it.
@@ -150,7 +150,7 @@ def _yaml(path: Path) -> Mapping[Any, Any]:
             raise FormatError(f"{expected}: it has {aliases} references (*name), expected a list without")
         data = yaml.load(text, Loader=loader)
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
-        raise FormatError(f"{expected}: it is no YAML that can be read; expected YAML with names") from error
+        raise FormatError(f"{expected}: it is not readable YAML; expected YAML with names") from error
     return data if isinstance(data, Mapping) else {}
 
 
@@ -175,13 +175,13 @@ def _read_line(line: str, names: Mapping[int, str], width: int, height: int) -> 
     number, *fractions = line.split()
     try:
         if int(number) not in names:
-            raise FormatError(f"it is no polygon of a known class: there is no class {number[:9]}")
+            raise FormatError(f"it is not a polygon of a known class: there is no class {number[:9]}")
     except ValueError as error:
-        raise FormatError(f"it is no polygon: {readable(line[:40])!r}; {expected}") from error
+        raise FormatError(f"it is not a polygon: {readable(line[:40])!r}; {expected}") from error
     try:
         points = corners(fractions, "a polygon") * (width, height)
     except FormatError as error:
-        raise FormatError(f"it is no polygon ({error}); {expected}") from error
+        raise FormatError(f"it is not a polygon ({error}); {expected}") from error
     points = np.round(clipped(points, height, width)).astype(np.int32)
     # Only the part of the image that the polygon reaches is filled.
     left, top = points.min(axis=0, initial=2**30).clip(0, (width, height)).tolist()

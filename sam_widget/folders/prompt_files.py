@@ -3,8 +3,9 @@
 JSON: a list of objects with `image`, `points` (a list of [x, y]), `labels` (1 foreground, 0 background; all foreground
 when left out), `box` ([x0, y0, x1, y1]) and `label` (what the object is called); or a dict with such a list as
 `prompts`. CSV: a table with a header and the columns `image`, `x`, `y`, `positive` (1 or 0), `x0`, `y0`, `x1`, `y1`,
-`label`; rows of one image with the same `object` are points and box of one object. A row needs what it says and no
-more; without an image it is meant for every image. Tables may be as spreadsheets write them: see `_from_csv`.
+`label`; rows of one image with the same `object` are points and box of one object. A row may leave out
+what it does not need; without an image it applies to every image. Tables are read as spreadsheets write them: see
+`_from_csv`.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def _text(data: bytes, *, table: bool) -> str:
     except UnicodeDecodeError:
         if not table:
             raise
-        # The few bytes that are no letter of Windows-1252 are letters of Latin-1's control set: never an error.
+        # Bytes that Windows-1252 does not define are replaced, so that decoding never fails.
         return data.decode("cp1252", errors="replace")
 
 

@@ -188,7 +188,7 @@ def _image_of(path: Path, name: str) -> str:
 
 
 def annotated(path: Path, name: str, *, pixels: bool = False) -> AnnotatedImage:
-    """Return the objects of a session file as they are to be exported. No model is loaded.
+    """Return the objects of a session file for export. No model is loaded.
 
     Args:
         path: Of the file.

@@ -17,8 +17,8 @@ from sam_widget.masks.scanlines import MAX_CROSSINGS, runs_from_turns
 def counts_from_text(text: str | bytes) -> NDArray[np.int64]:
     """Decode COCO's compressed counts (`rleFrString` of pycocotools' `maskApi.c`).
 
-    Six bits a character, from "0" on: five of the number, and one that says whether it goes on. From the third on,
-    counts are differences from the last but one.
+    Six bits a character, from "0" on: five of the number, and one that says whether it continues. From the
+    third on, counts are differences from the last but one.
 
     Raises:
         MaskError: The text is cut short, or has a character that does not belong.

@@ -205,7 +205,7 @@ class StoredMask:
     """
 
     def __init__(self, mask: Mask) -> None:
-        """Store a mask, (H, W) bool, which becomes read-only: it is `array` for as long as somebody holds it."""
+        """Store a mask, (H, W) bool, which becomes read-only: it is `array` for as long as it is referenced."""
         self.shape: tuple[int, int] = (mask.shape[0], mask.shape[1])
         self.runs = runs_from_mask(mask)
         mask.flags.writeable = False
@@ -213,7 +213,7 @@ class StoredMask:
 
     @classmethod
     def from_runs(cls, runs: ArrayLike, height: int, width: int) -> StoredMask:
-        """Store a mask that is known by its row runs; it is decoded when somebody looks.
+        """Store a mask given by its row runs; it is decoded on first access.
 
         Raises:
             MaskError: The runs overlap, are out of order, or reach beyond the mask.
@@ -231,7 +231,7 @@ class StoredMask:
 
     @property
     def array(self) -> Mask:
-        """The mask, (H, W) bool, read-only; decoded unless somebody still holds it."""
+        """The mask, (H, W) bool, read-only; decoded unless it is still referenced elsewhere."""
         mask = self._decoded()
         if mask is None:
             mask = mask_from_runs(self.runs, *self.shape)

@@ -56,10 +56,10 @@ class TestNumPy:
 
     def test_nothing_is_unpickled_or_blown_up(self, tmp_path: Path) -> None:
         np.save(tmp_path / "evil.npy", np.array([{"a": 1}]), allow_pickle=True)
-        with pytest.raises(sw.FormatError, match="no NumPy file that can be read safely"):
+        with pytest.raises(sw.FormatError, match="not a NumPy file that can be read safely"):
             sw.load_masks(tmp_path / "evil.npy")
         (tmp_path / "short.npz").write_bytes(b"PK\x03\x04")
-        with pytest.raises(sw.FormatError, match="no NumPy file"):
+        with pytest.raises(sw.FormatError, match="not a NumPy file"):
             sw.load_masks(tmp_path / "short.npz")
         np.savez(tmp_path / "other.npz", weights=np.zeros(3))
         with pytest.raises(sw.FormatError, match="holds weights; expected masks or a label_map"):
@@ -131,7 +131,7 @@ class TestPng:
         np.testing.assert_array_equal(masks_of(sw.load_masks(tmp_path / "void.png")), [disc(20, 20, 9)])
 
     def test_what_holds_no_masks_is_refused(self, shapes: sw.AnnotatedImage, tmp_path: Path) -> None:
-        with pytest.raises(sw.FormatError, match="no PNG"):
+        with pytest.raises(sw.FormatError, match="there is no PNG in"):
             sw.load_masks(tmp_path)
         Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
         with pytest.raises(sw.FormatError, match="mode RGB"):

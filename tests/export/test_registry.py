@@ -86,7 +86,7 @@ def test_session_and_widget_export(photo_objects: sw.Session, tmp_path: Path) ->
             "coco has no option 'tolerence'; its options: segmentation, tolerance, classes",
         ),
         (("yolo",), {}, 'yolo writes a folder; say which: export(..., "folder", format="yolo")'),
-        (("a.txt",), {"format": "supervision"}, "supervision is no file"),
+        (("a.txt",), {"format": "supervision"}, "supervision is not a file format"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments: tuple[str], options: dict[str, Any], message: str) -> None:
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_refused(source: Any, message: str) -> None:
 def test_json_that_is_none(tmp_path: Path) -> None:
     for text in ("{", "[" * 100_000, "7"):
         (tmp_path / "a.json").write_text(text)
-        with pytest.raises(sw.FormatError, match="is no JSON|no format that is known"):
+        with pytest.raises(sw.FormatError, match="is not JSON|no format that is known"):
             sw.load_masks(tmp_path / "a.json")
 
 

@@ -64,7 +64,7 @@ class TestGeoJson:
         "data", [[], {"type": "FeatureCollection"}, {"features": [{}], "type": "FeatureCollection"}]
     )
     def test_what_is_none_is_refused(self, data: Any) -> None:
-        with pytest.raises(sw.FormatError, match="no GeoJSON"):
+        with pytest.raises(sw.FormatError, match="not GeoJSON"):
             sw.export.from_geojson(data, size=(9, 9))
 
 
@@ -110,7 +110,7 @@ class TestSvg:
     def test_what_is_none_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "text.svg").write_text("no drawing")
         for name in ("text.svg", "missing.svg"):
-            with pytest.raises(sw.FormatError, match="cannot read|no SVG"):
+            with pytest.raises(sw.FormatError, match="cannot read|not an SVG"):
                 sw.load_masks(tmp_path / name)
         with pytest.raises(sw.FormatError, match="photo is not known"):
             sw.export.to_svg(disc(20, 20, 9), photo=True)
