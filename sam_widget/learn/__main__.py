@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train = commands.add_parser("train", help="train the embedded model, or go on from FOLDER/checkpoint.pt")
     train.add_argument("folder", type=Path, help="where checkpoint.pt and log.csv are kept")
     train.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
+    train.add_argument("--photos", type=Path, help="photos with human masks: a pack (see `gather`), or a COCO file")
     train.add_argument("--start", type=Path, help="weights (safetensors) to start from instead of random ones")
     train.add_argument("--device", default="cpu")
     train.add_argument("--workers", type=int, default=1, help="processes that render")
@@ -168,6 +169,7 @@ def _scenes(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     import torch
 
+    from sam_widget.learn.photo_masks import PhotoMasks
     from sam_widget.learn.train import TrainConfig, Trainer
 
     if options.threads:
@@ -179,7 +181,8 @@ def _train(options: argparse.Namespace) -> None:
         print(f"going on from step {trainer.step} of {trainer.config.steps}")
     else:
         trainer = Trainer(TrainConfig(**given), start=options.start, device=options.device)
-    trainer.run(options.folder, options.cache, workers=options.workers)
+    photos = PhotoMasks(options.photos, cache=options.cache / "labels") if options.photos else None
+    trainer.run(options.folder, options.cache, photos=photos, workers=options.workers)
 
 
 def _compare(options: argparse.Namespace) -> None:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from sam_widget.learn.photo_masks import PhotoMasks
+from sam_widget.learn.photo_views import paste, view, whole_thing
 from sam_widget.learn.scenes.canvas import ALL, Effects
 from sam_widget.learn.scenes.scenes import render_scene
 from sam_widget.learn.scenes.textures import atlas, photos
@@ -76,16 +78,49 @@ class SceneCache:
 class TrainingSet(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
     """Augmented scenes in an order fixed by the seed: item k of a run is the same after a resume."""
 
-    def __init__(self, cache: SceneCache, *, image_size: int, seed: int, length: int, start: int = 0) -> None:
+    def __init__(
+        self,
+        cache: SceneCache,
+        *,
+        image_size: int,
+        seed: int,
+        length: int,
+        start: int = 0,
+        photos: PhotoMasks | None = None,
+        photo_share: float = 0.0,
+        paste_share: float = 0.0,
+    ) -> None:
+        """Say what is drawn.
+
+        Args:
+            cache: The scenes.
+            image_size: Side of the images, in pixels.
+            seed: Fixes order and augmentation.
+            length: Number of items.
+            start: Position in the run of the first of them.
+            photos: Photos with human masks.
+            photo_share: Share of the items that are photos.
+            paste_share: Share of photos, and of scenes, into which a thing of another photo is pasted.
+        """
         self.cache, self.image_size, self.seed = cache, image_size, seed
         self.length, self.start = length, start
+        self.photos, self.photo_share, self.paste_share = photos, photo_share, paste_share
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, position: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rng = np.random.default_rng((self.seed, position + self.start))
-        return augment(*self.scene(position), rng, size=self.image_size)
+        photos = self.photos
+        if photos is None:
+            return augment(*self.scene(position), rng, size=self.image_size)
+        if rng.random() < self.photo_share:
+            return view(photos, rng, size=self.image_size, paste_share=self.paste_share)
+        image, labels = self.scene(position)
+        if rng.random() < self.paste_share and (thing := whole_thing(photos, rng)) is not None:
+            image, labels = paste(image, labels + 1, thing, rng)
+            labels = labels - 1  # Unknown levels wrap to 255 and are 0 again below.
+        return augment(image, labels, rng, size=self.image_size)
 
     def scene(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the scene at a position as it was rendered: (S, S, 3) and (3, S, S)."""
@@ -133,7 +168,7 @@ def augment(
     regions = np.zeros((3, size, size), np.uint8)
     valid = np.zeros((size, size), bool)
     pixels[:, : fitted[1], : fitted[0]] = (colours.clip(0, 1) * 255).astype(np.uint8).transpose(2, 0, 1)
-    regions[:, : fitted[1], : fitted[0]] = np.minimum(np.stack(planes), 254) + 1
+    regions[:, : fitted[1], : fitted[0]] = np.where((stacked := np.stack(planes)) == 255, 0, np.minimum(stacked, 253) + 1)
     valid[: fitted[1], : fitted[0]] = True
     return pixels, regions, valid
 

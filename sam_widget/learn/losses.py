@@ -50,6 +50,7 @@ def promptable_loss(
     valid: Tensor,
     *,
     levels: Tensor | None = None,
+    known: Tensor | None = None,
     kept: Tensor | None = None,
     balanced: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
@@ -66,6 +67,8 @@ def promptable_loss(
         targets: (B, m, m) in [0, 1].
         valid: (B, m, m), 1 inside the image.
         levels: (B, 3, m, m) in [0, 1], the subpart, part and whole that a single click may mean.
+        known: (B, 3) bool, which of them are known (default: all). Three masks taught the same would become one, so
+            the others are not taught. Where none is, the best of the three learns.
         kept: (B, 4, m, m), what the model makes of the logits once it is trained: what the scores are about.
         balanced: Share of `balanced_loss` in the mask loss, between 0 and 1; the rest is focal and dice loss.
     """
@@ -77,6 +80,8 @@ def promptable_loss(
     ambiguous = mask_loss[:, 1:].mean(1)
     if levels is None:
         ambiguous = 0.9 * mask_loss[:, 1:].min(1).values + 0.1 * ambiguous
+    elif known is not None:
+        ambiguous = (mask_loss[:, 1:] * known).sum(1) / known.sum(1).clamp(min=1)
     with torch.no_grad():
         reached = mask_iou(logits if kept is None else kept, targets, valid)
     iou_loss = (scores - reached).square().mean(1)

@@ -85,16 +85,19 @@ def sample_targets(
     return cells, (valid > 0.5).float().repeat_interleave(per_image, dim=0)
 
 
-def levels_at(batch: Batch, points: Tensor, *, mask_size: int) -> Tensor:
-    """Return the subpart, part and whole at each point (B, 2), x and y in pixels: (B, 3, m, m) in [0, 1], as targets.
+def levels_at(batch: Batch, points: Tensor, *, mask_size: int) -> tuple[Tensor, Tensor]:
+    """Return the subpart, part and whole at each point (B, 2), x and y in pixels, as targets, and which are known.
 
     The prompts of an image follow each other.
+
+    Returns:
+        (B, 3, m, m) in [0, 1], and (B, 3) bool.
     """
     image = torch.arange(len(points)) // (len(points) // len(batch.labels))
     x, y = points.long().clamp(0, batch.labels.shape[-1] - 1).unbind(1)
     labels = batch.labels[image]  # (B, 3, S, S)
     there = labels[torch.arange(len(points)), :, y, x]  # (B, 3)
-    return _shares(labels == there[:, :, None, None], mask_size)
+    return _shares(labels == there[:, :, None, None], mask_size), there > 0
 
 
 def _shares(regions: Tensor, mask_size: int) -> Tensor:

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from timm.models._features import FeatureListNet
 from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
@@ -25,8 +26,10 @@ from sam_widget.learn.augment import mixed_batches
 from sam_widget.learn.checkpoints import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.curves import draw_curves
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
+from sam_widget.learn.frozen_trunk import FrozenTrunk
 from sam_widget.learn.losses import Affinity, promptable_loss
 from sam_widget.learn.networks import begin_trunk, network, trunk_of
+from sam_widget.learn.photo_masks import PhotoMasks
 from sam_widget.learn.simulate_clicks import corrections, first_prompts, levels_at, sample_targets
 from sam_widget.model.config import TinyConfig
 from sam_widget.model.image_encoder import resample_positions
@@ -69,7 +72,14 @@ class TrainConfig:
         augmentation: Where scenes are cut and recoloured: by the processes that read them ("workers", see
             `data.augment`), or on the device, where things of other scenes are pasted into them, too ("device", see
             `mixing`). "auto" is the device unless that is the processor; a run keeps to what it began with.
-        paste_share: Share of the attempts at pasting that are made, on the device.
+        paste_share: Share of the attempts at pasting that are made: on the device between scenes, by the processes
+            that read them from photos with human masks.
+        photo_share: Share of the images that are photos with human masks, where a run is given any; the rest is scenes.
+        rounds_mean: Mean number of rounds a step, drawn from a geometric law up to `rounds`; at 0 they grow in number
+            over the first half of the run, see `rounds`.
+        affinity_weight: Weight of the affinity loss next to the promptable one.
+        precision: "float32", "bfloat16" or "auto": the latter where the processor or device computes in it, and
+            does not emulate it at four times the cost.
         seed: Fixes scenes, order, augmentation, prompts and initial weights.
     """
 
@@ -96,6 +106,10 @@ class TrainConfig:
     ema: float = 0.998
     augmentation: str = "auto"
     paste_share: float = 0.5
+    photo_share: float = 0.75
+    rounds_mean: float = 0.0
+    affinity_weight: float = 0.1
+    precision: str = "auto"
     seed: int = 0
 
 
@@ -112,6 +126,19 @@ def align_attention(model: Sam) -> None:
                 module.q_proj.weight.mul_(2)
                 module.k_proj.weight.copy_(module.q_proj.weight)
                 module.k_proj.bias.copy_(module.q_proj.bias)
+
+
+def computes_in_half(precision: str, device: str) -> bool:
+    """Return whether to compute in bfloat16.
+
+    Raises:
+        ModelError: There is no such precision.
+    """
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ModelError(f"the precision is {precision!r}; expected auto, float32 or bfloat16")
+    if precision != "auto":
+        return precision == "bfloat16"
+    return device != "cpu" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def build(config: TrainConfig) -> Sam:
@@ -145,6 +172,7 @@ class Trainer:
             config = dataclasses.replace(config, augmentation="workers" if device == "cpu" else "device")
         if config.augmentation not in ("workers", "device"):
             raise ModelError(f"the augmentation is {config.augmentation!r}; expected auto, workers or device")
+        self.half = computes_in_half(config.precision, device)
         self.config, self.device, self.network = config, torch.device(device), network(config.network)
         self.model = build(config)
         if start is not None:
@@ -162,8 +190,10 @@ class Trainer:
         self.trunk = trunk_of(self.model)
         rate = self.network.trunk_rate if config.trunk_rate is None else config.trunk_rate
         trunk = list(self.trunk.parameters()) if self.trunk is not None else []
+        self.trunk_learns = rate > 0
+        self._frozen: FrozenTrunk | None = None
         for parameter in trunk:
-            parameter.requires_grad_(rate > 0)
+            parameter.requires_grad_(self.trunk_learns)
         theirs = {id(parameter) for parameter in trunk}
         ours = [p for p in (*self.model.parameters(), *self.affinity.parameters()) if id(p) not in theirs]
         groups = [(ours, 1.0), (trunk, rate)] if trunk and rate > 0 else [(ours, 1.0)]
@@ -225,7 +255,15 @@ class Trainer:
 
     # ------------------------------------------------------------------------------------------ the run
 
-    def run(self, folder: Path, cache: Path, *, workers: int = 1, save_every: int = 100) -> None:
+    def run(
+        self,
+        folder: Path,
+        cache: Path,
+        *,
+        photos: PhotoMasks | None = None,
+        workers: int = 1,
+        save_every: int = 100,
+    ) -> None:
         """Train to the last step, writing `log.csv`, `checkpoint.pt` and `curves.png` into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         config = self.config
@@ -233,7 +271,7 @@ class Trainer:
         columns = ["step", "minutes", "lr", "loss", "affinity", "iou_first", "iou_last", "iou_oracle"]
         with log_from(log, columns, step=self.step) as (writer, file):
             started = time.monotonic()
-            stream = iter(self.batches(cache, workers=workers))
+            stream = iter(self.batches(cache, photos=photos, workers=workers))
             while step := list(itertools.islice(stream, config.accumulate)):
                 figures = self.train_step(step)
                 now = time.monotonic()
@@ -247,7 +285,7 @@ class Trainer:
                     self.save(folder / "checkpoint.pt")
                     draw_curves(log, folder / "curves.png")
 
-    def batches(self, cache: Path, *, workers: int = 0) -> Iterator[Batch]:
+    def batches(self, cache: Path, *, photos: PhotoMasks | None = None, workers: int = 0) -> Iterator[Batch]:
         """Yield the batches from the present step to the last, `accumulate` of them a step."""
         config = self.config
         a_step = config.batch_size * config.accumulate
@@ -257,6 +295,9 @@ class Trainer:
             seed=config.seed,
             length=(config.steps - self.step) * a_step,
             start=self.step * a_step,
+            photos=photos,
+            photo_share=config.photo_share,
+            paste_share=config.paste_share,
         )
         if config.augmentation == "workers":
             return batches(dataset, batch_size=config.batch_size, workers=workers)
@@ -292,18 +333,29 @@ class Trainer:
         loss, affinity, first, last, oracle = figures.tolist()
         return loss, affinity, first, last, oracle
 
+    def _encode(self, pixels: Tensor) -> ImageFeatures:
+        """Embed (B, 3, S, S) uint8 pixels as the model does, sooner where the trunk does not learn."""
+        model = self.model
+        if not isinstance(model, Tiny) or not isinstance(self.trunk, FeatureListNet) or self.trunk_learns:
+            return model.encode(pixels)
+        if self._frozen is None:  # Not before: a checkpoint may have brought other weights.
+            self._frozen = FrozenTrunk(self.trunk)
+        return model.features_of(self._frozen(model.standardised(pixels)))
+
     def _learn(self, batch: Batch, weight: float) -> tuple[float, float, float, float, float]:
         """Add the gradients of one batch; return the figures of `train_step`."""
-        with torch.autocast(self.device.type, torch.bfloat16):
-            features = self.model.encode(batch.pixels.to(self.device))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            features = self._encode(batch.pixels.to(self.device))
         features = ImageFeatures(features.embedding.float(), tuple(x.float() for x in features.high_resolution))
-        with torch.autocast(self.device.type, torch.bfloat16):
-            affinity = self.affinity(features.embedding, batch.labels.to(self.device), self.generator)
-        if self.step < self.config.affinity_steps:
+        warming, affinity = self.step < self.config.affinity_steps, features.embedding.new_zeros(())
+        if warming or self.config.affinity_weight > 0:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+                affinity = self.affinity(features.embedding, batch.labels.to(self.device), self.generator)
+        if warming:
             loss, first, last, oracle = affinity, math.nan, math.nan, math.nan
         else:
             prompted, first, last, oracle = self._prompt(batch, features)
-            loss = prompted + 0.1 * affinity
+            loss = prompted + self.config.affinity_weight * affinity
         (weight * loss).backward()
         return float(loss.detach()), float(affinity.detach()), first, last, oracle
 
@@ -337,11 +389,12 @@ class Trainer:
             if turn >= first:
                 done = (self.step - config.affinity_steps) / max(config.balanced_steps, 1)
                 balanced = max(0.0, 1 - done)
-                levels = None
+                levels = known = None
                 if turn == 0 and not box and draw[3] < config.level_share:  # It could mean any of the three.
-                    levels = levels_at(batch, prompts.points[:, 0], mask_size=mask_size).to(self.device)
+                    at_click = levels_at(batch, prompts.points[:, 0], mask_size=mask_size)
+                    levels, known = (x.to(self.device) for x in at_click)
                 loss, reached = promptable_loss(
-                    logits, scores, targets_there, valid_there, levels=levels, kept=kept, balanced=balanced
+                    logits, scores, targets_there, valid_there, levels=levels, known=known, kept=kept, balanced=balanced
                 )
                 losses.append(loss)
                 ious.append(float(reached[rows, best].mean()))
@@ -362,8 +415,20 @@ class Trainer:
         Early rounds are learned from more often: whatever comes later starts from them.
         """
         config = self.config
+        if config.rounds_mean:
+            return self._geometric_plan(start, rest)
         grown = min(1.0, 2 * self.step / max(config.steps, 1))
         rounds = max(min(config.rounds, 2), round(config.rounds * grown))
         learned = min(config.learned_rounds, rounds)
         first = int((rounds - learned + 1) * start**2)
         return first, first + learned, (1 + int(rest * (rounds - 1)), rounds - 1)
+
+    def _geometric_plan(self, start: float, rest: float) -> tuple[int, int, tuple[int, int]]:
+        """Plan rounds whose number follows a geometric law: most steps are short, and any round is met."""
+        config = self.config
+        chance = 1 / max(config.rounds_mean - config.learned_rounds + 1, 1)
+        before = 0 if chance >= 1 else int(math.log(max(1 - start, 1e-9)) / math.log(1 - chance))
+        first = min(before, max(config.rounds - config.learned_rounds, 0))
+        last = first + config.learned_rounds
+        # Short steps seldom have a round without a click: corrections are what they are for.
+        return first, last, (1 + int(rest * 2 * (last - 1)), -1)
