@@ -25,6 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scenes.add_argument("--size", type=int, default=256)
     scenes.set_defaults(run=_scenes)
 
+    gathering = commands.add_parser("gather", help="build a pack of photos with human masks from clones of its sources")
+    gathering.add_argument("clones", type=Path, help="folder with clones of the repositories in `gather.SOURCES`")
+    gathering.add_argument("pack", type=Path, help="folder to write train/ and val/ into")
+    gathering.set_defaults(run=_gather)
+
     train = commands.add_parser("train", help="train the embedded model, or go on from FOLDER/checkpoint.pt")
     train.add_argument("folder", type=Path, help="where checkpoint.pt and log.csv are kept")
     train.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
@@ -164,6 +169,13 @@ def _scenes(options: argparse.Namespace) -> None:
 
     drawn = [render_scene(options.seed + k, size=options.size) for k in range(options.count)]
     Image.fromarray(contact_sheet(drawn)).save(options.out)
+
+
+def _gather(options: argparse.Namespace) -> None:
+    from sam_widget.learn.gather import gather
+
+    for name, (photos, masks) in gather(options.clones, options.pack).items():
+        print(f"{name}: {photos} photos, {masks} masks")
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -119,7 +119,7 @@ class TrainingSet(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         image, labels = self.scene(position)
         if rng.random() < self.paste_share and (thing := whole_thing(photos, rng)) is not None:
             image, labels = paste(image, labels + 1, thing, rng)
-            labels = labels - 1  # Unknown levels wrap to 255 and are 0 again below.
+            labels = labels - 1  # Unknown levels wrap to 255, which `augment` turns to 0.
         return augment(image, labels, rng, size=self.image_size)
 
     def scene(self, position: int) -> tuple[np.ndarray, np.ndarray]:
@@ -168,7 +168,11 @@ def augment(
     regions = np.zeros((3, size, size), np.uint8)
     valid = np.zeros((size, size), bool)
     pixels[:, : fitted[1], : fitted[0]] = (colours.clip(0, 1) * 255).astype(np.uint8).transpose(2, 0, 1)
-    regions[:, : fitted[1], : fitted[0]] = np.where((stacked := np.stack(planes)) == 255, 0, np.minimum(stacked, 253) + 1)
+    regions[:, : fitted[1], : fitted[0]] = np.where(
+        (stacked := np.stack(planes)) == 255,  # unknown, where a thing of a photo was pasted
+        0,
+        np.minimum(stacked, 253) + 1,
+    )
     valid[: fitted[1], : fitted[0]] = True
     return pixels, regions, valid
 

@@ -30,10 +30,10 @@ def cut(image: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tupl
         return image, labels
     height, width = labels.shape[1:]
     wholes, areas = np.unique(labels[2], return_counts=True)
-    areas = np.where(wholes > 0, areas, 0) ** 0.5
-    if not areas.sum():
+    weights = np.sqrt(np.where(wholes > 0, areas, 0))
+    if not weights.sum():
         return image, labels
-    thing = labels[2] == rng.choice(wholes, p=areas / areas.sum())
+    thing = labels[2] == rng.choice(wholes, p=weights / weights.sum())
     rows, columns = np.flatnonzero(thing.any(1)), np.flatnonzero(thing.any(0))
     longest = max(height, width)
     sides = []
@@ -64,7 +64,7 @@ def fit(image: np.ndarray, labels: np.ndarray, *, size: int) -> tuple[np.ndarray
 
 
 def recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Change sharpness, gamma, saturation, contrast, brightness and white balance a little: photos are photos already."""
+    """Change sharpness, gamma, saturation, contrast, brightness and white balance, less than those of scenes."""
     if rng.random() < 0.25:
         soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.4))
         amount = rng.uniform(-0.8, 1.0)

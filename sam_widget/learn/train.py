@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from timm.models._features import FeatureListNet
 from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
@@ -336,7 +335,7 @@ class Trainer:
     def _encode(self, pixels: Tensor) -> ImageFeatures:
         """Embed (B, 3, S, S) uint8 pixels as the model does, sooner where the trunk does not learn."""
         model = self.model
-        if not isinstance(model, Tiny) or not isinstance(self.trunk, FeatureListNet) or self.trunk_learns:
+        if self.trunk is None or self.trunk_learns or not isinstance(model, Tiny) or model.config.trunk == "vit":
             return model.encode(pixels)
         if self._frozen is None:  # Not before: a checkpoint may have brought other weights.
             self._frozen = FrozenTrunk(self.trunk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sam_widget.learn.__main__ import main
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
 from sam_widget.learn.losses import balanced_loss, dice_loss, focal_loss, mask_iou, promptable_loss
 from sam_widget.learn.simulate_clicks import corrections, first_prompts, inner_distance, levels_at, sample_targets
-from sam_widget.learn.train import TrainConfig, Trainer
+from sam_widget.learn.train import TrainConfig, Trainer, computes_in_half
 from sam_widget.model.config import TINY
 from sam_widget.model.tiny.tiny import tiny
 
@@ -71,7 +72,9 @@ def test_first_clicks_fall_inside_the_target_and_boxes_around_it(batch: Batch) -
     assert (targets[torch.arange(32), y, x] > 0).all()
     assert (prompts.labels == 1).all()
 
-    subparts, parts, wholes = levels_at(batch, prompts.points[:, 0], mask_size=16).unbind(1)
+    levels, known = levels_at(batch, prompts.points[:, 0], mask_size=16)
+    assert known.all()
+    subparts, parts, wholes = levels.unbind(1)
     assert (subparts[torch.arange(32), y, x] > 0).all()
     assert (subparts <= parts).all()
     assert (parts <= wholes).all()
@@ -165,6 +168,52 @@ def test_after_a_single_click_each_mask_learns_its_own_level() -> None:
     (gradient,) = torch.autograd.grad(loss, logits)
     taught = torch.cat([levels[:, 1:2], levels], dim=1)
     torch.testing.assert_close((gradient < 0).float(), taught)
+
+
+def test_levels_that_are_not_known_are_not_taught() -> None:
+    logits = torch.zeros(1, 4, 8, 8, requires_grad=True)
+    levels, valid = torch.zeros(1, 3, 8, 8), torch.ones(1, 8, 8)
+    levels[0, 2, :, :4] = 1
+    known = torch.tensor([[False, False, True]])
+    loss, _ = promptable_loss(logits, torch.zeros(1, 4), levels[:, 2], valid, levels=levels, known=known)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert gradient[0, 1:3].abs().max() == 0
+    assert gradient[0, 3].abs().max() > 0
+    regions = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    regions[0, 2, :, :32] = 4
+    photo = Batch(torch.zeros(1, 3, 64, 64, dtype=torch.uint8), regions, torch.ones(1, 64, 64, dtype=torch.bool))
+    _, there = levels_at(photo, torch.tensor([[8.0, 8.0], [50.0, 8.0]]), mask_size=16)
+    assert there.tolist() == [[False, False, True], [False, False, False]]
+
+
+def test_a_frozen_trunk_says_what_the_trunk_says() -> None:
+    trainer = Trainer(dataclasses.replace(SMALL, precision="float32"))
+    pixels = torch.randint(0, 256, (2, 3, 64, 64), generator=generator(), dtype=torch.uint8)
+    trainer.model.eval()
+    folded, plain = trainer._encode(pixels), trainer.model.encode(pixels)
+    assert trainer._frozen is not None
+    torch.testing.assert_close(folded.embedding, plain.embedding, atol=1e-3, rtol=1e-3)
+    for ours, theirs in zip(folded.high_resolution, plain.high_resolution, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_bfloat16_is_for_processors_that_have_it(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    assert computes_in_half("auto", "cpu") is native
+    assert computes_in_half("auto", "cuda")
+    assert computes_in_half("bfloat16", "cpu")
+    assert not computes_in_half("float32", "cuda")
+    with pytest.raises(ModelError, match="expected auto, float32 or bfloat16"):
+        computes_in_half("half", "cpu")
+
+
+def test_rounds_follow_a_geometric_law() -> None:
+    trainer = Trainer(dataclasses.replace(SMALL, rounds=8, rounds_mean=3.0))
+    lasts = [trainer._plan((k + 0.5) / 400, 0.5)[1] for k in range(400)]
+    assert min(lasts) == 2
+    assert max(lasts) == 8
+    assert np.mean(lasts) == pytest.approx(3, abs=0.2)
 
 
 def test_a_resumed_run_is_the_uninterrupted_run(cache: Path, tmp_path: Path) -> None:
