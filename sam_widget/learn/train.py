@@ -25,7 +25,7 @@ from sam_widget.learn.augment import mixed_batches
 from sam_widget.learn.checkpoints import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.curves import draw_curves
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
-from sam_widget.learn.frozen_trunk import FrozenTrunk
+from sam_widget.learn.frozen_trunk import FrozenTrunkEncoder
 from sam_widget.learn.losses import Affinity, promptable_loss
 from sam_widget.learn.networks import begin_trunk, network, trunk_of
 from sam_widget.learn.photo_masks import PhotoMasks
@@ -190,7 +190,7 @@ class Trainer:
         rate = self.network.trunk_rate if config.trunk_rate is None else config.trunk_rate
         trunk = list(self.trunk.parameters()) if self.trunk is not None else []
         self.trunk_learns = rate > 0
-        self._frozen: FrozenTrunk | None = None
+        self._frozen: FrozenTrunkEncoder | None = None
         for parameter in trunk:
             parameter.requires_grad_(self.trunk_learns)
         theirs = {id(parameter) for parameter in trunk}
@@ -338,8 +338,8 @@ class Trainer:
         if self.trunk is None or self.trunk_learns or not isinstance(model, Tiny) or model.config.trunk == "vit":
             return model.encode(pixels)
         if self._frozen is None:  # Not before: a checkpoint may have brought other weights.
-            self._frozen = FrozenTrunk(self.trunk)
-        return model.features_of(self._frozen(model.standardised(pixels)))
+            self._frozen = FrozenTrunkEncoder(model.image_encoder)
+        return model.encode(pixels, image_encoder=self._frozen)
 
     def _learn(self, batch: Batch, weight: float) -> tuple[float, float, float, float, float]:
         """Add the gradients of one batch; return the figures of `train_step`."""
