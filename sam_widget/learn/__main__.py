@@ -112,7 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=int,
         help="most clicks on a mask; 20 are needed to count NoC (default: 20 for models, 5 for the slower rivals)",
     )
-    evaluate.add_argument("--out", type=Path, help="folder for samples.csv, reliability.png and failures-METHOD.png")
+    evaluate.add_argument(
+        "--out", type=Path, help="folder for samples.csv, reliability.png, failures-METHOD.png and best-METHOD.png"
+    )
     evaluate.set_defaults(run=_evaluate)
 
     parsed = parser.parse_args(arguments)
@@ -308,6 +310,7 @@ def _evaluate(options: argparse.Namespace) -> None:
             report.write(results, options.out)
     print(f"mean IoU, {len(data)} masks on {photos} photos\n")
     print(report.table(results))
+    print(f"\nwith 95% intervals, bootstrapped over the photos\n\n{report.intervals(results)}")
 
 
 def _progress(name: str) -> Callable[[int, int], None]:

@@ -16,8 +16,8 @@ from sam_widget.model.tiny.tiny import TinyEncoder
 class FrozenTrunkEncoder(nn.Module):
     """`tiny`'s image encoder on a copy of its trunk: batch norms folded into convolutions, channels last in memory.
 
-    On one core the copy takes half the time of the trunk itself; outputs agree to about 1e-4. The rest of the encoder is
-    the original, which goes on learning.
+    On one core the copy takes half the time of the trunk itself; outputs agree to about 1e-4. The rest of the encoder
+    is the original, which goes on learning.
     """
 
     def __init__(self, encoder: TinyEncoder) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from sam_widget.errors import SamWidgetError
 from sam_widget.image.reading import to_rgb
+from sam_widget.learn.evaluate.certainty import boundary_f
 from sam_widget.learn.simulate_clicks import inner_distance
 from sam_widget.masks.measures import box_from_mask, iou
 from sam_widget.predictor.predictor import Embedding, Predictor
@@ -55,6 +56,7 @@ class Figures:
             `REPORTED`; empty for methods that predict no scores.
         answers: (3, H, W) masks after the first and the last of `REPORTED`, and from the box, as packed bits.
         points: (N, 3) x, y and label of the clicks, up to the last of `REPORTED`.
+        outlines: Boundary F-measures of those three masks, see `certainty.boundary_f`.
         seconds: Time that the method itself took, including embedding.
     """
 
@@ -67,7 +69,13 @@ class Figures:
     scores: list[tuple[float, float]] = field(default_factory=list)
     answers: list[np.ndarray] = field(default_factory=list)
     points: list[np.ndarray] = field(default_factory=list)
+    outlines: list[tuple[float, ...]] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def photos(self) -> list[str]:
+        """Name of each sample's photo: masks of one photo are called NAME_0, NAME_1, ..."""
+        return [sample.name.rsplit("_", 1)[0] for sample in self.samples]
 
     @property
     def score_error(self) -> float | None:
@@ -215,6 +223,7 @@ def evaluate(
         figures.samples.append(sample)
         figures.clicks.append(course)
         shown = np.stack([kept[REPORTED[0]], kept[REPORTED[-1]], boxed.masks[boxed.best]])
+        figures.outlines.append(tuple(boundary_f(mask, sample.mask) for mask in shown))
         figures.answers.append(np.packbits(shown.reshape(3, -1), axis=1))
         figures.points.append(np.column_stack([points, labels])[: REPORTED[-1]])
         if progress:

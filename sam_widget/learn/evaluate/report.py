@@ -10,8 +10,11 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
+from sam_widget.learn.evaluate.certainty import bootstrap
 from sam_widget.learn.evaluate.evaluate import CAP, GOALS, REPORTED, Figures
 
+_SHOWN = (REPORTED[0], REPORTED[-1])
+"""Clicks whose answers are kept to be drawn, see `Figures.answers`."""
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 _TRUTH, _ANSWER, _FOREGROUND, _BACKGROUND = (0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0)
 
@@ -32,16 +35,41 @@ def table(results: Sequence[Figures]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def intervals(results: Sequence[Figures]) -> str:
+    """Return a Markdown table of means with their 95% intervals, and how far the first method is above each other.
+
+    Intervals are bootstrapped over photos; a difference is that of the same photos.
+    """
+    outlines = [f"outline F, {name}" for name in (*(f"{n} click{'s' * (n > 1)}" for n in _SHOWN), "box")]
+    head = ["", *(f"{n} click{'s' * (n > 1)}" for n in REPORTED), "box", *outlines]
+    first, rows = results[0], []
+    for figures in results:
+        rows.append([figures.name])
+        for values in _measured(figures):
+            low, high = bootstrap(values, figures.photos)
+            rows[-1].append(f"{values.mean():.3f} ({low:.3f} to {high:.3f})")
+    for figures in results[1:]:
+        rows.append([f"{first.name} above {figures.name}"])
+        for ours, theirs in zip(_measured(first), _measured(figures), strict=True):
+            low, high = bootstrap(ours - theirs, figures.photos)
+            rows[-1].append(f"{(ours - theirs).mean():+.3f} ({low:+.3f} to {high:+.3f})")
+    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
+
+
+def _measured(figures: Figures) -> list[np.ndarray]:
+    return [*(figures.after(n) for n in REPORTED), np.array(figures.box), *np.array(figures.outlines).T]
+
+
 def write(results: Sequence[Figures], folder: Path) -> None:
-    """Write `samples.csv`, `reliability.png` and `failures-METHOD.png` into a folder."""
+    """Write `samples.csv`, `reliability.png`, `failures-METHOD.png` and `best-METHOD.png` into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(results, folder / "samples.csv")
     if scored := [figures for figures in results if figures.scores]:
         reliability(scored, folder / "reliability.png")
     for figures in results:
-        sheet = failures(figures)
         name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in figures.name)
-        cv2.imwrite(str(folder / f"failures-{name}.png"), sheet[..., ::-1])
+        for kind, best in (("failures", False), ("best", True)):
+            cv2.imwrite(str(folder / f"{kind}-{name}.png"), contact_sheet(figures, best=best)[..., ::-1])
 
 
 def write_csv(results: Sequence[Figures], path: Path) -> None:
@@ -83,17 +111,17 @@ def reliability(results: Sequence[Figures], path: Path) -> None:
     drawing.savefig(path, dpi=110)
 
 
-def failures(figures: Figures, *, count: int = 8, height: int = 180) -> np.ndarray:
-    """Draw the samples with the lowest IoU after the last of `REPORTED` clicks, worst first.
+def contact_sheet(figures: Figures, *, best: bool = False, count: int = 12, height: int = 180) -> np.ndarray:
+    """Draw the samples with the lowest IoU after the last of `REPORTED` clicks, worst first; or the highest.
 
     A row is the photo, the human mask, and the answers to the first click, to all of them, and to the box.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    worst = np.argsort(figures.after(REPORTED[-1]))[:count]
+    order = np.argsort(figures.after(REPORTED[-1]))
     rows = []
-    for index in worst:
+    for index in (order[::-1] if best else order)[:count]:
         sample, (first, last, boxed) = figures.samples[index], figures.masks(index)
         scale = height / sample.image.shape[0]
         clicks, course = figures.points[index], figures.clicks[index]

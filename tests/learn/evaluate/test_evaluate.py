@@ -11,7 +11,7 @@ from PIL import Image
 import sam_widget as sw
 from sam_widget.learn.__main__ import main
 from sam_widget.learn.evaluate.evaluate import Answer, ModelMethod, Sample, evaluate, next_click, samples
-from sam_widget.learn.evaluate.report import calibration, failures, table, write
+from sam_widget.learn.evaluate.report import calibration, contact_sheet, intervals, table, write
 
 
 class Oracle:
@@ -90,16 +90,28 @@ def test_answers_are_grouped_by_their_score(square: Sample) -> None:
     assert count.tolist() == [5, 1]
 
 
-def test_failures_show_the_worst_first(square: Sample) -> None:
+def test_contact_sheets_show_the_worst_or_the_best_first(square: Sample) -> None:
     hard = Sample("hard", np.full((40, 60, 3), 200, np.uint8), square.mask)
     figures = evaluate(Slow(square.mask), [square])
     other = evaluate(Oracle(square.mask), [hard])
-    for name in ("samples", "clicks", "box", "answers", "points"):
+    for name in ("samples", "clicks", "box", "answers", "points", "outlines"):
         getattr(other, name).extend(getattr(figures, name))
-    sheet = failures(other, count=1, height=40)
+    sheet = contact_sheet(other, count=1, height=40)
     assert sheet.shape == (64, 5 * 64, 3)
     assert (sheet[24, 4] == 0).all(), "the black photo, which the slow method fails on"
-    assert len(failures(other, count=8, height=40)) == 2 * 64
+    assert len(contact_sheet(other, count=8, height=40)) == 2 * 64
+    best = contact_sheet(other, best=True, count=1, height=40)
+    assert (best[24, 4] > 0).all(), "the light photo, which is answered perfectly"
+
+
+def test_intervals_name_the_difference(square: Sample) -> None:
+    figures = [evaluate(Oracle(square.mask), [square]), evaluate(Slow(square.mask), [square])]
+    figures[1].name = "slow"
+    said = intervals(figures).splitlines()
+    assert len(said) == 5
+    assert said[2].startswith("| oracle | ")
+    assert said[4].startswith("| oracle above slow | ")
+    assert "outline F, 5 clicks" in said[0]
 
 
 def test_all_is_written(square: Sample, tmp_path: Path) -> None:
@@ -107,7 +119,14 @@ def test_all_is_written(square: Sample, tmp_path: Path) -> None:
     figures[1].name = "../slow one"
     write(figures, tmp_path / "out")
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["failures-..-slow-one.png", "failures-oracle.png", "reliability.png", "samples.csv"]
+    assert names == [
+        "best-..-slow-one.png",
+        "best-oracle.png",
+        "failures-..-slow-one.png",
+        "failures-oracle.png",
+        "reliability.png",
+        "samples.csv",
+    ]
     lines = (tmp_path / "out/samples.csv").read_text().splitlines()
     assert lines[0] == "method,sample,box,oracle_1," + ",".join(f"click_{n}" for n in range(1, 11))
     assert lines[1] == "oracle,square,1.0000,1.0000,0.0000,1.0000,1.0000,1.0000,1.0000,,,,,"
