@@ -175,7 +175,7 @@ def test_the_command_prints_the_table(tmp_path: Path, photo: np.ndarray, capsys:
     printed = capsys.readouterr().out
     assert "2 masks on 1 photos" in printed
     rows = {line.split("|")[1].strip(): line for line in printed.splitlines() if line.startswith("| ")}
-    assert set(rows) == {"", "---", "tiny", "disc", "Felzenszwalb"}
+    assert set(rows) == {"", "---", "tiny", "disc", "Felzenszwalb", "tiny above disc", "tiny above Felzenszwalb"}
     assert rows["disc"].count(" - ") == 3, "no NoC with 5 clicks, no score"
     assert " - " not in rows["tiny"], "20 clicks, and a score"
     assert (out / "failures-tiny.png").exists()
