@@ -298,7 +298,7 @@ class Trainer:
             photo_share=config.photo_share,
             paste_share=config.paste_share,
         )
-        if config.augmentation == "workers":
+        if config.augmentation == "workers" or photos is not None:  # Only workers know how to cut photos.
             return batches(dataset, batch_size=config.batch_size, workers=workers)
         return mixed_batches(
             dataset,
