@@ -6,60 +6,83 @@ to do, so that help comes at once.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.help import DefaultFormatter, PanelSpec
+from rich import box
+from rich.console import Console
 
 from sam_widget import __version__
 from sam_widget.cli.terminal import (
-    Plain,
-    add_command,
-    add_images,
-    add_model,
-    add_quiet,
-    add_session_files,
-    add_sessions,
+    Images,
+    Model,
+    Overwrite,
+    Quiet,
+    Recursive,
+    SessionFiles,
+    Sessions,
     bar,
     numbers,
     show_warning,
     size,
+    split_numbers,
     tell,
 )
 from sam_widget.errors import SamWidgetError
 from sam_widget.text import clean
 
-_ABOUT = """\
+app = App(
+    "sam-widget",
+    version=f"sam-widget {__version__}",
+    help="""\
 Segment Anything from the command line.
 
-What is done stays done: after an interruption the same command does the rest. A file that cannot be read does not stop
-the others; it is named at the end, and the exit status is 1.
-"""
-_EXAMPLES = """\
+What is done stays done: after an interruption the same command does the rest. A file that cannot be
+read does not stop the others; it is named at the end, and the exit status is 1.
+""",
+    help_epilogue="""\
 examples:
   sam-widget embed photos                                  every widget then opens these photos at once
-  sam-widget segment photos --prompts boxes.csv -o work    one session file a photo, with an object a prompt
+  sam-widget segment photos --prompts boxes.csv -o work    one session file per photo, one object per prompt
   sam-widget everything photos -o work                     a mask of everything in every photo
   sam-widget export work -o annotations.json               all of it as COCO
   sam-widget replay work --model vit_b                     what another model makes of the same prompts
 
 `sam-widget COMMAND --help` says more of each.
-"""
+""",
+    help_format="plaintext",
+    help_formatter=DefaultFormatter(panel_spec=PanelSpec(box=box.SIMPLE, padding=(0, 0), expand=False)),
+    console=Console(width=110, highlight=False, markup=False),
+    # No --no-quiet and --empty-point.
+    default_parameter=Parameter(negative=(), show_default=None),
+    # Ctrl+C is told by `main`.
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
-    Returns:
-        The exit status: 0, or 1 where something could not be done, or 130 after Ctrl+C.
+    Returns: The exit status: 0, or 1 where something could not be done, or 130 after Ctrl+C.
+
+    Raises: SystemExit: With 0 after help, and with 2 where the command line cannot be understood.
     """
-    parsed = vars(_parser().parse_args(arguments))
-    run, _ = parsed.pop("run"), parsed.pop("command")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given:
+        app.help_print([])
+        raise SystemExit(2)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = show_warning
-            status: int = run(**parsed)
+            status = app(given, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        print(clean(f"sam-widget: {str(error).rstrip('.')}. `sam-widget --help` says how"), file=sys.stderr)
+        raise SystemExit(2) from None
     except SamWidgetError as error:
         print(clean(f"sam-widget: {error}"), file=sys.stderr)
         return 1
@@ -69,122 +92,99 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `sam-widget models | head`
         sys.stderr.close()
         return 1
-    return status
+    if status is None:  # help or version
+        raise SystemExit(0)
+    return int(status)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("sam-widget", description=_ABOUT, epilog=_EXAMPLES, formatter_class=Plain)
-    parser.add_argument("--version", action="version", version=f"sam-widget {__version__}")
-    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for add in (_add_embed, _add_segment, _add_everything, _add_export, _add_replay, _add_models):
-        add(commands)
-    return parser
+_EMBED = """\
+examples:
+  sam-widget embed photos --model vit_b
+  sam-widget embed photos more/photos one.jpg --recursive
+  sam-widget embed photos --store /data/embeddings --max-size 200GB
+"""
 
 
-# ------------------------------------------------------------------------------------------------ embed
+@app.command(help_epilogue=_EMBED)
+def embed(
+    images: Images,
+    /,
+    *,
+    recursive: Recursive = False,
+    model: Model = "tiny",
+    store: Annotated[str | None, Parameter(metavar="FOLDER")] = None,
+    max_size: Annotated[int, Parameter(converter=size, n_tokens=1, metavar="SIZE", show_default=lambda _: "10GB")] = 10
+    * 10**9,
+    quiet: Quiet = False,
+) -> int:
+    """Embed photos, so that they open at once.
 
+    The embeddings are kept on disk, in half precision. Embedding is the slow part of Segment
+    Anything; a widget, gallery or script that opens one of these photos later, with the same model,
+    finds it done.
 
-def _add_embed(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "embed",
-        _embed,
-        short="embed photos, so that they open at once",
-        long="""
-        Embed photos and keep the embeddings on disk, in half precision. Embedding is the slow part of Segment Anything;
-        a widget, gallery or script that opens one of these photos later, with the same model, finds it done.
-        """,
-        examples="""
-        examples:
-          sam-widget embed photos --model vit_b
-          sam-widget embed photos more/photos one.jpg --recursive
-          sam-widget embed photos --store /data/embeddings --max-size 200GB
-        """,
-    )
-    add_images(parser)
-    add_model(parser)
-    parser.add_argument(
-        "--store", metavar="FOLDER", help="where to keep them (default: where widgets look, $SAM_WIDGET_CACHE)"
-    )
-    parser.add_argument(
-        "--max-size",
-        metavar="SIZE",
-        type=size,
-        default="10GB",
-        help="the most to keep, such as 500MB or 2TB; what was unused for longest makes room (default: %(default)s)",
-    )
-    add_quiet(parser)
-
-
-def _embed(images: list[str], *, store: str | None, max_size: int, quiet: bool, **options: Any) -> int:
+    Args:
+        store: Folder to keep them in (default: where widgets look, $SAM_WIDGET_CACHE).
+        max_size: The most to keep, such as 500MB or 2TB; what was unused for longest makes room.
+    """
     from sam_widget.folders.batch import embed_folder
     from sam_widget.predictor.embeddings import EmbeddingStore
 
     kept = EmbeddingStore(store, max_bytes=max_size)
-    report = embed_folder(images, store=kept, progress=bar(quiet=quiet), **options)
+    report = embed_folder(images, store=kept, recursive=recursive, model=model, progress=bar(quiet=quiet))
     if not quiet:
-        print(f"embeddings: {kept.folder} ({kept.nbytes / 1e6:.1f} MB)")
+        print(clean(f"embeddings: {kept.folder} ({kept.nbytes / 1e6:.1f} MB)"))
     return tell(report, quiet=quiet)
 
 
-# ------------------------------------------------------------------------------------------------ segment
+_SEGMENT = """\
+examples:
+  sam-widget segment photos --prompts prompts.csv -o work
+  sam-widget segment cat.jpg --point 320,200 --point 40,60,0 --label cat -o work
+  sam-widget segment photos --box 100,80,500,400 -o work --overwrite
+
+prompts.csv, where rows of one image with the same object belong together:
+  image,object,label,x,y,positive,x0,y0,x1,y1
+  cat.jpg,1,cat,320,200,1,,,,
+  cat.jpg,1,cat,40,60,0,,,,
+  dog.jpg,1,dog,,,,100,80,500,400
+
+prompts.json says the same so:
+  [{"image": "cat.jpg", "label": "cat", "points": [[320, 200], [40, 60]], "labels": [1, 0]},
+   {"image": "dog.jpg", "label": "dog", "box": [100, 80, 500, 400]}]
+"""
 
 
-def _add_segment(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "segment",
-        _segment,
-        short="segment what prompts point at",
-        long="""
-        Answer prompts on photos and keep each photo's objects in a session file, FOLDER/<photo>.sam, which a gallery
-        opens and `sam-widget export` turns into other formats. Prompts come from a file
-        or from options; those of the options make one object in every photo. A photo that has a session file is done.
-        """,
-        examples="""
-        examples:
-          sam-widget segment photos --prompts prompts.csv -o work
-          sam-widget segment cat.jpg --point 320,200 --point 40,60,0 --label cat -o work
-          sam-widget segment photos --box 100,80,500,400 -o work --overwrite
-
-        prompts.csv, where rows of one image with the same object belong together:
-          image,object,label,x,y,positive,x0,y0,x1,y1
-          cat.jpg,1,cat,320,200,1,,,,
-          cat.jpg,1,cat,40,60,0,,,,
-          dog.jpg,1,dog,,,,100,80,500,400
-
-        prompts.json says the same so:
-          [{"image": "cat.jpg", "label": "cat", "points": [[320, 200], [40, 60]], "labels": [1, 0]},
-           {"image": "dog.jpg", "label": "dog", "box": [100, 80, 500, 400]}]
-        """,
-    )
-    add_images(parser)
-    parser.add_argument("--prompts", metavar="FILE", help="a JSON or CSV file of prompts, such as those below")
-    parser.add_argument(
-        "--point",
-        metavar="X,Y[,0]",
-        action="append",
-        default=[],
-        type=numbers(2, 3),
-        help="a point on the object, or with ,0 one beside it; in pixels from the top left",
-    )
-    parser.add_argument("--box", metavar="X0,Y0,X1,Y1", type=numbers(4), help="a box around the object")
-    parser.add_argument("--label", metavar="NAME", help="what the object of --point and --box is called")
-    add_sessions(parser)
-    add_model(parser)
-    add_quiet(parser)
-
-
-def _segment(
-    images: list[str],
+@app.command(help_epilogue=_SEGMENT)
+def segment(
+    images: Images,
+    /,
     *,
-    prompts: str | None,
-    point: list[list[float]],
-    box: list[float] | None,
-    label: str | None,
-    quiet: bool,
-    **options: Any,
+    sessions: Sessions,
+    prompts: Annotated[str | None, Parameter(metavar="FILE")] = None,
+    point: Annotated[
+        list[str] | None, Parameter(metavar="X,Y[,0]", validator=numbers(2, 3), allow_leading_hyphen=True)
+    ] = None,
+    box: Annotated[str | None, Parameter(metavar="X0,Y0,X1,Y1", validator=numbers(4))] = None,
+    label: Annotated[str | None, Parameter(metavar="NAME")] = None,
+    recursive: Recursive = False,
+    overwrite: Overwrite = False,
+    model: Model = "tiny",
+    quiet: Quiet = False,
 ) -> int:
+    """Segment what prompts point at.
+
+    Answers prompts on photos and keeps each photo's objects in a session file, FOLDER/<photo>.sam,
+    which a gallery opens and `sam-widget export` turns into other formats. Prompts come from a file
+    or from options; those of the options make one object in every photo. A photo that has a session
+    file is done.
+
+    Args:
+        prompts: A JSON or CSV file of prompts, such as those below.
+        point: X,Y of a point on the object, or X,Y,0 of one next to it; in pixels from the top left. May be repeated.
+        box: X0,Y0,X1,Y1 of a box around the object.
+        label: What the object of --point and --box is called.
+    """
     from sam_widget.errors import PromptError
     from sam_widget.folders.prompt_files import ObjectPrompt, read_prompts
     from sam_widget.folders.sessions import segment_folder
@@ -192,121 +192,148 @@ def _segment(
 
     wanted = read_prompts(prompts) if prompts else []
     if point or box:
-        signs = [values[2] if len(values) == 3 else 1 for values in point]
-        prompt = Prompt.from_arrays([values[:2] for values in point] or None, signs or None, box, None)
+        points = [split_numbers(text) for text in point or []]
+        signs = [values[2] if len(values) == 3 else 1 for values in points]
+        corners = split_numbers(box) if box else None
+        prompt = Prompt.from_arrays([values[:2] for values in points] or None, signs or None, corners, None)
         wanted.append(ObjectPrompt(prompt, clean(label) if label else None))
     if not wanted:
         raise PromptError("there is nothing to segment; give --prompts FILE, --point X,Y or --box X0,Y0,X1,Y1")
-    return tell(segment_folder(images, wanted, progress=bar(quiet=quiet), **options), quiet=quiet)
-
-
-# ------------------------------------------------------------------------------------------------ everything
-
-
-def _add_everything(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "everything",
-        _everything,
-        short="segment everything",
-        long="""
-        Find a mask of everything in photos, as SAM's automatic mask generator does, and keep each photo's objects in a
-        session file, FOLDER/<photo>.sam. A photo that has one is done.
-        """,
-        examples="""
-        examples:
-          sam-widget everything photos -o work
-          sam-widget everything photos -o work --model vit_b --points-per-side 16 --min-mask-region-area 50
-        """,
+    report = segment_folder(
+        images,
+        wanted,
+        sessions=sessions,
+        model=model,
+        recursive=recursive,
+        overwrite=overwrite,
+        progress=bar(quiet=quiet),
     )
-    add_images(parser)
-    add_sessions(parser)
-    add_model(parser)
-    for option, kind, text in (
-        ("--points-per-side", int, "points along a side of the grid (default: 32)"),
-        ("--pred-iou-thresh", float, "drop masks that the model expects less of (default: as its authors advise)"),
-        ("--stability-score-thresh", float, "drop masks that are less stable (default: as the model's authors advise)"),
-        ("--crop-n-layers", int, "look again at crops half, a quarter, ... of the photo's size (default: 0)"),
-        ("--min-mask-region-area", int, "remove islands and holes of fewer pixels (default: 0)"),
-    ):
-        parser.add_argument(option, metavar="N", type=kind, help=text)
-    add_quiet(parser)
+    return tell(report, quiet=quiet)
 
 
-def _everything(images: list[str], *, quiet: bool, **options: Any) -> int:
+_Count = Annotated[int | None, Parameter(metavar="N")]
+_Share = Annotated[float | None, Parameter(metavar="N")]
+_EVERYTHING = """\
+examples:
+  sam-widget everything photos -o work
+  sam-widget everything photos -o work --model vit_b --points-per-side 16 --min-mask-region-area 50
+"""
+
+
+@app.command(help_epilogue=_EVERYTHING)
+def everything(
+    images: Images,
+    /,
+    *,
+    sessions: Sessions,
+    recursive: Recursive = False,
+    overwrite: Overwrite = False,
+    model: Model = "tiny",
+    points_per_side: _Count = None,
+    pred_iou_thresh: _Share = None,
+    stability_score_thresh: _Share = None,
+    crop_n_layers: _Count = None,
+    min_mask_region_area: _Count = None,
+    quiet: Quiet = False,
+) -> int:
+    """Segment everything.
+
+    Finds a mask of everything in photos, as SAM's automatic mask generator does, and keeps each
+    photo's objects in a session file, FOLDER/<photo>.sam. A photo that has one is done.
+
+    Args:
+        points_per_side: Points along a side of the grid (default: 32).
+        pred_iou_thresh: Drop masks that the model expects less of (default: as its authors advise).
+        stability_score_thresh: Drop masks that are less stable (default: as the model's authors advise).
+        crop_n_layers: Look again at crops half, a quarter, ... of the photo's size (default: 0).
+        min_mask_region_area: Remove islands and holes of fewer pixels (default: 0).
+    """
     from sam_widget.folders.sessions import everything_folder
 
-    given = {name: value for name, value in options.items() if value is not None}
-    return tell(everything_folder(images, progress=bar(quiet=quiet), **given), quiet=quiet)
-
-
-# ------------------------------------------------------------------------------------------------ export
-
-
-def _add_export(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "export",
-        _export,
-        short="turn session files into COCO, YOLO, PNG, ...",
-        long="""
-        Write the objects of session files in one of many formats. The name of the file says which: .json is COCO,
-        .csv a table. Other formats are named; those that hold one image write a file or folder for each into FOLDER.
-        """,
-        examples="""
-        examples:
-          sam-widget export work -o annotations.json
-          sam-widget export work -o masks --format indexed_png
-          sam-widget export work/cat.jpg.sam -o cat.svg
-
-        formats:
-          coco, yolo, voc, indexed_png, binary_pngs, cutouts, npz, npy, geojson, svg, labelme, label_studio, pandas
-        """,
+    options = {
+        "points_per_side": points_per_side,
+        "pred_iou_thresh": pred_iou_thresh,
+        "stability_score_thresh": stability_score_thresh,
+        "crop_n_layers": crop_n_layers,
+        "min_mask_region_area": min_mask_region_area,
+    }
+    report = everything_folder(
+        images,
+        sessions=sessions,
+        model=model,
+        recursive=recursive,
+        overwrite=overwrite,
+        progress=bar(quiet=quiet),
+        **{name: value for name, value in options.items() if value is not None},
     )
-    add_session_files(parser)
-    parser.add_argument("-o", "--out", metavar="FILE", required=True, help="the file or folder to write")
-    parser.add_argument("--format", metavar="NAME", help="the format, where the name of the file does not say")
-    add_quiet(parser)
+    return tell(report, quiet=quiet)
 
 
-def _export(sessions: list[str], *, out: str, format: str | None, quiet: bool) -> int:  # noqa: A002
+_EXPORT = """\
+examples:
+  sam-widget export work -o annotations.json
+  sam-widget export work -o masks --format indexed_png
+  sam-widget export work/cat.jpg.sam -o cat.svg
+
+formats:
+  coco, yolo, voc, indexed_png, binary_pngs, cutouts, npz, npy, geojson, svg, labelme, label_studio, pandas
+"""
+
+
+@app.command(help_epilogue=_EXPORT)
+def export(
+    sessions: SessionFiles,
+    /,
+    *,
+    out: Annotated[str, Parameter(alias="-o", metavar="FILE")],
+    format: Annotated[str | None, Parameter(metavar="NAME")] = None,  # noqa: A002 - the option's name
+    quiet: Quiet = False,
+) -> int:
+    """Turn session files into COCO, YOLO, PNG, ...
+
+    Writes the objects of session files in one of many formats. The name of the file says which:
+    .json is COCO, .csv a table. Other formats are named; those that hold one image write a file or
+    folder for each into the folder.
+
+    Args:
+        out: The file or folder to write.
+        format: Name of the format, where the name of the file does not say.
+    """
     from sam_widget.folders.sessions import export_sessions
 
     return tell(export_sessions(sessions, out, format=format), quiet=quiet)
 
 
-# ------------------------------------------------------------------------------------------------ replay
+_REPLAY = """\
+examples:
+  sam-widget replay work --model vit_b
+  sam-widget replay work/cat.jpg.sam --model vit_b --figure compared.png
+"""
 
 
-def _add_replay(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "replay",
-        _replay,
-        short="ask another model the same, and compare",
-        long="""
-        Give the prompts in session files to another model, and print for each object how well the new mask agrees with
-        the old one (IoU). The session files stay as they are.
-        """,
-        examples="""
-        examples:
-          sam-widget replay work --model vit_b
-          sam-widget replay work/cat.jpg.sam --model vit_b --figure compared.png
-        """,
-    )
-    add_session_files(parser)
-    add_model(parser)
-    parser.add_argument("--figure", metavar="FILE", help="draw the masks side by side, as PNG, PDF or SVG")
-    add_quiet(parser)
+@app.command(help_epilogue=_REPLAY)
+def replay(
+    sessions: SessionFiles,
+    /,
+    *,
+    model: Model = "tiny",
+    figure: Annotated[str | None, Parameter(metavar="FILE")] = None,
+    quiet: Quiet = False,
+) -> int:
+    """Ask another model the same, and compare.
 
+    Gives the prompts in session files to another model, and prints for each object how well the new
+    mask agrees with the old one (IoU). The session files stay as they are.
 
-def _replay(sessions: list[str], *, model: str, figure: str | None, quiet: bool) -> int:
+    Args:
+        figure: File to draw the masks into, side by side, as PNG, PDF or SVG.
+    """
     from sam_widget.errors import StoreError
     from sam_widget.folders.sessions import replay_sessions
 
     found, report = replay_sessions(sessions, model=model, progress=bar(quiet=quiet))
     if found.rows:
-        print(found)
+        print(clean(str(found)))
     if figure and found.rows:
         try:
             found.figure().savefig(figure)
@@ -315,41 +342,37 @@ def _replay(sessions: list[str], *, model: str, figure: str | None, quiet: bool)
     return tell(report, quiet=True)
 
 
-# ------------------------------------------------------------------------------------------------ models
+_MODELS = """\
+examples:
+  sam-widget models
+  sam-widget models --json
+"""
 
 
-def _add_models(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "models",
-        _models,
-        short="list the models",
-        long="List the models that have a name. A checkpoint file of any of them can be given by its path instead.",
-        examples="""
-        examples:
-          sam-widget models
-          sam-widget models --json
-        """,
-    )
-    parser.add_argument("--json", action="store_true", help="print everything that is known, as JSON")
+@app.command(help_epilogue=_MODELS)
+def models(*, json: Annotated[bool, Parameter(show_default=False)] = False) -> int:
+    """List the models.
 
+    A checkpoint file of any of them can be given by its path instead of a name.
 
-def _models(*, json: bool) -> int:
+    Args:
+        json: Print everything that is known, as JSON.
+    """
     from dataclasses import asdict
     from json import dumps
 
-    from sam_widget.model.zoo import models
+    from sam_widget.model.zoo import models as known
 
-    found = models()
+    found = known()
     if json:
         print(dumps([asdict(row) for row in found], indent=1))
         return 0
     width = max(len(row.name) for row in found)
     print(f"{'NAME':<{width}}  PARAMETERS   INPUT  HERE  LICENCE     SOURCE")
     for row in found:
-        size, here = f"{row.image_size} px", "yes" if row.local else "no"
+        px, here = f"{row.image_size} px", "yes" if row.local else "no"
         print(
-            f"{row.name:<{width}}  {row.parameters / 1e6:>8.1f} M {size:>8}  {here:<4}  {row.licence:<10}  {row.source}"
+            f"{row.name:<{width}}  {row.parameters / 1e6:>8.1f} M {px:>8}  {here:<4}  {row.licence:<10}  {row.source}"
         )
     return 0
 

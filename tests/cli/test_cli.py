@@ -79,7 +79,7 @@ def test_mistakes_are_told_in_a_line(folder: Path, capsys: pytest.CaptureFixture
     for wrong in ("much", "-1GB", "0", "1.2.3GB", ""):
         with pytest.raises(SystemExit, match="2"):
             main(["embed", str(folder), f"--max-size={wrong}"])
-        assert f"{wrong!r} is no size" in capsys.readouterr().err
+        assert f"invalid size {wrong!r}" in capsys.readouterr().err
 
 
 def test_a_store_that_is_too_small_is_told_as_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
