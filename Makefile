@@ -6,6 +6,7 @@
 #   make lint      style, English and types alone
 #   make format    put Python and TypeScript into shape
 #   make protocol  generate js/src/protocol.ts and palette.ts
+#   make fuzz      20,000 damaged annotation files (500 of them are part of make test)
 #   make bench     how fast is it on this machine?
 #   make soak      does a long session stay flat? (ten minutes)
 #   make clean     remove whatever was built or installed
@@ -76,6 +77,9 @@ format: $(VENV) $(MODULES)
 protocol: $(VENV)
 	$(PY) -m sam_widget.widget.protocol js/src/protocol.ts
 	$(PY) -m sam_widget.masks.palette js/src/palette.ts
+
+fuzz: $(VENV)
+	FUZZ=20000 $(PY) -m pytest tests/export/test_fuzz.py
 
 bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/steps.py

@@ -109,7 +109,7 @@ def from_coco(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
         raise FormatError(
             f"these are not COCO instances ({error}); expected an object with images, annotations and categories"
         ) from error
-    reading = Reading(source, "COCO instances: they are not COCO, or damaged", size=size)
+    reading = Reading(source, "these are not COCO instances", size=size)
     names: dict[Any, str] = {}
     for number, category in enumerate(categories, 1):
         with reading.region(f"category {number}"):

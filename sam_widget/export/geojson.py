@@ -98,7 +98,7 @@ def from_geojson(source: Any, *, size: tuple[int, int] | None = None) -> list[An
     if size is None and not isinstance(known, Mapping):
         raise FormatError("this GeoJSON does not say how large its image is; give size=(width, height)")
     width, height = checked_size(*(size or (optional(known, "width"), optional(known, "height"))))
-    reading = Reading(source, "GeoJSON: this is not GeoJSON of polygons, or damaged", size=bytes_)
+    reading = Reading(source, "this is not GeoJSON of polygons", size=bytes_)
     objects: list[Annotation] = []
     for number, feature in enumerate(features, 1):
         with reading.region(f"feature {number}"):

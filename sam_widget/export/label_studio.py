@@ -110,7 +110,7 @@ def from_label_studio(source: Any, *, image: str | None = None) -> list[Annotate
     data = read_json(source)
     tasks = data if isinstance(data, list) else [data]
     regions: Sequence[Any]
-    reading = Reading(source, "Label Studio's JSON: it is not Label Studio's, or damaged", size=size)
+    reading = Reading(source, "this is not Label Studio's JSON", size=size)
     known: list[tuple[str, bool, Sequence[Any]]] = []
     for position, task in enumerate(tasks, 1):
         with reading.region(f"task {position}"):

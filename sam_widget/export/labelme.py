@@ -105,7 +105,7 @@ def from_labelme(source: Any) -> list[AnnotatedImage]:
         shapes = items(member(data, "shapes"), "'shapes'")
     except FormatError as error:
         raise FormatError(f"this is not labelme's JSON ({error}); expected shapes, imageWidth, imageHeight") from error
-    reading = Reading(source, "labelme: this is not labelme's JSON, or damaged", size=size)
+    reading = Reading(source, "this is not labelme's JSON", size=size)
     found: dict[Any, tuple[str, list[Runs]]] = {}
     for number, shape in enumerate(shapes):
         with reading.region(f"shape {number + 1}"):

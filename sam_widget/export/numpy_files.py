@@ -80,7 +80,7 @@ def from_npz(path: str | os.PathLike[str], *, threshold: float | None = None) ->
     """
     file = Path(path).expanduser()
     name = repr(os.fspath(path))
-    reading = Reading(path, "a NumPy file of masks")
+    reading = Reading(path, "this is not a NumPy file of masks")
     try:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:

@@ -117,7 +117,7 @@ def from_png(path: str | os.PathLike[str], *, threshold: float | None = None) ->
     files = sorted(file for file in root.iterdir() if file.suffix.lower() == ".png") if root.is_dir() else [root]
     if not files:
         raise FormatError(f"there is no PNG in {str(root)!r}")
-    reading = Reading(path, "masks")
+    reading = Reading(path, "this is not a PNG of masks")
     found: list[Annotation] = []
     sizes: dict[tuple[int, int], str] = {}
     for file in files:

@@ -33,13 +33,13 @@ class Reading:
 
     Args:
         source: What is read: a path, or data.
-        format_name: What it is taken for, such as "COCO instances".
+        refusal: What it is not where nothing in it can be read, such as "these are not COCO instances".
         size: Of the file, in bytes.
     """
 
-    def __init__(self, source: Any, format_name: str, *, size: int = 0) -> None:
+    def __init__(self, source: Any, refusal: str, *, size: int = 0) -> None:
         self._name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "this data"
-        self._format = format_name
+        self._refusal = refusal
         # Damaged regions: what was wrong with each.
         self._damaged: list[str] = []
         # Number of regions that are not masks, by kind.
@@ -101,7 +101,7 @@ class Reading:
         """
         if self._damaged and not self._read:
             others = f", and {len(self._damaged) - 1} more like it" if len(self._damaged) > 1 else ""
-            raise FormatError(f"{self._name} cannot be read as {self._format}: {self._damaged[0]}{others}")
+            raise FormatError(f"{self._refusal} that can be read: in {self._name}, {self._damaged[0]}{others}")
         said = [f"{count} {kind if count == 1 else self._plurals[kind]}" for kind, count in self._passed.items()]
         said += [f"1 damaged ({what})" for what in self._damaged[:_NAMED]]
         if len(self._damaged) > _NAMED:

@@ -99,7 +99,7 @@ def from_svg(path: str | os.PathLike[str], *, samples: int = 16) -> list[Annotat
         raise
     except Exception as error:  # of any type: what malformed drawings make the parser trip over
         raise _unreadable(path) from error
-    reading = Reading(path, "SVG", size=len(text))
+    reading = Reading(path, "this is not an SVG drawing", size=len(text))
     objects: list[Annotation] = []
     for number, shape in enumerate(shapes, 1):
         with reading.region(f"shape {number}"):

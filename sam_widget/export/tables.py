@@ -143,7 +143,7 @@ def from_pandas(source: Any, *, image: str | None = None) -> list[AnnotatedImage
     names = [name if isinstance(name := row.get("image"), str) else "" for row in rows]
     known = list(dict.fromkeys(names))
     wanted = {known[index] for index in pick(known, image)}
-    reading = Reading(source, "a table of masks", size=size)
+    reading = Reading(source, "this is not a table of masks", size=size)
     found: dict[tuple[str, tuple[int, int]], list[Annotation]] = {}
     for number, (name, row) in enumerate(zip(names, rows, strict=True), 1):
         if name not in wanted:

@@ -148,7 +148,7 @@ def from_voc(folder: str | os.PathLike[str], *, image: str | None = None) -> lis
     pictures = {path_in(path, root / "JPEGImages"): path for path in sorted((root / "JPEGImages").rglob("*"))}
     stems = [path_in(file, place) for file in files]
     called = [f"{stem}{pictures[stem].suffix if stem in pictures else '.png'}" for stem in stems]
-    reading = Reading(folder, "Pascal VOC")
+    reading = Reading(folder, "this is not a Pascal VOC dataset")
     found = []
     for index in pick(called, image):
         file = files[index]

@@ -64,7 +64,7 @@ def from_yolo(
     if not files:
         raise FormatError(f"there is no file in {str(root / 'labels')!r}; expected a YOLO dataset: labels/*.txt")
     names = _class_names(root)
-    reading = Reading(folder, "YOLO")
+    reading = Reading(folder, "this is not a YOLO dataset")
     found = []
     for index in pick([name for name, _, _ in files], image):
         name, file, picture = files[index]
