@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
+from sam_widget.errors import ModelError
 from sam_widget.masks.runs import StoredMask
 from sam_widget.model.config import SamConfig
 from sam_widget.prompts.prompt import Prompt
@@ -101,6 +102,28 @@ class Predictor(Protocol):
 
     def unpad(self, logits: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
         """Return the part of logits (N, h, w) that shows an image of this height and width."""
+
+
+def check_model_is_here(name: str, file: str) -> None:
+    """Refuse to load the model that a session file names from another machine: a file may come from anyone.
+
+    Raises:
+        ModelError: It is a path on another machine, or its weights are to be downloaded first.
+    """
+    if name.startswith(("\\\\", "//")) or "://" in name:
+        raise ModelError(
+            f"{file} was made with the model {name!r}, which is on another machine and was not looked for; give the "
+            "model: load(path, model=...)"
+        )
+    if name in _named or name == "tiny":
+        return
+    from sam_widget.model.zoo import models
+
+    if any(info.name == name and not info.local for info in models()):
+        raise ModelError(
+            f"{file} was made with the model {name!r}, whose weights are not on this machine; to download them, call "
+            f"load(path, model={name!r})"
+        )
 
 
 _named: dict[str, Predictor] = {}

@@ -16,7 +16,7 @@ from sam_widget.errors import ImageError, PromptError, SessionError
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.measures import iou
 from sam_widget.masks.palette import object_color, rgb
-from sam_widget.predictor.interface import ModelLike
+from sam_widget.predictor.interface import ModelLike, check_model_is_here
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.reader import Record, without_precision
@@ -54,6 +54,12 @@ class ReplayRow:
     new_mask: np.ndarray | None
     color: int
     note: str = ""
+
+    def __repr__(self) -> str:
+        """One line, without arrays."""
+        agreement = "no mask" if self.iou is None else f"IoU {self.iou:.3f}"
+        note = f", {self.note}" if self.note else ""
+        return f"ReplayRow({self.image!r}, {self.label!r}, {agreement}{note})"
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -190,6 +196,8 @@ def replay(
     if not past.items:
         raise SessionError("there is no object to replay; accept one first")
     given = list(image) if isinstance(image, list | tuple) else [image]
+    if model is None and isinstance(past.model, str):
+        check_model_is_here(past.model, "the session file")
     engine: Any = past.model if model is None else model
     rows: list[ReplayRow] = []
     pictures: dict[str, np.ndarray] = {}

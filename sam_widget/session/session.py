@@ -89,6 +89,16 @@ class Session(PromptEdits):
                 record.close()
                 raise
 
+    def __repr__(self) -> str:
+        """One line: image, model, prompt, objects, file."""
+        name, (width, height), now = self.source.reference.name, self.size, self.state
+        count = f"{len(now.objects)} object{'' if len(now.objects) == 1 else 's'}"
+        file = "" if self.autosave is None else f", autosave {self.autosave.name!r}"
+        return (
+            f"Session({name!r}, {width} x {height}, model {self.predictor.model.name!r}, {count}, "
+            f"{len(now.candidates)} candidates{file})"
+        )
+
     # ------------------------------------------------------------------------------------------------ reading
 
     @property
@@ -449,8 +459,9 @@ class Session(PromptEdits):
         record = open_record(path, autosave=autosave)
         try:
             source = record.image(image)
+            to_load = record.model_to_load() if model is None else model
             try:
-                session = cls(source, model=record.model if model is None else model, progress=progress)
+                session = cls(source, model=to_load, progress=progress)
             except ModelError as error:
                 if model is not None:
                     raise

@@ -36,6 +36,12 @@ class Candidate:
     source: StoredMask | None = None
     crop: Box | None = None
 
+    def __repr__(self) -> str:
+        """One line, without arrays."""
+        height, width = self.stored.shape
+        stability = "" if self.stability is None else f", stability {self.stability:.2f}"
+        return f"Candidate(score {self.score:.2f}{stability}, {self.stored.area} of {width} x {height} pixels)"
+
     @property
     def mask(self) -> np.ndarray:
         """The mask, (H, W) bool, read-only."""

@@ -243,7 +243,9 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         record = open_record(path, autosave=autosave)
         try:
             source = record.image(image)
-            return cls(source, model=record.model if model is None else model, autosave=autosave, record=record)
+            return cls(
+                source, model=record.model_to_load() if model is None else model, autosave=autosave, record=record
+            )
         except BaseException:
             record.close()
             raise

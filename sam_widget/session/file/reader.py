@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 from PIL import Image
@@ -19,6 +20,7 @@ from PIL import Image
 from sam_widget.errors import ImageError, SessionError
 from sam_widget.image.provenance import Reference
 from sam_widget.image.rendering import SourceImage
+from sam_widget.predictor.interface import check_model_is_here
 from sam_widget.session.file.documents import Decoder, Encoder
 from sam_widget.session.file.format import Blob, Contents, damaged, read
 from sam_widget.session.file.writer import SessionFile, resolved
@@ -62,6 +64,15 @@ class Record:
         with self._damage():
             used = self._contents.meta["models"][self._contents.meta["model"]]
             return str(used["source"] or used["name"])
+
+    def model_to_load(self) -> str:
+        """Return `model`, if loading it stays on this machine.
+
+        Raises:
+            ModelError: It is on another machine, or its weights are to be downloaded first.
+        """
+        check_model_is_here(self.model, self.path.name)
+        return self.model
 
     @property
     def weights(self) -> str:
@@ -203,9 +214,15 @@ def new_meta(source: SourceImage, folder: Path, *, kept: Mapping[str, str | None
             "values": None,
             **kept,
             **source.reference.to_meta(folder),
+            "url": _unsigned(source.reference.url),
         },
         "versions": versions,
     }
+
+
+def _unsigned(url: str | None) -> str | None:
+    """Return an address without its query and fragment: they may hold a signature or a token, and files are shared."""
+    return None if url is None else urlunsplit(urlsplit(url)._replace(query="", fragment=""))
 
 
 def image_blobs(source: SourceImage) -> dict[str, Blob]:

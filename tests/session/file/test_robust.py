@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
+from sam_widget.image.provenance import Reference
+from sam_widget.model import zoo
 from sam_widget.session.file.format import APPLICATION, SCHEMA, VERSION, count_objects, read
 from sam_widget.session.history import History
 from sam_widget.session.state import SessionState
@@ -99,3 +101,50 @@ def test_a_listener_that_fails_does_not_undo_or_fail_the_edit(caplog: pytest.Log
     history.change(SessionState())
     assert heard == [1]
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_signed_address_is_not_kept(predictor: sw.Predictor, tmp_path: Path) -> None:
+    session = sw.Session(np.zeros((20, 30, 3), np.uint8), model=predictor)
+    session.source.reference = Reference("a.png", url="https://example.org/a.png?X-Amz-Signature=secret#token=secret")
+    session.save(tmp_path / "a.sam")
+    assert b"secret" not in (tmp_path / "a.sam").read_bytes()
+    assert sw.Session.load(tmp_path / "a.sam", model=predictor).source.reference.url == "https://example.org/a.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (r"\\evil\share\model.pt", "on another machine"),
+        ("//evil/share/model.pt", "on another machine"),
+        ("https://evil/model.pt", "on another machine"),
+        ("vit_h", "to download them, call load"),
+    ],
+)
+def test_a_file_does_not_decide_what_is_fetched(
+    predictor: sw.Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: str
+) -> None:
+    def refuse(*_given: object, **_options: object) -> None:
+        raise AssertionError("the model was looked for")
+
+    session = sw.Session(np.zeros((20, 30, 3), np.uint8), model=predictor)
+    session._model_given = name
+    session.save(tmp_path / "a.sam")
+    monkeypatch.setattr(zoo, "load_model", refuse)
+    monkeypatch.setattr("sam_widget.predictor.predictor.load_model", refuse)
+    with pytest.raises(sw.ModelError, match=told):
+        sw.Session.load(tmp_path / "a.sam")
+    assert sw.Session.load(tmp_path / "a.sam", model=predictor).size == (30, 20)
+
+
+def test_reprs_are_one_short_line(predictor: sw.Predictor, tmp_path: Path) -> None:
+    session = sw.Session(np.zeros((200, 300, 3), np.uint8), model=predictor, autosave=tmp_path / "a.sam")
+    session.click(50, 50)
+    session.accept("a")
+    session.click(50, 50)
+    (row, _) = sw.replay(session, model=predictor)
+    for shown in (session, session.candidates[0], row):
+        assert "\n" not in repr(shown)
+        assert 20 < len(repr(shown)) < 160
+    assert "1 object," in repr(session)
+    assert "IoU 1.000" in repr(row)
+    session.close()
