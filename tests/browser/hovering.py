@@ -13,7 +13,7 @@ from tests.browser.view import SHOW_CAT, Open, View
 COUNT = """
 import copy
 shared, decodes = w.session.predictor, []
-counted = w.session._answering._predictor = copy.copy(shared)
+counted = w.session._decoder._predictor = copy.copy(shared)
 counted.answer = lambda *a: (decodes.append(a[1]), shared.answer(*a))[1]
 """
 

@@ -96,7 +96,7 @@ def test_a_preview_over_the_line_is_the_one_that_jupyter_brings(widget: SamWidge
 
 
 def test_every_preview_of_a_burst_is_answered_once_and_the_last_with_its_mask(widget: SamWidget, line: Line) -> None:
-    with widget.session._edit:  # The worker waits, so that they pile up.
+    with widget.session._history.editing:  # The worker waits, so that they pile up.
         for seq in range(200):
             line.ask("preview", seq, prompt=prompt((50 + seq, 120)))
         heard = [line.hear()[0] for _ in range(198)]  # All but the one at work and the last.
@@ -181,7 +181,7 @@ def test_what_makes_no_sense_changes_nothing_and_ends_no_kernel(
 
 
 def test_whoever_hangs_up_early_is_not_missed(widget: SamWidget, line: Line, connection_file: Path) -> None:
-    with widget.session._edit:
+    with widget.session._history.editing:
         line.ask("preview", 1, prompt=prompt((90, 60)))
         line.socket.close()
         while not widget._answers.open:

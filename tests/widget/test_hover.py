@@ -76,7 +76,7 @@ def test_a_burst_of_previews_has_one_answer_each_and_ends_with_the_newest(
     widget: SamWidget, decodes: list[sw.Prompt]
 ) -> None:
     view = View(widget)
-    with widget.session._edit:  # The worker waits, so that previews pile up.
+    with widget.session._history.editing:  # The worker waits, so that previews pile up.
         numbers = [view.post("preview", prompt=prompt((50 + k, 120))) for k in range(200)]
     outcomes = [view.answer(seq)["outcome"] for seq in numbers]  # `answer` fails if there are two.
     assert outcomes[-1] == "done"

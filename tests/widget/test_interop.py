@@ -108,7 +108,7 @@ def test_interactive_gives_a_function_the_chosen_mask(widget: SamWidget) -> None
     assert widget in panel.children
     widget.click(150, 120)
     widget.clear()
-    chosen = widget.session._past[-1].chosen
+    chosen = widget.session.timeline[widget.session.position - 1].chosen
     assert chosen is not None
     assert areas == [None, 2 * int(chosen.mask.sum()), None]
 

@@ -190,7 +190,7 @@ def test_what_python_does_is_in_the_state_at_once(widget: SamWidget) -> None:
 
 def test_the_newest_prompt_wins_and_every_request_has_one_answer(widget: SamWidget) -> None:
     view = View(widget)
-    with widget.session._edit:  # The worker waits, so that prompts pile up.
+    with widget.session._history.editing:  # The worker waits, so that prompts pile up.
         numbers = [view.post("predict", prompt=prompt((100 + k, 120))) for k in range(20)]
     outcomes = [view.answer(seq)["outcome"] for seq in numbers]
     assert outcomes[-1] == "done"
@@ -388,7 +388,7 @@ def test_a_download_shows_its_progress_and_then_the_model_answers(
             progress(done, 400_000_000)
         return predictor.model
 
-    monkeypatch.setattr("sam_widget.session.session._named", {})
+    monkeypatch.setattr("sam_widget.predictor.interface._named", {})
     monkeypatch.setattr("sam_widget.predictor.predictor.load_model", load)
     messages: list[str] = []
     say = SamWidget._say

@@ -87,7 +87,7 @@ def test_paint_and_settings_show_in_the_masks_that_are_sent(widget: SamWidget) -
 def test_settings_of_one_drag_supersede_each_other(widget: SamWidget) -> None:
     view = View(widget)
     view.ask("predict", prompt=FACE)
-    with widget.session._edit:  # The worker waits, so that requests pile up.
+    with widget.session._history.editing:  # The worker waits, so that requests pile up.
         first = view.post("adjust", settings=OFF | {"threshold": 0.1}, gesture="one")
         numbers = [view.post("adjust", settings=OFF | {"holes": k}, gesture="two") for k in range(20)]
     outcomes = [view.answer(seq)["outcome"] for seq in (first, *numbers)]
@@ -185,6 +185,6 @@ def test_a_bad_request_is_answered_with_an_error_and_changes_nothing(
 
 
 def test_no_method_is_missing_on_the_widget() -> None:
-    edits = {name for name, value in vars(sw.Session).items() if callable(value) and not name.startswith("_")}
-    headless = {"on_change", "set_prompt", "preview", "predict_best"}
-    assert edits - headless <= set(dir(SamWidget))
+    methods = {name for name in dir(sw.Session) if not name.startswith("_") and callable(getattr(sw.Session, name))}
+    headless = {"on_change", "set_prompt", "preview", "predict_best", "begin_everything", "maker_of", "resume"}
+    assert methods - headless <= set(dir(SamWidget))

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 from PIL import Image
@@ -214,15 +213,9 @@ def new_meta(source: SourceImage, folder: Path, *, kept: Mapping[str, str | None
             "values": None,
             **kept,
             **source.reference.to_meta(folder),
-            "url": _unsigned(source.reference.url),
         },
         "versions": versions,
     }
-
-
-def _unsigned(url: str | None) -> str | None:
-    """Return an address without its query and fragment: they may hold a signature or a token, and files are shared."""
-    return None if url is None else urlunsplit(urlsplit(url)._replace(query="", fragment=""))
 
 
 def image_blobs(source: SourceImage) -> dict[str, Blob]:
