@@ -2,6 +2,7 @@
 
 import type { Answer, File as FileMessage, Masks, PreviewMask, Reply, Request, TilePicture } from "../protocol";
 import { Direct } from "./direct";
+import { onKernelEnd } from "./lifetime";
 
 type WithoutAddress<T> = T extends Request ? Omit<T, "client" | "seq"> : never;
 /** A request without its number. */
@@ -74,6 +75,7 @@ export class Transport {
     // ipywidgets sends the last two when the comm closes. Other hosts may not.
     const events = Object.entries({ "msg:custom": receive, comm_live_update: lost, destroy: lost });
     for (const [event, callback] of events) channel.on(event, callback);
+    onKernelEnd(channel, lost, signal);
     const close = (): void => {
       for (const [event, callback] of events) channel.off(event, callback);
       lost();
