@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lab, Notebook
-from tests.browser.test_widget import FACE, SHOW_CAT, View
+from tests.browser.view import FACE, SHOW_CAT, View
 
 
 def shut_down(opened: Notebook, _lab: Lab) -> None:
