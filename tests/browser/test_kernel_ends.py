@@ -38,6 +38,6 @@ def test_a_kernel_that_ends_is_reported_at_once(
     view = View.of(opened)
     view.click(*FACE)
     end(opened, lab)
-    expect(view.status).to_have_text("The kernel that ran this widget is gone. Run the cell again to go on.")
+    expect(view.status).to_have_text("The kernel that ran this widget is gone. Run the cell again to continue.")
     expect(view.root).to_have_attribute("data-state", "error")
     expect(view.candidates).to_have_count(3)
