@@ -211,7 +211,7 @@ class Pretrainer:
         align_attention(sam)
         mae = MaskedAutoencoder(self.config.mae, name=path.stem)
         mae.load_state_dict(self.average)
-        sam.load_state_dict(image_encoder_state(mae, config), strict=False)
+        sam.load_state_dict({**sam.state_dict(), **image_encoder_state(mae, config)})
         save_file({key: value.cpu().contiguous() for key, value in sam.state_dict().items()}, path)
 
     # ------------------------------------------------------------------------------------------ the run

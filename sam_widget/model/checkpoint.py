@@ -18,7 +18,18 @@ from sam_widget.model.sam import Sam
 
 SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".bin", ".ckpt"})
 # What training scripts wrap a state dict in, and what wrappers of the module put before every key.
-_WRAPPERS = ("model", "state_dict", "model_state_dict", "module", "ema")
+_WRAPPERS = (
+    "model",
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "module",
+    "net",
+    "network",
+    "weights",
+    "params",
+    "ema",
+)
 _PREFIXES = ("module.", "model.", "sam.", "sam_model.", "_orig_mod.")
 
 
@@ -82,7 +93,7 @@ def fill(model: nn.Module, state: State, path: Path) -> None:
     """Make `state` the weights of a model that was built without memory.
 
     Raises:
-        ModelError: Keys are missing, left over, or of another shape.
+        ModelError: Keys are missing, left over, or of another shape, or weights are NaN or infinite.
     """
     expected = model.state_dict()
     missing, left_over = expected.keys() - state.keys(), state.keys() - expected.keys()
@@ -99,7 +110,13 @@ def fill(model: nn.Module, state: State, path: Path) -> None:
             f"{path} looks like {model.name} but does not fit: {'; '.join(filter(None, differences))}. "
             "Pass the checkpoint of an unchanged architecture"
         )
-    # Counters of batch norms are integers, and stay what they are.
+    diverged = [key for key, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if diverged:
+        raise ModelError(
+            f"{path} holds weights that are not finite, in {_few(diverged)}: the training that made it diverged. "
+            "Take an earlier checkpoint of it"
+        )
+    # BatchNorm counters are integers and keep their type.
     model.load_state_dict(state, assign=True)
 
 
@@ -134,8 +151,9 @@ def _signature_of_state(state: State) -> tuple[str, int, int, bool]:
 
 
 def _unwrapped(content: object, path: Path) -> State:
-    while isinstance(content, dict) and not any(isinstance(value, Tensor) for value in content.values()):
-        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), dict)), None)
+    # A loss, an epoch or an optimiser's state next to the wrapped weights is not part of them.
+    while isinstance(content, dict):
+        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), dict) and content[key]), None)
         if inner is None:
             break
         content = inner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -243,5 +244,7 @@ def _find(name: str | Path, progress: hub.Progress | None) -> tuple[Path, Callab
         return path, None
     if path.suffix in SUFFIXES:
         raise ModelError(f"there is no checkpoint at {path}; check the path")
-    known = ", ".join(("tiny", *PUBLISHED))
-    raise ModelError(f"unknown model {str(name)!r}; expected the path of a checkpoint file or one of {known}")
+    names = ("tiny", *PUBLISHED)
+    near = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, n=1)
+    meant = f"did you mean {near[0]!r}? Expected" if near else "expected"
+    raise ModelError(f"unknown model {str(name)!r}; {meant} the path of a checkpoint file or one of {', '.join(names)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 import sam_widget as sw
 from sam_widget.model import mobile_sam, sam, zoo
 from sam_widget.model.config import MOBILE, SAM2_LARGE, TINY, VIT_B
-from sam_widget.model.layouts import LAYOUTS
+from sam_widget.model.layouts import LAYOUTS, State
 from sam_widget.model.tiny import tiny
 from sam_widget.model.zoo import WEIGHTS
 
@@ -161,3 +162,38 @@ def test_an_unknown_layout_names_the_known_ones_and_the_keys(tmp_path: Path) -> 
 def test_an_unknown_model_is_a_clear_error(name: str) -> None:
     with pytest.raises(sw.ModelError, match=name):
         sw.load_model(name)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {"model_state_dict": state, "loss": torch.tensor(0.3), "epoch": 3},
+        lambda state: {"model": state, "optimizer": {"state": {}, "param_groups": []}},
+        lambda state: {"model_state": state},
+        lambda state: {"state_dict": {f"model.{key}": value for key, value in state.items()}, "epoch": 1},
+    ],
+    ids=["a loss", "an optimizer", "torch_em", "Lightning"],
+)
+def test_weights_load_from_what_training_scripts_save(wrap: Callable[[State], object], tmp_path: Path) -> None:
+    weights = sw.load_model("tiny").state_dict()
+    torch.save(wrap(dict(weights)), tmp_path / "trained.pth")
+    loaded = sw.load_model(tmp_path / "trained.pth").state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in weights.items())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(value: float, tmp_path: Path) -> None:
+    weights = dict(sw.load_model("tiny").state_dict())
+    key = next(key for key in weights if weights[key].is_floating_point())
+    weights[key] = torch.full_like(weights[key], value)
+    torch.save(weights, tmp_path / "diverged.pth")
+    with pytest.raises(sw.ModelError, match=f"not finite, in {re.escape(key)}"):
+        sw.load_model(tmp_path / "diverged.pth")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("vit-b", "vit_b"), ("mobilesam", "mobile_sam"), ("Tiny", "tiny"), ("sam2_hiera_tiny", "sam2")]
+)
+def test_a_misspelt_name_is_answered_with_the_nearest(wrong: str, meant: str) -> None:
+    with pytest.raises(sw.ModelError, match=f"did you mean '{meant}"):
+        sw.load_model(wrong)
