@@ -58,7 +58,7 @@ def read_blocks(source: Any) -> NDArray[Any]:
         source: Of which `is_lazy` holds.
 
     Returns:
-        A new array, of the same shape and type. Beside it no more than the blocks that are being read take memory.
+        A new array, of the same shape and type. Apart from it, only the blocks that are being read take memory.
     """
     result = np.empty(source.shape, source.dtype)
     data = getattr(source, "data", source) if hasattr(source, "dims") else source

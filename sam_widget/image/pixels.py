@@ -1,4 +1,4 @@
-"""The numbers of an image, the range they are shown in, and what is no data among them."""
+"""The values of an image, the range in which they are shown, and which of them are missing data."""
 
 from __future__ import annotations
 

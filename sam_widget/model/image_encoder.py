@@ -39,7 +39,7 @@ def image_encoder(config: SamConfig) -> VisionTransformerSAM:
 
 
 class ConvStem(nn.Module):
-    """Tokens from strided 3x3 convolutions, in place of one linear map per patch (arXiv 2106.14881).
+    """Tokens from strided 3x3 convolutions instead of one linear map per patch (arXiv 2106.14881).
 
     Each convolution halves the side and doubles the channels: (B, 3, S, S) to (B, S/p, S/p, embed_dim).
     """

@@ -1,9 +1,9 @@
 """The masked autoencoder of "Masked Autoencoders Are Scalable Vision Learners" (He et al., arXiv 2111.06377).
 
 Most patches of an image are left out; a ViT (timm's) encodes the few that are visible, and a light decoder paints the
-others. Nobody labels anything, and what the encoder learns on the way serves other tasks: SAM's image encoder started
+others. No labels are needed, and what the encoder learns on the way serves other tasks: SAM's image encoder started
 as one.
-Steps are named as in the paper, and shapes stand beside them: B images, N patches, V of them visible.
+Steps are named as in the paper, and shapes are given next to them: B images, N patches, V of them visible.
 """
 
 from __future__ import annotations

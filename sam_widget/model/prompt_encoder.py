@@ -98,7 +98,7 @@ class PromptEncoder(nn.Module):
         if boxes is not None:
             tokens.append(self._embed_boxes(boxes))
         # As published: a padding point follows points without a box. SAM 2 was trained with a padding point after every
-        # prompt, and with one in place of a prompt that has neither points nor a box.
+        # prompt, and with one instead of a prompt that has neither points nor a box.
         if self.config.pads_boxes:
             padding = 2 if points is None and boxes is None else 1
         else:

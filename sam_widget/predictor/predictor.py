@@ -180,7 +180,7 @@ class Predictor:
         if self._compiled is None:
             return
         if not self._compiled.begun:
-            # Answers that nobody waits for.
+            # These answers are discarded.
             centre = (embedding.image_size[1] / 2, embedding.image_size[0] / 2)
             self.predict(embedding, points=[centre])
             self.predict(embedding, points=[centre, (0, 0)])

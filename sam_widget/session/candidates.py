@@ -25,7 +25,7 @@ class Place:
     Attributes:
         crop: The part of the image that it is of.
         size: Height and width of the image, in pixels.
-        outside: The mask of the image that goes on outside the crop; None where none does.
+        outside: The mask of the image that continues outside the crop; None if there is none.
     """
 
     crop: Box
@@ -70,7 +70,7 @@ def candidate_of(
 
 
 def mask_of(prediction: Prediction, index: int, predictor: Predictor, threshold: float) -> StoredMask:
-    """Return one mask of a prediction, at a threshold beside the model's own."""
+    """Return one mask of a prediction, at a threshold relative to the model's own."""
     if not threshold:
         return prediction.stored_mask(index)
     return predictor.binarize_one(prediction.logits[index], prediction.size, threshold=threshold)
@@ -108,7 +108,7 @@ def as_mask_prompt(candidate: Candidate, predictor: Predictor, settings: MaskSet
     """Return low-resolution logits that say what the candidate's mask says, its own wherever they agree with it.
 
     Returns:
-        The logits, and the crop that they are of: the candidate's, unless its mask goes on outside.
+        The logits, and the crop that they are of: the candidate's, unless its mask continues outside.
     """
     logits, crop = candidate.logits, candidate.crop
     if crop is not None and not _within(candidate.stored, crop):

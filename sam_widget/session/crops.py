@@ -24,11 +24,11 @@ SMALLEST = 16
 def around(region: Box, size: tuple[int, int], *, margin: float, model_side: int) -> Box:
     """Return the crop for a region.
 
-    With a margin the crop is square where the image has room, for a model's input is, and not smaller than `LEAST` of
-    it. Without, it is the region, out to whole pixels.
+    With a margin the crop is square where the image has room, like the model's input, and at least `LEAST` of it.
+    Without, it is the region, extended to whole pixels.
 
     Args:
-        region: What is to be seen sharply.
+        region: The part to sharpen.
         size: Width and height of the image, in pixels.
         margin: How much more on each side, as a part of the region's.
         model_side: Side of the model's input, in pixels.

@@ -64,7 +64,7 @@ class PromptEdits:
             return self.set_prompt(self.prompt.with_point(x, y, label))
 
     def drag(self, x0: float, y0: float, x1: float, y1: float, *, add: bool = False) -> tuple[Candidate, ...]:
-        """Draw a box between two opposite corners, in place of earlier ones. Returns the new candidates.
+        """Draw a box between two opposite corners, replacing earlier ones. Returns the new candidates.
 
         Args:
             x0: Of one corner.

@@ -1,4 +1,4 @@
-"""Everything mode in a session: it goes on in steps, between which all else goes on, and ends as one edit."""
+"""Everything mode in a session: it runs in steps, between which everything else still works, and ends as one edit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class UnderWay:
 
 
 class EverythingRun:
-    """A run of everything mode on a session's history; `advance` is to be called until it returns False."""
+    """A run of everything mode on a session's history; call `advance` until it returns False."""
 
     def __init__(self, history: History, steps: Iterator[EverythingStep]) -> None:
         """Prepare a run; nothing is asked of the model yet."""
@@ -75,7 +75,7 @@ class EverythingRun:
             self.step, self._records = step, step.records
             found = self._collector.objects(step.records, self._history.state.objects)
             self.state = UnderWay(step.done, step.total, found)
-            self._history.notify()  # Views show what is found so far, but it is no edit yet.
+            self._history.notify()  # Views show what has been found so far, but it is not an edit yet.
         return True
 
     def stop(self) -> None:

@@ -117,7 +117,7 @@ class History:
             self._travel(+1)
 
     def change(self, state: SessionState, *, gesture: str | None = None) -> None:
-        """Go on to a state; consecutive edits of one gesture are undone together."""
+        """Move to a state; consecutive edits of one gesture are undone together."""
         with self.editing:
             now = self._track
             start = now.position if gesture is not None and gesture == self._gesture else now.position + 1
@@ -126,7 +126,7 @@ class History:
             self._gesture = gesture
 
     def amend(self, state: SessionState) -> None:
-        """Put a state in place of the present one: no edit, nothing to undo, saved with the next edit."""
+        """Replace the present state without an edit: nothing to undo, saved with the next edit."""
         with self.editing:
             now = self._track
             states = now.states[: now.length]

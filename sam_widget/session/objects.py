@@ -49,7 +49,7 @@ def without_prompt(state: SessionState) -> SessionState:
 
 
 def accept(state: SessionState, label: str | None) -> tuple[SessionState, SegmentedObject]:
-    """Turn the chosen candidate into an object, in place of the one that is being edited, if there is one."""
+    """Turn the chosen candidate into an object, replacing the one that is being edited, if there is one."""
     candidate = chosen(state, "accept")
     x, y, width, height = candidate.stored.bounds
     if not width:
@@ -131,7 +131,7 @@ def take_up(state: SessionState, object_id: str) -> tuple[SessionState, Segmente
         settings=old.settings,
         editing=old.id,
         rendering=state.rendering,
-        crop=candidate.crop or state.crop,  # What answered its prompt goes on answering.
+        crop=candidate.crop or state.crop,  # The crop that answered its prompt keeps answering.
     )
     return after, old
 
@@ -177,5 +177,5 @@ def _swapped(state: SessionState, old: SegmentedObject, new: SegmentedObject) ->
 
 
 def _unless_gone(state: SessionState, objects: Sequence[SegmentedObject]) -> str | None:
-    """Return the id of the object being edited, unless it is one of these: the edit goes on as a new object."""
+    """Return the id of the object being edited, unless it is one of these: the edit continues as a new object."""
     return None if any(item.id == state.editing for item in objects) else state.editing

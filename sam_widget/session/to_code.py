@@ -171,7 +171,7 @@ class _Writer:
             yield f"s.brush({_vertices(stroke.vertices)}, {_n(stroke.radius)}{label})"
 
     def _made_here(self, item: SegmentedObject) -> bool:
-        """Whether the session's own model made the mask; a session that was loaded may go on with another one."""
+        """Whether the session's own model made the mask; a loaded session may continue with another one."""
         made_by = self._session.maker_of(item)
         now = self._session.predictor.model.weights_id
         return made_by is None or without_precision(made_by) == without_precision(now)

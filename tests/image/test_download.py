@@ -1,4 +1,4 @@
-"""Downloads end in time, and tell nobody a password."""
+"""Downloads end in time, and never reveal a password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks from the decoder's tokens, as products of matrices in place of transposed convolutions."""
+"""Masks from the decoder's tokens, as matrix products instead of transposed convolutions."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class GridAttention(nn.Module):
 
 
 class _Shown(NamedTuple):
-    """What is made of images before anybody prompts.
+    """What is computed of images before any prompt.
 
     Attributes:
         finest: (I, P, C), features of stride 4 as the mask decoder adds them; see `TinyMaskDecoder.masks_of`.

@@ -263,7 +263,7 @@ class Decoder:
             return None
         crop = Box(*corners)
         if not windows.fits(crop, (self._shape[1], self._shape[0])):
-            raise ValueError(f"{crop.corners} is no part of the image in whole pixels")
+            raise ValueError(f"{crop.corners} is not a part of the image in whole pixels")
         return crop
 
     def _mask(self, blob: Blob) -> StoredMask:
@@ -277,7 +277,7 @@ class Decoder:
 
 def _rendering(channels: Sequence[int], black: float | None, white: float | None, gamma: float) -> Rendering:
     if not all(isinstance(index, int) for index in channels):
-        raise TypeError(f"channels {channels!r} of a rendering are no numbers")
+        raise TypeError(f"channels {channels!r} of a rendering are not numbers")
     black, white = (None if value is None else float(value) for value in (black, white))
     return Rendering(tuple(channels), black, white, float(gamma))
 

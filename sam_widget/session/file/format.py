@@ -1,7 +1,8 @@
 """The format of the session file: one SQLite database that holds all that a person did with one image.
 
-Why SQLite: an edit is one transaction, so that a process may be killed at any moment and the file is whole; an edit
-costs what it adds, not what the file holds (a zip is written anew for each); and any language opens it.
+Why SQLite: an edit is one transaction, so that the file stays intact when its process is killed at any moment; the cost
+of an edit depends on what it adds, not on the size of the file (a zip is rewritten each time); and any language opens
+it.
 
 The tables of version 1 (`PRAGMA application_id` is 0x53414D57, "SAMW", and `PRAGMA user_version` the version):
 
@@ -141,7 +142,7 @@ def read(path: Path) -> Contents:
     """Read a session file, whole and checked; nothing in it is run, and the file stays as it is.
 
     Raises:
-        SessionError: There is no such file, it is no session file, of a newer version, or damaged.
+        SessionError: There is no such file, or it is not a session file, of a newer version, or damaged.
     """
     with _opened(path) as connection:
         _check_kind(connection, path)
@@ -166,7 +167,7 @@ def count_objects(path: Path) -> int:
 def _object_hashes(state: object) -> list[object]:
     found = json.loads(state)["objects"] if isinstance(state, str) else None
     if not isinstance(found, list):
-        raise TypeError("the objects of a state are no list")
+        raise TypeError("the objects of a state are not a list")
     return found
 
 
@@ -230,7 +231,7 @@ def _connected(path: Path) -> sqlite3.Connection:
             ) from error
     except sqlite3.Error as error:
         raise SessionError(
-            f"{path.name} is no session file, or damaged ({error}); expected a file that `save` or autosave wrote. "
+            f"{path.name} is not a session file, or damaged ({error}); expected a file that `save` or autosave wrote. "
             "Nothing of it was changed"
         ) from error
 
@@ -253,7 +254,7 @@ def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
         raise damaged(path, str(error)) from error
     if application != APPLICATION:
         raise SessionError(
-            f"{path.name} is a database, but no session file; expected a file that `save` or autosave wrote. Nothing "
+            f"{path.name} is a database, but not a session file; expected one that `save` or autosave wrote. Nothing "
             "of it was changed"
         )
     if version != VERSION:
@@ -266,7 +267,7 @@ def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _read(connection: sqlite3.Connection) -> Contents:
-    connection.execute("BEGIN")  # One moment of the file, whoever writes meanwhile.
+    connection.execute("BEGIN")  # A consistent snapshot, even if the file is written meanwhile.
     meta = {str(key): json.loads(value) for key, value in connection.execute("SELECT key, value FROM meta")}
     rows = connection.execute("SELECT position, state, checksum FROM history ORDER BY position").fetchall()
     ((position, stamp, checksum),) = connection.execute("SELECT position, stamp, checksum FROM head").fetchall()
@@ -322,7 +323,7 @@ def write_new(path: Path, contents: Contents) -> None:
     try:
         connection = connect(partial, "rwc")
         try:
-            # Nobody sees this file before it is whole.
+            # The file is not visible before it is complete.
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("BEGIN")

@@ -96,7 +96,7 @@ class Recorder:
     def resume(
         self, record: Record, *, autosave: str | Path | None = None, keep_image: bool = True
     ) -> tuple[list[SessionState], int]:
-        """Return the history of a record and write on its file, if it is to be written on.
+        """Return the history of a record, and continue its file if the record is writable.
 
         Raises:
             SessionError: The record is damaged, or there is something else at the path to save to.
@@ -194,7 +194,7 @@ def claim_record(path: str | Path, source: SourceImage | None) -> Record:
 
 
 def open_record(path: str | Path, *, autosave: str | Path | None) -> Record:
-    """Open a session file for `load`: for writing, too, where edits are to be saved to the same file."""
+    """Open a session file for `load`: for writing, too, if edits will be saved to the same file."""
     if autosave is None or resolved(autosave) != resolved(path):
         return Record.read(path)
     record = Record.claim(path)

@@ -1,8 +1,8 @@
-"""A session file in the hands of the one process that writes it: locked, an edit a transaction, folded up at rest.
+"""A session file as the one process that writes it sees it: locked, one transaction per edit, folded at rest.
 
-While it is open, `<name>-wal` beside the file holds the newest edits, until the session has rested for a second, and
-`<name>.lock` keeps other processes away. A process that dies leaves both behind; neither is in anybody's way, and what
-was in the former is there at the next opening.
+While it is open, `<name>-wal` next to the file holds the newest edits, until the session has rested for a second, and
+`<name>.lock` keeps other processes away. A process that dies leaves both behind; neither gets in the way, and the
+edits in the former are there at the next opening.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from sam_widget.session.file.format import (
 
 # How long another process's lock is waited for: long enough for it to have signed the file.
 LOCK_SECONDS = 0.3
-# After this long without an edit, the edits beside the file are folded into it.
+# After this long without an edit, the edits in the write-ahead log are folded into the file.
 REST_SECONDS = 1.0
-# Pages of 4 kB beside the file before they are folded in during an edit: seldom, for that edit takes longer.
+# Pages of 4 kB in the write-ahead log before they are folded in during an edit: rarely, because that edit takes longer.
 FOLD_PAGES = 8192
 
 
@@ -58,7 +58,7 @@ class SessionFile:
         contents: What the file holds; documents and blobs only until `take`.
     """
 
-    # What this process has open, so that a cell that is run again goes on with the file instead of finding it taken.
+    # Files that this process has open, so that a cell that is run again takes over its file and does not find it locked.
     _mine: ClassVar[weakref.WeakValueDictionary[Path, SessionFile]] = weakref.WeakValueDictionary()
 
     def __init__(self, path: Path, lock: FileLock) -> None:
@@ -84,7 +84,7 @@ class SessionFile:
             take_over: Where this process has the path open already, close that use, which raises from then on.
 
         Raises:
-            SessionError: Another process has it, it is no session file, or it cannot be written.
+            SessionError: Another process has it, it is not a session file, or it cannot be written.
         """
         path = resolved(path)
         if not path.parent.is_dir():
@@ -96,7 +96,7 @@ class SessionFile:
                     f"another session of this kernel saves to {path.name} by itself; close() that one, or choose "
                     "another path"
                 )
-            older.close(f"{path.name} was opened anew in this kernel; go on with the newer session")
+            older.close(f"{path.name} was opened again in this kernel; continue with the newer session")
         file = cls(path, _locked(path))
         try:
             # An empty file is what programs make that only reserve a name.
@@ -129,7 +129,7 @@ class SessionFile:
         return taken
 
     def create(self, contents: Contents) -> None:
-        """Write the whole file, in place of an earlier one: it is there at once or not at all."""
+        """Write the whole file, replacing an earlier one atomically."""
         with self._busy, self._failures():
             if not self.is_open:
                 raise SessionError(f"{self.path.name} cannot be written: {self._closed_because}")
@@ -199,7 +199,7 @@ class SessionFile:
                 return
             self._closed_because = because
             self._disconnect()
-            # While it is still held: whoever waits for it sees that the name is gone, and makes a new one.
+            # While it is still held: a process that waits for it sees that the name is gone, and makes a new one.
             with contextlib.suppress(OSError):
                 Path(self._lock.lock_file).unlink()
             self._lock.release()
@@ -212,7 +212,7 @@ class SessionFile:
     # ------------------------------------------------------------------------------------------------ the connection
 
     def _open(self) -> None:
-        """Open the file for edits, sweep out what the history names no more, and sign it."""
+        """Open the file for edits, delete what the history no longer refers to, and sign it."""
         with self._failures():
             self._connection = connect(self.path, "rw")
             found = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -299,14 +299,14 @@ def resolved(path: str | Path) -> Path:
     """Return a path as the file system has it.
 
     Raises:
-        SessionError: It is no path.
+        SessionError: It is not a valid path.
     """
     try:
         found = Path(path).expanduser().resolve()
         found.exists()
     except (TypeError, ValueError, OSError, RuntimeError) as error:  # a NUL in it; too long; a loop of links
         raise SessionError(
-            f"{path!r} is no path for a session file ({error}); expected one such as 'truck.sam'"
+            f"{path!r} is not a path for a session file ({error}); expected one such as 'truck.sam'"
         ) from error
     return found
 

@@ -48,7 +48,7 @@ class Drawn(History):
         super().__init__(self.recorder.write)
 
     def resume(self, record: Record) -> None:
-        """Go on where a record ends."""
+        """Continue where a record ends."""
         self.restore(*self.recorder.resume(record))
 
     def do(self, rng: random.Random) -> None:

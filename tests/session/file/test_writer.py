@@ -92,7 +92,7 @@ def test_the_newer_of_two_in_one_process_goes_on_and_the_older_says_so(tmp_path:
     older = written(tmp_path / "a.sam")
     (tmp_path / "link.sam").symlink_to(tmp_path / "a.sam")
     newer = SessionFile.claim(tmp_path / "link.sam")
-    with pytest.raises(SessionError, match="opened anew in this kernel"):
+    with pytest.raises(SessionError, match="opened again in this kernel"):
         add(older, 6)
     add(newer, 7)
     assert len(read(newer.path).history) == 7
@@ -262,7 +262,7 @@ def test_what_is_no_session_file_is_said_and_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(database) as plain:
         plain.execute("CREATE TABLE meta (key, value)")
     plain.close()
-    for path, text in ((photo, "no session file"), (database, "no session file"), (tmp_path, "a folder")):
+    for path, text in ((photo, "not a session file"), (database, "not a session file"), (tmp_path, "a folder")):
         before = path.read_bytes() if path.is_file() else None
         for opening in (read, SessionFile.claim):
             with pytest.raises(SessionError, match=text):
@@ -270,7 +270,7 @@ def test_what_is_no_session_file_is_said_and_left_alone(tmp_path: Path) -> None:
         assert before is None or path.read_bytes() == before
     with pytest.raises(SessionError, match="no folder"):
         SessionFile.claim(tmp_path / "nowhere" / "a.sam")
-    with pytest.raises(SessionError, match="no path"):
+    with pytest.raises(SessionError, match="not a path"):
         SessionFile.claim("a\0b.sam")
     with pytest.raises(SessionError, match="there is no session file"):
         read(tmp_path / "nothing.sam")
