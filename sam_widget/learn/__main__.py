@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gathering.add_argument("pack", type=Path, help="folder to write train/ and val/ into")
     gathering.set_defaults(run=_gather)
 
-    train = commands.add_parser("train", help="train the embedded model, or go on from FOLDER/checkpoint.pt")
+    train = commands.add_parser("train", help="train the embedded model, or resume from FOLDER/checkpoint.pt")
     train.add_argument("folder", type=Path, help="where checkpoint.pt and log.csv are kept")
     train.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
     train.add_argument("--photos", type=Path, help="photos with human masks: a pack (see `gather`), or a COCO file")
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train.set_defaults(run=_train)
 
     compare = commands.add_parser(
-        "compare", help="train networks alike, or one without this and that, and measure them; or go on with that"
+        "compare", help="train several networks alike, or one with parts left out, and measure them; or resume that"
     )
     compare.add_argument("folder", type=Path, help="where each variant's run is kept")
     compare.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare.set_defaults(run=_compare)
 
     pretrain = commands.add_parser(
-        "pretrain", help="pre-train a masked autoencoder, or go on from FOLDER/checkpoint.pt"
+        "pretrain", help="pre-train a masked autoencoder, or resume from FOLDER/checkpoint.pt"
     )
     pretrain.add_argument("folder", type=Path, help="where checkpoint.pt and log.csv are kept")
     pretrain.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     average.add_argument("out", type=Path)
     average.set_defaults(run=_average)
 
-    reconstruct = commands.add_parser("reconstruct", help="measure a masked autoencoder beside inpainting")
+    reconstruct = commands.add_parser("reconstruct", help="compare a masked autoencoder with inpainting")
     reconstruct.add_argument("photos", type=Path, nargs="*", help="or folders of them (default: the held-out ones)")
     reconstruct.add_argument("--model", default="mae", help="name or checkpoint (default: mae)")
     reconstruct.add_argument("--seeds", type=int, default=5, help="masks an image (default: 5)")
@@ -192,7 +192,7 @@ def _train(options: argparse.Namespace) -> None:
     checkpoint = options.folder / "checkpoint.pt"
     if checkpoint.exists():
         trainer = Trainer.resume(checkpoint, device=options.device, **given)
-        print(f"going on from step {trainer.step} of {trainer.config.steps}")
+        print(f"resuming at step {trainer.step} of {trainer.config.steps}")
     else:
         trainer = Trainer(TrainConfig(**given), start=options.start, device=options.device)
     photos = PhotoMasks(options.photos, cache=options.cache / "labels") if options.photos else None
@@ -239,9 +239,9 @@ def _pretrain(options: argparse.Namespace) -> None:
     checkpoint = options.folder / "checkpoint.pt"
     if checkpoint.exists():
         if sizes or options.norm_pix_loss:
-            raise SamWidgetError(f"{checkpoint} is of a model already begun; go on without options of the model")
+            raise SamWidgetError(f"{checkpoint} is of a run already begun; resume without options of the model")
         run = Pretrainer.resume(checkpoint, device=options.device, **given)
-        print(f"going on from step {run.step} of {run.config.steps}")
+        print(f"resuming at step {run.step} of {run.config.steps}")
     else:
         mae = dataclasses.replace(default.mae, **sizes, norm_pix_loss=options.norm_pix_loss)
         run = Pretrainer(PretrainConfig(mae=mae, **given), start=options.start, device=options.device)

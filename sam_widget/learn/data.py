@@ -46,7 +46,7 @@ class SceneCache:
     """
 
     def __init__(self, folder: Path, *, count: int, size: int, seed: int, without: str = "") -> None:
-        """Open or begin a cache; `without` names one of `Effects` that its scenes do without."""
+        """Open or begin a cache; `without` names one of `Effects` to leave out of its scenes."""
         folder.mkdir(parents=True, exist_ok=True)
         self.count, self.size, self.seed = count, size, seed
         self.effects = Effects(**{without: False}) if without else ALL
@@ -76,7 +76,7 @@ class SceneCache:
 
 
 class TrainingSet(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
-    """Augmented scenes in an order fixed by the seed: item k of a run is the same after a resume."""
+    """Augmented scenes in an order fixed by the seed: item k of a run is the same after resuming."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class TrainingSet(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         photo_share: float = 0.0,
         paste_share: float = 0.0,
     ) -> None:
-        """Say what is drawn.
+        """Set what is drawn.
 
         Args:
             cache: The scenes.
@@ -154,7 +154,7 @@ def augment(
     resized = cv2.resize(np.ascontiguousarray(image), fitted, interpolation=cv2.INTER_LINEAR)
     planes = [cv2.resize(np.ascontiguousarray(level), fitted, interpolation=cv2.INTER_NEAREST) for level in labels]
 
-    if rng.random() < 0.5:  # Scenes are softer than photos that were scaled down.
+    if rng.random() < 0.5:  # Scenes are softer than downscaled photos.
         soft = cv2.GaussianBlur(resized, (0, 0), rng.uniform(0.8, 1.6))
         resized = cv2.addWeighted(resized, 1 + (sharpen := rng.uniform(0.3, 1.5)), soft, -sharpen, 0)
     colours = resized.astype(np.float32) / 255
@@ -194,7 +194,7 @@ def batches(dataset: TrainingSet, *, batch_size: int, workers: int) -> Iterator[
 
 
 def one_thread(_: int) -> None:
-    """Make a worker of a loader modest."""
-    os.nice(10)  # The training step is what everything waits for: rendering takes the time between.
+    """Give a worker of a loader low priority."""
+    os.nice(10)  # The training step is the bottleneck: rendering uses the time in between.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""An image encoder whose trunk does not learn, in the form in which that computes fastest."""
+"""An image encoder with a frozen trunk, in the form that computes fastest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FrozenTrunkEncoder(nn.Module):
     """`tiny`'s image encoder on a copy of its trunk: batch norms folded into convolutions, channels last in memory.
 
     On one core the copy takes half the time of the trunk itself; outputs agree to about 1e-4. The rest of the encoder
-    is the original, which goes on learning.
+    is the original, which keeps learning.
     """
 
     def __init__(self, encoder: TinyEncoder) -> None:

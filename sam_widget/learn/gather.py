@@ -2,7 +2,7 @@
 
 Nothing is downloaded here: clone the repositories of `SOURCES` into one folder, under their own names, and point
 `python -m sam_widget.learn gather CLONES PACK` at it. Every tenth photo of a source goes to `val/`, the others to
-`train/`. The data belongs to those who made it, under the terms of each source; it is no part of this package.
+`train/`. The data belongs to its authors, under the terms of each source; it is not part of this package.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def from_via(folder: Path) -> Iterator[Labelled]:
 def from_label_maps(folder: Path) -> Iterator[Labelled]:
     """Read label maps: `annotations/pixel-level/NAME.mat` with `groundtruth`, 0 for background, of `photos/NAME.jpg`.
 
-    All that is not background is one whole more, the person.
+    Everything that is not background is one more whole, the person.
     """
     for file in sorted(folder.glob("annotations/pixel-level/*.mat")):
         picture = next((p for end in PICTURES if (p := folder / "photos" / f"{file.stem}{end}").exists()), None)
@@ -244,14 +244,14 @@ READERS: tuple[Callable[[Path], Iterator[Labelled]], ...] = (
     from_label_maps,
     from_mask_files,
 )
-"""Each yields what it finds of its format, and nothing where there is none."""
+"""Each yields what it finds in its format, if anything."""
 
 
 def _json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # Of some other program.
+        return None  # A file of another program.
 
 
 def _picture(path: Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Photos with human masks, as training takes them: a picture and nested regions at three levels.
+"""Photos with human masks for training: a picture and nested regions at three levels.
 
 Two layouts are read. A *pack* is a folder with one `SOURCE.json` for each source next to its pictures, as
 `python -m sam_widget.learn gather` writes it. A COCO file (`annotations.json`) has its pictures in its own folder, in
@@ -26,11 +26,11 @@ from sam_widget.errors import SamWidgetError
 NESTED = 0.9
 """Share of a mask that lies inside another one when it is a part of that."""
 SMALLER = 0.8
-"""A part has at most this share of the area of what it is a part of."""
+"""A part has at most this share of the area of the mask that contains it."""
 SMALLEST_MASK = 0.0008
-"""Share of the photo below which a mask is passed over: it would be lost at training resolution."""
+"""Share of the photo below which a mask is skipped: it would be lost at training resolution."""
 MOST_MASKS = 200
-"""Masks a photo, the largest first: region ids are bytes."""
+"""Maximum number of masks per photo, the largest first: region ids are bytes."""
 _NESTING_SIZE = 128
 """Longest side at which nesting is decided, in pixels."""
 

@@ -1,4 +1,4 @@
-"""How a few thousand photos become endless ones: cut around a labelled thing or not, mirrored, recoloured, mixed.
+"""How do a few thousand photos become endlessly many? They are cropped, mirrored, recoloured and mixed.
 
 Whole things of other photos are pasted into photos and scenes with their masks ("Simple Copy-Paste", Ghiasi et al.,
 arXiv 2012.07177): there the border is exact, and the surroundings say nothing about the thing.
@@ -12,19 +12,19 @@ import numpy as np
 from sam_widget.learn.photo_masks import PhotoMasks
 
 CUT_SHARE = 0.65
-"""Share of visits that see a cut of the photo and not all of it."""
+"""Share of visits that see a crop of the photo and not all of it."""
 SMALLEST_CUT = 0.4
-"""Least share of the photo's longest side that a cut has."""
+"""Least size of a crop, as a share of the photo's longest side."""
 PASTED_AREA = (0.01, 0.5)
-"""Share of its photo that a thing to be pasted has."""
+"""Share of its own photo that a pasted thing covers."""
 ATTEMPTS = 3
-"""Photos looked at for a thing to paste: some have none that is whole."""
+"""Number of photos searched for a thing to paste: some have none that is complete."""
 
 
 def cut(image: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a rectangle out of a photo (H, W, 3) and its labels (3, H, W), most often around one of its things.
+    """Crop a photo (H, W, 3) and its labels (3, H, W), usually around one of its things.
 
-    A thing is drawn by the root of its area; of cuts that hold all of it one is drawn at random.
+    A thing is drawn by the root of its area, and a crop at random among those that contain all of it.
     """
     if rng.random() >= CUT_SHARE:
         return image, labels
@@ -109,7 +109,8 @@ def paste(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Paste a thing into a photo (H, W, 3) with labels (3, H, W), at some size and place.
 
-    Its parts come along under ids that the photo does not have; where ids would not fit into a byte nothing is pasted.
+    Its parts keep their nesting under ids that are new in the photo; where ids would not fit into a byte nothing is
+    pasted.
     """
     theirs, regions, mask = mirror_thing(thing, rng)
     height, width = labels.shape[1:]

@@ -15,14 +15,14 @@ from torch import Tensor
 
 from sam_widget.learn.data import Batch
 
-# Of subparts, parts and wholes among what is asked for: people mostly mean the whole, and box little else.
+# Shares of subparts, parts and wholes among the targets: people mostly mean the whole, and box little else.
 CLICKED_SHARES = (0.15, 0.25, 0.6)
 BOXED_SHARES = (0.05, 0.15, 0.8)
 
 
 @dataclass
 class Prompts:
-    """B prompts, growing by a point a round. Coordinates are pixels of the model input.
+    """B prompts, growing by one point per round. Coordinates are pixels of the model input.
 
     Attributes:
         points: (B, N, 2) x, y; padded with zeros.
@@ -56,7 +56,7 @@ def sample_targets(
 
     A region is drawn with probability proportional to the square root of its area at a level drawn by the shares of
     clicked or of boxed regions: small parts and large stuff both occur. Regions under 0.3% or over 70% of the image are
-    not asked for.
+    not used.
 
     Returns:
         targets: (B * per_image, m, m) float in [0, 1], the share of each mask cell that the region covers.

@@ -1,8 +1,8 @@
 """Promptable training of the embedded model (paper, section 3 and appendix A) on rendered scenes.
 
 Two phases in one run: for `affinity_steps` the image encoder alone learns which tokens belong together; then the whole
-model learns to answer prompts, over up to `rounds` rounds of simulated corrections. A run is fixed by its seed and goes
-on from its last checkpoint as if it had never stopped.
+model learns to answer prompts, over up to `rounds` rounds of simulated corrections. A run is determined by its seed
+and resumes from its last checkpoint as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ from sam_widget.model.tiny.tiny import Tiny
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that decides the outcome of a run; it is saved in the checkpoint and printed in the model card.
+    """Everything that determines the outcome of a run; it is saved in the checkpoint and printed in the model card.
 
     Attributes:
         network: "tiny", or another of `networks.NETWORKS`.
         image_size: Side of the training images, in pixels.
         scene_size: Side of the rendered scenes that images are cropped from.
         scenes: Number of distinct scenes.
-        without: One of `Effects` that scenes do without, to see what it is good for.
-        steps: Optimiser steps in all.
+        without: One of `Effects` to leave out of the scenes, to measure its contribution.
+        steps: Total number of optimiser steps.
         affinity_steps: First steps, in which only the image encoder learns.
-        balanced_steps: Steps after those over which the mask loss goes over from balanced cross-entropy to the paper's
-            focal and dice. Learned by the latter from the start, all masks become empty.
-        batch_size: Images at a time.
-        accumulate: Times that many images a step.
-        prompts: Prompts an image.
-        rounds: Rounds of prompts at most; the paper has 11. Two of them bring no new click but the mask alone: one
-            somewhere between the others, and the last. They grow in number over the first half of the run.
-        learned_rounds: Consecutive rounds a step that are learned from; those before them are answered without
-            gradients, so that late rounds are learned without the cost of all. As many as `rounds`: the paper's.
+        balanced_steps: Following steps, over which the mask loss changes from balanced cross-entropy to the paper's
+            focal and dice. With the latter from the start, all masks become empty.
+        batch_size: Images per batch.
+        accumulate: Batches per step.
+        prompts: Prompts per image.
+        rounds: Maximum number of rounds of prompts; the paper has 11. Two of them add only the mask and no new click:
+            one somewhere between the others, and the last. They grow in number over the first half of the run.
+        learned_rounds: Consecutive rounds per step that are learned from; those before them are answered without
+            gradients, so that late rounds are learned without the cost of all. Equal to `rounds`: as in the paper.
         box_share: Share of steps that start from a box rather than a click.
         level_share: Share of first clicks after which each of the three masks learns its own level, subpart, part or
             whole, and not the best of them what was asked for.
@@ -66,20 +66,20 @@ class TrainConfig:
         trunk_rate: Learning rate of the trunk, relative to that; at 0 the trunk stays as it is. By default the
             network's own.
         warmup_steps: Steps of linear warm-up, before cosine decay to 2% of the peak.
-        weight_decay: Of matrices; vectors are not decayed.
+        weight_decay: Weight decay of matrices; vectors are not decayed.
         ema: Decay of the averaged weights, which are the ones exported.
         augmentation: Where scenes are cut and recoloured: by the processes that read them ("workers", see
-            `data.augment`), or on the device, where things of other scenes are pasted into them, too ("device", see
-            `mixing`). "auto" is the device unless that is the processor; a run keeps to what it began with.
+            `data.augment`), or on the device, where things from other scenes are also pasted into them ("device", see
+            `augment`). "auto" is the device unless that is the CPU; a resumed run keeps its setting.
         paste_share: Share of the attempts at pasting that are made: on the device between scenes, by the processes
             that read them from photos with human masks.
         photo_share: Share of the images that are photos with human masks, where a run is given any; the rest is scenes.
-        rounds_mean: Mean number of rounds a step, drawn from a geometric law up to `rounds`; at 0 they grow in number
+        rounds_mean: Mean number of rounds per step, drawn from a geometric law up to `rounds`; at 0 they grow in number
             over the first half of the run, see `rounds`.
         affinity_weight: Weight of the affinity loss next to the promptable one.
         precision: "float32", "bfloat16" or "auto": the latter where the processor or device computes in it, and
             does not emulate it at four times the cost.
-        seed: Fixes scenes, order, augmentation, prompts and initial weights.
+        seed: Determines scenes, order, augmentation, prompts and initial weights.
     """
 
     network: str = "tiny"
@@ -153,18 +153,18 @@ def build(config: TrainConfig) -> Sam:
 
 
 class Trainer:
-    """One training run: model, averaged model, optimiser, and where in the run they are."""
+    """One training run: model, averaged model, optimiser, and the present step."""
 
     def __init__(self, config: TrainConfig, *, start: Path | None = None, device: str = "cpu") -> None:
         """Build a run.
 
         Args:
-            config: What to do.
-            start: Weights (safetensors) to start from, of any image size, in place of random ones.
+            config: Settings of the run.
+            start: Weights (safetensors) to start from, of any image size, instead of random ones.
             device: Where to compute.
 
         Raises:
-            ModelError: There is no such network or augmentation, or its weights are not there.
+            ModelError: There is no such network or augmentation, or its weights are missing.
         """
         torch.manual_seed(config.seed)
         if config.augmentation == "auto":
@@ -176,7 +176,7 @@ class Trainer:
         self.model = build(config)
         if start is not None:
             weights = {name: value.float() for name, value in load_file(start).items()}
-            # What batch norms count is not among weights.
+            # Excludes BatchNorm running statistics.
             self.model.load_state_dict(self.model.state_dict() | resample_positions(weights, self.model.config))
         else:
             align_attention(self.model)
@@ -212,7 +212,7 @@ class Trainer:
     # ------------------------------------------------------------------------------------------ checkpoints
 
     def save(self, path: Path) -> None:
-        """Write everything needed to go on, replacing an older checkpoint only once the new one is whole."""
+        """Write everything needed to resume, replacing an older checkpoint only once the new one is complete."""
         state = {
             "config": dataclasses.asdict(self.config),
             "step": self.step,
@@ -227,14 +227,14 @@ class Trainer:
 
     @classmethod
     def resume(cls, path: Path, *, device: str = "cpu", **changes: Any) -> Trainer:
-        """Go on from a checkpoint; `changes` replace fields of its config (a longer run, say).
+        """Resume from a checkpoint; `changes` replace fields of its config (a longer run, say).
 
         Raises:
-            ModelError: The file is no training checkpoint.
+            ModelError: The file is not a training checkpoint.
         """
         state = read_checkpoint(path)
         if "config" not in state:
-            raise ModelError(f"{path} is no checkpoint of training; pass the checkpoint.pt that `train` wrote")
+            raise ModelError(f"{path} is not a checkpoint of training; pass the checkpoint.pt that `train` wrote")
         trainer = cls(dataclasses.replace(TrainConfig(**state["config"]), **changes), device=device)
         trainer.model.load_state_dict(state["model"])
         trainer.affinity.load_state_dict(state["affinity"])
@@ -322,7 +322,7 @@ class Trainer:
             group["lr"] = self.learning_rate() * group["relative"]
         self.model.train()
         if self.trunk is not None and self.network.begins != "random":
-            self.trunk.eval()  # What its batch norms know of photos is better than what they would learn of scenes.
+            self.trunk.eval()  # Its batch norm statistics come from photos, and are better than those of scenes.
         self.optimizer.zero_grad(set_to_none=True)
         figures = torch.tensor([self._learn(batch, 1 / len(batches)) for batch in batches]).mean(0)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -333,11 +333,11 @@ class Trainer:
         return loss, affinity, first, last, oracle
 
     def _encode(self, pixels: Tensor) -> ImageFeatures:
-        """Embed (B, 3, S, S) uint8 pixels as the model does, sooner where the trunk does not learn."""
+        """Embed (B, 3, S, S) uint8 pixels as the model does, but faster if the trunk is frozen."""
         model = self.model
         if self.trunk is None or self.trunk_learns or not isinstance(model, Tiny) or model.config.trunk == "vit":
             return model.encode(pixels)
-        if self._frozen is None:  # Not before: a checkpoint may have brought other weights.
+        if self._frozen is None:  # Not before: a checkpoint may have loaded other weights.
             self._frozen = FrozenTrunkEncoder(model.image_encoder)
         return model.encode(pixels, image_encoder=self._frozen)
 
@@ -405,7 +405,7 @@ class Trainer:
                 prompts.add(
                     *corrections(chosen.cpu(), targets, valid, image_size=config.image_size, generator=self.generator)
                 )
-        # What a first click reaches is worth a curve of its own; steps that learn later rounds leave a gap in it.
+        # The IoU after a first click has a curve of its own, with gaps at steps that learn later rounds.
         return torch.stack(losses).mean(), ious[0] if first == 0 else math.nan, ious[-1], oracles[-1]
 
     def _plan(self, start: float, rest: float) -> tuple[int, int, tuple[int, int]]:
@@ -429,5 +429,5 @@ class Trainer:
         before = 0 if chance >= 1 else int(math.log(max(1 - start, 1e-9)) / math.log(1 - chance))
         first = min(before, max(config.rounds - config.learned_rounds, 0))
         last = first + config.learned_rounds
-        # Short steps seldom have a round without a click: corrections are what they are for.
+        # Short steps rarely have a round without a click: they are meant for corrections.
         return first, last, (1 + int(rest * 2 * (last - 1)), -1)

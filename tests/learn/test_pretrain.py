@@ -174,7 +174,7 @@ def test_the_command_starts_and_resumes(cache: Path, tmp_path: Path, capsys: pyt
     data = ["--cache", str(cache), "--scenes", "4", "--scene-size", "48", "--batch-size", "2"]
     assert main(["pretrain", str(tmp_path), *sizes, *data, "--steps", "2", "--norm-pix-loss"]) == 0
     assert main(["pretrain", str(tmp_path), "--cache", str(cache), "--steps", "3"]) == 0
-    assert "going on from step 2 of 3" in capsys.readouterr().out
+    assert "resuming at step 2 of 3" in capsys.readouterr().out
     run = Pretrainer.resume(tmp_path / "checkpoint.pt")
     assert run.step == 3
     assert run.config.mae.norm_pix_loss

@@ -28,7 +28,7 @@ def boundary_f(given: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def _outline(mask: np.ndarray) -> np.ndarray:
-    """Return the pixels of a mask that touch its outside; the border of the photo is no outline."""
+    """Return the pixels of a mask that touch its outside; the border of the photo is not an outline."""
     inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
     return mask & (inner == 0)
 

@@ -58,7 +58,7 @@ class SessionFile:
         contents: What the file holds; documents and blobs only until `take`.
     """
 
-    # Files that this process has open, so that a cell that is run again takes over its file and does not find it locked.
+    # Files that this process has open, so that a cell that is run again takes its file over and is not locked out.
     _mine: ClassVar[weakref.WeakValueDictionary[Path, SessionFile]] = weakref.WeakValueDictionary()
 
     def __init__(self, path: Path, lock: FileLock) -> None:
