@@ -108,7 +108,7 @@ def check_model_is_here(name: str, file: str) -> None:
     """Refuse to load the model that a session file names from another machine: a file may come from anyone.
 
     Raises:
-        ModelError: It is a path on another machine, or its weights are to be downloaded first.
+        ModelError: It is a path on another machine, or its weights must be downloaded first.
     """
     if name.startswith(("\\\\", "//")) or "://" in name:
         raise ModelError(
