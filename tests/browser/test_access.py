@@ -48,9 +48,16 @@ def test_axe_finds_nothing_in_any_state(notebook: Open, theme: str) -> None:
     expect(view.root.get_by_role("dialog")).to_be_visible()
     found["help"] = violations(view)
     view.canvas.press("?")
+    view.button("View options").click()
+    found["options"] = violations(view)
+    view.canvas.press("Escape")
     opened.run_cell("w._say('error', 'The model is on strike.')")
     expect(view.status).to_contain_text("strike")
     found["error"] = violations(view)
+    view.root.locator(".sam-notice").evaluate(
+        "notice => { notice.hidden = false; notice.dataset.error = ''; notice.textContent = 'The photo is missing.' }"
+    )
+    found["no photo"] = violations(view)
     assert {state: rules for state, rules in found.items() if rules} == {}
 
 
@@ -119,6 +126,8 @@ def test_the_help_lists_every_shortcut_that_is_bound(notebook: Open) -> None:
     view.canvas.press("?")
     dialog = view.root.get_by_role("dialog")
     expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("definition")).to_have_count(8)
+    dialog.get_by_text("All gestures and keys").click()
     # What the table binds, but for the keys of a gallery.
     table = KEYBOARD.read_text(encoding="utf-8").split("export const SHORTCUTS", 1)[1].split("\n];", 1)[0]
     bound = [re.search(r'help: "([^"]+)"', entry) for entry in table.split("keys: [") if "gallery: true" not in entry]

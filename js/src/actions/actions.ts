@@ -30,8 +30,8 @@ export class Actions {
     this.#ui = context.ui;
     this.#display = context.display;
     this.#hover = context.hover;
-    this.prompt = new PromptActions(context);
     this.hover = new HoverActions(context);
+    this.prompt = new PromptActions(context, this.hover);
     this.lines = new LineActions(context);
     this.view = new ViewActions(context);
     this.handles = new HandleActions(context, this.hover, this.view);
@@ -41,6 +41,7 @@ export class Actions {
 
   tool(tool: Tool): void {
     this.#hover.leave();
+    this.#display.set({ open: false });
     this.#ui.set({ tool, anchor: null, opposite: null, line: [], overHandle: false, highlight: null });
   }
 
@@ -52,6 +53,14 @@ export class Actions {
   toggleOptions(): void {
     this.#ui.set({ helpOpen: false });
     this.#display.set({ open: !this.#display.open });
+  }
+
+  /** Pick one object, and bring it into view. */
+  selectObject(id: string): void {
+    const object = this.#store.state.objects.find((other) => other.id === id);
+    if (!object) return;
+    this.#ui.set({ marked: [id] });
+    this.view.show(object.box);
   }
 
   /** Select the next point, corner, box or stroke; with the pick tool, pick the next object. */
@@ -67,15 +76,17 @@ export class Actions {
   }
 
   /**
-   * Cancel what is under way, innermost first: the help, a move, a half-drawn line or box, a selection, the search for
+   * Cancel what is under way, innermost first: help and view options, a move, a half-drawn line or box, a selection, the search for
    * everything, the picked objects, the prompt.
    */
   escape(): void {
     const { helpOpen, overviewOpen, moving, anchor, line, marked, tool } = this.#ui;
     if (helpOpen) this.#ui.set({ helpOpen: false });
+    else if (this.#display.open) this.#display.set({ open: false });
     else if (overviewOpen) this.#ui.set({ overviewOpen: false });
     else if (moving) this.handles.drop(false);
-    else if (anchor || line.length) this.#ui.set({ anchor: null, opposite: null, line: [] });
+    else if (anchor) this.prompt.dropBox();
+    else if (line.length) this.#ui.set({ opposite: null, line: [] });
     else if (this.handles.selected) this.handles.select(null);
     else if (this.#store.state.everything || this.#store.searching) this.objects.cancel();
     else if (tool === "pick" && marked.length) this.#ui.set({ marked: [] });

@@ -24,6 +24,13 @@ export class HoverActions {
     return this.#ui.hover ?? onByDefault(this.#store.state.decode_ms);
   }
 
+  /** Why hovering is off by default here, as a sentence to add; empty if it is on or was switched by hand. */
+  get why(): string {
+    const { decode_ms } = this.#store.state;
+    if (this.#ui.hover !== null || decode_ms === null || this.on) return "";
+    return ` Hover is off: answers take ${Math.round(decode_ms)} ms here.`;
+  }
+
   toggle(): void {
     this.#ui.set({ hover: !this.on });
   }

@@ -2,21 +2,25 @@
 
 import { clampPoint, contains, normaliseBox, type Vec } from "../geometry/geometry";
 import type { Hover } from "../preview/hover";
-import type { BoxData, SettingsData } from "../protocol";
+import type { BoxData, PromptData, SettingsData } from "../protocol";
+import { recentLabels } from "../state/labels";
 import type { Store } from "../state/store";
 import type { Ui } from "../state/ui";
 import type { ActionContext } from "./context";
+import type { HoverActions } from "./hovering";
 
 /** Change the prompt and what is made of it. */
 export class PromptActions {
   readonly #store: Store;
   readonly #ui: Ui;
   readonly #hover: Hover;
+  readonly #hovering: HoverActions;
 
-  constructor({ store, ui, hover }: ActionContext) {
+  constructor({ store, ui, hover }: ActionContext, hovering: HoverActions) {
     this.#store = store;
     this.#ui = ui;
     this.#hover = hover;
+    this.#hovering = hovering;
   }
 
   /** Add a point, in image pixels. Points outside the photo are ignored. */
@@ -32,9 +36,23 @@ export class PromptActions {
   box(a: Vec, b: Vec, add = this.#ui.several): void {
     const image = this.#store.state.image;
     const box = image && normaliseBox(a, b, image);
+    this.#hover.endProbe(box !== null);
     this.#ui.set({ cursorMoved: false, anchor: null, opposite: null, selected: null });
-    const boxes = (old: BoxData[], next: BoxData): BoxData[] => (add ? [...old, next] : [next]);
-    if (box) void this.#store.edit((prompt) => ({ ...prompt, boxes: boxes(prompt.boxes, box) }));
+    if (box) void this.#store.edit((prompt) => withBox(prompt, box, add));
+  }
+
+  /** Draw a box from its first corner to where the pointer is, and ask for its mask on the way. */
+  stretch(anchor: Vec, opposite: Vec, add = this.#ui.several): void {
+    const image = this.#store.state.image;
+    const box = image && normaliseBox(anchor, opposite, image);
+    this.#ui.set({ anchor, opposite });
+    if (box && this.#hovering.on) this.#hover.probe(withBox(this.#store.prompt, box, add));
+  }
+
+  /** Give up a box that is being drawn. */
+  dropBox(): void {
+    this.#hover.endProbe(false);
+    this.#ui.set({ anchor: null, opposite: null });
   }
 
   /** Set the first corner of a box, then the second: a box without dragging. */
@@ -45,9 +63,32 @@ export class PromptActions {
     else this.#ui.set({ anchor: clampPoint(image, at), opposite: null, cursorMoved: false });
   }
 
+  /** Accept the chosen mask under the label, which stays for the next one. */
   accept(): void {
-    this.#ui.set({ selected: null });
-    void this.#store.accept(this.#ui.label.trim());
+    const label = this.#ui.label.trim();
+    const labels = this.#ui.labels.includes(label) || !label ? this.#ui.labels : [...this.#ui.labels, label];
+    this.#ui.set({ selected: null, labels });
+    void this.#store.accept(label);
+  }
+
+  /** The labels to choose from. */
+  get labels(): string[] {
+    const { objects } = this.#store.state;
+    return recentLabels(
+      this.#ui.labels,
+      objects.map(({ label }) => label),
+    );
+  }
+
+  /** Take one of the recent labels for the next object. */
+  useLabel(index: number): void {
+    const label = this.labels[index];
+    if (label !== undefined) this.#ui.set({ label });
+  }
+
+  /** Go to the label's field. */
+  editLabel(): void {
+    this.#ui.set({ focusesLabel: true });
   }
 
   choose(index: number): void {
@@ -74,4 +115,8 @@ export class PromptActions {
   adjust(change: Partial<SettingsData>, gesture: string): void {
     void this.#store.adjust(change, gesture);
   }
+}
+
+function withBox(prompt: PromptData, box: BoxData, add: boolean): PromptData {
+  return { ...prompt, boxes: add ? [...prompt.boxes, box] : [box] };
 }

@@ -7,6 +7,7 @@ import {
   pinch,
   type Size,
   seenOf,
+  showBox,
   toFrame,
   type Vec,
   type View,
@@ -64,6 +65,11 @@ export class ViewActions {
   /** Bring a point of the photo to the middle. */
   centre(at: Vec): void {
     this.look((view, image, frame) => centre(view, at, image, frame));
+  }
+
+  /** Bring all of a box into view; nothing moves if it is there. */
+  show(box: BoxData): void {
+    this.look((view, image, frame) => showBox(view, box, image, frame));
   }
 
   /** Two fingers have moved, in frame coordinates: keep the photo under them. */

@@ -84,6 +84,15 @@ export function centre(view: View, p: Vec, image: Size, frame: Size): View {
   return pan(view, frame.width / 2 - x, frame.height / 2 - y, image, frame);
 }
 
+/** The view moved, and zoomed out if it must be, so that all of a box is in the frame; the same if it is. */
+export function showBox(view: View, { x0, y0, x1, y1 }: BoxData, image: Size, frame: Size): View {
+  const [a, b] = [toFrame(view, { x: x0, y: y0 }), toFrame(view, { x: x1, y: y1 })];
+  if (a.x >= 0 && a.y >= 0 && b.x <= frame.width && b.y <= frame.height) return view;
+  const room = 0.9 * Math.min(frame.width / (x1 - x0), frame.height / (y1 - y0));
+  const scale = Math.min(view.scale, room);
+  return centre({ ...view, scale }, { x: (x0 + x1) / 2, y: (y0 + y1) / 2 }, image, frame);
+}
+
 /** The part of the image visible in the frame. */
 export function seenOf(view: View, image: Size, frame: Size): BoxData {
   const [a, b] = [toImage(view, { x: 0, y: 0 }), toImage(view, { x: frame.width, y: frame.height })];

@@ -1,5 +1,6 @@
 /** The outline of a mask as closed lines, no finer than the screen shows. Pure: no DOM. */
 
+import { distance, type Vec } from "./geometry";
 import type { Mask } from "./runs";
 
 /** Corners of a closed line, x and y in turn. */
@@ -113,4 +114,30 @@ export function simplified(line: Line, tolerance: number): Line {
   }
   // A speck is kept as it is; nothing would be left of it.
   return kept.length < 6 ? line : Int32Array.from(kept);
+}
+
+/** A corner that is rounded: a quadratic curve around it. */
+export interface Curve {
+  readonly from: Vec;
+  readonly corner: Vec;
+  readonly to: Vec;
+}
+
+/** The longest part of an edge, in pixels, that goes into the rounding of a corner. */
+const ROUND = 3;
+
+/** The corners of a closed line, rounded: up to half of each edge, so that short edges become one smooth curve. */
+export function rounded(line: Line): Curve[] {
+  const count = line.length / 2;
+  const corners = Array.from({ length: count }, (_, i): Vec => ({ x: line[2 * i], y: line[2 * i + 1] }));
+  return corners.map((corner, i) => ({
+    from: towards(corner, corners[(i + count - 1) % count]),
+    corner,
+    to: towards(corner, corners[(i + 1) % count]),
+  }));
+}
+
+function towards(from: Vec, to: Vec): Vec {
+  const share = Math.min(0.5, ROUND / (distance(from, to) || 1));
+  return { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) };
 }

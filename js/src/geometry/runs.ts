@@ -59,6 +59,19 @@ export function rgba(hex: string, alpha: number): number {
   return ((Math.round(alpha * 255) << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
 
+const areas = new WeakMap<Mask, number>();
+
+/** How many pixels a mask covers; counted once. */
+export function areaOf(mask: Mask): number {
+  let area = areas.get(mask);
+  if (area === undefined) {
+    area = 0;
+    for (let i = 1; i < mask.runs.length; i += 2) area += mask.runs[i];
+    areas.set(mask, area);
+  }
+  return area;
+}
+
 /** The smallest box around all the masks; null when they are empty. */
 export function bounds(masks: readonly Mask[]): BoxData | null {
   let [x0, y0, x1, y1] = [Infinity, Infinity, 0, 0];

@@ -1,6 +1,7 @@
 /** All shortcuts in one table, which binds the keys and fills the help. */
 
 import type { Actions } from "../actions/actions";
+import { MOST_LABELS } from "../state/labels";
 import type { Ui } from "../state/ui";
 
 export interface Shortcut {
@@ -43,6 +44,17 @@ export const SHORTCUTS: readonly Shortcut[] = [
       where: "widget",
       shown: "1, 2, 3",
       run: (a) => a.prompt.choose(i),
+    }),
+  ),
+  { keys: ["t"], help: "Edit the label", where: "widget", run: (a) => a.prompt.editLabel() },
+  ...Array.from(
+    { length: MOST_LABELS },
+    (_, i): Shortcut => ({
+      keys: [`${i + 4}`],
+      help: "Use a recent label",
+      where: "widget",
+      shown: `4 to ${MOST_LABELS + 3}`,
+      run: (a) => a.prompt.useLabel(i),
     }),
   ),
   { keys: ["Mod+z"], help: "Undo", where: "widget", run: (a) => a.prompt.undo() },
@@ -146,7 +158,10 @@ export function shortcutFor(help: string): string {
   return shortcut ? (shortcut.shown ?? written(shortcut.keys[0])) : "";
 }
 
-type KeyLike = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">;
+type KeyLike = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey"> & { code?: string };
+
+/** Keys by their place on the keyboard, as the table spells them. */
+const PLACES: Record<string, string> = { BracketLeft: "[", BracketRight: "]", Comma: ",", Period: "." };
 
 /** The combination pressed, as the table spells it. Shift is part of a symbol ("?", "+") and not spelled out. */
 export function combination(event: KeyLike): string {
@@ -159,11 +174,25 @@ export function combination(event: KeyLike): string {
   return [...modifiers, event.key.length === 1 ? event.key.toLowerCase() : event.key].join("+");
 }
 
+/**
+ * The combination by the place of its key, for layouts whose letters are not the table's: Cyrillic, Hebrew, Greek, and
+ * those with accented letters where others have digits. Null if the key is an ASCII letter, which means itself anywhere.
+ */
+function combinationByPlace({ key, code = "", ctrlKey, metaKey, altKey, shiftKey }: KeyLike): string | null {
+  if (key.length !== 1 || /[a-z]/i.test(key)) return null;
+  const letter = /^Key(.)$/.exec(code)?.[1].toLowerCase();
+  // With Shift, a key of another kind is another symbol.
+  const place = letter ?? (shiftKey ? null : (PLACES[code] ?? /^Digit(.)$/.exec(code)?.[1]));
+  return place ? combination({ key: place, ctrlKey, metaKey, altKey, shiftKey }) : null;
+}
+
 export function findShortcut(event: KeyLike, onCanvas: boolean, inGallery = true): Shortcut | undefined {
-  const pressed = combination(event);
-  return SHORTCUTS.find(
-    (item) => item.keys.includes(pressed) && (onCanvas || item.where === "widget") && (inGallery || !item.gallery),
-  );
+  const find = (pressed: string | null): Shortcut | undefined =>
+    SHORTCUTS.find(
+      ({ keys, where, gallery }) =>
+        pressed !== null && keys.includes(pressed) && (onCanvas || where === "widget") && (inGallery || !gallery),
+    );
+  return find(combination(event)) ?? find(combinationByPlace(event));
 }
 
 interface KeyboardOptions {

@@ -7,6 +7,7 @@ import type { Hover } from "../preview/hover";
 import type { PromptData } from "../protocol";
 import type { Store } from "../state/store";
 import type { Ui } from "../state/ui";
+import { placeIn } from "./place";
 
 /** A press that moves further than this, in CSS pixels, is a drag. */
 const DRAG = 4;
@@ -48,17 +49,15 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
   const pointers = new Map<number, Vec>();
   let press: Press | null = null;
 
-  const position = (event: MouseEvent): Vec => {
-    const { left, top } = canvas.getBoundingClientRect();
-    return { x: event.clientX - left - canvas.clientLeft, y: event.clientY - top - canvas.clientTop };
-  };
+  const position = (event: MouseEvent): Vec => placeIn(canvas, event);
   /** The label of a left click; a right click always means background. */
   const labelOf = (event: MouseEvent | KeyboardEvent): 0 | 1 => (event.altKey || (onMac && event.ctrlKey) ? 0 : 1);
   const cancel = (): void => {
     press = null;
     actions.handles.drop(false);
+    actions.prompt.dropBox();
     hover.leave();
-    ui.set({ panning: false, anchor: null, opposite: null, line: [] });
+    ui.set({ panning: false, line: [] });
   };
   const prompts = (): boolean => ui.tool === "point" || ui.tool === "box";
   /** The handle that a press here would grab. */
@@ -107,7 +106,8 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
       const overHandle = heldAt(at, event) !== null;
       if (overHandle !== ui.overHandle) ui.set({ overHandle });
       if (ui.tool === "pick") actions.objects.pointAt(toImage(ui.view, at));
-      else if (ui.anchor || ui.line.length) ui.set({ opposite: toImage(ui.view, at) });
+      else if (ui.anchor) actions.prompt.stretch(ui.anchor, toImage(ui.view, at));
+      else if (ui.line.length) ui.set({ opposite: toImage(ui.view, at) });
       else if (overHandle) hover.leave();
       else if (prompts()) actions.hover.move(toImage(ui.view, at), labelOf(event));
       return;
@@ -132,7 +132,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
       }
       if (press.dragged && store.state.image) {
         const first = ui.opposite && ui.anchor ? ui.anchor : toImage(ui.view, press.from);
-        ui.set({ anchor: first, opposite: toImage(ui.view, at) });
+        actions.prompt.stretch(first, toImage(ui.view, at), press.add);
       }
     }
   };

@@ -13,6 +13,8 @@ export class Display {
   opacity = 0.4;
   /** Whether the photo is shown behind the masks. */
   photo = true;
+  /** Whether the objects' labels are shown on the photo. */
+  names = true;
   /** How the photo's values become colours; null for how the model sees them. */
   rendering: RenderingData | null = null;
   /** Whether the widget fills the screen. */

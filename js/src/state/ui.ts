@@ -64,6 +64,10 @@ export class Ui {
   /** Whether the visible part is sharpened automatically once the view rests. */
   sharpens = false;
   label = "";
+  /** Labels given in this view, in the order of their first use. */
+  labels: readonly string[] = [];
+  /** The label's field is about to get the focus. */
+  focusesLabel = false;
   #image: Size | null = null;
   readonly #changed: () => void;
 

@@ -1,5 +1,6 @@
 /** The ring that shows the size of the brush, instead of the mouse pointer. */
 
+import { placeIn } from "../input/place";
 import type { Ui } from "../state/ui";
 import { h, setAttributes } from "./dom";
 
@@ -8,8 +9,8 @@ export class BrushCursor {
   #inside = false;
   #inHand = false;
   #size = 0;
-  /** Where the pointer is. */
-  #at = { x: 0, y: 0 };
+  /** Where the pointer is in the window. */
+  #at = { clientX: 0, clientY: 0 };
   #canvas: HTMLElement | null = null;
 
   /** Whether the ring replaces the pointer. */
@@ -23,7 +24,7 @@ export class BrushCursor {
     const move = (event: PointerEvent): void => {
       if (event.pointerType === "touch") return;
       this.#inside = true;
-      this.#at = { x: event.clientX, y: event.clientY };
+      this.#at = { clientX: event.clientX, clientY: event.clientY };
       this.#place();
     };
     const leave = (): void => {
@@ -47,8 +48,7 @@ export class BrushCursor {
     setAttributes(this.element, { hidden: !this.shown });
     // Not with other tools: asking where the canvas is at every move would lay out the page each time.
     if (!this.shown || !this.#canvas) return;
-    const { left, top } = this.#canvas.getBoundingClientRect();
-    const { x, y } = this.#at;
-    this.element.style.translate = `${x - left - this.#size / 2}px ${y - top - this.#size / 2}px`;
+    const { x, y } = placeIn(this.#canvas, this.#at);
+    this.element.style.translate = `${x - this.#size / 2}px ${y - this.#size / 2}px`;
   }
 }

@@ -8,6 +8,9 @@ import { h, icon, setAttributes, setText } from "./dom";
 import { bindRadios, setChosen } from "./radiogroup";
 import { drawThumbnail, THUMBNAIL } from "./thumbnail";
 
+const STABILITY =
+  "Stability: how much of the mask stays when the threshold is moved up and down. Near 1 the edge is sharp, near 0 it is a guess.";
+
 export function createCandidates(context: Context): Part {
   const { store, ui, actions, signal, id } = context;
   const group = h("div", { class: "sam-candidates", role: "radiogroup", "aria-label": "Candidates" });
@@ -46,15 +49,37 @@ export function createCandidates(context: Context): Part {
     "Accept",
   );
   label.addEventListener("input", () => ui.set({ label: label.value }), { signal });
+  // Typing replaces the label of the last object.
+  label.addEventListener("focus", () => label.select(), { signal });
   const keydown = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
+    if (event.key !== "Enter" && event.key !== "Escape") return;
     if (event.key === "Enter") actions.prompt.accept();
-    else if (event.key === "Escape") context.focusCanvas();
-    else return;
+    context.focusCanvas();
     event.preventDefault();
   };
   label.addEventListener("keydown", keydown, { signal });
   accept.addEventListener("click", () => actions.prompt.accept(), { signal });
+
+  const recent = h("div", { class: "sam-recent", role: "group", "aria-label": "Recent labels" });
+  const useLabel = (event: Event): void => {
+    const chip = event.target instanceof Element ? event.target.closest("button") : null;
+    if (chip) actions.prompt.useLabel([...recent.children].indexOf(chip));
+  };
+  recent.addEventListener("click", useLabel, { signal });
+  let offered = "";
+  const updateLabels = (): void => {
+    const labels = actions.prompt.labels;
+    if (offered !== labels.join("\n")) {
+      offered = labels.join("\n");
+      if (recent.matches(":focus-within")) context.focusCanvas();
+      recent.replaceChildren(...labels.map(createChip));
+    }
+    labels.forEach((text, i) => {
+      setAttributes(recent.children[i], { "aria-pressed": String(text === ui.label.trim()) });
+    });
+    setAttributes(recent, { hidden: labels.length === 0 });
+  };
 
   let cards: CandidateData[] = [];
   /** What the thumbnails show, to redraw them only on a change. */
@@ -107,6 +132,7 @@ export function createCandidates(context: Context): Part {
     group,
     empty,
     h("div", { class: "sam-accept" }, h("label", { for: id("label"), class: "sam-caption" }, "Label"), label, accept),
+    recent,
   );
   return {
     element,
@@ -123,10 +149,26 @@ export function createCandidates(context: Context): Part {
       if (!store.canAccept && accept.matches(":focus")) context.focusCanvas();
       accept.disabled = !store.canAccept;
       if (label.value !== ui.label) label.value = ui.label;
+      updateLabels();
+      if (ui.focusesLabel) {
+        ui.focusesLabel = false;
+        label.focus({ preventScroll: true });
+        label.select();
+      }
       const edited = store.state.objects.find((object) => object.id === store.state.editing);
       setAttributes(label, { placeholder: edited?.label ?? "object" });
     },
   };
+}
+
+function createChip(label: string, index: number): HTMLElement {
+  const key = String(index + 4);
+  return h(
+    "button",
+    { type: "button", class: "sam-chip", "aria-label": label, title: `${label} (${key})` },
+    h("kbd", { class: "sam-cap", "aria-hidden": "true" }, key),
+    h("span", { class: "sam-chip-text" }, label),
+  );
 }
 
 function createCard(
@@ -153,7 +195,7 @@ function createCard(
     h("span", { class: "sam-tick" }, icon("check")),
     bar,
     h("span", { class: "sam-number" }, score.toFixed(2)),
-    h("span", { class: "sam-stability", id: id(`stability-${index}`) }, steady),
+    h("span", { class: "sam-stability", id: id(`stability-${index}`), title: STABILITY }, steady),
   );
 }
 

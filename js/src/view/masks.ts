@@ -2,8 +2,8 @@
 
 import { type Part, partFor } from "../geometry/crop";
 import type { Size, View } from "../geometry/geometry";
-import { type Line, outline, simplified } from "../geometry/outline";
-import { type Mask, paint, type Raster, rgba } from "../geometry/runs";
+import { type Line, outline, rounded, simplified } from "../geometry/outline";
+import { areaOf, type Mask, paint, type Raster, rgba } from "../geometry/runs";
 import { CANDIDATE, objectColor } from "../palette";
 import type { Display } from "../state/display";
 import type { Store } from "../state/store";
@@ -15,33 +15,45 @@ export interface Look {
   readonly color: string;
   /** Opacity of the fill; 0 draws the outline only. */
   readonly fill: number;
-  /** Width of the outline in CSS pixels. */
+  /** Width of the outline in CSS pixels; 0 draws none. */
   readonly line: number;
   readonly dashed?: boolean;
+  /** Whether the outline is a line in one tone, without a light edge on both sides. */
+  readonly plain?: boolean;
 }
 
 /** A look whose mask may not have arrived yet. */
 type Wanted = Omit<Look, "mask"> & { readonly mask: Mask | null };
 
+/** Opacity as a share of the chosen mask's, and width of the line: accepted objects are quieter than the candidate. */
+const LOOKS = { usual: [0.55, 1], lit: [1.3, 2.5], back: [0.2, 0] } as const;
+
 /**
- * The masks to draw, lowest first: objects, masks found so far, the chosen candidate, the candidate previewed in the
- * list. A mask that a click has taken stands for the chosen candidate, which has not arrived yet.
+ * The masks to draw, lowest first: objects and masks found so far, each large one below the smaller ones; the chosen
+ * candidate; the candidate previewed in the list. A mask that a click has taken stands for the chosen candidate, which
+ * has not arrived yet.
  */
 export function looks(store: Store, ui: Ui, display: Display, taken: Mask | null): Look[] {
-  const { candidates, objects, editing } = store.state;
+  const { candidates, objects, editing, everything } = store.state;
   // The user sets the opacity of the chosen mask; a share of 1 is as opaque as that.
   const fill = (share: number): number => (display.masks === "outline" ? 0 : Math.min(1, share * display.opacity));
-  const result: Wanted[] = objects.map(({ id, mask, color }) => {
-    const lit = id === ui.highlight || ui.marked.includes(id);
+  // One object under the pointer stands alone, and so do those picked on the photo.
+  const apart = ui.highlight !== null || (ui.tool === "pick" && ui.marked.length > 0);
+  const accepted = objects.map(({ id, mask, color, area }) => {
+    const shown = { mask: store.mask(mask), color: objectColor(color), plain: true, area };
     // The object that an edit is about to replace stays for comparison.
-    if (id === editing) return { mask: store.mask(mask), color: objectColor(color), fill: 0, line: 1.5, dashed: true };
-    // While some are picked, the others step back.
-    const back = ui.tool === "pick" && ui.marked.length > 0;
-    const [share, line] = lit ? [1.5, 3] : back ? [0.3, 1] : [0.8, 1.5];
-    return { mask: store.mask(mask), color: objectColor(color), fill: fill(share), line };
+    if (id === editing) return { ...shown, plain: false, fill: 0, line: 1.5, dashed: true };
+    const lit = id === ui.highlight || (ui.highlight === null && ui.marked.includes(id));
+    const [share, width] = LOOKS[lit ? "lit" : apart ? "back" : "usual"];
+    // Without fills, even what steps back has to show.
+    const line = width === 0 && display.masks === "outline" ? 0.75 : width;
+    return { ...shown, plain: !lit, fill: fill(share), line };
   });
-  for (const { mask, color } of store.state.everything?.found ?? [])
-    result.push({ mask: store.mask(mask), color: objectColor(color), fill: fill(0.5), line: 1 });
+  const found = (everything?.found ?? []).map(({ mask: id, color }) => {
+    const mask = store.mask(id);
+    return { mask, color: objectColor(color), plain: true, fill: fill(0.4), line: 1, area: mask ? areaOf(mask) : 0 };
+  });
+  const result: Wanted[] = [...accepted, ...found].sort((a, b) => b.area - a.area);
   if (taken) {
     result.push({ mask: taken, color: CANDIDATE, fill: fill(1), line: 2 });
     return result.filter(isThere);
@@ -121,8 +133,10 @@ interface Outline {
 
 /** How far, in device pixels, an outline may pass a corner of the mask. */
 const UNSEEN = 0.7;
-/** Below this, in grid pixels, simplifying keeps every corner of a pixel staircase. */
-const STAIRCASE = Math.SQRT1_2;
+/** The tolerance, in grid pixels, that turns a staircase of pixels into one line, whatever its slope. */
+const STAIRCASE = 1;
+/** From this many device pixels per grid pixel on, outlines follow the edges of pixels, which are plain to see. */
+const PIXELS = 8;
 
 const outlines = new WeakMap<Mask, Outline>();
 
@@ -134,7 +148,8 @@ export function drawOutlines(
   frame: Size,
   ratio: number,
 ): void {
-  for (const { mask, color, line, dashed } of all) {
+  for (const { mask, color, line, dashed, plain } of all) {
+    if (line === 0) continue;
     const { part, path } = outlineOf(mask, view, frame, ratio);
     const scale = view.scale * part.step;
     pen.save();
@@ -142,9 +157,11 @@ export function drawOutlines(
     pen.scale(scale, scale);
     // Square at pixel corners, and no spikes where a simplified line turns back.
     pen.miterLimit = 2;
-    pen.strokeStyle = dashed ? "rgb(0 0 0 / .65)" : "rgb(255 255 255 / .85)";
-    pen.lineWidth = (line + 2) / scale;
-    pen.stroke(path);
+    if (!plain) {
+      pen.strokeStyle = dashed ? "rgb(0 0 0 / .65)" : "rgb(255 255 255 / .85)";
+      pen.lineWidth = (line + 2) / scale;
+      pen.stroke(path);
+    }
     pen.strokeStyle = color;
     pen.lineWidth = line / scale;
     pen.stroke(path);
@@ -155,11 +172,14 @@ export function drawOutlines(
 function outlineOf(mask: Mask, view: View, frame: Size, ratio: number): Outline {
   const known = outlines.get(mask);
   const part = partFor(mask, view, frame, ratio, known?.part);
-  const most = UNSEEN / (view.scale * ratio * part.step);
-  const tolerance = most < STAIRCASE ? 0 : most;
+  const size = view.scale * ratio * part.step;
+  const tolerance = size >= PIXELS ? 0 : Math.max(UNSEEN / size, STAIRCASE);
   if (known?.part === part && known.tolerance <= tolerance && known.tolerance >= tolerance / 2) return known;
   const path = new Path2D();
-  for (const line of outline(part.mask)) trace(path, tolerance ? simplified(line, tolerance) : line);
+  for (const line of outline(part.mask)) {
+    if (tolerance) traceSmoothly(path, simplified(line, tolerance));
+    else trace(path, line);
+  }
   const found = { part, tolerance, path };
   outlines.set(mask, found);
   return found;
@@ -168,5 +188,15 @@ function outlineOf(mask: Mask, view: View, frame: Size, ratio: number): Outline 
 function trace(path: Path2D, line: Line): void {
   path.moveTo(line[0], line[1]);
   for (let i = 2; i < line.length; i += 2) path.lineTo(line[i], line[i + 1]);
+  path.closePath();
+}
+
+function traceSmoothly(path: Path2D, line: Line): void {
+  const curves = rounded(line);
+  path.moveTo(curves[0].to.x, curves[0].to.y);
+  for (const { from, corner, to } of [...curves.slice(1), curves[0]]) {
+    path.lineTo(from.x, from.y);
+    path.quadraticCurveTo(corner.x, corner.y, to.x, to.y);
+  }
   path.closePath();
 }

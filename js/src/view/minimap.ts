@@ -1,6 +1,7 @@
 /** The whole photo in small while only a part is in view, with a frame around it. Drag in it to look elsewhere. */
 
 import { fitView, isZoomed, minimapSize, seenOf } from "../geometry/geometry";
+import { placeIn } from "../input/place";
 import type { Context } from "./context";
 import { h, setAttributes } from "./dom";
 import { createLayer, fitLayer, hasChanged, start } from "./layer";
@@ -27,9 +28,9 @@ export function createMinimap({ store, ui, display, actions, signal }: Omit<Cont
   const look = (event: PointerEvent): void => {
     const { image } = store.state;
     if (!image) return;
-    const { left, top, width } = layer.element.getBoundingClientRect();
-    const scale = width / image.width;
-    actions.view.centre({ x: (event.clientX - left) / scale, y: (event.clientY - top) / scale });
+    const { x, y } = placeIn(layer.element, event);
+    const scale = layer.element.offsetHeight / image.height;
+    actions.view.centre({ x: x / scale, y: y / scale });
   };
   const down = (event: PointerEvent): void => {
     element.setPointerCapture(event.pointerId);

@@ -67,10 +67,19 @@ function createRow(id: string, { actions, signal }: Context): Row {
   const label = h("span", { class: "sam-label" });
   const facts = h("span", { class: "sam-facts" });
   const about = h("span", { class: "sam-about" }, label, facts);
-  const edit = iconButton("brush", "", "Edit");
+  const edit = iconButton("edit", "", "Edit");
   const rename = iconButton("rename", "", "Rename");
   const remove = iconButton("clear", "", "Remove");
-  const element = h("li", { class: "sam-object", "data-object": id }, mark, swatch, about, edit, rename, remove);
+  const element = h(
+    "li",
+    { class: "sam-object", "data-object": id, title: "Click to show it" },
+    mark,
+    swatch,
+    about,
+    edit,
+    rename,
+    remove,
+  );
   let current = "";
   let color = 0;
   let field: HTMLInputElement | null = null;
@@ -107,6 +116,10 @@ function createRow(id: string, { actions, signal }: Context): Row {
     field.select();
   };
   label.addEventListener("dblclick", open, { signal });
+  const select = (event: Event): void => {
+    if (!field && event.target instanceof Element && !event.target.closest("button, input")) actions.selectObject(id);
+  };
+  element.addEventListener("click", select, { signal });
   rename.addEventListener("click", open, { signal });
   mark.addEventListener("change", () => actions.objects.mark(id, mark.checked), { signal });
   swatch.addEventListener("click", () => actions.objects.recolor(id, (color + 1) % OBJECTS.length), { signal });

@@ -42,6 +42,14 @@ export function createOptions(context: Context): Part {
   );
   photo.addEventListener("click", () => display.set({ photo: !display.photo }), { signal });
 
+  const names = h(
+    "button",
+    { type: "button", role: "switch", class: "sam-button sam-switch", title: "Show the objects' labels on the photo" },
+    h("span", { class: "sam-knob" }),
+    "Names",
+  );
+  names.addEventListener("click", () => display.set({ names: !display.names }), { signal });
+
   const sharpens = h(
     "button",
     { type: "button", role: "switch", class: "sam-button sam-switch", title: shortcutTitle("Sharpen automatically") },
@@ -80,6 +88,7 @@ export function createOptions(context: Context): Part {
     h("div", { class: "sam-caption" }, "Masks"),
     styles,
     opacity.element,
+    names,
     h("div", { class: "sam-caption" }, "Photo"),
     photo,
     channels.element,
@@ -98,6 +107,13 @@ export function createOptions(context: Context): Part {
     shut();
   };
   element.addEventListener("keydown", keydown, { signal });
+  const outside = (event: Event): void => {
+    if (!display.open) return;
+    const own = (part: EventTarget): boolean =>
+      part === element || (part instanceof Element && part.getAttribute("aria-controls") === id("options"));
+    if (!event.composedPath().some(own)) display.set({ open: false });
+  };
+  document.addEventListener("pointerdown", outside, { signal, capture: true });
 
   return {
     element,
@@ -109,6 +125,7 @@ export function createOptions(context: Context): Part {
       setChosen(styles, MASK_STYLES.indexOf(display.masks));
       opacity.show(display.opacity, { low: 0, high: 1, step: 0.05 }, `${Math.round(100 * display.opacity)} %`);
       opacity.disable(display.masks !== "filled");
+      setAttributes(names, { "aria-checked": String(display.names) });
       setAttributes(photo, { "aria-checked": String(display.photo) });
       setAttributes(sharpens, { "aria-checked": String(ui.sharpens) });
       const scale = scaleOf(image.values);

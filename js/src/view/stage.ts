@@ -10,6 +10,7 @@ import { HoverLayer } from "./hover";
 import { createLayer, fitLayer, hasChanged, show, start } from "./layer";
 import { drawOutlines, looks, Painter } from "./masks";
 import { createMinimap } from "./minimap";
+import { drawNames, namesOf } from "./names";
 import { drawOverlay } from "./overlay";
 import { drawPicture } from "./picture";
 import { createSharpen, drawCrops } from "./sharpen";
@@ -18,6 +19,8 @@ import { isError, statusText } from "./status";
 /** The limits of the canvas area's height in CSS pixels; it is as wide as the cell. */
 const HIGHEST = 520;
 const LOWEST = 140;
+/** Below this width or height the zoom buttons are placed under the photo. */
+const COMPACT = { width: 480, height: 280 };
 /** Its height without a photo. */
 const WITHOUT_PHOTO = 220;
 const ACTUAL = shortcutFor("Show the photo at its actual size");
@@ -115,6 +118,8 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
     const highest = display.full ? element.clientHeight : HIGHEST;
     const height = display.full ? highest : Math.round(Math.min(highest, Math.max(LOWEST, wanted)));
     canvas.style.height = `${height}px`;
+    // Over a small photo the buttons would cover much of it.
+    setAttributes(element, { "data-compact": !display.full && (width < COMPACT.width || height < COMPACT.height) });
     laidOut = wantedLayout();
     ui.layout(image, { width, height });
   };
@@ -181,10 +186,14 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
         else if (all.some((look) => look.fill > 0)) painter.fill(pen, all, view, ratio);
         show(masks, cut || all.some((look) => look.fill > 0));
       }
-      if (hasChanged(outlines, [...shown, ...place])) {
+      const { objects } = store.state;
+      const names = display.names ? namesOf(objects) : "";
+      if (hasChanged(outlines, [...shown, names, ui.highlight, ui.marked, ...place])) {
         // The edge of a cut-out is visible anyway.
         const lined = cut ? all.filter((look) => look.dashed) : all;
         drawOutlines(start(outlines, ratio), lined, view, frame, ratio);
+        const lit = (object: string): boolean => object === ui.highlight || ui.marked.includes(object);
+        if (display.names && tiles.ready) drawNames(outlines.context, objects, lit, view, frame);
         show(outlines, lined.length > 0);
       }
       minimap.draw(all);

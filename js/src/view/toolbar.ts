@@ -15,6 +15,8 @@ const TOOLS: readonly { tool: Tool; name: string }[] = [
   { tool: "pan", name: "Pan" },
 ];
 
+const HOVER = `Show the mask under the pointer (${shortcutFor("Show or hide the mask under the pointer")})`;
+
 export function createToolbar({ store, ui, display, actions, signal, focusCanvas, id }: Context): Part {
   const tools = h(
     "div",
@@ -37,7 +39,7 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
       role: "switch",
       class: "sam-button sam-switch",
       "aria-label": "Hover",
-      title: `Show the mask under the pointer (${shortcutFor("Show or hide the mask under the pointer")})`,
+      title: HOVER,
     },
     h("span", { class: "sam-knob" }),
     h("span", { class: "sam-wide" }, "Hover"),
@@ -78,7 +80,7 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
     update() {
       const tool = TOOLS.findIndex((item) => item.tool === ui.tool);
       setChosen(tools, tool);
-      setAttributes(hover, { "aria-checked": String(actions.hover.on) });
+      setAttributes(hover, { "aria-checked": String(actions.hover.on), title: `${HOVER}${actions.hover.why}` });
       enable(undo, store.state.can_undo);
       enable(redo, store.state.can_redo);
       enable(clear, store.canClear);

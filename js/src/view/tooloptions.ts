@@ -2,21 +2,26 @@
 
 import { BRUSH_SIZES } from "../actions/lines";
 import { shortcutFor } from "../input/keyboard";
-import type { Tool } from "../state/ui";
+import type { Tool, Ui } from "../state/ui";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 import { bindRadios, setChosen } from "./radiogroup";
 
-const HINTS: Record<Tool, string> = {
-  point: "Click adds, Alt+click excludes.",
-  box: "Drag around the object.",
-  brush: "",
-  lasso: "",
-  pick: "Click picks, Shift+click picks several.",
-  pan: "Drag moves the photo.",
-};
+/** What a press with the current tool does now. */
+export function hintFor(tool: Tool, paints: boolean, { erase, encloses }: Pick<Ui, "erase" | "encloses">): string {
+  if (tool === "brush" && paints) return erase ? "Drag erases from the mask." : "Drag paints on the mask.";
+  if (tool === "brush" || (tool === "lasso" && !encloses))
+    return erase ? "Drag prompts: a scribble on the background." : "Drag prompts: a scribble on the object.";
+  if (tool === "lasso") return erase ? "Drag prompts: around the background." : "Drag prompts: around the object.";
+  return {
+    point: "Click adds, Alt+click excludes.",
+    box: "Drag around the object.",
+    pick: "Click picks, Shift+click picks several.",
+    pan: "Drag moves the photo.",
+  }[tool];
+}
 
-export function createToolOptions({ ui, actions, signal, focusCanvas }: Context): Part {
+export function createToolOptions({ store, ui, actions, signal, focusCanvas }: Context): Part {
   const hint = h("span", { class: "sam-hint" });
   const mode = radios("Mode", ["Add", "Erase"], (i) => ui.set({ erase: i === 1 }), signal);
   const line = radios("Line", ["Lasso", "Scribble"], (i) => ui.set({ encloses: i === 0, line: [] }), signal);
@@ -47,7 +52,8 @@ export function createToolOptions({ ui, actions, signal, focusCanvas }: Context)
       const lines = tool === "brush" || tool === "lasso";
       const name = tool === "point" || tool === "box" ? actions.handles.selectedName : "";
       if (!name && remove.matches(":focus")) focusCanvas();
-      setText(hint, name ? "" : HINTS[tool]);
+      const why = tool === "point" || tool === "box" ? actions.hover.why : "";
+      setText(hint, name ? "" : `${hintFor(tool, store.canAccept, ui)}${why}`);
       setAttributes(hint, { hidden: !hint.textContent });
       setAttributes(boxes, { hidden: tool !== "box" });
       several.checked = ui.several;

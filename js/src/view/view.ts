@@ -128,12 +128,7 @@ export function createView({ session, gallery }: Shared, el: HTMLElement): () =>
     hover.follow({
       prompt: store.prompt,
       active:
-        actions.hover.on &&
-        (ui.tool === "point" || ui.tool === "box") &&
-        !ui.spaceHeld &&
-        !ui.panning &&
-        !ui.anchor &&
-        !ui.helpOpen,
+        actions.hover.on && (ui.tool === "point" || ui.tool === "box") && !ui.spaceHeld && !ui.panning && !ui.helpOpen,
       ready: store.status === "ready",
       pending: store.pending,
       source: JSON.stringify(store.state.crop),

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { toFrame } from "../../src/geometry/geometry";
+import { findShortcut } from "../../src/input/keyboard";
 import { NO_PROMPT } from "../../src/state/prompt";
 import { objectOf, openDesk, PHOTO } from "../desk";
-import { settled } from "../fake";
+import { packedMask, settled } from "../fake";
 
 const POINT = { x: 10, y: 20, label: 1 as const };
 const BOX = { x0: 10, y0: 20, x1: 60, y1: 80 };
@@ -43,6 +44,52 @@ describe("points and boxes", () => {
     ui.set({ label: "  cat " });
     actions.prompt.accept();
     expect(model.last("accept").label).toBe("cat");
+  });
+});
+
+describe("a box while it is drawn", () => {
+  const answer = { type: "preview_mask", width: 4, height: 4, score: 0.7 };
+
+  it("asks for its mask on the way, which stays until the prompt's own are there", async () => {
+    const { actions, model, hover, follow } = await openDesk();
+    actions.prompt.stretch({ x: 10, y: 20 }, { x: 60, y: 80 });
+    const { client, seq, prompt } = model.last("preview");
+    expect(prompt).toEqual({ ...NO_PROMPT, boxes: [BOX] });
+    model.emit("msg:custom", { ...answer, client, seq }, [packedMask()]);
+    await settled();
+    expect(hover.shown?.score).toBe(0.7);
+    actions.prompt.box({ x: 10, y: 20 }, { x: 60, y: 80 });
+    follow();
+    expect(hover.shown?.score).toBe(0.7);
+    model.set({ revision: 2, prompt: { ...NO_PROMPT, boxes: [BOX] } });
+    await model.answer(model.last("predict"), { revision: 2 });
+    follow();
+    expect(hover.shown).toBeNull();
+  });
+
+  it("leaves nothing behind when it is given up", async () => {
+    const { actions, model, hover, ui } = await openDesk();
+    actions.prompt.stretch({ x: 10, y: 20 }, { x: 60, y: 80 });
+    const { client, seq } = model.last("preview");
+    model.emit("msg:custom", { ...answer, client, seq }, [packedMask()]);
+    await settled();
+    actions.escape();
+    expect([hover.shown, ui.anchor, ui.opposite, model.count("predict")]).toEqual([null, null, null, 0]);
+  });
+});
+
+describe("labels", () => {
+  it("stay for the next object, and are offered again under their keys", async () => {
+    const { actions, ui, model } = await openDesk({ candidates, chosen: 0, objects: [objectOf("cup")] });
+    ui.set({ label: "cat" });
+    actions.prompt.accept();
+    expect([ui.label, actions.prompt.labels]).toEqual(["cat", ["cat", "cup"]]);
+    actions.prompt.useLabel(1);
+    actions.prompt.useLabel(7);
+    expect(ui.label).toBe("cup");
+    findShortcut({ key: "4", ctrlKey: false, metaKey: false, altKey: false, shiftKey: false }, false)?.run(actions);
+    expect(ui.label).toBe("cat");
+    expect(model.count("accept")).toBe(1);
   });
 });
 
@@ -235,9 +282,26 @@ describe("looking", () => {
     expect(actions.hover.on).toBe(false);
     model.set({ revision: 2, decode_ms: 20 });
     expect(actions.hover.on).toBe(true);
+    expect(actions.hover.why).toBe("");
+    model.set({ revision: 3, decode_ms: 120.4 });
+    expect(actions.hover.why).toContain("answers take 120 ms");
     actions.hover.toggle();
-    model.set({ revision: 3, decode_ms: 10 });
+    expect(actions.hover.why).toBe("");
+    actions.hover.toggle();
+    model.set({ revision: 4, decode_ms: 10 });
     expect(actions.hover.on).toBe(false);
+  });
+});
+
+describe("view options", () => {
+  it("close on Escape and when the tool changes", async () => {
+    const { actions, display } = await openDesk();
+    for (const close of [() => actions.escape(), () => actions.tool("box")]) {
+      actions.toggleOptions();
+      expect(display.open).toBe(true);
+      close();
+      expect(display.open).toBe(false);
+    }
   });
 });
 

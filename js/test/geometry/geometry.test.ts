@@ -5,6 +5,26 @@ const image = { width: 400, height: 200 };
 const frame = { width: 800, height: 600 };
 const fitted = geometry.fitView(image, frame);
 
+describe("a box to show", () => {
+  const image = { width: 400, height: 300 };
+  const frame = { width: 200, height: 150 };
+  const at = (view: geometry.View, x: number, y: number) => geometry.toFrame(view, { x, y });
+
+  it("moves nothing where it is in view", () => {
+    const view = { scale: 1, x: -100, y: -50 };
+    expect(geometry.showBox(view, { x0: 100, y0: 50, x1: 300, y1: 200 }, image, frame)).toBe(view);
+  });
+
+  it("comes to the middle, and fits", () => {
+    const near = geometry.showBox({ scale: 2, x: 0, y: 0 }, { x0: 190, y0: 140, x1: 210, y1: 160 }, image, frame);
+    expect([near.scale, at(near, 200, 150)]).toEqual([2, { x: 100, y: 75 }]);
+    const large = geometry.showBox({ scale: 4, x: 0, y: 0 }, { x0: 50, y0: 50, x1: 350, y1: 250 }, image, frame);
+    expect(at(large, 50, 50).x).toBeGreaterThanOrEqual(0);
+    expect(at(large, 350, 250).x).toBeLessThanOrEqual(frame.width);
+    expect(at(large, 350, 250).y).toBeLessThanOrEqual(frame.height);
+  });
+});
+
 describe("views", () => {
   it("fits the whole image, centred", () => {
     expect(fitted).toEqual({ scale: 2, x: 0, y: 100 });

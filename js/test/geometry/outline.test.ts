@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Line, outline, simplified } from "../../src/geometry/outline";
+import { type Line, outline, rounded, simplified } from "../../src/geometry/outline";
 import type { Mask } from "../../src/geometry/runs";
 import { draw } from "../draw";
 
@@ -110,5 +110,26 @@ describe("simplified", () => {
   it("keeps specks, of which nothing else would be left", () => {
     const [speck] = outline(draw("...", ".#.", "..."));
     expect(simplified(speck, 5)).toEqual(speck);
+  });
+});
+
+describe("a rounded outline", () => {
+  it("is a smooth line where the mask is a staircase", () => {
+    const rows = Array.from({ length: 40 }, (_, y) => "#".repeat(20 + Math.round(y / 3)).padEnd(60, "."));
+    const [line] = outline(draw(...rows));
+    const curves = rounded(simplified(line, 1));
+    const slanted = curves.filter(({ corner: { x, y } }) => x > 10 && y > 3 && y < 37);
+    // The right edge has 13 steps and is one line, within a pixel.
+    expect(slanted.length).toBeLessThan(4);
+    for (const { corner } of slanted) expect(Math.abs(corner.x - (20 + corner.y / 3))).toBeLessThan(1);
+  });
+
+  it("takes no more than a few pixels off a corner, and no more than half of an edge", () => {
+    const square = Int32Array.from([0, 0, 100, 0, 100, 2, 0, 2]);
+    for (const { from, corner, to } of rounded(square)) {
+      const cut = [from, to].map(({ x, y }) => Math.hypot(x - corner.x, y - corner.y)).sort((a, b) => a - b);
+      expect(cut[0]).toBeCloseTo(1);
+      expect(cut[1]).toBeCloseTo(3);
+    }
   });
 });

@@ -38,6 +38,31 @@ describe("shortcuts", () => {
     expect(staysHere(press("a", { ctrlKey: true }), true)).toBe(true);
   });
 
+  it.each([
+    ["я", "KeyZ", { ctrlKey: true }, "Undo"],
+    ["Я", "KeyZ", { ctrlKey: true, shiftKey: true }, "Redo"],
+    ["и", "KeyB", {}, "Box tool"],
+    ["т", "KeyN", {}, "Select the next point, corner, box or line, or object"],
+    ["Т", "KeyN", { shiftKey: true }, "Select the previous one"],
+    ["х", "BracketLeft", {}, "Smaller brush"],
+    ["ק", "KeyE", {}, "Edit the newest object again"],
+    ["ז", "KeyZ", { ctrlKey: true }, "Undo"],
+    ["β", "KeyB", {}, "Box tool"],
+    [";", "KeyQ", {}, undefined],
+    ["é", "Digit2", {}, "Choose a mask"],
+    ["&", "Digit1", {}, "Choose a mask"],
+    ["!", "Digit1", { shiftKey: true }, undefined],
+    ["?", "Digit7", { shiftKey: true }, "Show or hide this help"],
+    ["ы", "KeyS", { ctrlKey: true }, undefined],
+  ])("finds %s on the key %s by its place", (key, code, modifiers, help) => {
+    expect(findShortcut({ ...press(key, modifiers), code }, true)?.help).toBe(help);
+  });
+
+  it("takes an ASCII letter for itself wherever its key is", () => {
+    expect(findShortcut({ ...press("z", { ctrlKey: true }), code: "KeyY" }, true)?.help).toBe("Undo");
+    expect(findShortcut({ ...press("q"), code: "KeyA" }, true)).toBeUndefined();
+  });
+
   it("finds every tooltip's shortcut", () => {
     for (const help of [
       "Undo",

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { bindPointer } from "../../src/input/pointer";
+import type { PromptData } from "../../src/protocol";
 import { NO_PROMPT } from "../../src/state/prompt";
 import { objectOf, openDesk, PHOTO } from "../desk";
 
@@ -7,6 +8,9 @@ class Canvas extends EventTarget {
   focused = true;
   readonly clientLeft = 1;
   readonly clientTop = 1;
+  readonly offsetHeight = PHOTO.height + 2;
+  /** How much larger the page shows the canvas than it is in its own pixels. */
+  factor = 1;
   focus(): void {
     this.focused = true;
   }
@@ -15,7 +19,8 @@ class Canvas extends EventTarget {
   }
   setPointerCapture(): void {}
   getBoundingClientRect() {
-    return { left: 99, top: 49, width: PHOTO.width + 2, height: PHOTO.height + 2 };
+    const [width, height] = [PHOTO.width + 2, PHOTO.height + 2].map((length) => length * this.factor);
+    return { left: 100 - this.factor, top: 50 - this.factor, width, height };
   }
 }
 
@@ -110,6 +115,35 @@ describe("a click", () => {
     const before = desk.ui.view.x;
     desk.drag(100, 100, 130, 100);
     expect([desk.ui.marked, desk.ui.view.x - before]).toEqual([["cat"], 30]);
+  });
+});
+
+describe.each([1.1, 1.5, 0.8])("on a page that shows the widget %s times as large", (factor) => {
+  async function scaled() {
+    const desk = await open();
+    desk.canvas.factor = factor;
+    return { ...desk, at: (x: number, y: number) => [x * factor, y * factor] as const };
+  }
+
+  it("clicks, boxes and hovers mean the pixels under the pointer", async () => {
+    const desk = await scaled();
+    desk.send("pointermove", ...desk.at(150, 120));
+    const hovered = desk.model.last("preview").prompt as PromptData;
+    desk.click(...desk.at(150, 120));
+    desk.drag(...desk.at(200, 40), ...desk.at(300, 90));
+    const { points, boxes } = prompted(desk) as PromptData;
+    const places = [...hovered.points, ...points].map(({ x, y }) => [x, y]);
+    expect(places.flat().map(Math.round)).toEqual([150, 120, 150, 120]);
+    expect(Object.values(boxes[0]).map(Math.round)).toEqual([200, 40, 300, 90]);
+  });
+
+  it("the wheel zooms about the pointer, and a drag pans with it", async () => {
+    const desk = await scaled();
+    desk.send("wheel", ...desk.at(100, 60), { deltaMode: 0, deltaY: -100 });
+    const { scale, x, y } = desk.ui.view;
+    expect([100 * scale + x, 60 * scale + y].map(Math.round)).toEqual([100, 60]);
+    desk.drag(...desk.at(100, 60), ...desk.at(90, 55), { button: 1 });
+    expect([desk.ui.view.x - x, desk.ui.view.y - y].map(Math.round)).toEqual([-10, -5]);
   });
 });
 
