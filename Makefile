@@ -61,7 +61,7 @@ lint-js: $(MODULES)
 
 protocol-in-sync: $(VENV)
 	@mkdir -p build
-	@$(PY) -m sam_widget.widget.protocol build/protocol.ts
+	@$(PY) -m sam_widget.widget.typescript build/protocol.ts
 	@$(PY) -m sam_widget.masks.palette build/palette.ts
 	@for file in protocol palette; do diff -u js/src/$$file.ts build/$$file.ts \
 	  || { echo "js/src/$$file.ts is out of date: make protocol"; exit 1; }; done
@@ -75,7 +75,7 @@ format: $(VENV) $(MODULES)
 	$(NPM) run lint -- --write
 
 protocol: $(VENV)
-	$(PY) -m sam_widget.widget.protocol js/src/protocol.ts
+	$(PY) -m sam_widget.widget.typescript js/src/protocol.ts
 	$(PY) -m sam_widget.masks.palette js/src/palette.ts
 
 fuzz: $(VENV)

@@ -1,4 +1,5 @@
-// Generated from sam_widget/widget/protocol.py by `make protocol`. Do not edit.
+// Generated from the methods marked as remote, and sam_widget/widget/protocol.py, by `make protocol`.
+// Do not edit.
 
 /** A click, in pixels of the original image; label 1 is foreground, 0 background. */
 export interface PointData {
@@ -44,210 +45,6 @@ export interface RenderingData {
   black: number | null;
   white: number | null;
   gamma: number;
-}
-
-/** A view has opened: send it every mask that the state names. */
-export interface Hello {
-  type: "hello";
-  client: string;
-  seq: number;
-}
-
-/** Set the whole prompt. Supersedes every `predict` still waiting right before it. */
-export interface Predict {
-  type: "predict";
-  client: string;
-  seq: number;
-  prompt: PromptData;
-}
-
-/** Ask what a prompt would give, and change nothing. Superseded, while it waits, by whatever else is asked. */
-export interface Preview {
-  type: "preview";
-  client: string;
-  seq: number;
-  prompt: PromptData;
-}
-
-/** Choose one of the candidates. */
-export interface Choose {
-  type: "choose";
-  client: string;
-  seq: number;
-  index: number;
-}
-
-/** Turn the chosen candidate into an object; an empty label lets the kernel name it. */
-export interface Accept {
-  type: "accept";
-  client: string;
-  seq: number;
-  label: string;
-}
-
-/** Remove objects, by their ids. */
-export interface Remove {
-  type: "remove";
-  client: string;
-  seq: number;
-  objects: string[];
-}
-
-/** Give objects, by their ids, another label. */
-export interface Rename {
-  type: "rename";
-  client: string;
-  seq: number;
-  objects: string[];
-  label: string;
-}
-
-/** Give an object, by its id, another colour of the palette. */
-export interface Recolor {
-  type: "recolor";
-  client: string;
-  seq: number;
-  object: string;
-  color: number;
-}
-
-/** Take up an object again, by its id; `accept` replaces it. */
-export interface Edit {
-  type: "edit";
-  client: string;
-  seq: number;
-  object: string;
-}
-
-/** Unite objects, by their ids, into the first of them. */
-export interface Merge {
-  type: "merge";
-  client: string;
-  seq: number;
-  objects: string[];
-}
-
-/** Take from an object what another one covers, both by their ids. */
-export interface Subtract {
-  type: "subtract";
-  client: string;
-  seq: number;
-  object: string;
-  other: string;
-}
-
-/** Paint on the candidates: x and y of the stroke's vertices in turn; label 1 adds, 0 erases. */
-export interface Brush {
-  type: "brush";
-  client: string;
-  seq: number;
-  vertices: number[];
-  radius: number;
-  label: 0 | 1;
-}
-
-/** Ask the model again, with the chosen mask as a mask prompt. */
-export interface Refine {
-  type: "refine";
-  client: string;
-  seq: number;
-}
-
-/** Change how masks are made of logits. */
-export interface Adjust {
-  type: "adjust";
-  client: string;
-  seq: number;
-  settings: SettingsData;
-  gesture: string;
-}
-
-/** Undo the last change. */
-export interface Undo {
-  type: "undo";
-  client: string;
-  seq: number;
-}
-
-/** Redo the change undone last. */
-export interface Redo {
-  type: "redo";
-  client: string;
-  seq: number;
-}
-
-/** Drop the prompt and its candidates; objects stay. */
-export interface Clear {
-  type: "clear";
-  client: string;
-  seq: number;
-}
-
-/** Let the model see the image rendered like this. */
-export interface Render {
-  type: "render";
-  client: string;
-  seq: number;
-  rendering: RenderingData;
-}
-
-/** Embed a part of the image on its own, to answer the prompts in it; null for the image as a whole. */
-export interface Sharpen {
-  type: "sharpen";
-  client: string;
-  seq: number;
-  region: BoxData | null;
-  later: boolean;
-}
-
-/** Find everything, with a grid of so many points a side. Answered when that is over; the state says how far it is. */
-export interface Everything {
-  type: "everything";
-  client: string;
-  seq: number;
-  points_per_side: number;
-}
-
-/** Stop `everything`, whoever began it; what has been found is kept. Answered at once. */
-export interface Cancel {
-  type: "cancel";
-  client: string;
-  seq: number;
-}
-
-/** Ask for the objects as a file, by the name of its format. */
-export interface Export {
-  type: "export";
-  client: string;
-  seq: number;
-  format: "coco" | "yolo" | "voc" | "indexed_png" | "binary_pngs" | "cutouts" | "npz" | "npy" | "geojson" | "svg" | "labelme" | "label_studio" | "pandas";
-}
-
-/** Ask for a tile of the image at a level: 0 is full size, each further one half of the one before. */
-export interface Tile {
-  type: "tile";
-  client: string;
-  seq: number;
-  level: number;
-  column: number;
-  row: number;
-  rendering: RenderingData;
-}
-
-/** Show another image of the gallery, by its number from 0. Supersedes a `show` waiting right before it. */
-export interface Show {
-  type: "show";
-  client: string;
-  seq: number;
-  index: number;
-}
-
-/** Say of the image that is shown whether it is done. */
-export interface Mark {
-  type: "mark";
-  client: string;
-  seq: number;
-  done: boolean;
 }
 
 /** The one answer to a request. The state it led to has at least this `revision`. */
@@ -409,6 +206,211 @@ export interface Saved {
   masks: SavedMask[];
 }
 
-export type Request = Hello | Predict | Preview | Choose | Accept | Remove | Rename | Recolor | Edit | Merge | Subtract | Brush | Refine | Adjust | Undo | Redo | Clear | Render | Sharpen | Everything | Cancel | Export | Tile | Show | Mark;
+/** Change how masks are made of logits. */
+export interface Adjust {
+  type: "adjust";
+  client: string;
+  seq: number;
+  settings: SettingsData;
+  gesture: string;
+}
+
+/** Stop `everything`, whichever view began it; what has been found is kept. Answered at once. */
+export interface Cancel {
+  type: "cancel";
+  client: string;
+  seq: number;
+}
+
+/** Find everything, with a grid of so many points a side. Answered at the end; the state says how far it is. */
+export interface Everything {
+  type: "everything";
+  client: string;
+  seq: number;
+  points_per_side: number;
+}
+
+/** Ask for the objects as a file, by the name of its format. */
+export interface Export {
+  type: "export";
+  client: string;
+  seq: number;
+  format: "coco" | "yolo" | "voc" | "indexed_png" | "binary_pngs" | "cutouts" | "npz" | "npy" | "geojson" | "svg" | "labelme" | "label_studio" | "pandas";
+}
+
+/** A view has opened: send it every mask that the state names. */
+export interface Hello {
+  type: "hello";
+  client: string;
+  seq: number;
+}
+
+/** Set the whole prompt. Supersedes every `predict` still waiting right before it. */
+export interface Predict {
+  type: "predict";
+  client: string;
+  seq: number;
+  prompt: PromptData;
+}
+
+/** Ask what a prompt would give, and change nothing. Superseded, while it waits, by whatever else is asked. */
+export interface Preview {
+  type: "preview";
+  client: string;
+  seq: number;
+  prompt: PromptData;
+}
+
+/** Let the model see the image rendered like this. */
+export interface Render {
+  type: "render";
+  client: string;
+  seq: number;
+  rendering: RenderingData;
+}
+
+/** Embed a part of the image on its own, to answer the prompts in it; null for the image as a whole. */
+export interface Sharpen {
+  type: "sharpen";
+  client: string;
+  seq: number;
+  region: BoxData | null;
+  later: boolean;
+}
+
+/** Ask for a tile of the image at a level: 0 is full size, each further one half of the one before. */
+export interface Tile {
+  type: "tile";
+  client: string;
+  seq: number;
+  level: number;
+  column: number;
+  row: number;
+  rendering: RenderingData;
+}
+
+/** Say of the image that is shown whether it is done. */
+export interface Mark {
+  type: "mark";
+  client: string;
+  seq: number;
+  done: boolean;
+}
+
+/** Show another image of the gallery, by its number from 0. Supersedes a `show` waiting right before it. */
+export interface Show {
+  type: "show";
+  client: string;
+  seq: number;
+  index: number;
+}
+
+/** Turn the chosen candidate into an object; without a label it is called "object 1", "object 2", ... */
+export interface Accept {
+  type: "accept";
+  client: string;
+  seq: number;
+  label?: string | null;
+}
+
+/** Paint on the candidates with a round brush; what is painted stays when the prompt changes. */
+export interface Brush {
+  type: "brush";
+  client: string;
+  seq: number;
+  vertices: number[];
+  radius: number;
+  label?: number;
+}
+
+/** Choose one of the candidates, counted from 0. */
+export interface Choose {
+  type: "choose";
+  client: string;
+  seq: number;
+  index: number;
+}
+
+/** Drop the prompt and its candidates; objects stay as they are, even one that was being edited. */
+export interface Clear {
+  type: "clear";
+  client: string;
+  seq: number;
+}
+
+/** Take up an accepted object again: its prompt, its mask and what was painted come back; `accept` replaces it. */
+export interface Edit {
+  type: "edit";
+  client: string;
+  seq: number;
+  object: string;
+}
+
+/** Unite objects into the first of them, which keeps its label unless given another. */
+export interface Merge {
+  type: "merge";
+  client: string;
+  seq: number;
+  objects: string[];
+  label?: string | null;
+}
+
+/** Give an object another colour of the palette, counted from 0; beyond its end it starts over. */
+export interface Recolor {
+  type: "recolor";
+  client: string;
+  seq: number;
+  object: string;
+  color: number;
+}
+
+/** Make the edit undone last again. */
+export interface Redo {
+  type: "redo";
+  client: string;
+  seq: number;
+}
+
+/** Ask the model again, with the chosen mask, as painted and cleaned up, as a mask prompt. Returns the answer. */
+export interface Refine {
+  type: "refine";
+  client: string;
+  seq: number;
+}
+
+/** Remove objects, in one edit. */
+export interface Remove {
+  type: "remove";
+  client: string;
+  seq: number;
+  objects: string[];
+}
+
+/** Give several objects one label, in one edit. Returns them, in the order of their ids. */
+export interface Rename {
+  type: "rename";
+  client: string;
+  seq: number;
+  objects: string[];
+  label: string;
+}
+
+/** Take from an object what another one covers; the other stays as it is. */
+export interface Subtract {
+  type: "subtract";
+  client: string;
+  seq: number;
+  object: string;
+  other: string;
+}
+
+/** Take back the last edit. */
+export interface Undo {
+  type: "undo";
+  client: string;
+  seq: number;
+}
+
+export type Request = Adjust | Cancel | Everything | Export | Hello | Predict | Preview | Render | Sharpen | Tile | Mark | Show | Accept | Brush | Choose | Clear | Edit | Merge | Recolor | Redo | Refine | Remove | Rename | Subtract | Undo;
 
 export type Reply = Answer | Masks | PreviewMask | TilePicture | File;

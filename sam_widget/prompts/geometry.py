@@ -10,7 +10,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from sam_widget.errors import PromptError
+
+# (x, y) after (x, y), in the order in which they were drawn.
+Vertices = Sequence[Sequence[float]] | np.ndarray
 
 FOREGROUND = 1
 BACKGROUND = 0

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from sam_widget.errors import SessionError
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.predictor.interface import Predictor
-from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
+from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke, Vertices
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import candidates as shaping
 from sam_widget.session import objects
 from sam_widget.session.decoding import Decoded, PromptDecoder
 from sam_widget.session.history import History
+from sam_widget.session.remote import remote
 from sam_widget.session.state import Candidate, SessionState
-
-Vertices = Sequence[Sequence[float]] | np.ndarray
 
 
 class PromptEdits:
@@ -207,6 +203,7 @@ class PromptEdits:
 
     # ------------------------------------------------------------------------------------------------ the mask
 
+    @remote()
     def brush(self, vertices: Vertices, radius: float, label: int = 1) -> Candidate:
         """Paint on the candidates with a round brush; what is painted stays when the prompt changes.
 
@@ -229,6 +226,7 @@ class PromptEdits:
             self._history.change(replace(self.state, candidates=candidates, strokes=(*self.state.strokes, stroke)))
             return objects.chosen(self.state, "paint on")
 
+    @remote()
     def refine(self) -> tuple[Candidate, ...]:
         """Ask the model again, with the chosen mask, as painted and cleaned up, as a mask prompt. Returns the answer.
 
@@ -281,6 +279,7 @@ class PromptEdits:
                 self._history.change(replace(self.state, settings=settings, candidates=candidates), gesture=gesture)
             return settings
 
+    @remote()
     def choose(self, index: int) -> Candidate:
         """Choose one of the candidates, counted from 0.
 
@@ -296,6 +295,7 @@ class PromptEdits:
                 self._history.change(replace(self.state, chosen_index=index))
             return self.candidates[index]
 
+    @remote()
     def clear(self) -> None:
         """Drop the prompt and its candidates; objects stay as they are, even one that was being edited."""
         with self._history.editing:

@@ -26,6 +26,7 @@ from sam_widget.session.decoding import PromptDecoder
 from sam_widget.session.edits import PromptEdits
 from sam_widget.session.everything import EverythingRun, UnderWay, begin
 from sam_widget.session.history import History
+from sam_widget.session.remote import remote
 from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class Session(PromptEdits):
         """Whether there is anything to redo."""
         return self._history.can_redo
 
+    @remote()
     def undo(self) -> None:
         """Take back the last edit.
 
@@ -147,6 +149,7 @@ class Session(PromptEdits):
         """
         self._history.undo()
 
+    @remote()
     def redo(self) -> None:
         """Make the edit undone last again.
 
@@ -230,6 +233,7 @@ class Session(PromptEdits):
 
     # ------------------------------------------------------------------------------------------------ objects
 
+    @remote()
     def accept(self, label: str | None = None) -> SegmentedObject:
         """Turn the chosen candidate into an object; without a label it is called "object 1", "object 2", ...
 
@@ -279,6 +283,7 @@ class Session(PromptEdits):
         """
         return self.relabel([object_id], label)[0]
 
+    @remote("rename")
     def relabel(self, object_ids: Sequence[str], label: str) -> tuple[SegmentedObject, ...]:
         """Give several objects one label, in one edit. Returns them, in the order of their ids.
 
@@ -291,6 +296,7 @@ class Session(PromptEdits):
                 self._history.change(state)
             return relabeled
 
+    @remote()
     def recolor(self, object_id: str, color: int) -> SegmentedObject:
         """Give an object another colour of the palette, counted from 0; beyond its end it starts over.
 
@@ -302,6 +308,7 @@ class Session(PromptEdits):
             self._history.change(state)
             return recolored
 
+    @remote()
     def remove(self, *object_ids: str) -> None:
         """Remove objects, in one edit.
 
@@ -322,6 +329,7 @@ class Session(PromptEdits):
             wanted = [objects.find(self.state, object_id) for object_id in object_ids]
             self.remove(*(item.id for item in self.objects if item not in wanted))
 
+    @remote()
     def edit(self, object_id: str) -> SegmentedObject:
         """Take up an accepted object again: its prompt, its mask and what was painted come back; `accept` replaces it.
 
@@ -333,6 +341,7 @@ class Session(PromptEdits):
             self._history.change(state)
             return taken
 
+    @remote()
     def merge(self, object_ids: Sequence[str], label: str | None = None) -> SegmentedObject:
         """Unite objects into the first of them, which keeps its label unless given another.
 
@@ -344,6 +353,7 @@ class Session(PromptEdits):
             self._history.change(state)
             return merged
 
+    @remote()
     def subtract(self, object_id: str, other_id: str) -> SegmentedObject:
         """Take from an object what another one covers; the other stays as it is.
 

@@ -9,13 +9,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from sam_widget.errors import PromptError
+from sam_widget.image.rendering import Rendering
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.prompt import Box, Point, Prompt, Stroke
-from sam_widget.widget.protocol import BoxData, PointData, PromptData, SettingsData, StrokeData
+from sam_widget.widget.protocol import (
+    MOST_VERTICES,
+    BoxData,
+    PointData,
+    PromptData,
+    RenderingData,
+    SettingsData,
+    StrokeData,
+)
 
-# No hand draws more, and the model answers boxes one by one: what is more than this comes from no view of ours.
-MOST_VERTICES = 20_000
-MOST_BOXES = 64
 # Mask prompts remembered: a view may build on one that undo has just taken back.
 MOST_MASKS = 64
 
@@ -69,12 +75,13 @@ def prompt_from(data: PromptData, masks: MaskPrompts) -> Prompt:
     Raises:
         PromptError: It is malformed, or names a mask prompt that is not known.
     """
-    if len(data.boxes) > MOST_BOXES:
-        raise PromptError(f"{len(data.boxes)} boxes in one prompt; expected at most {MOST_BOXES}")
+    drawn = sum(len(stroke.vertices) for stroke in data.strokes)
+    if drawn > 2 * MOST_VERTICES:
+        raise PromptError(f"{drawn // 2} vertices in the strokes of one prompt; expected at most {MOST_VERTICES}")
     mask, crop = (None, None) if data.mask is None else masks.get(data.mask)
     return Prompt(
         points=tuple(Point(p.x, p.y, p.label) for p in data.points),
-        boxes=tuple(Box.from_corners(b.x0, b.y0, b.x1, b.y1) for b in data.boxes),
+        boxes=tuple(box_from(box) for box in data.boxes),
         strokes=tuple(Stroke(vertices_from(s.vertices), s.label, s.closed) for s in data.strokes),
         mask=mask,
         mask_crop=crop,
@@ -85,10 +92,10 @@ def vertices_from(values: Sequence[float]) -> tuple[tuple[float, float], ...]:
     """Pair up the x and y of a stroke's vertices.
 
     Raises:
-        PromptError: They do not pair up, or there are too many.
+        PromptError: They do not pair up.
     """
-    if len(values) % 2 or len(values) > 2 * MOST_VERTICES:
-        raise PromptError(f"{len(values)} coordinates of a stroke; expected x and y in turn, {MOST_VERTICES} at most")
+    if len(values) % 2:
+        raise PromptError(f"{len(values)} coordinates of a stroke; expected x and y in turn")
     return tuple(zip(values[::2], values[1::2], strict=True))
 
 
@@ -100,3 +107,27 @@ def settings_data(settings: MaskSettings) -> SettingsData:
 def box_data(box: Box) -> BoxData:
     """Return a box as it travels."""
     return BoxData(box.x0, box.y0, box.x1, box.y1)
+
+
+def box_from(data: BoxData) -> Box:
+    """Return a box that a view sent, whichever corners it was drawn between.
+
+    Raises:
+        PromptError: It is empty.
+    """
+    return Box.from_corners(data.x0, data.y0, data.x1, data.y1)
+
+
+def settings_from(data: SettingsData) -> MaskSettings:
+    """Return the settings that a view sent."""
+    return MaskSettings(data.threshold, data.holes, data.islands, data.smoothing)
+
+
+def rendering_data(rendering: Rendering) -> RenderingData:
+    """Return a rendering as it travels."""
+    return RenderingData(list(rendering.channels), rendering.black, rendering.white, rendering.gamma)
+
+
+def rendering_from(data: RenderingData) -> Rendering:
+    """Return the rendering that a view sent; the image says whether it is possible."""
+    return Rendering(tuple(data.channels), data.black, data.white, data.gamma)

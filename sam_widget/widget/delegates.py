@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sam_widget.image.rendering import Rendering
     from sam_widget.masks.cleanup import MaskSettings
-    from sam_widget.prompts.geometry import Box
-    from sam_widget.session.edits import Vertices
+    from sam_widget.prompts.geometry import Box, Vertices
     from sam_widget.session.session import Candidate, SegmentedObject, Session
 
 

@@ -41,9 +41,9 @@ PATIENCE = 10.0
 _LENGTH = struct.Struct("<I")
 
 # Sends a message and what of it is binary.
-Reply = Callable[[dict[str, Any], Sequence[bytes]], None]
+Send = Callable[[dict[str, Any], Sequence[bytes]], None]
 # Takes a message, and what answers it.
-Receive = Callable[[object, Reply], None]
+Receive = Callable[[object, Send], None]
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,9 @@ import mimetypes
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sam_widget.errors import SessionError
-
-if TYPE_CHECKING:
-    from sam_widget.session.session import Session
+from sam_widget.session.session import Session
 
 
 def packed(session: Session, format: str) -> tuple[str, str, bytes]:  # noqa: A002 - as `export` calls it

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 PATIENCE = 2.0
 
 
-class Ahead:
+class Prefetcher:
     """Makes images ready in a thread of its own, those wanted most first; a newer wish replaces an older one."""
 
     def __init__(self, make: Callable[[int], None], made: Callable[[int, Exception | None], None]) -> None:
@@ -32,7 +32,7 @@ class Ahead:
             self._wanted = list(images)
             if self._thread is None and not self._closed:
                 # A daemon that the end waits for a little: see `Worker`.
-                self._thread = threading.Thread(target=self._loop, name="sam_widget ahead", daemon=True)
+                self._thread = threading.Thread(target=self._loop, name="sam_widget prefetch", daemon=True)
                 self._thread.start()
                 atexit.register(self._finish, self._thread)
             self._wake.notify()

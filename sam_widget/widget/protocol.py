@@ -1,383 +1,112 @@
-"""Every message that crosses between the kernel and a view, defined once.
+"""Every message that crosses between the kernel and a view.
 
 A *request* goes from a view to the kernel as an anywidget custom message, and gets exactly one `Answer`. It names the
-view (`client`, a random string) and is numbered by it (`seq`), because every view of a widget hears every answer.
-What is small and must survive a reload is `State`, the widget's one synced trait. What is large (the photo, masks)
-follows as binary buffers of `TilePicture` and `Masks` messages.
+view (`client`, a random string) and is numbered by it (`seq`), because every view of a widget hears every answer. The
+requests themselves are the signatures of the methods marked as `remote`: `verbs` derives them. Here is what their
+fields are made of, what the kernel replies, and `State`, which is small and must survive a reload: the widget's synced
+trait. What is large (the photo, masks) follows as binary buffers of `TilePicture` and `Masks` messages.
 
-`js/src/protocol.ts` is generated from this module (`python -m sam_widget.widget.protocol js/src/protocol.ts`), and a
-test fails when the two differ.
+`js/src/protocol.ts` is generated (`python -m sam_widget.widget.typescript js/src/protocol.ts`), and a test fails when
+it is out of date.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import math
-import sys
-import types
-import typing
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
-from sam_widget.errors import ProtocolError
+import msgspec
+from msgspec import Meta, Struct
 
 # ------------------------------------------------------------------------------------------------ shared parts
 
+# Limits of what a page may ask, checked before any work is done; no hand reaches them.
+MOST_POINTS = 256
+MOST_BOXES = 64
+MOST_STROKES = 64
+MOST_VERTICES = 20_000
+MOST_OBJECTS = 10_000
+MOST_LETTERS = 1000
+MOST_SMOOTHING = 1000
 
-@dataclass(frozen=True)
-class PointData:
+# NaN compares as false with every limit, so it is refused along with the infinities.
+Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
+# What JavaScript can count to.
+Integer = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+# A lone surrogate, half a letter, cannot be written as UTF-8.
+Text = Annotated[str, Meta(max_length=MOST_LETTERS, pattern="^[^\ud800-\udfff]*$")]
+Size = Annotated[int, Meta(ge=0, le=2**53)]
+Texts = Annotated[list[Text], Meta(max_length=MOST_OBJECTS)]
+Vertices = Annotated[list[Number], Meta(max_length=2 * MOST_VERTICES)]
+
+
+class Request(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every request has: which view it is from, and its number there."""
+
+    client: Text
+    seq: Integer
+
+
+class PointData(Struct, frozen=True, forbid_unknown_fields=True):
     """A click, in pixels of the original image; label 1 is foreground, 0 background."""
 
-    x: float
-    y: float
+    x: Number
+    y: Number
     label: Literal[0, 1]
 
 
-@dataclass(frozen=True)
-class BoxData:
+class BoxData(Struct, frozen=True, forbid_unknown_fields=True):
     """A box in pixels of the original image; x1 and y1 are exclusive."""
 
-    x0: float
-    y0: float
-    x1: float
-    y1: float
+    x0: Number
+    y0: Number
+    x1: Number
+    y1: Number
 
 
-@dataclass(frozen=True)
-class StrokeData:
+class StrokeData(Struct, frozen=True, forbid_unknown_fields=True):
     """A scribble, or, closed, a lasso: x and y of its vertices in turn, in pixels of the original image."""
 
-    vertices: list[float]
+    vertices: Vertices
     label: Literal[0, 1]
     closed: bool
 
 
-@dataclass(frozen=True)
-class PromptData:
+class PromptData(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole prompt of one mask.
 
     `mask` names a mask prompt that the kernel knows: a view can keep it or drop it, but not make one.
     """
 
-    points: list[PointData]
-    boxes: list[BoxData]
-    strokes: list[StrokeData]
-    mask: str | None
+    points: Annotated[list[PointData], Meta(max_length=MOST_POINTS)]
+    boxes: Annotated[list[BoxData], Meta(max_length=MOST_BOXES)]
+    strokes: Annotated[list[StrokeData], Meta(max_length=MOST_STROKES)]
+    mask: Text | None
 
 
-@dataclass(frozen=True)
-class SettingsData:
+class SettingsData(Struct, frozen=True, forbid_unknown_fields=True):
     """How masks are made of the model's logits: `MaskSettings`."""
 
-    threshold: float
-    holes: int
-    islands: int
-    smoothing: float
+    threshold: Number
+    holes: Size
+    islands: Size
+    smoothing: Annotated[float, Meta(ge=0, le=MOST_SMOOTHING)]
 
 
-@dataclass(frozen=True)
-class RenderingData:
+class RenderingData(Struct, frozen=True, forbid_unknown_fields=True):
     """How the image's values become colours; null is the usual, and so are no channels. See `image.rendering`."""
 
-    channels: list[int]
-    black: float | None
-    white: float | None
-    gamma: float
-
-
-# ------------------------------------------------------------------------------------------------ view -> kernel
-
-
-@dataclass(frozen=True)
-class Hello:
-    """A view has opened: send it every mask that the state names."""
-
-    type: ClassVar[str] = "hello"
-    client: str
-    seq: int
-
-
-@dataclass(frozen=True)
-class Predict:
-    """Set the whole prompt. Supersedes every `predict` still waiting right before it."""
-
-    type: ClassVar[str] = "predict"
-    client: str
-    seq: int
-    prompt: PromptData
-
-
-@dataclass(frozen=True)
-class Preview:
-    """Ask what a prompt would give, and change nothing. Superseded, while it waits, by whatever else is asked."""
-
-    type: ClassVar[str] = "preview"
-    client: str
-    seq: int
-    prompt: PromptData
-
-
-@dataclass(frozen=True)
-class Choose:
-    """Choose one of the candidates."""
-
-    type: ClassVar[str] = "choose"
-    client: str
-    seq: int
-    index: int
-
-
-@dataclass(frozen=True)
-class Accept:
-    """Turn the chosen candidate into an object; an empty label lets the kernel name it."""
-
-    type: ClassVar[str] = "accept"
-    client: str
-    seq: int
-    label: str
-
-
-@dataclass(frozen=True)
-class Remove:
-    """Remove objects, by their ids."""
-
-    type: ClassVar[str] = "remove"
-    client: str
-    seq: int
-    objects: list[str]
-
-
-@dataclass(frozen=True)
-class Rename:
-    """Give objects, by their ids, another label."""
-
-    type: ClassVar[str] = "rename"
-    client: str
-    seq: int
-    objects: list[str]
-    label: str
-
-
-@dataclass(frozen=True)
-class Recolor:
-    """Give an object, by its id, another colour of the palette."""
-
-    type: ClassVar[str] = "recolor"
-    client: str
-    seq: int
-    object: str
-    color: int
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Take up an object again, by its id; `accept` replaces it."""
-
-    type: ClassVar[str] = "edit"
-    client: str
-    seq: int
-    object: str
-
-
-@dataclass(frozen=True)
-class Merge:
-    """Unite objects, by their ids, into the first of them."""
-
-    type: ClassVar[str] = "merge"
-    client: str
-    seq: int
-    objects: list[str]
-
-
-@dataclass(frozen=True)
-class Subtract:
-    """Take from an object what another one covers, both by their ids."""
-
-    type: ClassVar[str] = "subtract"
-    client: str
-    seq: int
-    object: str
-    other: str
-
-
-@dataclass(frozen=True)
-class Brush:
-    """Paint on the candidates: x and y of the stroke's vertices in turn; label 1 adds, 0 erases."""
-
-    type: ClassVar[str] = "brush"
-    client: str
-    seq: int
-    vertices: list[float]
-    radius: float
-    label: Literal[0, 1]
-
-
-@dataclass(frozen=True)
-class Refine:
-    """Ask the model again, with the chosen mask as a mask prompt."""
-
-    type: ClassVar[str] = "refine"
-    client: str
-    seq: int
-
-
-@dataclass(frozen=True)
-class Adjust:
-    """Change how masks are made of logits.
-
-    One `gesture`, such as a drag of a slider, is undone at once, and its newer settings supersede those that wait.
-    """
-
-    type: ClassVar[str] = "adjust"
-    client: str
-    seq: int
-    settings: SettingsData
-    gesture: str
-
-
-@dataclass(frozen=True)
-class Undo:
-    """Undo the last change."""
-
-    type: ClassVar[str] = "undo"
-    client: str
-    seq: int
-
-
-@dataclass(frozen=True)
-class Redo:
-    """Redo the change undone last."""
-
-    type: ClassVar[str] = "redo"
-    client: str
-    seq: int
-
-
-@dataclass(frozen=True)
-class Clear:
-    """Drop the prompt and its candidates; objects stay."""
-
-    type: ClassVar[str] = "clear"
-    client: str
-    seq: int
-
-
-@dataclass(frozen=True)
-class Render:
-    """Let the model see the image rendered like this."""
-
-    type: ClassVar[str] = "render"
-    client: str
-    seq: int
-    rendering: RenderingData
-
-
-@dataclass(frozen=True)
-class Sharpen:
-    """Embed a part of the image on its own, to answer the prompts in it; null for the image as a whole.
-
-    With `later` only prompts to come are meant: it is no edit, is done beside the others, and supersedes what waits.
-    """
-
-    type: ClassVar[str] = "sharpen"
-    client: str
-    seq: int
-    region: BoxData | None
-    later: bool
-
-
-@dataclass(frozen=True)
-class Everything:
-    """Find everything, with a grid of so many points a side. Answered when that is over; the state says how far it is.
-
-    All else is answered meanwhile.
-    """
-
-    type: ClassVar[str] = "everything"
-    client: str
-    seq: int
-    points_per_side: int
-
-
-@dataclass(frozen=True)
-class Cancel:
-    """Stop `everything`, whoever began it; what has been found is kept. Answered at once."""
-
-    type: ClassVar[str] = "cancel"
-    client: str
-    seq: int
-
-
-@dataclass(frozen=True)
-class Export:
-    """Ask for the objects as a file, by the name of its format."""
-
-    type: ClassVar[str] = "export"
-    client: str
-    seq: int
-    format: Literal[
-        "coco",
-        "yolo",
-        "voc",
-        "indexed_png",
-        "binary_pngs",
-        "cutouts",
-        "npz",
-        "npy",
-        "geojson",
-        "svg",
-        "labelme",
-        "label_studio",
-        "pandas",
-    ]
-
-
-@dataclass(frozen=True)
-class Tile:
-    """Ask for a tile of the image at a level: 0 is full size, each further one half of the one before.
-
-    The last level is a single tile, which shows the whole image.
-    """
-
-    type: ClassVar[str] = "tile"
-    client: str
-    seq: int
-    level: int
-    column: int
-    row: int
-    rendering: RenderingData
-
-
-@dataclass(frozen=True)
-class Show:
-    """Show another image of the gallery, by its number from 0. Supersedes a `show` waiting right before it."""
-
-    type: ClassVar[str] = "show"
-    client: str
-    seq: int
-    index: int
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Say of the image that is shown whether it is done."""
-
-    type: ClassVar[str] = "mark"
-    client: str
-    seq: int
-    done: bool
+    channels: Annotated[list[Integer], Meta(max_length=3)]
+    black: Number | None
+    white: Number | None
+    gamma: Number
 
 
 # ------------------------------------------------------------------------------------------------ kernel -> view
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True, tag_field="type", tag="answer"):
     """The one answer to a request. The state it led to has at least this `revision`."""
 
-    type: ClassVar[str] = "answer"
     client: str
     seq: int
     outcome: Literal["done", "superseded", "error"]
@@ -385,8 +114,7 @@ class Answer:
     revision: int
 
 
-@dataclass(frozen=True)
-class MaskData:
+class MaskData(Struct, frozen=True):
     """One mask of a `Masks` message; its buffer holds packed row runs, as `masks.wire_codec` describes them."""
 
     id: str
@@ -394,26 +122,22 @@ class MaskData:
     height: int
 
 
-@dataclass(frozen=True)
-class Masks:
+class Masks(Struct, frozen=True, tag_field="type", tag="masks"):
     """Masks that the state names: one buffer each, in the same order; and the state, where it is news.
 
     Views draw it at once. The trait brings it again, after the answer, and stays for views to come.
     """
 
-    type: ClassVar[str] = "masks"
     masks: list[MaskData]
     state: State | None
 
 
-@dataclass(frozen=True)
-class PreviewMask:
+class PreviewMask(Struct, frozen=True, tag_field="type", tag="preview_mask"):
     """The answer to a preview: the mask that its prompt would choose, for the view that asked.
 
     The one buffer holds packed row runs, as a `MaskData`'s does.
     """
 
-    type: ClassVar[str] = "preview_mask"
     client: str
     seq: int
     width: int
@@ -421,21 +145,17 @@ class PreviewMask:
     score: float
 
 
-@dataclass(frozen=True)
-class TilePicture:
+class TilePicture(Struct, frozen=True, tag_field="type", tag="tile_picture"):
     """A tile as an encoded picture of type `mime` in the one buffer, sent right before the answer to its request."""
 
-    type: ClassVar[str] = "tile_picture"
     client: str
     seq: int
     mime: str
 
 
-@dataclass(frozen=True)
-class File:
+class File(Struct, frozen=True, tag_field="type", tag="file"):
     """What `export` asked for, in the one buffer, sent right before the answer, for the view that asked."""
 
-    type: ClassVar[str] = "file"
     client: str
     seq: int
     name: str
@@ -445,8 +165,7 @@ class File:
 # ------------------------------------------------------------------------------------------------ the synced state
 
 
-@dataclass(frozen=True)
-class ValuesData:
+class ValuesData(Struct, frozen=True):
     """The numbers that the image is made of: their type and range.
 
     `black` and `white` are what the usual rendering shows as such; nearly all values are from `dark` to `bright`.
@@ -462,8 +181,7 @@ class ValuesData:
     bright: float
 
 
-@dataclass(frozen=True)
-class ImageData:
+class ImageData(Struct, frozen=True):
     """What the state says of the image; the picture itself travels in tiles of `tile` pixels a side at most."""
 
     hash: str
@@ -474,8 +192,7 @@ class ImageData:
     values: ValuesData
 
 
-@dataclass(frozen=True)
-class CandidateData:
+class CandidateData(Struct, frozen=True):
     """One of the masks that the model offers for the prompt; `stability` is null where there are no logits.
 
     `crop` is the part of the image that answered, null for the image as a whole.
@@ -488,8 +205,7 @@ class CandidateData:
     crop: BoxData | None
 
 
-@dataclass(frozen=True)
-class ObjectData:
+class ObjectData(Struct, frozen=True):
     """An accepted mask. `color` indexes the palette."""
 
     id: str
@@ -501,16 +217,14 @@ class ObjectData:
     color: int
 
 
-@dataclass(frozen=True)
-class FoundData:
+class FoundData(Struct, frozen=True):
     """A mask that `everything` has found, before it is an object."""
 
     mask: str
     color: int
 
 
-@dataclass(frozen=True)
-class ProgressData:
+class ProgressData(Struct, frozen=True):
     """How far `everything` is: points asked about, of how many; 0 of 0 before that is known."""
 
     done: int
@@ -518,8 +232,7 @@ class ProgressData:
     found: list[FoundData]
 
 
-@dataclass(frozen=True)
-class State:
+class State(Struct, frozen=True):
     """All that a view draws. `revision` grows with every change.
 
     `decode_ms` is how long an answer takes here, measured once the image is embedded; null before. `painted` says that
@@ -554,15 +267,13 @@ class State:
     direct: str | None
 
 
-@dataclass(frozen=True)
-class GalleryData:
+class GalleryData(Struct, frozen=True):
     """The images that a gallery goes through: a trait of its own, for it never changes and may be long."""
 
     names: list[str]
 
 
-@dataclass(frozen=True)
-class PlaceData:
+class PlaceData(Struct, frozen=True):
     """Where a gallery is and how far: the image shown, and of all images how many objects they have.
 
     `done` and `failed` are the numbers of the images that are done, and of those that could not be opened.
@@ -574,8 +285,7 @@ class PlaceData:
     failed: list[int]
 
 
-@dataclass(frozen=True)
-class SavedMask:
+class SavedMask(Struct, frozen=True):
     """A mask in a page without a kernel; `runs` are packed row runs in base64."""
 
     id: str
@@ -584,8 +294,7 @@ class SavedMask:
     runs: str
 
 
-@dataclass(frozen=True)
-class Saved:
+class Saved(Struct, frozen=True):
     """What a page without a kernel shows beside the state: the whole photo, encoded and in base64, and the masks."""
 
     mime: str
@@ -593,153 +302,10 @@ class Saved:
     masks: list[SavedMask]
 
 
-Request = (
-    Hello
-    | Predict
-    | Preview
-    | Choose
-    | Accept
-    | Remove
-    | Rename
-    | Recolor
-    | Edit
-    | Merge
-    | Subtract
-    | Brush
-    | Refine
-    | Adjust
-    | Undo
-    | Redo
-    | Clear
-    | Render
-    | Sharpen
-    | Everything
-    | Cancel
-    | Export
-    | Tile
-    | Show
-    | Mark
-)
 Reply = Answer | Masks | PreviewMask | TilePicture | File
 
-REQUESTS: dict[str, Any] = {kind.type: kind for kind in get_args(Request)}
 
-
-# ------------------------------------------------------------------------------------------------ reading and writing
-
-
-def to_json(message: Any) -> dict[str, Any]:
+def to_json(message: Struct) -> dict[str, Any]:
     """Return a message or the state as a plain dict, with its `type` where it has one."""
-    body = dataclasses.asdict(message)
-    kind = getattr(type(message), "type", None)
-    return {"type": kind, **body} if kind else body
-
-
-def parse_request(content: object) -> Request:
-    """Read a request that a view sent.
-
-    Raises:
-        ProtocolError: The type is unknown, or a field is missing, unexpected, or of the wrong kind.
-    """
-    if not isinstance(content, dict):
-        raise ProtocolError(f"a message must be an object with a type, not {type(content).__name__}")
-    kind = content.get("type")
-    if not isinstance(kind, str) or kind not in REQUESTS:
-        raise ProtocolError(f"unknown message type {str(kind)[:40]!r}; expected one of {', '.join(REQUESTS)}")
-    body = {key: value for key, value in content.items() if key != "type"}
-    request: Request = _read(REQUESTS[kind], body, kind)
-    return request
-
-
-def _read(expected: Any, value: object, path: str) -> Any:
-    """Check `value` against a type annotation and return it, dataclasses built."""
-    if dataclasses.is_dataclass(expected):
-        return _read_dataclass(expected, value, path)
-    origin, args = get_origin(expected), get_args(expected)
-    if origin in {Union, types.UnionType}:
-        if value is None:
-            return None
-        (inner,) = (arg for arg in args if arg is not types.NoneType)
-        return _read(inner, value, path)
-    if origin is list:
-        if isinstance(value, list):
-            return [_read(args[0], item, f"{path}[{i}]") for i, item in enumerate(value)]
-    elif origin is Literal:
-        if value in args and not isinstance(value, bool):
-            return value
-    elif expected is float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-            return float(value)
-    elif isinstance(value, expected) and not (expected is int and isinstance(value, bool)):
-        return value
-    raise ProtocolError(f"{path} must be {_typescript(expected)}, not {str(value)[:40]!r}")
-
-
-def _read_dataclass(expected: Any, value: object, path: str) -> Any:
-    if not isinstance(value, dict):
-        raise ProtocolError(f"{path} must be an object, not {str(value)[:40]!r}")
-    hints = _fields(expected)
-    if missing := hints.keys() - value.keys():
-        raise ProtocolError(f"{path} lacks {', '.join(sorted(missing))}")
-    if extra := value.keys() - hints.keys():
-        raise ProtocolError(f"{path} has unknown fields {', '.join(sorted(map(str, extra)))[:80]}")
-    return expected(**{name: _read(hint, value[name], f"{path}.{name}") for name, hint in hints.items()})
-
-
-@functools.cache
-def _fields(kind: Any) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-
-
-# ------------------------------------------------------------------------------------------------ TypeScript
-
-_SCALARS = {int: "number", float: "number", str: "string", bool: "boolean", types.NoneType: "null"}
-
-
-def _typescript(hint: Any) -> str:
-    if hint in _SCALARS:
-        return _SCALARS[hint]
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is list:
-        return f"{_typescript(args[0])}[]"
-    if origin is Literal:
-        return " | ".join(f'"{arg}"' if isinstance(arg, str) else str(arg) for arg in args)
-    if origin in {Union, types.UnionType}:
-        return " | ".join(_typescript(arg) for arg in args)
-    return str(hint.__name__)
-
-
-def typescript() -> str:
-    """Return `js/src/protocol.ts`."""
-    module = sys.modules[__name__]
-    kinds = [
-        value
-        for value in vars(module).values()
-        if dataclasses.is_dataclass(value) and isinstance(value, type) and value.__module__ == __name__
-    ]
-    lines = ["// Generated from sam_widget/widget/protocol.py by `make protocol`. Do not edit.", ""]
-    for kind in kinds:
-        summary = (kind.__doc__ or "").strip().splitlines()[0]
-        lines += [f"/** {summary} */", f"export interface {kind.__name__} {{"]
-        if tag := getattr(kind, "type", None):
-            lines.append(f'  type: "{tag}";')
-        lines += [f"  {name}: {_typescript(hint)};" for name, hint in _fields(kind).items()]
-        lines += ["}", ""]
-    for name in ("Request", "Reply"):
-        members = " | ".join(member.__name__ for member in get_args(getattr(module, name)))
-        lines += [f"export type {name} = {members};", ""]
-    return "\n".join(lines)
-
-
-def main(arguments: typing.Sequence[str] | None = None) -> None:
-    """Write the TypeScript to the path given, or to standard output."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments:
-        Path(arguments[0]).write_text(typescript(), encoding="utf-8")
-    else:
-        sys.stdout.write(typescript())
-
-
-if __name__ == "__main__":
-    main()
+    body: dict[str, Any] = msgspec.to_builtins(message)
+    return body

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sam_widget.image.pyramid import TILE, Pyramid
-from sam_widget.image.rendering import USUAL, Rendering
+from sam_widget.image.rendering import USUAL
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.masks.runs import StoredMask
 from sam_widget.masks.wire_codec import pack_runs
-from sam_widget.widget.conversions import MaskPrompts, box_data, prompt_data, settings_data
+from sam_widget.session.session import Session
+from sam_widget.widget.conversions import MaskPrompts, box_data, prompt_data, rendering_data, settings_data
 from sam_widget.widget.protocol import (
     CandidateData,
     FoundData,
@@ -19,15 +20,11 @@ from sam_widget.widget.protocol import (
     ObjectData,
     ProgressData,
     PromptData,
-    RenderingData,
     Saved,
     SavedMask,
     State,
     ValuesData,
 )
-
-if TYPE_CHECKING:  # It imports torch, which a widget must not wait for.
-    from sam_widget.session.session import Session
 
 Status = Literal["loading", "embedding", "ready", "predicting", "error"]
 
@@ -175,13 +172,3 @@ def image_data(pyramid: Pyramid) -> ImageData:
     (low, high), (black, white), (dark, bright) = source.extent, source.window, source.bulk
     values = ValuesData(str(source.values.dtype), source.channels, low, high, black, white, dark, bright)
     return ImageData(source.hash, *source.size, levels=pyramid.levels, tile=TILE, values=values)
-
-
-def rendering_data(rendering: Rendering) -> RenderingData:
-    """Return a rendering as it travels."""
-    return RenderingData(list(rendering.channels), rendering.black, rendering.white, rendering.gamma)
-
-
-def rendering_from(data: RenderingData) -> Rendering:
-    """Return the rendering that a view sent; the image says whether it is possible."""
-    return Rendering(tuple(data.channels), data.black, data.white, data.gamma)

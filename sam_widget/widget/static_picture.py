@@ -5,15 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import os
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from sam_widget.image.rendering import USUAL, SourceImage
 from sam_widget.masks.overlay import overlay
-
-if TYPE_CHECKING:  # It imports torch, which a widget must not wait for.
-    from sam_widget.session.session import Session
+from sam_widget.session.session import Session
 
 # Longest side of the picture: about the width of a page, and some 100 kB in the notebook.
 LONGEST = 640

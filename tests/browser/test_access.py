@@ -51,7 +51,7 @@ def test_axe_finds_nothing_in_any_state(notebook: Open, theme: str) -> None:
     view.button("View options").click()
     found["options"] = violations(view)
     view.canvas.press("Escape")
-    opened.run_cell("w._say('error', 'The model is on strike.')")
+    opened.run_cell("w._stage.say('error', 'The model is on strike.')")
     expect(view.status).to_contain_text("strike")
     found["error"] = violations(view)
     view.root.locator(".sam-notice").evaluate(

@@ -17,7 +17,6 @@ import pytest
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.widget import protocol
 from sam_widget.widget.sam_widget import SamWidget
 
 
@@ -36,8 +35,8 @@ def ask(widget: SamWidget, kind: str, **fields: Any) -> dict[str, Any]:
     send = widget.send
     widget.send = lambda content, _buffers=None: answers.append(content)  # type: ignore[method-assign]
     try:
-        request = protocol.parse_request({"type": kind, "client": "view", "seq": 1, **fields})
-        widget._run(request)
+        widget._receive(widget, {"type": kind, "client": "view", "seq": 1, **fields}, [])
+        widget._dispatcher.call(lambda: None).result(60)
     finally:
         widget.send = send  # type: ignore[method-assign]
     return next(answer for answer in answers if answer["type"] == "answer")

@@ -104,7 +104,7 @@ def test_every_preview_of_a_burst_is_answered_once_and_the_last_with_its_mask(wi
     assert sorted(message["seq"] for message in heard) == list(range(200))
     assert [message["seq"] for message in heard if message["type"] == "preview_mask"][-1] == 199
     assert {message["outcome"] for message in heard if message["type"] == "answer"} <= {"superseded"}
-    assert widget._answers.open == 0
+    assert widget._replies.open == 0
 
 
 def test_an_empty_prompt_and_a_failing_model_are_answered_over_the_line(
@@ -119,7 +119,7 @@ def test_an_empty_prompt_and_a_failing_model_are_answered_over_the_line(
     monkeypatch.setattr(widget.session.predictor.model, "decode", fail)
     line.ask("preview", 2, prompt=prompt((20, 30)))
     assert "out of memory" in line.hear()[0]["error"]
-    assert widget._answers.open == 0
+    assert widget._replies.open == 0
 
 
 def test_nothing_but_previews_travels_there(widget: SamWidget, line: Line) -> None:
@@ -184,7 +184,7 @@ def test_whoever_hangs_up_early_is_not_missed(widget: SamWidget, line: Line, con
     with widget.session._history.editing:
         line.ask("preview", 1, prompt=prompt((90, 60)))
         line.socket.close()
-        while not widget._answers.open:
+        while not widget._replies.open:
             pass  # It is on its way from the listener to the worker.
     view = View(widget)
     assert view.ask("preview", prompt=prompt((150, 120)))["outcome"] == "done"

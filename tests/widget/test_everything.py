@@ -7,14 +7,14 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 import sam_widget as sw
 from sam_widget.export import FORMATS
-from sam_widget.widget import protocol
+from sam_widget.widget.requests import Format
 from sam_widget.widget.sam_widget import SamWidget
 from tests.widget.test_sam_widget import View, prompt
 
@@ -154,7 +154,7 @@ def test_a_closed_widget_ends_its_search(photo: np.ndarray) -> None:
 
 
 def test_the_formats_that_a_view_may_ask_for_are_those_that_are_files() -> None:
-    assert set(get_args(get_type_hints(protocol.Export)["format"])) == set(FORMATS) - {"supervision"}
+    assert set(get_args(Format)) == set(FORMATS) - {"supervision"}
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "supervision"])

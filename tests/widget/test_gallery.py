@@ -6,8 +6,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 import sam_widget as sw
-from sam_widget.widget import protocol
 from sam_widget.widget.gallery import Gallery
+from sam_widget.widget.opening import Shown
 
 
 def picture(seed: int) -> np.ndarray:
@@ -208,7 +208,7 @@ def test_a_bad_first_image_keeps_nobody_from_the_others(folder: Path, opened: Ca
 
 def test_it_can_be_shown_before_its_first_image_is_open(opened: Callable[..., Opened]) -> None:
     gallery = opened()
-    gallery._opened = Future()
+    gallery._stage.shown = Shown.of(gallery.images[0])
     bundle = gallery._repr_mimebundle_()
     assert bundle is not None
     assert "application/vnd.jupyter.widget-view+json" in bundle[0]
@@ -249,14 +249,14 @@ def test_the_neighbours_are_embedded_while_a_person_looks(opened: Callable[..., 
     own = gallery.session.predictor
     next_one = sw.Session(picture(1), model=own)
     wanted = threading.Event()
-    made = gallery._ahead._made
+    made = gallery._folder._prefetcher._made
 
     def told(index: int, error: Exception | None) -> None:
         made(index, error)
         if own.has(next_one.image_hash):
             wanted.set()
 
-    gallery._ahead._made = told
+    gallery._folder._prefetcher._made = told
     told(0, None)
     assert wanted.wait(60)
     statuses: list[str] = []
@@ -288,8 +288,10 @@ def test_a_view_goes_through_the_images(opened: Callable[..., Opened]) -> None:
 
 def test_only_a_gallery_has_other_images(predictor: sw.Predictor) -> None:
     widget = sw.SamWidget(picture(0), model=predictor)
-    with pytest.raises(sw.SessionError, match=r"sw\.Gallery\(folder\) goes through many"):
-        widget._perform(protocol.Show("view", 1, 0))
+    answers: list[dict[str, Any]] = []
+    widget.send = lambda content, _buffers=None: answers.append(content)  # type: ignore[method-assign]
+    widget._receive(widget, {"type": "show", "client": "view", "seq": 1, "index": 0}, [])
+    assert "unknown message type 'show'" in answers[-1]["error"]
     widget.close()
 
 

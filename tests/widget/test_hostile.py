@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 
 from sam_widget.errors import SamWidgetError
-from sam_widget.widget import protocol
+from sam_widget.session.session import Session
+from sam_widget.widget.requests import ViewRequests
 from sam_widget.widget.sam_widget import SamWidget
+from sam_widget.widget.verbs import read_request, verbs_of
 from tests.widget.test_sam_widget import ANSWERS, View, prompt, wait_for
 
+VERBS = verbs_of(ViewRequests) | verbs_of(Session)
 POISON: list[Any] = [
     *(None, True, -1, 0, 7, 2**63, 1e308, float("nan"), float("inf"), "", "x" * 10_000, "__class__", "<img src=x>"),
     *([], {}, [[]], [None] * 50, {"type": "undo"}, {"x": 1, "y": 1, "label": 1}, b"bytes", "../../etc/passwd", "\0"),
@@ -61,8 +64,8 @@ def requests(widget: SamWidget) -> list[dict[str, Any]]:
         "later": True,
     }
     found = []
-    for kind, body in protocol.REQUESTS.items():
-        fields = [name for name in protocol._fields(body) if name not in {"client", "seq"}]
+    for kind, verb in VERBS.items():
+        fields = [argument.field for argument in verb.arguments if argument.field]
         if all(name in samples for name in fields):
             found.append({"type": kind, **{name: samples[name] for name in fields}})
     return found
@@ -93,7 +96,7 @@ def spoilt(request: dict[str, Any], rng: random.Random) -> Any:
 
 def is_request(message: Any) -> bool:
     try:
-        protocol.parse_request(message)
+        read_request(message, VERBS)
     except SamWidgetError:
         return False
     return True

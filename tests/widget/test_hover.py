@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import sam_widget as sw
-from sam_widget.widget.sam_widget import SamWidget, decode_ms
+from sam_widget.widget.sam_widget import SamWidget
+from sam_widget.widget.stage import decode_ms
 from tests.widget.test_sam_widget import View, prompt, wait_for
 
 
@@ -139,9 +140,9 @@ def test_each_view_is_told_of_its_own_previews(widget: SamWidget) -> None:
     ("fields", "text"),
     [
         ({"prompt": prompt((5000, 1))}, "outside the image"),
-        ({"prompt": 7}, "must be an object"),
-        ({}, "lacks prompt"),
-        ({"prompt": prompt((1, 1)), "label": 1}, "unknown fields label"),
+        ({"prompt": 7}, "preview.prompt cannot be read: Expected `object`, got `int`"),
+        ({}, "preview cannot be read: Object missing required field `prompt`"),
+        ({"prompt": prompt((1, 1)), "label": 1}, "preview cannot be read: Object contains unknown field `label`"),
     ],
 )
 def test_a_bad_preview_is_answered_with_an_error(widget: SamWidget, fields: dict[str, Any], text: str) -> None:
@@ -182,7 +183,7 @@ def test_a_preview_before_there_is_an_image_is_an_error() -> None:
 def test_the_state_says_how_long_an_answer_takes(widget: SamWidget, monkeypatch: pytest.MonkeyPatch) -> None:
     assert widget.state["decode_ms"] > 0
     clock = iter([0.0, 9.0, 10.0, 10.02, 11.0, 11.03])
-    monkeypatch.setattr("sam_widget.widget.sam_widget.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("sam_widget.widget.stage.time.perf_counter", lambda: next(clock))
     assert decode_ms(widget.session) == 20.0, "what is longer waited for something else"
 
 

@@ -39,7 +39,7 @@ def test_observers_hear_of_every_change_and_find_the_rest_up_to_date(widget: Sam
         now = widget.session.state
         assert (widget.prompt, widget.chosen, widget.objects) == (now.prompt, now.chosen, now.objects)
         assert widget.score == (None if now.chosen is None else now.chosen.score)
-        assert widget.state["revision"] == widget._revision
+        assert widget.state["revision"] == widget._publisher.revision
 
     widget.observe(listen, ["prompt", "candidates", "chosen", "score", "objects"])
     widget.click(150, 120)

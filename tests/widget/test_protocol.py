@@ -5,14 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sam_widget.errors import ProtocolError
+from sam_widget.prompts.prompt import Prompt
+from sam_widget.session.remote import remote
 from sam_widget.widget import protocol
+from sam_widget.widget.conversions import MaskPrompts
+from sam_widget.widget.protocol import Request
+from sam_widget.widget.typescript import typescript
+from sam_widget.widget.verbs import Verb, all_verbs, read_request, verbs_of
 
+VERBS = all_verbs()
 ROOT = Path(__file__).resolve().parents[2]
 REST = {"points": [], "boxes": [], "strokes": [], "mask": None}
 CLICK = {
@@ -26,79 +34,189 @@ CLICK = {
 RENDERING = {"channels": [2, -1, 0], "black": None, "white": 4.5, "gamma": 1.2}
 
 
+def parse(content: object) -> Request:
+    return read_request(content, VERBS)[1]
+
+
 def test_the_typescript_is_generated_from_this_python() -> None:
-    assert (ROOT / "js/src/protocol.ts").read_text(encoding="utf-8") == protocol.typescript()
+    assert (ROOT / "js/src/protocol.ts").read_text(encoding="utf-8") == typescript()
+
+
+class Toy:
+    """A session of one verb and one method that is no verb."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    @remote("rotate", latest=True)
+    def turn(self, object_id: str, degrees: float, *, about: Sequence[str] = (), prompt: Prompt | None = None) -> None:
+        """Turn an object.
+
+        Not for views.
+        """
+        self.calls.append((object_id, degrees, about, prompt))
+
+    @remote()
+    def tell(self, request: Request, *object_ids: str) -> None:
+        """Say which request it is."""
+        self.calls.append((request.seq, object_ids))
+
+    def erase_the_disk(self, path: str) -> None:
+        self.calls.append(path)
+
+
+def test_a_verb_takes_one_method_and_one_mark() -> None:
+    toy, verbs = Toy(), verbs_of(Toy)
+    assert set(verbs) == {"rotate", "tell"}
+
+    def ask(kind: str, **fields: Any) -> None:
+        verb, request = read_request({"type": kind, "client": "a", "seq": 7, **fields}, verbs)
+        verb.call(toy, request, MaskPrompts())
+
+    ask("rotate", object="id", degrees=90)
+    ask("rotate", object="id", degrees=1.5, about=["x"], prompt=CLICK["prompt"])
+    ask("tell", objects=["x", "y"])
+    assert toy.calls == [("id", 90.0, (), None), ("id", 1.5, ["x"], Prompt().with_point(1, 2.5)), (7, ("x", "y"))]
+    with pytest.raises(ProtocolError, match="unknown message type 'erase_the_disk'; expected one of rotate, tell"):
+        ask("erase_the_disk", path="/")
+    with pytest.raises(ProtocolError, match=r"rotate\.prompt\.points\[0\]\.x cannot be read: Expected `float`"):
+        ask("rotate", object="id", degrees=1, prompt=REST | {"points": [{"x": "1", "y": 2, "label": 1}]})
+    text = typescript(verbs)
+    assert '/** Turn an object. */\nexport interface Rotate {\n  type: "rotate";\n  client: string;' in text
+    assert "  object: string;\n  degrees: number;\n  about?: string[];\n  prompt?: PromptData | null;\n}" in text
+    assert "export type Request = Rotate | Tell;" in text
+
+
+def test_a_parameter_that_cannot_travel_is_found_when_the_verb_is_made() -> None:
+    class Wrong:
+        @remote()
+        def load(self, weights: bytes) -> None: ...
+
+    with pytest.raises(TypeError, match="bytes.* do not travel"):
+        verbs_of(Wrong)
 
 
 def test_a_request_is_read_whole() -> None:
-    request = protocol.parse_request(CLICK)
-    assert request == protocol.Predict("a", 3, protocol.PromptData([protocol.PointData(1.0, 2.5, 1)], [], [], None))
+    request: Any = parse(CLICK)
+    assert (request.client, request.seq) == ("a", 3)
+    assert request.prompt == protocol.PromptData([protocol.PointData(1.0, 2.5, 1)], [], [], None)
     assert protocol.to_json(request) == CLICK
 
 
-@pytest.mark.parametrize("kind", list(protocol.REQUESTS))
-def test_every_request_survives_the_wire(kind: str) -> None:
-    samples = {"client": "a", "seq": 1, "prompt": CLICK["prompt"], "index": 2, "label": "x", "object": "id"}
-    samples |= {"color": 3, "objects": ["id", "id2"], "other": "id2", "gesture": "slider"}
-    samples["settings"] = {"threshold": 0.5, "holes": 3, "islands": 4, "smoothing": 1.5}
-    if kind == "brush":
-        samples |= {"vertices": [1.0, 2.0], "radius": 3.0, "label": 0}
-    samples |= {"level": 0, "column": 1, "row": 2, "rendering": RENDERING, "done": True}
-    samples |= {"region": {"x0": 1.0, "y0": 2.0, "x1": 3.0, "y1": 4.0}, "later": True}
-    samples |= {"points_per_side": 8, "format": "yolo"}
-    fields = protocol._fields(protocol.REQUESTS[kind])
-    content = {"type": kind, **{name: samples[name] for name in fields}}
-    assert protocol.to_json(protocol.parse_request(json.loads(json.dumps(content)))) == content
+SAMPLES: dict[str, Any] = {
+    "prompt": CLICK["prompt"],
+    "index": 2,
+    "label": "x",
+    "object": "id",
+    "color": 3,
+    "objects": ["id", "id2"],
+    "other": "id2",
+    "gesture": "slider",
+    "settings": {"threshold": 0.5, "holes": 3, "islands": 4, "smoothing": 1.5},
+    "vertices": [1.0, 2.0],
+    "radius": 3.0,
+    "level": 0,
+    "column": 1,
+    "row": 2,
+    "rendering": RENDERING,
+    "done": True,
+    "region": {"x0": 1.0, "y0": 2.0, "x1": 3.0, "y1": 4.0},
+    "later": True,
+    "points_per_side": 8,
+    "format": "yolo",
+}
 
 
-def broken() -> list[Any]:
-    point = {"x": 1, "y": 2, "label": 1}
-    return [
-        None,
-        3,
-        "predict",
-        [],
-        {},
-        {"type": None},
-        {"type": ["predict"]},
-        {"type": "delete_everything", "client": "a", "seq": 1},
-        {"type": "undo", "client": "a"},
-        {"type": "undo", "client": 3, "seq": 1},
-        {"type": "undo", "client": "a", "seq": "1"},
-        {"type": "undo", "client": "a", "seq": True},
-        {"type": "undo", "client": "a", "seq": 1, "extra": 1},
-        {"type": "choose", "client": "a", "seq": 1, "index": 1.5},
-        CLICK | {"prompt": None},
-        CLICK | {"prompt": {"points": [point]}},
-        CLICK | {"prompt": REST | {"points": {}}},
-        CLICK | {"prompt": REST | {"points": [point | {"label": 2}]}},
-        CLICK | {"prompt": REST | {"points": [point | {"label": True}]}},
-        CLICK | {"prompt": REST | {"points": [point | {"x": float("nan")}]}},
-        CLICK | {"prompt": REST | {"points": [point | {"x": None}]}},
-        CLICK | {"prompt": REST | {"points": [point | {"x": "1"}]}},
-        CLICK | {"prompt": REST | {"boxes": [{"x0": 1}]}},
-        CLICK | {"prompt": REST | {"box": None}},
-        CLICK | {"prompt": REST | {"strokes": [{"vertices": [1, "2"], "label": 1, "closed": True}]}},
-        CLICK | {"prompt": REST | {"strokes": [{"vertices": [1, 2], "label": 1, "closed": 1}]}},
-        CLICK | {"prompt": REST | {"mask": 7}},
-        {"type": "brush", "client": "a", "seq": 1, "vertices": [1, 2], "radius": 3, "label": 2},
-        {"type": "adjust", "client": "a", "seq": 1, "settings": {"threshold": 1}, "gesture": "x"},
-        CLICK | {"prompt": {"points": {}, "box": None}},
-        CLICK | {"prompt": {"points": [point | {"label": 2}], "box": None}},
-        CLICK | {"prompt": {"points": [point | {"label": True}], "box": None}},
-        CLICK | {"prompt": {"points": [point | {"x": float("nan")}], "box": None}},
-        CLICK | {"prompt": {"points": [point | {"x": None}], "box": None}},
-        CLICK | {"prompt": {"points": [point | {"x": "1"}], "box": None}},
-        CLICK | {"prompt": {"points": [], "box": {"x0": 1}}},
-        {"type": "render", "client": "a", "seq": 1, "rendering": RENDERING | {"channels": [0.5]}},
-        {"type": "render", "client": "a", "seq": 1, "rendering": RENDERING | {"gamma": None}},
-    ]
+@pytest.mark.parametrize("verb", VERBS.values(), ids=list(VERBS))
+def test_every_request_survives_the_wire(verb: Verb) -> None:
+    fields = [argument.field for argument in verb.arguments if argument.field]
+    content = {"type": verb.mark.name, "client": "a", "seq": 1, **{name: SAMPLES[name] for name in fields}}
+    if verb.mark.name == "brush":
+        content["label"] = 0
+    assert protocol.to_json(parse(json.loads(json.dumps(content)))) == content
 
 
-@pytest.mark.parametrize("content", broken(), ids=str)
-def test_a_malformed_request_is_refused(content: Any) -> None:
-    with pytest.raises(ProtocolError):
-        protocol.parse_request(content)
+POINT = {"x": 1, "y": 2, "label": 1}
+BOX = {"x0": 1, "y0": 2, "x1": 3, "y1": 4}
+STROKE = {"vertices": [1, 2], "label": 1, "closed": True}
+UNDO = {"type": "undo", "client": "a", "seq": 1}
+BRUSH = UNDO | {"type": "brush", "vertices": [1, 2], "radius": 3, "label": 1}
+
+
+def said(**fields: Any) -> dict[str, Any]:
+    return CLICK | {"prompt": REST | fields}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "a message must be an object with a type, not NoneType"),
+        (3, "not int"),
+        ("predict", "not str"),
+        ([], "not list"),
+        ({}, "unknown message type None"),
+        ({"type": ["predict"]}, "unknown message type ['predict']"),
+        ({"type": "delete_everything"}, "unknown message type 'delete_everything'"),
+        ({"type": "__init__"}, "unknown message type '__init__'"),
+        ({"type": "\ud83d"}, r"unknown message type '\ud83d'"),
+        ({"type": "undo", "client": "a"}, "undo cannot be read: Object missing required field `seq`"),
+        (UNDO | {"client": 3}, "undo.client cannot be read: Expected `str`, got `int`"),
+        (UNDO | {"client": "\ud83d"}, "undo.client cannot be read"),
+        (UNDO | {"seq": "1"}, "undo.seq cannot be read: Expected `int`, got `str`"),
+        (UNDO | {"seq": True}, "undo.seq cannot be read: Expected `int`, got `bool`"),
+        (UNDO | {"seq": 10**400}, "undo.seq cannot be read"),
+        (UNDO | {"extra": 1}, "undo cannot be read: Object contains unknown field `extra`"),
+        (UNDO | {"\ud800": 1}, "undo cannot be read: 'utf-8' codec"),
+        (UNDO | {"type": "choose", "index": 1.5}, "choose.index cannot be read: Expected `int`, got `float`"),
+        (UNDO | {"type": "accept", "label": "cat \ud83d"}, "accept.label cannot be read"),
+        (
+            UNDO | {"type": "accept", "label": "x" * 1001},
+            "accept.label cannot be read: Expected `str` of length",
+        ),
+        (
+            UNDO | {"type": "remove", "objects": ["x"] * 10_001},
+            "remove.objects cannot be read: Expected `array`",
+        ),
+        (UNDO | {"type": "remove", "objects": ["x", 3]}, "remove.objects[1] cannot be read"),
+        (UNDO | {"type": "export", "format": "../coco"}, "export.format cannot be read: Invalid enum value '../coco'"),
+        (CLICK | {"prompt": None}, "predict.prompt cannot be read: Expected `object`, got `null`"),
+        (
+            CLICK | {"prompt": {"points": [POINT]}},
+            "predict.prompt cannot be read: Object missing",
+        ),
+        (said(points={}), "predict.prompt.points cannot be read: Expected `array`, got `object`"),
+        (said(points=[POINT, POINT | {"label": 2}]), "predict.prompt.points[1].label cannot be read"),
+        (said(points=[POINT | {"label": True}]), "predict.prompt.points[0].label cannot be read"),
+        (said(points=[POINT | {"x": float("nan")}]), "predict.prompt.points[0].x cannot be read"),
+        (said(points=[POINT | {"y": float("-inf")}]), "predict.prompt.points[0].y cannot be read"),
+        (said(points=[POINT | {"x": 10**400}]), "predict.prompt.points[0].x cannot be read"),
+        (said(points=[POINT | {"x": None}]), "predict.prompt.points[0].x cannot be read: Expected `float`, got `null`"),
+        (said(points=[POINT] * 10_000), "predict.prompt.points cannot be read: Expected `array` of length <= 256"),
+        (said(boxes=[{"x0": 1}]), "predict.prompt.boxes[0] cannot be read: Object missing required field `y0`"),
+        (said(boxes=[BOX] * 65), "predict.prompt.boxes cannot be read: Expected `array` of length <= 64"),
+        (said(box=None), "predict.prompt cannot be read: Object contains unknown field `box`"),
+        (said(strokes=[STROKE | {"vertices": [1, "2"]}]), "predict.prompt.strokes[0].vertices[1] cannot be read"),
+        (said(strokes=[STROKE | {"vertices": [1] * 40_002}]), "predict.prompt.strokes[0].vertices cannot be read"),
+        (said(strokes=[STROKE | {"closed": 1}]), "predict.prompt.strokes[0].closed cannot be read"),
+        (said(strokes=[STROKE] * 65), "predict.prompt.strokes cannot be read: Expected `array` of length <= 64"),
+        (said(mask=7), "predict.prompt.mask cannot be read: Expected `str | null`, got `int`"),
+        (BRUSH | {"vertices": None}, "brush.vertices cannot be read: Expected `array`, got `null`"),
+        (BRUSH | {"radius": float("inf")}, "brush.radius cannot be read"),
+        (UNDO | {"type": "adjust", "settings": {"threshold": 1}, "gesture": "x"}, "adjust.settings cannot be read"),
+        (
+            UNDO | {"type": "adjust", "settings": SAMPLES["settings"] | {"smoothing": 1e9}, "gesture": "x"},
+            "adjust.settings.smoothing cannot be read",
+        ),
+        (UNDO | {"type": "render", "rendering": RENDERING | {"channels": [0.5]}}, "render.rendering.channels[0]"),
+        (UNDO | {"type": "render", "rendering": RENDERING | {"gamma": None}}, "render.rendering.gamma"),
+    ],
+    ids=str,
+)
+def test_a_malformed_request_is_refused_by_the_path_that_is_wrong(content: Any, complaint: str) -> None:
+    with pytest.raises(ProtocolError) as refused:
+        parse(content)
+    assert complaint in str(refused.value)
+    assert len(str(refused.value)) < 500
 
 
 def test_no_random_message_does_anything_but_be_read_or_refused() -> None:
@@ -130,8 +248,8 @@ def test_no_random_message_does_anything_but_be_read_or_refused() -> None:
         return {rng.choice(keys): anything(depth + 1) for _ in range(rng.randrange(5))}
 
     for _ in range(3000):
-        content: dict[str, Any] = {"type": rng.choice(list(protocol.REQUESTS)), "client": "a", "seq": 1}
+        content: dict[str, Any] = {"type": rng.choice(list(VERBS)), "client": "a", "seq": 1}
         extra = anything()
         content |= extra if isinstance(extra, dict) else {"prompt": extra}
         with contextlib.suppress(ProtocolError):
-            protocol.to_json(protocol.parse_request(content))
+            protocol.to_json(parse(content))

@@ -22,6 +22,7 @@ from sam_widget.masks.wire_codec import unpack_runs
 from sam_widget.model.zoo import load_model
 from sam_widget.predictor.predictor import EmbeddingCache
 from sam_widget.widget.sam_widget import SamWidget
+from sam_widget.widget.stage import Stage
 
 # A preview's mask is its answer.
 ANSWERS = ("answer", "preview_mask")
@@ -236,10 +237,10 @@ def test_answers_name_the_view_that_asked(widget: SamWidget) -> None:
         ("everything", {"points_per_side": 10**9}, "1 to 128"),
         ("everything", {"points_per_side": 0}, "1 to 128"),
         ("export", {"format": "coco"}, "no objects"),
-        ("export", {"format": "../../coco"}, "format must be"),
+        ("export", {"format": "../../coco"}, "export.format cannot be read"),
         ("predict", {"prompt": prompt((5000, 1))}, "outside the image"),
         ("predict", {"prompt": prompt(box={"x0": 1, "y0": 1, "x1": 1, "y1": 1})}, "empty"),
-        ("predict", {"prompt": 7}, "must be an object"),
+        ("predict", {"prompt": 7}, "predict.prompt cannot be read: Expected `object`"),
         ("format_disk", {}, "unknown message type"),
     ],
 )
@@ -391,13 +392,13 @@ def test_a_download_shows_its_progress_and_then_the_model_answers(
     monkeypatch.setattr("sam_widget.predictor.interface._named", {})
     monkeypatch.setattr("sam_widget.predictor.predictor.load_model", load)
     messages: list[str] = []
-    say = SamWidget._say
+    say = Stage.say
 
-    def overheard(self: SamWidget, status: Any, text: str) -> None:
+    def overheard(self: Stage, status: Any, text: str) -> None:
         messages.append(text)
         say(self, status, text)
 
-    monkeypatch.setattr(SamWidget, "_say", overheard)
+    monkeypatch.setattr(Stage, "say", overheard)
     widget = SamWidget(photo, model="vit_b")
     assert widget.click(150, 120)
     downloads = [text for text in messages if "Downloading" in text]

@@ -1,0 +1,125 @@
+"""Opens the images of a folder one after the other, and embeds those that will be looked at next."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sam_widget.errors import SamWidgetError, StoreError
+from sam_widget.folders.image_folder import Album
+from sam_widget.image.rendering import SourceImage
+from sam_widget.session.session import Session, predictor_of
+from sam_widget.widget.opening import Opener, Say, Shown, downloads
+from sam_widget.widget.prefetch import Prefetcher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sam_widget.model.sam import Sam
+    from sam_widget.predictor.embeddings import EmbeddingStore
+    from sam_widget.predictor.predictor import Predictor
+
+# The image shown and its neighbours, in the order in which they are made ready.
+NEIGHBOURS = (0, 1, -1, 2)
+AHEAD = max(NEIGHBOURS)
+
+
+class FolderOpener(Opener):
+    """Opens the sessions of an album, and remembers which images could not be opened.
+
+    Attributes:
+        index: Number of the image shown.
+        failed: Numbers of the images that could not be opened.
+    """
+
+    def __init__(
+        self,
+        album: Album,
+        *,
+        index: int,
+        model: str | Path | Sam | Predictor,
+        store: EmbeddingStore | str | Path | None,
+    ) -> None:
+        self._album, self._model, self._store = album, model, store
+        self.index = index
+        self.failed: set[int] = set()
+        self._predictor: Predictor | None = None
+        self._sources: dict[int, SourceImage] = {}  # The images read ahead.
+        self._shown: Shown | None = None
+        self._then: Callable[[Exception | None], object] = lambda _error: None
+        self._prefetcher = Prefetcher(self._embed, self._made)
+
+    def first(self) -> Shown:
+        """Return the first image to show."""
+        return self.at(self.index)
+
+    def at(self, index: int) -> Shown:
+        """Go to an image, by its number."""
+        self.index = index
+        shown = Shown.of(self._album.images[index])
+        shown.source = self._sources.get(index, shown.source)
+        return shown
+
+    def open(self, shown: Shown, say: Say) -> Session:
+        """Open the session of an image from its file, or begin one."""
+        index = self.index
+        try:
+            session = self._open(index, shown, say)
+        except Exception:
+            self.failed.add(index)
+            raise
+        self.failed.discard(index)
+        return session
+
+    def _open(self, index: int, shown: Shown, say: Say) -> Session:
+        source = shown.read()
+        if self._predictor is None:
+            say("Loading the model…")
+            self._predictor = self._load_predictor(say)
+        file = self._album.session_path(index)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the folder {str(file.parent)!r} cannot be made ({error.strerror or error}); choose another one: "
+                "Gallery(..., sessions=...)"
+            ) from error
+        return Session(source, model=self._predictor, autosave=file, keep_image=False)
+
+    def embed(self, shown: Shown, then: Callable[[Exception | None], object]) -> None:
+        """Embed the image shown and its neighbours, in a thread of its own."""
+        self._shown, self._then = shown, then
+        near = [self.index + step for step in NEIGHBOURS]
+        self._prefetcher.want([index for index in near if 0 <= index < len(self._album.images)])
+
+    def close(self) -> None:
+        """End the thread that embeds."""
+        self._prefetcher.close()
+
+    def _load_predictor(self, say: Say) -> Predictor:
+        from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
+        from sam_widget.predictor.predictor import Predictor
+
+        if isinstance(self._model, Predictor):
+            return self._model
+        store = self._store if isinstance(self._store, EmbeddingStore) else EmbeddingStore(self._store)
+        shared = predictor_of(self._model, progress=downloads(self._model, say))
+        return Predictor(shared.model, cache=EmbeddingCache(store=store))  # type: ignore[arg-type]  # a Sam, if not a predictor
+
+    def _embed(self, index: int) -> None:
+        """Embed an image; one that has been embedded before is found."""
+        if index == self.index and self._shown is not None:
+            if (session := self._shown.session_if_open()) is not None:
+                _ = session.embedding
+        elif self._predictor is not None and index not in self.failed:
+            # Errors of an image are reported when it is shown.
+            with contextlib.suppress(SamWidgetError):
+                source = self._sources.get(index) or SourceImage(self._album.images[index])
+                near = range(self.index - AHEAD, self.index + AHEAD + 1)
+                self._sources = {n: kept for n, kept in (*self._sources.items(), (index, source)) if n in near}
+                self._predictor.embed(source.rgb)
+
+    def _made(self, index: int, error: Exception | None) -> None:
+        if index == self.index:
+            self._then(error)

@@ -1,0 +1,169 @@
+"""What a widget shows, and how its session is opened: one image here; `folder` has what opens those of a gallery."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sam_widget.image.pyramid import Pyramid
+from sam_widget.image.rendering import SourceImage
+from sam_widget.image.sources import describe, is_url
+from sam_widget.session.file.reader import Record
+from sam_widget.session.file.recorder import claim_record
+from sam_widget.session.session import Session
+from sam_widget.widget.protocol import ImageData
+from sam_widget.widget.state import image_data
+
+if TYPE_CHECKING:
+    from sam_widget.model.sam import Sam
+    from sam_widget.predictor.predictor import Predictor
+
+# Says what is being done, such as a download.
+Say = Callable[[str], None]
+
+
+@dataclass(eq=False)
+class Shown:
+    """An image on its way from a path to an open session.
+
+    Attributes:
+        title: What messages call it.
+        source: The image, or what it is read from.
+        session: Its session, once that is open, or why it cannot be opened.
+        pyramid: Its tiles, once it is read.
+        image: What the state says of it, once it is read.
+    """
+
+    title: str
+    source: Any
+    session: Future[Session] = field(default_factory=Future)
+    pyramid: Pyramid | None = None
+    image: ImageData | None = None
+
+    @classmethod
+    def of(cls, source: Any) -> Shown:
+        """Return an image that is not read yet, or is."""
+        if isinstance(source, SourceImage):
+            return cls(source.reference.name, source)
+        return cls(describe(source) if isinstance(source, str | Path) else "the image", source)
+
+    def session_if_open(self) -> Session | None:
+        """Return the session; None before it is open, and where it cannot be opened."""
+        return self.session.result() if self.session.done() and not self.session.exception() else None
+
+    def read(self) -> SourceImage:
+        """Read the image, and cut it into tiles.
+
+        Raises:
+            ImageError: It cannot be read.
+        """
+        if not isinstance(self.source, SourceImage):
+            self.source = SourceImage(self.source)
+        self.pyramid = Pyramid(self.source)
+        self.image = image_data(self.pyramid)
+        return self.source
+
+    def forget(self) -> None:
+        """Give back the memory of the image and the session, and close its file."""
+        if (session := self.session_if_open()) is not None:
+            session.close()
+
+
+class Opener(ABC):
+    """Opens sessions for a widget."""
+
+    @abstractmethod
+    def first(self) -> Shown:
+        """Return what is shown first."""
+
+    @abstractmethod
+    def open(self, shown: Shown, say: Say) -> Session:
+        """Open the session of an image. Takes long."""
+
+    @abstractmethod
+    def embed(self, shown: Shown, then: Callable[[Exception | None], object]) -> None:
+        """Embed an image, if it is open, in whatever thread; then call `then` with what went wrong, if anything did."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what is under way."""
+
+
+class ImageOpener(Opener):
+    """Opens the one image of a `SamWidget`."""
+
+    def __init__(
+        self,
+        image: Any,
+        *,
+        model: str | Path | Sam | Predictor,
+        autosave: str | Path | None,
+        keep_image: bool,
+        record: Record | None,
+    ) -> None:
+        """Read what is quickly read.
+
+        Raises:
+            ImageError: The image cannot be read.
+            SessionError: The session file cannot be written, or is about another image.
+        """
+        # A URL is fetched in the background.
+        ready = is_url(image) or isinstance(image, SourceImage)
+        self._shown = Shown.of(image)
+        self._shown.source = image if ready else SourceImage(image)
+        self._model, self._autosave, self._keep_image = model, autosave, keep_image
+        self._record = record
+        if record is None and autosave is not None:
+            # At once: it needs no model to tell that another kernel has the file.
+            source = self._shown.source
+            self._record = claim_record(autosave, source if isinstance(source, SourceImage) else None)
+
+    def first(self) -> Shown:
+        """Return the image."""
+        return self._shown
+
+    def open(self, shown: Shown, say: Say) -> Session:
+        """Read the image, load the model, and go on with what was saved."""
+        source = shown.read()
+        say("Loading the model…")
+        session = Session(source, model=self._model, progress=downloads(self._model, say))
+        if self._record is not None:
+            if self._record.contents is not None:
+                self._record.check(session.source)
+            session.resume(self._record, autosave=self._autosave, keep_image=self._keep_image)
+        return session
+
+    def embed(self, shown: Shown, then: Callable[[Exception | None], object]) -> None:
+        """Embed the image at once."""
+        if (session := shown.session_if_open()) is None:
+            return
+        error: Exception | None = None
+        try:
+            _ = session.embedding
+        except Exception as caught:  # noqa: BLE001  it is handed on
+            error = caught
+        then(error)
+
+    def close(self) -> None:
+        """Close the session file, in case no session has taken it over."""
+        if self._record is not None:
+            self._record.close()
+
+
+def downloads(model: object, say: Say) -> Callable[[int, int], None]:
+    """Return what says how far a download is, at most once a percent: each word is a message to every view."""
+    last = ""
+
+    def progress(done: int, total: int) -> None:
+        nonlocal last
+        percent = 100 * done // total if total else 0
+        message = f"Downloading {model}: {percent}% of {total / 1e6:.0f} MB"
+        if message != last:
+            last = message
+            say(message)
+
+    return progress

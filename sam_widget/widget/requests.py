@@ -1,0 +1,162 @@
+"""What views may ask of a widget, besides the marked methods of its session."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+from sam_widget.errors import ImageError, PromptError
+from sam_widget.image.rendering import Rendering
+from sam_widget.masks.cleanup import MaskSettings
+from sam_widget.prompts.geometry import Box
+from sam_widget.prompts.prompt import Prompt
+from sam_widget.session.remote import remote
+from sam_widget.widget.dispatcher import ANSWERED
+from sam_widget.widget.downloads import packed
+from sam_widget.widget.protocol import Request
+from sam_widget.widget.publisher import Publisher
+from sam_widget.widget.replies import Replies
+from sam_widget.widget.stage import Stage
+from sam_widget.widget.threads import one_core_left
+
+if TYPE_CHECKING:
+    from sam_widget.session.everything import EverythingRun
+
+# A view may ask for no finer grid; from Python, there is no limit.
+MOST_POINTS_PER_SIDE = 128
+
+Format = Literal[
+    "coco",
+    "yolo",
+    "voc",
+    "indexed_png",
+    "binary_pngs",
+    "cutouts",
+    "npz",
+    "npy",
+    "geojson",
+    "svg",
+    "labelme",
+    "label_studio",
+    "pandas",
+]
+
+
+class ViewRequests:
+    """Requests that need more than the session: replies of their own, a word on what goes on, or another thread."""
+
+    def __init__(self, stage: Stage, publisher: Publisher, replies: Replies) -> None:
+        self._stage, self._publisher, self._replies = stage, publisher, replies
+        # The search for everything that a view has asked for, and what it is to be answered.
+        self._search: tuple[Request, EverythingRun] | None = None
+
+    @remote(lane="now")
+    def hello(self) -> None:
+        """A view has opened: send it every mask that the state names."""
+        self._publisher.welcome()
+
+    @remote(latest=True)
+    def predict(self, prompt: Prompt) -> None:
+        """Set the whole prompt. Supersedes every `predict` still waiting right before it."""
+        session = self._stage.session
+        with one_core_left():
+            session.set_prompt(prompt)
+
+    @remote(passing=True)
+    def preview(self, request: Request, prompt: Prompt) -> object:
+        """Ask what a prompt would give, and change nothing. Superseded, while it waits, by whatever else is asked."""
+        session = self._stage.session
+        with one_core_left():
+            found = session.predict_best(prompt)
+        if found is None:
+            return None
+        self._replies.preview(request, found.stored, found.score)
+        return ANSWERED
+
+    @remote(latest=True)
+    def adjust(self, settings: MaskSettings, gesture: str) -> None:
+        """Change how masks are made of logits.
+
+        One `gesture`, such as a drag of a slider, is undone at once, and its newer settings supersede those that wait.
+        """
+        self._stage.session.adjust(**dataclasses.asdict(settings), gesture=gesture)
+
+    @remote()
+    def render(self, rendering: Rendering) -> None:
+        """Let the model see the image rendered like this."""
+        session, stage = self._stage.session, self._stage
+        stage.say("embedding", f"Embedding {stage.shown.title} in the new rendering…")
+        try:
+            session.set_rendering(rendering)
+        finally:
+            stage.say("ready", "")
+
+    @remote()
+    def sharpen(self, region: Box | None, later: bool) -> None:  # noqa: FBT001  a field of the message
+        """Embed a part of the image on its own, to answer the prompts in it; null for the image as a whole.
+
+        With `later` only prompts to come are meant: it is no edit, happens while others are answered, and supersedes
+        what waits.
+        """
+        session, stage = self._stage.session, self._stage
+        if later:
+            session.sharpen(region, later=True)
+            return
+        stage.say("embedding", "Sharpening what you look at…")
+        try:
+            session.sharpen(region)
+        finally:
+            stage.say("ready", "")
+
+    @remote()
+    def everything(self, request: Request, points_per_side: int) -> object:
+        """Find everything, with a grid of so many points a side. Answered at the end; the state says how far it is.
+
+        All else is answered meanwhile.
+        """
+        session = self._stage.session
+        if not 1 <= points_per_side <= MOST_POINTS_PER_SIDE:
+            raise PromptError(f"invalid grid of {points_per_side} points a side; give 1 to {MOST_POINTS_PER_SIDE}")
+        self._search = request, session.begin_everything(points_per_side=points_per_side)
+        return ANSWERED
+
+    @remote(lane="now")
+    def cancel(self) -> None:
+        """Stop `everything`, whichever view began it; what has been found is kept. Answered at once."""
+        session = self._stage.shown.session_if_open()
+        if session is not None:
+            session.cancel()
+
+    @remote()
+    def export(self, request: Request, format: Format) -> None:  # noqa: A002  a field of the message
+        """Ask for the objects as a file, by the name of its format."""
+        self._replies.file(request, *packed(self._stage.session, format))
+
+    @remote(lane="tiles")
+    def tile(self, request: Request, level: int, column: int, row: int, rendering: Rendering) -> None:
+        """Ask for a tile of the image at a level: 0 is full size, each further one half of the one before.
+
+        The last level is a single tile, which shows the whole image.
+        """
+        pyramid = self._stage.shown.pyramid
+        if pyramid is None:
+            raise ImageError("the image is not there yet; ask again once the state names it")
+        self._replies.tile(request, *pyramid.encoded(level, column, row, rendering))
+
+    def search_on(self) -> bool:
+        """Ask about some more points for `everything`; returns whether there is more to do."""
+        if self._search is None:
+            return False
+        request, search = self._search
+        try:
+            with one_core_left():
+                more = search.advance()
+        except Exception as error:  # noqa: BLE001  whatever it was, the view is told and goes on working
+            more = False
+            self._replies.refuse(request, error)
+        else:
+            if not more:
+                self._replies.done(request)
+        if not more:
+            self._search = None
+        return more

@@ -1,0 +1,203 @@
+"""From a marked method to a message: the request of a verb is the signature of its method, and nothing else defines it.
+
+A parameter becomes a field of the same name; what names an object by its id travels under the object's own name
+(`object_id` as `object`, `object_ids` as `objects`). A parameter with a default may be left out. A parameter of type
+`Request` is no field: it is handed the request itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sam_widget.errors import ProtocolError
+from sam_widget.image.rendering import Rendering
+from sam_widget.masks.cleanup import MaskSettings
+from sam_widget.prompts.geometry import Box, Vertices
+from sam_widget.prompts.prompt import Prompt
+from sam_widget.session.remote import Remote, remote_methods
+from sam_widget.widget import protocol
+from sam_widget.widget.conversions import (
+    MaskPrompts,
+    box_from,
+    prompt_from,
+    rendering_from,
+    settings_from,
+    vertices_from,
+)
+from sam_widget.widget.protocol import Request
+
+# What has travelled, and the mask prompts that it may name, to what a method takes.
+Read = Callable[[Any, MaskPrompts], Any]
+
+
+def _as_it_is(value: Any, _masks: MaskPrompts) -> Any:
+    return value
+
+
+# How the types of parameters travel.
+_WIRE: dict[Any, tuple[Any, Read]] = {
+    Box: (protocol.BoxData, lambda value, _: box_from(value)),
+    MaskSettings: (protocol.SettingsData, lambda value, _: settings_from(value)),
+    Prompt: (protocol.PromptData, prompt_from),
+    Rendering: (protocol.RenderingData, lambda value, _: rendering_from(value)),
+    Sequence[str]: (protocol.Texts, _as_it_is),
+    Vertices: (protocol.Vertices, lambda value, _: vertices_from(value)),
+    bool: (bool, _as_it_is),
+    float: (protocol.Number, _as_it_is),
+    int: (protocol.Integer, _as_it_is),
+    str: (protocol.Text, _as_it_is),
+}
+
+
+def _wire(hint: Any) -> tuple[Any, Read]:
+    """Return how values of a type travel, and how they are read.
+
+    Raises:
+        TypeError: They do not travel.
+    """
+    if hint in _WIRE:
+        return _WIRE[hint]
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return hint, _as_it_is
+    if origin in {Union, types.UnionType} and types.NoneType in args:
+        inner, read = _wire(functools.reduce(operator.or_, [arg for arg in args if arg is not types.NoneType]))
+        return inner | None, lambda value, masks: None if value is None else read(value, masks)
+    raise TypeError(f"values of type {hint} do not travel; expected one of {', '.join(map(str, _WIRE))}")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A parameter of a method, and the field of the request that it is read from; no field, if it is the request."""
+
+    parameter: inspect.Parameter
+    field: str | None
+    read: Read
+
+    def add(self, request: Request, masks: MaskPrompts, given: list[Any], named: dict[str, Any]) -> None:
+        """Add what the request says to the arguments of the call."""
+        value: Any = request
+        if self.field is not None:
+            travelled = getattr(request, self.field)
+            value = self.parameter.default if travelled is UNSET else self.read(travelled, masks)
+        if self.parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            given.extend(value)
+        elif self.parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            named[self.parameter.name] = value
+        else:
+            given.append(value)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Something that a view may ask for.
+
+    Attributes:
+        mark: Its name on the wire, and what it supersedes.
+        method: Name of the method that carries it out.
+        request: The message that asks for it.
+        arguments: Where the method's parameters come from.
+    """
+
+    mark: Remote
+    method: str
+    request: type[Request]
+    arguments: tuple[Argument, ...]
+
+    @classmethod
+    def of(cls, mark: Remote, method: Callable[..., Any]) -> Verb:
+        """Derive a verb from a marked method.
+
+        Raises:
+            TypeError: A parameter has no type, or one whose values do not travel.
+        """
+        hints = get_type_hints(method)
+        arguments, fields = [], []
+        for parameter in list(inspect.signature(method).parameters.values())[1:]:
+            hint, required = hints.get(parameter.name), parameter.default is inspect.Parameter.empty
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                continue  # Options of scripts alone.
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                hint = Sequence[hint]  # type: ignore[valid-type]
+            if hint is Request:
+                arguments.append(Argument(parameter, None, _as_it_is))
+                continue
+            kind, read = _wire(hint)
+            name = parameter.name.replace("_ids", "s").removesuffix("_id")
+            arguments.append(Argument(parameter, name, read))
+            fields.append((name, kind) if required else (name, kind | UnsetType, UNSET))
+        request: Any = msgspec.defstruct(
+            mark.name.title().replace("_", ""),
+            fields,
+            bases=(Request,),
+            namespace={"__doc__": (method.__doc__ or "").split("\n\n")[0]},
+            tag_field="type",
+            tag=mark.name,
+            frozen=True,
+            forbid_unknown_fields=True,
+            kw_only=True,
+        )
+        return cls(mark, method.__name__, request, tuple(arguments))
+
+    def read(self, content: dict[Any, Any]) -> Request:
+        """Read a request of this verb.
+
+        Raises:
+            ProtocolError: A field is missing, unknown or malformed; says where.
+        """
+        try:
+            return msgspec.convert(content, self.request)
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
+            why, _, path = str(error).partition(" - at `$")
+            raise ProtocolError(f"{self.mark.name}{path.removesuffix('`')} cannot be read: {why[:200]}") from error
+
+    def call(self, target: object, request: Request, masks: MaskPrompts) -> Any:
+        """Carry out a request: call the method of the target with what the request says."""
+        given: list[Any] = []
+        named: dict[str, Any] = {}
+        for argument in self.arguments:
+            argument.add(request, masks, given, named)
+        return getattr(target, self.method)(*given, **named)
+
+
+# Verbs by their names on the wire.
+Verbs = dict[str, Verb]
+
+
+@functools.cache
+def verbs_of(kind: type) -> Verbs:
+    """Return what views may ask of objects of a class: its marked methods, and nothing else."""
+    verbs = [Verb.of(mark, method) for mark, method in remote_methods(kind)]
+    return {verb.mark.name: verb for verb in sorted(verbs, key=lambda verb: verb.mark.name)}
+
+
+def read_request(content: object, verbs: Verbs) -> tuple[Verb, Request]:
+    """Read a request that a view sent.
+
+    Raises:
+        ProtocolError: The type is not that of a verb, or a field is missing, unknown or malformed.
+    """
+    if not isinstance(content, dict):
+        raise ProtocolError(f"a message must be an object with a type, not {type(content).__name__}")
+    kind = content.get("type")
+    if not isinstance(kind, str) or kind not in verbs:
+        raise ProtocolError(f"unknown message type {ascii(kind)[:40]}; expected one of {', '.join(sorted(verbs))}")
+    return verbs[kind], verbs[kind].read(content)
+
+
+def all_verbs() -> Verbs:
+    """Return the verbs of every kind of widget, as the TypeScript has them."""
+    from sam_widget.session.session import Session
+    from sam_widget.widget.gallery import GalleryRequests
+    from sam_widget.widget.requests import ViewRequests
+
+    return {name: verb for kind in (ViewRequests, GalleryRequests, Session) for name, verb in verbs_of(kind).items()}
