@@ -189,9 +189,9 @@ class Session(PromptEdits):
     ) -> tuple[Candidate, ...]:
         """Embed a part of the image on its own, at its full resolution, to answer the prompts that lie in it.
 
-        A small thing in a large photo is seen finer so: its mask has the photo's own edges. Prompts that lie partly
-        outside are answered by the image as a whole; `decoding` says how masks go on beyond the part. The prompt that
-        stands is answered again, if it lies in the part.
+        This shows a small thing in a large photo in more detail: its mask has the photo's own edges. Prompts that lie
+        partly outside are answered by the image as a whole; `decoding` says how masks continue outside the part. The
+        present prompt is answered again if it lies in the part.
 
         Args:
             region: x0, y0, x1, y1, in pixels of the image; None for the image as a whole.
@@ -382,8 +382,8 @@ class Session(PromptEdits):
     ) -> tuple[SegmentedObject, ...]:
         """Find everything in the image and add it as objects, in one edit: one undo takes all of them back.
 
-        Skips masks that duplicate an existing object. Other threads may go on editing meanwhile, and `cancel`;
-        `under_way` has what is found so far, which every view shows.
+        Skips masks that duplicate an existing object. Other threads may edit meanwhile, and `cancel`;
+        `under_way` has the masks found so far, which every view shows.
 
         Args:
             progress: Called after every batch of points; see `iter_everything`.
@@ -453,9 +453,9 @@ class Session(PromptEdits):
 
         Args:
             path: Of the file. It stays as it is, unless `autosave` names it.
-            image: The image, where it is neither in the file nor where it was.
-            model: What goes on answering prompts; by default the model that was used last.
-            autosave: Write every edit to this file from now on; the same path goes on with the same file.
+            image: The image, if it is neither in the file nor at its old place.
+            model: The model that answers from now on; by default the one that was used last.
+            autosave: Write every edit to this file from now on; the same path continues the same file.
             progress: As in `Session`.
 
         Raises:
@@ -546,7 +546,7 @@ class Session(PromptEdits):
         return None if self._recorder is None else self._recorder.maker_of(item)
 
     def resume(self, record: Record, *, autosave: str | Path | None = None, keep_image: bool = True) -> None:
-        """Go on where a record ends, and write on its file, if it is to be written on; the image must be checked.
+        """Continue where a record ends, in its file if it is writable; the image must have been checked.
 
         Raises:
             SessionError: The record is damaged, or there is something else at the path to save to.

@@ -65,8 +65,8 @@ class SegmentedObject:
         prompt: What it was made from.
         color: Index into the palette; at first, no two objects of a session share one.
         id: Stays the same when anything else changes.
-        candidate: The candidate that was accepted, to go on from when the object is edited; None for a mask that came
-            about otherwise.
+        candidate: The candidate that was accepted, from which an edit of the object starts; None for a mask from
+            another source.
         strokes: What was painted on it.
         settings: How its mask was made of its logits.
     """

@@ -30,9 +30,9 @@ class Record:
     """What a session file holds.
 
     Attributes:
-        path: Of the file.
-        file: The file, if it is to be written on; None if it was only read.
-        contents: What it holds; None where there is nothing yet.
+        path: Path of the file.
+        file: The file, if edits will be written to it; None if it was only read.
+        contents: Its contents; None if there are none yet.
         live: Hashes of the documents and blobs that the history needs, once `states` has read it.
     """
 
@@ -68,7 +68,7 @@ class Record:
         """Return `model`, if loading it stays on this machine.
 
         Raises:
-            ModelError: It is on another machine, or its weights are to be downloaded first.
+            ModelError: It is on another machine, or its weights must be downloaded first.
         """
         check_model_is_here(self.model, self.path.name)
         return self.model
@@ -118,7 +118,8 @@ class Record:
                 # Never a pickle: that would run what the file says.
                 source = SourceImage(data if meta["values"] is None else np.load(io.BytesIO(data), allow_pickle=False))
                 if source.hash != meta["hash"] and meta["values"] and meta["png"]:
-                    # Numbers alone do not say that a fourth channel is infrared, or what is no data: the picture does.
+                    # The values alone do not say that a fourth channel is infrared,
+                    # or which values are missing: the picture does.
                     source = SourceImage.restored(
                         source.values, SourceImage(self._contents.blobs[meta["png"]].data).rgb
                     )
