@@ -24,7 +24,7 @@ from sam_widget.image.pixels import Pixels, fill, is_value
 # Where Pillow starts to warn of decompression bombs: a file of a few kB may unpack to this many pixels.
 MAX_PIXELS = 89_478_485
 # A file that unpacks to more bytes than this, and to more than so many times its own size, is a bomb, not a photo.
-MAX_UNSUSPECTED_BYTES = 96 * 2**20
+MAX_UNSUSPECTED_BYTES = 128 * 2**20
 MAX_RATIO = 300
 
 # What people give instead of an image, by how it starts, and what to do about it.
@@ -70,7 +70,8 @@ def decode(data: bytes, name: str, max_pixels: int) -> Pixels:
         return tiff.read(data, name, _Limit(name, len(data), max_pixels))
     with image:
         limit = _Limit(name, len(data), max_pixels)
-        limit(image.width, image.height, len(image.getbands()))
+        # Grey and palettes become RGB.
+        limit(image.width, image.height, max(3, len(image.getbands())))
         if image.format == "TIFF" and not tiff.pillow_reads_all(image):
             return tiff.read(data, name, limit)
         if image.format == "TIFF":

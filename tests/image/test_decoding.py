@@ -80,9 +80,10 @@ class TestSixteenBits:
 
 
 class TestBombs:
-    def test_a_small_file_that_unpacks_to_much_is_refused_at_once(self) -> None:
+    @pytest.mark.parametrize("mode", ["RGB", "L", "P", "1"])
+    def test_a_small_file_that_unpacks_to_much_is_refused_at_once(self, mode: str) -> None:
         buffer = io.BytesIO()
-        Image.new("RGB", (7000, 7000)).save(buffer, "PNG")
+        Image.new(mode, (7000, 7000)).save(buffer, "PNG")
         with pytest.raises(ImageError, match=r"unpack to 147 MB \(7000 x 7000 pixels\), .* decompression bomb"):
             to_rgb(buffer.getvalue())
 
