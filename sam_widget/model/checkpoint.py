@@ -37,7 +37,7 @@ def read_tensors(path: Path) -> State:
     """Read a checkpoint's tensors, without the wrappers that training scripts add.
 
     Raises:
-        ModelError: The file is damaged, holds more than plain weights, or no table of tensors.
+        ModelError: The file is damaged, holds more than plain weights, no table of tensors, or NaN or infinite weights.
     """
     try:
         if path.suffix == ".safetensors":
@@ -52,7 +52,14 @@ def read_tensors(path: Path) -> State:
             f"{path} cannot be read as plain weights ({type(error).__name__}); it is damaged or holds code. "
             "Download it again, or convert it to safetensors with the program that made it"
         ) from error
-    return _unwrapped(content, path)
+    state = _unwrapped(content, path)
+    diverged = [key for key, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if diverged:
+        raise ModelError(
+            f"{path} holds weights that are not finite, in {_few(diverged)}: the training that made it diverged. "
+            "Take an earlier checkpoint of it"
+        )
+    return state
 
 
 def recognise(state: State, path: Path, layouts: Sequence[Layout] = LAYOUTS) -> State:
@@ -93,7 +100,7 @@ def fill(model: nn.Module, state: State, path: Path) -> None:
     """Make `state` the weights of a model that was built without memory.
 
     Raises:
-        ModelError: Keys are missing, left over, or of another shape, or weights are NaN or infinite.
+        ModelError: Keys are missing, left over, or of another shape.
     """
     expected = model.state_dict()
     missing, left_over = expected.keys() - state.keys(), state.keys() - expected.keys()
@@ -109,12 +116,6 @@ def fill(model: nn.Module, state: State, path: Path) -> None:
         raise ModelError(
             f"{path} looks like {model.name} but does not fit: {'; '.join(filter(None, differences))}. "
             "Pass the checkpoint of an unchanged architecture"
-        )
-    diverged = [key for key, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
-    if diverged:
-        raise ModelError(
-            f"{path} holds weights that are not finite, in {_few(diverged)}: the training that made it diverged. "
-            "Take an earlier checkpoint of it"
         )
     # BatchNorm counters are integers and keep their type.
     model.load_state_dict(state, assign=True)
