@@ -1,7 +1,7 @@
 """Plain English in docstrings, comments, messages and documents: a list of words and turns that `make lint` refuses.
 
-    python tests/english.py                       # everything but TO_DO
-    python tests/english.py sam_widget/export     # these files and folders, whether in TO_DO or not
+    python tests/english.py                       # everything
+    python tests/english.py sam_widget/export     # these files and folders
 
 Only prose is read: docstrings, comments and string literals of Python and TypeScript, the text of Markdown files, the
 cells of notebooks, the comments of the files that build the project. Names and `code` in backticks are not.
@@ -18,12 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Files and folders that still have to be rewritten. An entry without a finding has to go, so this can only shrink.
-TO_DO: tuple[str, ...] = (
-    "js/src/protocol.ts",
-    "sam_widget/widget",
-    "tests/widget",
-)
 # The words themselves are in these.
 EXEMPT = {"tests/english.py", "tests/test_english.py"}
 
@@ -221,25 +215,14 @@ def files() -> Iterator[tuple[str, Callable[[str], str]]]:
                 yield name, reader
 
 
-def within(name: str, places: tuple[str, ...]) -> bool:
-    """Whether a file is one of these, or in one of these folders."""
-    return any(name == place or name.startswith(f"{place}/") for place in places)
-
-
 def check(places: tuple[str, ...] = ()) -> list[str]:
-    """What is wrong, as lines to print: in these files and folders, or in all but TO_DO."""
-    wrong, left = [], set()
+    """What is wrong, as lines to print: in these files and folders, or everywhere."""
+    wrong = []
     for name, reader in files():
-        if places and not within(name, places):
-            continue
-        found = sorted(findings(reader((ROOT / name).read_text(encoding="utf-8"))), key=lambda finding: finding.line)
-        later = () if places else tuple(place for place in TO_DO if within(name, (place,)))
-        if later and found:
-            left |= set(later)
-        elif not later:
+        if not places or any(name == place or name.startswith(f"{place}/") for place in places):
+            prose = reader((ROOT / name).read_text(encoding="utf-8"))
+            found = sorted(findings(prose), key=lambda finding: finding.line)
             wrong += [f"{name}:{one.line}: {one.words!r}: write {one.advice}" for one in found]
-    if not places:
-        wrong += [f"tests/english.py: {place} is clean: take it out of TO_DO" for place in TO_DO if place not in left]
     return wrong
 
 

@@ -39,7 +39,7 @@ export interface SettingsData {
   smoothing: number;
 }
 
-/** How the image's values become colours; null is the usual, and so are no channels. See `image.rendering`. */
+/** How the image's values become colours; null and an empty list mean the default. See `image.rendering`. */
 export interface RenderingData {
   channels: number[];
   black: number | null;
@@ -199,7 +199,7 @@ export interface SavedMask {
   runs: string;
 }
 
-/** What a page without a kernel shows beside the state: the whole photo, encoded and in base64, and the masks. */
+/** What a page without a kernel shows besides the state: the whole photo, encoded and in base64, and the masks. */
 export interface Saved {
   mime: string;
   picture: string;

@@ -1,7 +1,8 @@
-"""What crosses the wire: the anywidget, its protocol, and the worker thread that runs the model.
+"""What crosses the wire: the anywidget, its messages, and the worker thread that runs the model.
 
-`protocol.py` defines every message, `wire.py` turns a session into them, `answers.py` says what came of each request,
-`worker.py` keeps the model out of the thread that handles messages, and `sam_widget.py` joins them.
-`server_extension.py` and `direct.py` shorten the way between page and kernel. What a view looks like is TypeScript, in
-`js/`; `static/` holds its bundle.
+`verbs.py` derives requests from the marked methods of sessions and widgets, `protocol.py` defines the other messages,
+`state.py` turns a session into them, `dispatcher.py` carries requests out, and `replies.py` answers each of them once.
+`worker.py` keeps the model out of the thread that handles messages, and `sam_widget.py` joins the parts.
+`server_extension.py` and `direct.py` shorten the way between page and kernel. The view itself is TypeScript, in `js/`;
+`static/` holds its bundle.
 """

@@ -1,16 +1,16 @@
-"""A direct line from a view to the kernel, for what is asked while the pointer moves.
+"""A direct line from a view to the kernel, for requests made while the pointer moves.
 
-A message that travels through Jupyter makes the kernel say that it is busy and then that it is idle, and the page show
-both. That takes longer than `tiny` takes to answer. Where kernel and Jupyter server run on one machine, and the server
-runs this package's extension, questions that change nothing go another way: over a websocket from the page to the
-extension, and from there to this listener in the kernel. Whatever changes something stays with Jupyter's own messages;
-and where there is no direct line, everything does.
+A message through Jupyter makes the kernel report that it is busy and then that it is idle, and the page show both. That
+takes longer than an answer of `tiny`. Where kernel and Jupyter server run on one machine, and the server runs this
+package's extension, requests that change nothing take another path: over a websocket from the page to the extension,
+and from there to this listener in the kernel. Requests that change something stay with Jupyter's own messages; without
+a direct line, all of them do.
 
-The listener hears only this machine, and only who knows its key, which is written beside the kernel's connection file
-as the kernel's own key is in that: to be read by the user alone.
+The listener accepts connections only from this machine, and only with its key. The key is in a file next to the
+kernel's connection file and, like the kernel's own key, readable only by the user.
 
-On the line, a message is its length and then so many bytes; a reply's bytes are the length of its JSON, the JSON, and
-what is binary.
+On the line, a message is its length followed by its bytes; a reply consists of the length of its JSON, the JSON, and
+the binary data.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-# A question is a prompt; one that is longer, in bytes, is none.
+# Longest message, in bytes: a request is a prompt, and anything longer is not.
 LONGEST = 1 << 20
-# Seconds that whoever connects has to show the key, and that a reply may wait to be taken.
+# Seconds that a client has to show the key, and that a reply may wait to be taken.
 PATIENCE = 10.0
 _LENGTH = struct.Struct("<I")
 
-# Sends a message and what of it is binary.
+# Sends a message and its binary data.
 Send = Callable[[dict[str, Any], Sequence[bytes]], None]
-# Takes a message, and what answers it.
+# Takes a message, and the connection to answer on.
 Receive = Callable[[object, Send], None]
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a kernel listens, and what it wants to hear first."""
+    """Where a kernel listens, and what it expects first."""
 
     port: int
     key: str
@@ -84,7 +84,7 @@ def _path_beside(connection_file: str | Path) -> Path:
 
 
 class Listener:
-    """Hears questions to the widgets of this process."""
+    """Receives requests to the widgets of this process."""
 
     def __init__(self, connection_file: Path) -> None:
         """Listen, and write down where.
@@ -104,16 +104,16 @@ class Listener:
         threading.Thread(target=self._accept, name="sam_widget direct", daemon=True).start()
 
     def register(self, widget: str, receive: Receive) -> str:
-        """Hand questions to a widget to it; returns what a page asks the server for. `receive` must not raise."""
+        """Pass a widget its requests; returns what a page asks the server for. `receive` must not raise."""
         self._widgets[widget] = receive
         return f"{self.kernel}/{widget}"
 
     def unregister(self, widget: str) -> None:
-        """Hand no more questions to a widget."""
+        """Stop passing requests to a widget."""
         self._widgets.pop(widget, None)
 
     def close(self) -> None:
-        """Hear nobody any more."""
+        """Stop listening."""
         self._path.unlink(missing_ok=True)
         self._socket.close()
 
@@ -129,7 +129,7 @@ class Listener:
             threading.Thread(target=self._serve, args=(connection,), name="sam_widget direct", daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        # A connection that breaks is over, at whatever byte.
+        # A broken connection is over, at whatever byte.
         with connection, contextlib.suppress(OSError, EOFError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.settimeout(PATIENCE)
@@ -164,7 +164,7 @@ class _Line:
         self._lock = threading.Lock()
 
     def send(self, message: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
-        """Send a reply. Whoever has hung up misses nothing that counts; whoever does not listen is hung up on."""
+        """Send a reply. Errors from a closed peer are ignored; a peer that does not read is disconnected."""
         text = json.dumps(message).encode()
         frame = framed(b"".join([_LENGTH.pack(len(text)), text, *buffers]))
         with self._lock, contextlib.suppress(OSError):
@@ -178,7 +178,7 @@ def _read(connection: socket.socket, *, patient: bool = False) -> bytes:
     """Read one message; `patient` waits for it as long as it takes.
 
     Raises:
-        EOFError: The other side has hung up, or sends more than there is a reason for.
+        EOFError: The other side has hung up, or sends too long a message.
         TimeoutError: Nothing came for `PATIENCE`.
     """
     length = length_of(_exactly(connection, _LENGTH.size, patient=patient))
@@ -213,12 +213,12 @@ def listener() -> Listener | None:
         if not _made:
             _made.append((os.getpid(), _listen()))
         ((process, made),) = _made
-    # A process that was forked off hears nothing of what comes in, and must not take the line away.
+    # A forked process does not receive messages, and must not take over the line.
     return made if process == os.getpid() else None
 
 
 def _listen() -> Listener | None:
-    # Whoever has not imported it is no Jupyter kernel.
+    # A process that has not imported it is not a Jupyter kernel.
     app: Any = getattr(sys.modules.get("ipykernel.kernelapp"), "IPKernelApp", None)
     if app is None or not app.initialized():
         return None

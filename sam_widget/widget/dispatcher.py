@@ -151,7 +151,7 @@ class Dispatcher:
         with self._hold() if job.verb.mark.latest else nullcontext():
             try:
                 result = job.verb.call(job.target.find(), job.request, self._masks)
-            except Exception as error:  # noqa: BLE001  whatever it was, the view is told and goes on working
+            except Exception as error:  # noqa: BLE001  whatever it was, the view is told and keeps working
                 self._replies.refuse(job.request, error)
             else:
                 if result is not ANSWERED:

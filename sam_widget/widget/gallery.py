@@ -35,7 +35,7 @@ class GalleryRow:
     Attributes:
         name: Its path within the folder.
         objects: How many objects it has.
-        done: Whether somebody has called it done.
+        done: Whether it has been marked as done.
         failed: Whether it could not be opened.
     """
 
@@ -65,9 +65,9 @@ class GalleryRequests:
 class Gallery(SamWidget):
     """Goes through a folder of images with Next and Previous: a `SamWidget` of the one that is shown.
 
-    Every image has a session of its own, kept in a file beside it or in a folder of your choice: every edit is there
-    at once, and what you began yesterday goes on today. The next image is embedded while a person works on this one,
-    and embeddings are kept on disk, so that an image seen before opens at once.
+    Every image has a session of its own, kept in a file next to it or in a folder of your choice: every edit is saved
+    at once, and you can continue today what you began yesterday. The next image is embedded while you work on this one,
+    and embeddings are stored on disk, so that an image seen before opens at once.
     """
 
     gallery = traitlets.Dict(help="The names of the images: `protocol.GalleryData`; it never changes.").tag(sync=True)
@@ -88,7 +88,7 @@ class Gallery(SamWidget):
             images: A folder, an image file, or several of either.
             model: A name or checkpoint path, a loaded model, or a predictor, which then also says where embeddings are
                 kept.
-            sessions: The folder where what you do is kept; by default beside the images.
+            sessions: The folder for session files; by default they are next to the images.
             recursive: Look into the folders of a folder, too.
             store: Where embeddings are kept: a store or its folder. By default the one that every widget looks in.
 
@@ -165,7 +165,7 @@ class Gallery(SamWidget):
         self.go(self.index - 1)
 
     def mark(self, *, done: bool = True) -> None:
-        """Say whether the image shown is done; it is remembered beside the sessions.
+        """Say whether the image shown is done; this is stored next to the sessions.
 
         Raises:
             StoreError: It cannot be written down.

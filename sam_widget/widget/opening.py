@@ -127,7 +127,7 @@ class ImageOpener(Opener):
         return self._shown
 
     def open(self, shown: Shown, say: Say) -> Session:
-        """Read the image, load the model, and go on with what was saved."""
+        """Read the image, load the model, and continue what was saved."""
         source = shown.read()
         say("Loading the model…")
         session = Session(source, model=self._model, progress=downloads(self._model, say))

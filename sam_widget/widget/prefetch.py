@@ -55,7 +55,7 @@ class Prefetcher:
             error: Exception | None = None
             try:
                 self._make(image)
-            except Exception as caught:  # noqa: BLE001  whoever is told decides what to do with it
+            except Exception as caught:  # noqa: BLE001  the callback decides what to do with it
                 error = caught
             self._made(image, error)
         atexit.unregister(self._finish)

@@ -93,7 +93,7 @@ class SettingsData(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RenderingData(Struct, frozen=True, forbid_unknown_fields=True):
-    """How the image's values become colours; null is the usual, and so are no channels. See `image.rendering`."""
+    """How the image's values become colours; null and an empty list mean the default. See `image.rendering`."""
 
     channels: Annotated[list[Integer], Meta(max_length=3)]
     black: Number | None
@@ -295,7 +295,7 @@ class SavedMask(Struct, frozen=True):
 
 
 class Saved(Struct, frozen=True):
-    """What a page without a kernel shows beside the state: the whole photo, encoded and in base64, and the masks."""
+    """What a page without a kernel shows besides the state: the whole photo, encoded and in base64, and the masks."""
 
     mime: str
     picture: str

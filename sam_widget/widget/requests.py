@@ -43,11 +43,11 @@ Format = Literal[
 
 
 class ViewRequests:
-    """Requests that need more than the session: replies of their own, a word on what goes on, or another thread."""
+    """Requests that need more than the session: replies of their own, progress reports, or another thread."""
 
     def __init__(self, stage: Stage, publisher: Publisher, replies: Replies) -> None:
         self._stage, self._publisher, self._replies = stage, publisher, replies
-        # The search for everything that a view has asked for, and what it is to be answered.
+        # The everything-run that a view has requested, and the request to answer.
         self._search: tuple[Request, EverythingRun] | None = None
 
     @remote(lane="now")
@@ -95,8 +95,8 @@ class ViewRequests:
     def sharpen(self, region: Box | None, later: bool) -> None:  # noqa: FBT001  a field of the message
         """Embed a part of the image on its own, to answer the prompts in it; null for the image as a whole.
 
-        With `later` only prompts to come are meant: it is no edit, happens while others are answered, and supersedes
-        what waits.
+        With `later` it is for future prompts only: it is not an edit, happens while other requests are answered, and
+        supersedes waiting requests.
         """
         session, stage = self._stage.session, self._stage
         if later:
@@ -151,7 +151,7 @@ class ViewRequests:
         try:
             with one_core_left():
                 more = search.advance()
-        except Exception as error:  # noqa: BLE001  whatever it was, the view is told and goes on working
+        except Exception as error:  # noqa: BLE001  whatever it was, the view is told and keeps working
             more = False
             self._replies.refuse(request, error)
         else:

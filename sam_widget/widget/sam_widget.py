@@ -88,7 +88,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             autosave: A session file, such as "truck.sam". What is in it already comes back, history and all; from then
                 on, an edit is on the disk before a view shows it.
             keep_image: Put the image into a new session file, so that it opens without the photo.
-            record: What to go on with; `load` gives it.
+            record: The record to continue; `load` passes it.
 
         Raises:
             ImageError: The image cannot be read. A URL's error shows in the widget instead, and is raised by the first
@@ -130,7 +130,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)
 
     def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002  ipywidgets' own
-        """What ipywidgets writes into a page. Nobody can be asked for photo and masks there, so they go along.
+        """What ipywidgets writes into a page. Photo and masks cannot be requested there, so they are included.
 
         So does all that is a default here, such as the view's code: a page knows no defaults of an anywidget.
         """
@@ -158,7 +158,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return the live view, and the picture that a saved notebook shows where none can run.
 
-        Where a program runs the notebook, nobody will see a live view: then the picture comes alone, and is waited for.
+        When a program runs the notebook, no live view will be seen: then only the picture is returned, once it is made.
         """
         bundle = super()._repr_mimebundle_(**options)
         if bundle is None:

@@ -64,7 +64,7 @@ def direct_handler() -> type[Any]:
     from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
     class DirectHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
-        """Hands messages on as they are, for whoever may execute code in the kernel."""
+        """Passes messages on unchanged, for users who may execute code in the kernel."""
 
         auth_resource = "kernels"
         _kernel: IOStream | None = None
@@ -96,7 +96,7 @@ def direct_handler() -> type[Any]:
                 self._kernel = await TCPClient().connect("127.0.0.1", self._address.port)
                 self._kernel.set_nodelay(value=True)
                 await self._kernel.write(self._address.greeting(widget))
-            except OSError:  # It listens no more.
+            except OSError:  # It no longer listens.
                 self.close()
             else:
                 self._hearing = asyncio.create_task(self._hear(self._kernel))

@@ -49,7 +49,7 @@ class Stage:
         return self.shown.session.result()
 
     def say(self, status: Status, message: str) -> None:
-        """Tell every view what is going on."""
+        """Tell every view what is happening."""
         self.status, self.message = status, message
         self.publish()
 

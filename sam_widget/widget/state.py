@@ -158,7 +158,7 @@ def mask_message(name: str, mask: StoredMask) -> tuple[MaskData, bytes]:
 
 
 def saved_view(pyramid: Pyramid, masks: list[tuple[str, StoredMask]], session: Session | None) -> Saved:
-    """Return what a page without a kernel needs beside the state."""
+    """Return what a page without a kernel needs besides the state."""
     rendering = USUAL if session is None else session.state.rendering
     mime, picture = pyramid.encoded(pyramid.levels - 1, 0, 0, rendering)
     parts = [mask_message(name, mask) for name, mask in masks]

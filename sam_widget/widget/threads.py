@@ -10,9 +10,9 @@ from contextlib import contextmanager
 def one_core_left() -> Iterator[None]:
     """Let this thread's model computations leave one core to Jupyter and the browser.
 
-    The last core gains a decode of milliseconds little, and torch's threads go on turning on it after the decode: on a
-    machine of two cores a person would wait longer for the answer to travel than for the model. And beside a cell that
-    keeps a core busy, a decode on all of them takes seconds, for its threads wait for each other all the time.
+    The last core speeds up a decode of milliseconds only a little, and torch's threads keep spinning on it afterwards:
+    on a machine of two cores the answer would take longer to travel than to compute. And while a cell keeps a core
+    busy, a decode on all cores takes seconds, because its threads wait for each other all the time.
     """
     import torch
 

@@ -2,7 +2,7 @@
 
 A parameter becomes a field of the same name; what names an object by its id travels under the object's own name
 (`object_id` as `object`, `object_ids` as `objects`). A parameter with a default may be left out. A parameter of type
-`Request` is no field: it is handed the request itself.
+`Request` is not a field: it receives the request itself.
 """
 
 from __future__ import annotations

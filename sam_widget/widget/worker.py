@@ -62,7 +62,7 @@ class Worker(Generic[Job]):
                 if self._thread is None:
                     # A daemon: a model busy for seconds must not hold up the end of the kernel. But one that comes out
                     # of the model's C++ when Python has ended aborts the process, so the end waits for it a little.
-                    # It goes on in the cell that it was made in: there goes what the user's observers print.
+                    # It runs in the context of the cell that made it: output of the user's observers goes there.
                     here = contextvars.copy_context()
                     self._thread = threading.Thread(target=here.run, args=(self._loop,), name=self._name, daemon=True)
                     self._thread.start()

@@ -1,4 +1,4 @@
-"""A widget that saves by itself, and goes on where another kernel stopped."""
+"""A widget that saves automatically, and continues where another kernel stopped."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ def test_only_the_user_can_read_where_a_kernel_listens_and_jupyter_takes_it_for_
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
     assert not written.match("kernel-*.json")
     first = Address.beside(connection_file)
-    # A kernel that is started anew finds what the one before it has left.
+    # A restarted kernel finds what the previous one has left.
     second = Listener(connection_file)
     assert Address.beside(connection_file) not in {None, first}
     listener.close()

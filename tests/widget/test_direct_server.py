@@ -146,7 +146,7 @@ def test_nobody_without_a_token_gets_through(server: Server) -> None:
 
 
 def test_no_other_site_gets_through(server: Server) -> None:
-    # Whoever knows the token may come from anywhere, as with Jupyter's own websockets; a browser shows its cookie.
+    # A client that knows the token may come from anywhere, as with Jupyter's own websockets; browsers show a cookie.
     cookie = logged_in(server)
     assert refusal(server, server.path, Origin="http://elsewhere.example", Cookie=cookie) == 403
 

@@ -148,7 +148,7 @@ def test_requests_in_any_order_and_from_many_threads_are_answered_and_leave_a_so
     last = view.ask("predict", prompt=prompt((30, 30)))
     assert last["outcome"] == "done"
     asked = Counter(sent)
-    # Tiles and the like are answered beside the others, and maybe after them.
+    # Tiles and the like are answered in parallel to the others, and maybe after them.
     view.wait_until(lambda: asked <= Counter((m["client"], m["seq"]) for m in view.messages if m["type"] in ANSWERS))
     state, session = widget.state, widget.session
     assert [o["label"] for o in state["objects"]] == [o.label for o in session.objects]

@@ -1,4 +1,4 @@
-"""Previews: what a prompt would give, asked at every move of the pointer and written down nowhere."""
+"""Previews: what a prompt would give, requested at every move of the pointer and never recorded."""
 
 from __future__ import annotations
 

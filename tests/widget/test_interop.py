@@ -1,4 +1,4 @@
-"""The widget among others: observed, linked, interacted with, and in a notebook that nobody is looking at."""
+"""The widget among others: observed, linked, interacted with, and in a notebook run by a program."""
 
 from __future__ import annotations
 

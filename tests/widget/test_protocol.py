@@ -43,7 +43,7 @@ def test_the_typescript_is_generated_from_this_python() -> None:
 
 
 class Toy:
-    """A session of one verb and one method that is no verb."""
+    """A session of one verb and one method that is not a verb."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []

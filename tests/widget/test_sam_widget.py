@@ -441,7 +441,7 @@ def test_too_little_memory_is_said_and_nothing_is_lost(
     assert "has too little memory for tiny" in answer["error"]
     assert what_is_done(widget) == before
     assert [item.id for item in widget.objects] == [cat.id]
-    assert widget.click(150, 120), "it goes on working"
+    assert widget.click(150, 120), "it still works"
     widget.close()
 
 
@@ -469,4 +469,4 @@ def test_a_page_without_a_kernel_has_the_photo_and_the_masks(widget: SamWidget) 
     np.testing.assert_array_equal(masks[state["state"]["objects"][0]["mask"]], widget.objects[0].mask)
     for shown, candidate in zip(state["state"]["candidates"], widget.candidates, strict=True):
         np.testing.assert_array_equal(masks[shown["mask"]], candidate.mask)
-    assert widget.saved == {}, "a view beside a kernel asks for what it needs"
+    assert widget.saved == {}, "a view with a kernel requests what it needs"
