@@ -355,7 +355,7 @@ class Trainer:
         else:
             prompted, first, last, oracle = self._prompt(batch, features)
             loss = prompted + self.config.affinity_weight * affinity
-        (weight * loss).backward()
+        (weight * loss).backward()  # type: ignore[no-untyped-call]
         return float(loss.detach()), float(affinity.detach()), first, last, oracle
 
     def _prompt(self, batch: Batch, features: ImageFeatures) -> tuple[Tensor, float, float, float]:
