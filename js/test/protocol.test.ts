@@ -6,7 +6,7 @@ import { FakeModel, imageOf, openStore, STATE } from "./fake";
 /** The fields of every request, by its type, as generated from the kernel's own definitions. */
 function requestFields(): Map<string, string[]> {
   const interfaces = [...source.matchAll(/export interface (\w+) \{\n([^}]*)\}/g)].map(([, name, body]) => {
-    const fields = [...body.matchAll(/^ {2}(\w+): (.*);$/gm)].map(([, field, type]) => [field, type] as const);
+    const fields = [...body.matchAll(/^ {2}(\w+)\??: (.*);$/gm)].map(([, field, type]) => [field, type] as const);
     return [name, new Map(fields)] as const;
   });
   const named = new Map(interfaces);
