@@ -3,10 +3,15 @@ import source from "../src/protocol.ts?raw";
 import { NO_PROMPT } from "../src/state/prompt";
 import { FakeModel, imageOf, openStore, STATE } from "./fake";
 
+interface Fields {
+  readonly required: string[];
+  readonly all: string[];
+}
+
 /** The fields of every request, by its type, as generated from the kernel's own definitions. */
-function requestFields(): Map<string, string[]> {
+function requestFields(): Map<string, Fields> {
   const interfaces = [...source.matchAll(/export interface (\w+) \{\n([^}]*)\}/g)].map(([, name, body]) => {
-    const fields = [...body.matchAll(/^ {2}(\w+)\??: (.*);$/gm)].map(([, field, type]) => [field, type] as const);
+    const fields = [...body.matchAll(/^ {2}(\w+\??): (.*);$/gm)].map(([, field, type]) => [field, type] as const);
     return [name, new Map(fields)] as const;
   });
   const named = new Map(interfaces);
@@ -14,7 +19,9 @@ function requestFields(): Map<string, string[]> {
   return new Map(
     union.map((name) => {
       const fields = named.get(name) ?? new Map<string, string>();
-      return [JSON.parse(fields.get("type") ?? '""'), [...fields.keys()].sort()];
+      const all = [...fields.keys()].map((field) => field.replace("?", ""));
+      const required = [...fields.keys()].filter((field) => !field.endsWith("?"));
+      return [JSON.parse(fields.get("type") ?? '""'), { required, all }];
     }),
   );
 }
@@ -66,6 +73,10 @@ describe("the protocol", () => {
     const spoken = new Map(model.sent.map((request) => [request.type, Object.keys(request).sort()]));
     const fields = requestFields();
     expect(fields.size).toBeGreaterThan(5);
-    expect(Object.fromEntries(spoken)).toEqual(Object.fromEntries(fields));
+    expect([...spoken.keys()].sort()).toEqual([...fields.keys()].sort());
+    for (const [type, { required, all }] of fields) {
+      expect(spoken.get(type), type).toEqual(expect.arrayContaining(required));
+      expect(all, type).toEqual(expect.arrayContaining(spoken.get(type) ?? []));
+    }
   });
 });

@@ -41,3 +41,7 @@ def test_a_kernel_that_ends_is_reported_at_once(
     expect(view.status).to_have_text("The kernel that ran this widget is gone. Run the cell again to continue.")
     expect(view.root).to_have_attribute("data-state", "error")
     expect(view.candidates).to_have_count(3)
+
+    opened.reload()
+    opened.run_all()
+    View.of(opened).click(*FACE)
