@@ -51,8 +51,9 @@ class Publisher:
                 image=stage.shown.image,
                 direct=self.line,
             )
-            self._send_masks(self.names.unsent(), state)
-            self._show(protocol.to_json(state))
+            shown = protocol.to_json(state)
+            self._send_masks(self.names.unsent(), shown)
+            self._show(shown)
 
     def welcome(self) -> None:
         """Send every mask that the state names, for a view that has just opened."""
@@ -66,8 +67,8 @@ class Publisher:
             return None
         return protocol.to_json(saved_view(pyramid, self.names.all(), stage.shown.session_if_open()))
 
-    def _send_masks(self, masks: list[tuple[str, Any]], state: protocol.State | None = None) -> None:
+    def _send_masks(self, masks: list[tuple[str, Any]], state: dict[str, Any] | None = None) -> None:
         if masks:
             parts = [mask_message(name, mask) for name, mask in masks]
-            message = protocol.Masks([data for data, _ in parts], state)
-            self._send(protocol.to_json(message), [runs for _, runs in parts])
+            message = protocol.to_json(protocol.Masks([data for data, _ in parts], None))
+            self._send({**message, "state": state}, [runs for _, runs in parts])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -34,15 +35,16 @@ if TYPE_CHECKING:
     from sam_widget.predictor.predictor import Predictor
 
 STATIC = Path(__file__).parent / "static"
+log = logging.getLogger(__name__)
 # What the traits show before there is a session.
 NOTHING = SessionState()
 
 
-def _bundled(name: str) -> Path:
+def _bundled(name: str) -> str:
     path = STATIC / name
     if not path.is_file():
         raise SamWidgetError(f"the widget's frontend is missing ({path}); run `make build` or `pip install .`")
-    return path
+    return path.read_text(encoding="utf-8")
 
 
 class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type: ignore[misc]
@@ -55,6 +57,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     an observer is called in the thread that made the edit, when all of them are up to date.
     """
 
+    # As text: for a path, anywidget keeps a file watcher that holds every widget for ever.
     _esm = _bundled("widget.js")
     _css = _bundled("widget.css")
 
@@ -151,6 +154,14 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         """
         return self._stage.session
 
+    def __repr__(self) -> str:
+        """One line: what is shown, how far it is, and how many objects there are."""
+        if "_stage" not in vars(self):
+            return f"<{type(self).__name__}>"
+        count = len(self.objects)
+        what = f"{count} object{'' if count == 1 else 's'}"
+        return f"<{type(self).__name__} of {self._stage.shown.title}: {self._stage.status}, {what}>"
+
     def get_interact_value(self) -> np.ndarray | None:
         """Return what `ipywidgets.interactive(f, mask=w)` hands to `f`: the chosen mask, (H, W) bool, or None."""
         return None if self.chosen is None else np.asarray(self.chosen.mask)
@@ -230,19 +241,32 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
                 trait.close()
 
     def _publish(self) -> None:
-        """Show the present state everywhere, and to the observers of the traits."""
+        """Show the present state everywhere, and to the observers of the traits.
+
+        Never raises: an edit that is done stays done, and the widget goes on working, whatever a view or an observer
+        makes of it.
+        """
         with self._publisher.wire:
-            self._publisher.publish(self._stage)
-            session = self._stage.shown.session_if_open()
-            now = NOTHING if session is None else session.state
-            # An observer of one of them finds the others up to date, too.
-            with self.hold_trait_notifications():
-                self.set_trait("prompt", None if session is None else now.prompt)
-                self.set_trait("candidates", now.candidates)
-                self.set_trait("objects", now.objects)
-                self.set_trait("chosen", now.chosen)
-                self.set_trait("value", now.chosen)
-                self.set_trait("score", None if now.chosen is None else now.chosen.score)
+            try:
+                self._publisher.publish(self._stage)
+            except Exception:
+                log.exception("the views of %s could not be brought up to date", self._stage.shown.title)
+            try:
+                self._set_traits()
+            except Exception:
+                log.exception("an observer of %s has failed", self._stage.shown.title)
+
+    def _set_traits(self) -> None:
+        session = self._stage.shown.session_if_open()
+        now = NOTHING if session is None else session.state
+        # An observer of one of them finds the others up to date, too.
+        with self.hold_trait_notifications():
+            self.set_trait("prompt", None if session is None else now.prompt)
+            self.set_trait("candidates", now.candidates)
+            self.set_trait("objects", now.objects)
+            self.set_trait("chosen", now.chosen)
+            self.set_trait("value", now.chosen)
+            self.set_trait("score", None if now.chosen is None else now.chosen.score)
 
     def _send_to_all(self, message: dict[str, Any], buffers: Sequence[bytes]) -> None:
         self.send(message, buffers)

@@ -11,6 +11,7 @@ from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.masks.runs import StoredMask
 from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.session.session import Session
+from sam_widget.session.state import SegmentedObject
 from sam_widget.widget.conversions import MaskPrompts, box_data, prompt_data, rendering_data, settings_data
 from sam_widget.widget.protocol import (
     CandidateData,
@@ -37,6 +38,7 @@ class MaskNames:
 
     def __init__(self) -> None:
         self._names: dict[int, tuple[str, StoredMask]] = {}
+        self._objects: dict[int, tuple[SegmentedObject, ObjectData]] = {}
         self._count = 0
         self._sent: set[str] = set()
         self.prompts = MaskPrompts()
@@ -49,9 +51,21 @@ class MaskNames:
             known = self._names[id(mask)] = (f"m{self._count}", mask)
         return known[0]
 
+    def shown(self, item: SegmentedObject) -> ObjectData:
+        """Return an object as it travels; what has not changed is not made again."""
+        known = self._objects.get(id(item))
+        if known is None or known[0] is not item:
+            name, score, box = self.name(item.stored), round(item.score, 4), box_data(item.box)
+            # Half a letter cannot travel, and must not keep the rest from doing so.
+            label = item.label.encode("utf-8", "replace").decode()
+            data = ObjectData(item.id, label, name, score, box, item.area, item.color)
+            known = self._objects[id(item)] = (item, data)
+        return known[1]
+
     def prune(self, live: set[str]) -> None:
         """Forget masks that the state no longer names; should undo bring one back, it gets a new name."""
         self._names = {key: item for key, item in self._names.items() if item[0] in live}
+        self._objects = {key: item for key, item in self._objects.items() if item[1].mask in live}
         self._sent &= live
 
     def unsent(self) -> list[tuple[str, StoredMask]]:
@@ -122,10 +136,7 @@ def state_of(
             for c in now.candidates
         ],
         chosen=now.chosen_index,
-        objects=[
-            ObjectData(o.id, o.label, names.name(o.stored), round(o.score, 4), box_data(o.box), o.area, o.color)
-            for o in now.objects
-        ],
+        objects=[names.shown(o) for o in now.objects],
         settings=settings_data(now.settings),
         painted=bool(now.strokes),
         editing=now.editing,

@@ -1,0 +1,104 @@
+"""What a widget leaves behind, and what does not end it: closing, failing publishes, failing observers."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sam_widget as sw
+from sam_widget.widget.publisher import Publisher
+from sam_widget.widget.sam_widget import SamWidget
+from sam_widget.widget.state import MaskNames, state_of
+from tests.widget.test_sam_widget import View, prompt, wait_for
+
+
+def test_a_closed_widget_is_freed_with_its_session(photo: np.ndarray, predictor: sw.Predictor) -> None:
+    left: list[weakref.ref[Any]] = []
+    for _ in range(20):
+        widget = SamWidget(photo, model=predictor)
+        widget.click(150, 120)
+        widget.accept("cat")
+        widget.close()
+        left += [weakref.ref(widget), weakref.ref(widget.session)]
+        del widget
+    # The worker's thread holds what it is doing until it has seen that it is closed.
+    for thread in threading.enumerate():
+        if thread.name.startswith("sam_widget"):
+            thread.join(30)
+    gc.collect()
+    assert [reference() for reference in left if reference() is not None] == []
+
+
+def test_a_publish_that_fails_ends_neither_the_edit_nor_the_worker(
+    photo: np.ndarray, predictor: sw.Predictor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    widget = SamWidget(photo, model=predictor)
+    wait_for(widget, lambda state: state["status"] == "ready")
+    view = View(widget)
+
+    def fail(*_: object) -> None:
+        raise UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "surrogates not allowed")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
+        patch.setattr(Publisher, "publish", fail)
+        assert view.ask("predict", prompt=prompt((150, 120)))["outcome"] == "done"
+        assert len(widget.candidates) == 3
+    assert "could not be brought up to date" in caplog.text
+    assert view.ask("accept", label="cat")["outcome"] == "done"
+    assert [item["label"] for item in widget.state["objects"]] == ["cat"]
+    widget.close()
+
+
+def test_an_observer_that_fails_stops_neither_opening_nor_editing(
+    photo: np.ndarray, predictor: sw.Predictor, caplog: pytest.LogCaptureFixture
+) -> None:
+    widget = SamWidget(photo, model=predictor)
+
+    def fail(_change: object) -> None:
+        raise RuntimeError("the observer's own fault")
+
+    widget.observe(fail, ["prompt", "candidates", "objects"])
+    with caplog.at_level(logging.ERROR):
+        widget.click(150, 120)
+        widget.accept("cat")
+    wait_for(widget, lambda state: state["status"] == "ready")
+    assert [item["label"] for item in widget.state["objects"]] == ["cat"]
+    assert "an observer of the image has failed" in caplog.text
+    assert "the observer's own fault" in caplog.text
+    widget.close()
+
+
+def test_half_a_letter_in_a_label_does_not_keep_the_state_from_travelling() -> None:
+    names, item = MaskNames(), sw.Session(np.zeros((20, 30, 3), np.uint8)).add_objects(np.ones((20, 30), bool))[0]
+    object.__setattr__(item, "label", "cat \ud83d")
+    assert names.shown(item).label == "cat ?"
+
+
+def test_objects_that_have_not_changed_are_not_made_again() -> None:
+    session, names = sw.Session(np.zeros((20, 30, 3), np.uint8)), MaskNames()
+    session.add_objects(np.stack([np.eye(20, 30, k=k, dtype=bool) for k in range(5)]))
+
+    def shown() -> list[Any]:
+        fixed: dict[str, Any] = {"revision": 1, "status": "ready", "message": "", "model": "", "decode_ms": 1.0}
+        return list(state_of(session, names, **fixed, image=None, direct=None).objects)
+
+    before = shown()
+    session.rename(session.objects[2].id, "cat")
+    after = shown()
+    assert [a is b for a, b in zip(before, after, strict=True)] == [True, True, False, True, True]
+    assert after[2].label == "cat"
+
+
+def test_the_repr_is_one_line(photo: np.ndarray, predictor: sw.Predictor) -> None:
+    widget = SamWidget(photo, model=predictor)
+    wait_for(widget, lambda state: state["status"] == "ready")
+    widget.click(150, 120)
+    widget.accept("cat")
+    assert repr(widget) == "<SamWidget of the image: ready, 1 object>"
+    widget.close()
