@@ -41,10 +41,9 @@ NOTHING = SessionState()
 
 
 def _bundled(name: str) -> str:
+    """Return a file of the frontend, or an empty text where it is not built: its build imports this module."""
     path = STATIC / name
-    if not path.is_file():
-        raise SamWidgetError(f"the widget's frontend is missing ({path}); run `make build` or `pip install .`")
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type: ignore[misc]
@@ -108,6 +107,9 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             opener: Opens sessions.
             targets: What views may ask, besides what they may ask of every widget and its session.
         """
+        if not self._esm:
+            path = STATIC / "widget.js"
+            raise SamWidgetError(f"the widget's frontend is missing ({path}); run `make build` or `pip install .`")
         self._publisher = Publisher(self._send_to_all, partial(setattr, self, "state"))
         self._replies = Replies(self._send_to_all, lambda: self._publisher.revision, self._publisher.wire)
         self._dispatcher = Dispatcher(self._replies, self._publisher.names.prompts, hold=self._hold_trait)
@@ -243,7 +245,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     def _publish(self) -> None:
         """Show the present state everywhere, and to the observers of the traits.
 
-        Never raises: an edit that is done stays done, and the widget goes on working, whatever a view or an observer
+        Never raises: an edit that is done stays done, and the widget continues working, whatever a view or an observer
         makes of it.
         """
         with self._publisher.wire:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import sam_widget
 from sam_widget.errors import ProtocolError
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.remote import remote
@@ -253,3 +258,13 @@ def test_no_random_message_does_anything_but_be_read_or_refused() -> None:
         content |= extra if isinstance(extra, dict) else {"prompt": extra}
         with contextlib.suppress(ProtocolError):
             protocol.to_json(parse(content))
+
+
+def test_the_frontend_is_built_from_a_package_that_has_none_yet(tmp_path: Path) -> None:
+    here = Path(sam_widget.__file__).parent
+    ignored = shutil.ignore_patterns("static", "weights", "photos", "__pycache__")
+    shutil.copytree(here, tmp_path / "sam_widget", ignore=ignored)
+    written = tmp_path / "protocol.ts"
+    command = [sys.executable, "-m", "sam_widget.widget.typescript", str(written)]
+    subprocess.run(command, check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, timeout=100)
+    assert "export type Request" in written.read_text(encoding="utf-8")
