@@ -1,4 +1,4 @@
-"""Many images, one after the other: what is done stays done, and one bad file does not stop the rest."""
+"""Batch processing of images: finished work is kept, and a bad file does not stop the rest."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from sam_widget.image.files import find_images
 from sam_widget.image.reading import RGB, image_hash, to_rgb
 from sam_widget.text import clean
 
-if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
+if TYPE_CHECKING:  # They import torch, which would slow down `sam-widget --help`.
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.embeddings import EmbeddingStore
     from sam_widget.predictor.predictor import Predictor
 
 log = logging.getLogger(__name__)
 
-# Images read ahead of the model: enough to keep it busy, few enough to fit into memory whatever their size.
+# Number of images read ahead: enough to keep the model busy, few enough to fit into memory at any image size.
 _AHEAD = 2
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that could not be worked on, and why."""
+    """A file that could not be processed, and the reason."""
 
     path: Path
     reason: str
 
     def __str__(self) -> str:
-        """Say it in a line, which can be written anywhere whatever bytes the file's name is made of."""
+        """Return one line that is safe to print, whatever bytes the file's name contains."""
         return clean(f"{self.path}: {self.reason}")
 
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of many files; each is in one of the three.
+    """The outcome of a batch; each file is in exactly one of the three lists.
 
     Attributes:
-        done: Worked on, now.
-        skipped: Done by an earlier run.
-        failed: Not done, and why.
+        done: Files processed in this run.
+        skipped: Files that an earlier run had processed.
+        failed: Files that could not be processed, with the reason.
     """
 
     done: tuple[Path, ...] = ()
@@ -55,7 +55,7 @@ class BatchReport:
     failed: tuple[Failure, ...] = ()
 
     def __str__(self) -> str:
-        """Say it in a line, and a line for each failure."""
+        """Return a summary line, followed by one line per failure."""
         counts = [f"{len(self.done)} done"]
         counts += [f"{len(self.skipped)} done before"] if self.skipped else []
         counts += [f"{len(self.failed)} failed"] if self.failed else []
@@ -70,23 +70,23 @@ def embed_folder(
     recursive: bool = False,
     progress: bool | None = True,
 ) -> BatchReport:
-    """Embed every image of a folder and keep the embeddings on disk, so that each opens at once from then on.
+    """Embed every image in a folder and cache the embeddings on disk, so that the images open instantly afterwards.
 
-    Run it again after an interruption: it does what is left. What was embedded under another name or in another folder
-    is found, too, for the content of an image counts.
+    After an interruption, run it again: it continues with the remaining images. Embeddings are keyed by image content,
+    so images that were embedded under another name or in another folder are skipped too.
 
     Args:
         folder: A folder, an image file, or several of either.
         model: A name or checkpoint path, a loaded model, or a predictor.
-        store: Where the embeddings are kept: a store or its folder. By default the one that every widget looks in.
-        recursive: Look into the folders of a folder, too.
+        store: An embedding store or its folder. Defaults to the store that every widget uses.
+        recursive: Include subfolders.
         progress: Show a progress bar; None shows one in a terminal only.
 
     Returns:
-        What was embedded, what had been before, and what could not be read.
+        The images that were embedded, skipped, or could not be read.
 
     Raises:
-        ImageError: There is no such folder, or no image in it.
+        ImageError: The folder does not exist or contains no images.
         ModelError: The model cannot be loaded.
     """
     paths = find_images(folder, recursive=recursive)
@@ -95,7 +95,7 @@ def embed_folder(
     from sam_widget.predictor.predictor import Predictor
 
     store = store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)
-    # The store is asked and told here, where a failure to write is one to report.
+    # The store is read and written here rather than in the predictor, so that a failed write is reported.
     given = model.model if isinstance(model, Predictor) else model
     predictor = Predictor(given, cache=EmbeddingCache(size=0))
     weights_id, full = predictor.model.weights_id, False
@@ -127,15 +127,15 @@ def run(
     skip: Callable[[Path], bool] = lambda _: False,
     progress: bool | None = None,
 ) -> BatchReport:
-    """Work on images one after the other, the next ones being read meanwhile.
+    """Process images in order, reading the next ones in the background.
 
     Args:
         paths: Image files.
-        work: Does one, given its path and what `read` returned, and returns whether there was anything left to do.
-            Whatever it raises concerns this file alone.
-        doing: What the progress bar calls it.
-        read: Reads one.
-        skip: Whether one is done already, and need not even be read.
+        work: Processes one image, given its path and the result of `read`. Returns False if the image was already
+            done. Any exception it raises is recorded as a failure of that file.
+        doing: The progress bar's label.
+        read: Reads one image.
+        skip: Returns whether an image is already done and need not be read.
         progress: Show a progress bar; None shows one in a terminal only.
     """
     from tqdm.auto import tqdm

@@ -1,6 +1,6 @@
-"""A folder of images that is being labelled: which images, where their sessions are kept, and which are done.
+"""A folder of images being labelled: the images, their session files, and which images are done.
 
-Knows nothing of models and views: the gallery shows it, and the command line works through it.
+Independent of models and views: the gallery displays it, and the command line iterates over it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from sam_widget.image.files import find_images
 from sam_widget.text import clean, name_key
 
 SESSION_SUFFIX = ".sam"
-# Remembers what is done; everything else is in the sessions.
+# Stores which images are done; everything else is in the session files.
 NOTES = ".sam_widget.json"
 
 
-# File systems hold names of 255 bytes; a session file's own need room for what is written next to them, such as
+# File systems limit names to 255 bytes. This leaves room for suffixes of temporary files, such as
 # `<name>.<8 digits>.partial`.
 MAX_NAME_BYTES = 235
 
 
 def session_name(image: str) -> str:
-    """Return what the session file of an image is called: as the image, or shortened where that would be too long.
+    """Return the file name of an image's session: the image's name plus a suffix, shortened if it would be too long.
 
     Args:
         image: Path of the image within its folder, with slashes.
@@ -35,20 +35,20 @@ def session_name(image: str) -> str:
     folder, slash, name = image.rpartition("/")
     if len(name.encode()) + len(SESSION_SUFFIX) <= MAX_NAME_BYTES:
         return f"{image}{SESSION_SUFFIX}"
-    # Names that begin alike stay apart.
+    # A hash keeps shortened names with a common prefix distinct.
     end = f"~{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}{PurePath(name).suffix[:10]}{SESSION_SUFFIX}"
     stem = name.encode()[: MAX_NAME_BYTES - len(end.encode())].decode(errors="ignore")
     return f"{folder}{slash}{stem}{end}"
 
 
 class Album:
-    """Images, in order, each with the place of its session file.
+    """An ordered list of images, each with the path of its session file.
 
     Attributes:
         images: Their paths.
-        root: The folder that they have in common.
-        sessions: The folder of the session files, which are named as the images are; `root` itself by default.
-        names: The images' paths within `root`, with slashes on every system, as text that can be written anywhere.
+        root: Their common folder.
+        sessions: The folder of the session files, which are named after the images; defaults to `root`.
+        names: The images' paths relative to `root`, with forward slashes on every system, as printable text.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Album:
         """Find the images; see `find_images`.
 
         Raises:
-            ImageError: There is no such folder, or no image in it.
+            ImageError: The folder does not exist or contains no images.
         """
         images = [images] if isinstance(images, str | Path) else list(images)
         self.images = tuple(path.absolute() for path in find_images(images, recursive=recursive))
@@ -74,14 +74,14 @@ class Album:
         self.names = tuple(clean(path.relative_to(self.root).as_posix()) for path in self.images)
 
     def session_path(self, index: int) -> Path:
-        """Return where the session of an image is kept, whether there is one or not."""
+        """Return the path of an image's session file, which need not exist."""
         return self.sessions / session_name(self.names[index])
 
     def find(self, image: int | str | Path) -> int:
-        """Return the number of an image, given it (negative ones count from the end), its name or its path.
+        """Return the index of an image, given an index (negative ones count from the end), a name or a path.
 
         Raises:
-            ImageError: It is not in this album, or its name fits several.
+            ImageError: The image is not in this album, or its name matches several.
         """
         if isinstance(image, int):
             if -len(self.images) <= image < len(self.images):
@@ -107,10 +107,10 @@ class Album:
 
     @property
     def done(self) -> frozenset[str]:
-        """Names of the images that are marked as done.
+        """The names of the images that are marked as done.
 
         Raises:
-            SessionError: The file that remembers it is damaged.
+            SessionError: The file that stores the marks is damaged.
         """
         path = self.sessions / NOTES
         try:
@@ -124,11 +124,11 @@ class Album:
             ) from error
 
     def mark(self, index: int, *, done: bool) -> None:
-        """Remember that an image is done, or that it is not. Images of other albums of this folder keep their marks.
+        """Mark an image as done or not done, on disk. Marks of other albums in the same folder are preserved.
 
         Raises:
-            SessionError: The file that remembers it is damaged.
-            StoreError: It cannot be written.
+            SessionError: The file that stores the marks is damaged.
+            StoreError: The file cannot be written.
         """
         before, name = self.done, {self.names[index]}
         after = before | name if done else before - name

@@ -1,11 +1,10 @@
-"""Prompts in a file, for many images: JSON or CSV, one row per object.
+"""Prompt files for many images: JSON or CSV, one row per object.
 
 JSON: a list of objects with `image`, `points` (a list of [x, y]), `labels` (1 foreground, 0 background; all foreground
-when left out), `box` ([x0, y0, x1, y1]) and `label` (what the object is called); or a dict with such a list as
-`prompts`. CSV: a table with a header and the columns `image`, `x`, `y`, `positive` (1 or 0), `x0`, `y0`, `x1`, `y1`,
-`label`; rows of one image with the same `object` are points and box of one object. A row may leave out
-what it does not need; without an image it applies to every image. Tables are read as spreadsheets write them: see
-`_from_csv`.
+when omitted), `box` ([x0, y0, x1, y1]) and `label` (the object's name); or a dict with such a list under `prompts`.
+CSV: a table with a header and the columns `image`, `x`, `y`, `positive` (1 or 0), `x0`, `y0`, `x1`, `y1`, `label`;
+rows of one image with the same `object` are the points and box of one object. Every column is optional; a row without
+an image applies to every image. Spreadsheet dialects of CSV are accepted: see `_from_csv`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from sam_widget.text import clean, name_key
 
 _JSON_KEYS = frozenset({"image", "points", "labels", "box", "label"})
 _CSV_COLUMNS = frozenset({"image", "object", "label", "x", "y", "positive", "x0", "y0", "x1", "y1"})
-# More than a hundred thousand prompts; a larger file is something else.
+# Enough for more than a hundred thousand prompts; a larger file is probably not a prompt file.
 MAX_BYTES = 50 * 2**20
 
 _key = lru_cache(maxsize=2**16)(name_key)
@@ -35,12 +34,12 @@ _key = lru_cache(maxsize=2**16)(name_key)
 
 @dataclass(frozen=True, eq=False)
 class ObjectPrompt:
-    """What to segment, and what to call it.
+    """A prompt and the name of the object it describes.
 
     Attributes:
         prompt: Points and box.
-        label: What the object is called; None lets the session name it.
-        image: Name of the image that it is meant for; None for every image.
+        label: The object's name; None lets the session choose one.
+        image: Name of the image the prompt applies to; None for every image.
     """
 
     prompt: Prompt
@@ -48,9 +47,10 @@ class ObjectPrompt:
     image: str | None = None
 
     def meant_for(self, name: str) -> bool:
-        """Whether this is meant for an image, given its path within the folder: by that path or its file name.
+        """Whether the prompt applies to an image, given the image's path relative to the folder.
 
-        Composed and decomposed letters are the same ("é" typed on Windows and stored by macOS); so are both slashes.
+        Matches by that path or by file name. Composed and decomposed letters are equal ("é" as typed on Windows and as
+        stored by macOS), and so are both kinds of slash.
         """
         if self.image is None:
             return True
@@ -62,7 +62,7 @@ def read_prompts(path: str | Path) -> list[ObjectPrompt]:
     """Read prompts from a JSON or CSV file.
 
     Raises:
-        PromptError: The file cannot be read, or is malformed; says where.
+        PromptError: The file cannot be read or is malformed; the message gives the location.
     """
     path = Path(path).expanduser()
     try:
@@ -84,14 +84,14 @@ def read_prompts(path: str | Path) -> list[ObjectPrompt]:
 
 
 def unused(prompts: Sequence[ObjectPrompt], names: Iterable[str]) -> list[str]:
-    """Return the images that prompts are meant for and that are not among `names`."""
+    """Return the images that prompts refer to but that are not among `names`."""
     keys = {_key(name) for name in names}
     keys |= {key.rpartition("/")[2] for key in keys}
     return list(dict.fromkeys(item.image for item in prompts if item.image and _key(item.image) not in keys))
 
 
 def _text(data: bytes, *, table: bool) -> str:
-    """Decode a file: UTF-8, UTF-16 with its mark ("Unicode text"), or, of tables, the code page of older Excels."""
+    """Decode a file: UTF-8, UTF-16 with a BOM (Excel's "Unicode text") or, for tables, older Excel's code page."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16")
     try:
@@ -99,7 +99,7 @@ def _text(data: bytes, *, table: bool) -> str:
     except UnicodeDecodeError:
         if not table:
             raise
-        # Bytes that Windows-1252 does not define are replaced, so that decoding never fails.
+        # Bytes undefined in Windows-1252 are replaced, so decoding never fails.
         return data.decode("cp1252", errors="replace")
 
 
@@ -133,11 +133,11 @@ def _from_row(row: Any, where: str) -> ObjectPrompt:
 
 
 def _from_csv(text: str, name: str) -> list[ObjectPrompt]:
-    """Read a table as spreadsheets write it.
+    """Read a table as spreadsheets export it.
 
-    Columns may be separated by commas, semicolons or tabs, as the header or a first line `sep=;` says; where they are
-    not separated by commas, numbers may have one for a decimal point. Headers may have capitals and spaces; rows
-    without any value are passed over.
+    Columns are separated by commas, semicolons or tabs, detected from the header or a first line such as `sep=;`. If
+    the separator is not a comma, numbers may use a decimal comma. Headers may contain capitals and spaces; empty rows
+    are skipped.
     """
     lines = list(io.StringIO(text, newline=""))
     skipped, separator = 0, ""

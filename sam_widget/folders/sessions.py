@@ -1,6 +1,6 @@
-"""Session files by the hundred: making them for a folder of images, and turning a folder of them into annotations.
+"""Folders of session files: create them for a folder of images, export and replay them.
 
-What one session does is in `session.py`, and what its file holds in `record`.
+A single session is implemented in `sam_widget.session`, its file format in `sam_widget.session.file`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from sam_widget.folders.prompt_files import ObjectPrompt, unused
 from sam_widget.masks.annotations import AnnotatedImage, annotations_of
 from sam_widget.text import clean
 
-if TYPE_CHECKING:  # They import torch, which the command's help must not wait for.
+if TYPE_CHECKING:  # They import torch, which would slow down `sam-widget --help`.
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.predictor import Predictor
     from sam_widget.session.replay import Replay
     from sam_widget.session.session import Session
 
-# Formats that hold many images; of the others, each image gets a file or a folder of its own.
+# Formats that hold many images; with the others, each image gets its own file or folder.
 TOGETHER = frozenset({"coco", "label_studio", "pandas", "voc", "yolo"})
 
 
@@ -40,21 +40,21 @@ def segment_folder(
     overwrite: bool = False,
     progress: bool | None = True,
 ) -> BatchReport:
-    """Answer prompts on every image of a folder, and keep each image's objects in a session file.
+    """Segment every image in a folder from prompts, and save each image's objects in a session file.
 
     Args:
         images: A folder, an image file, or several of either.
-        prompts: What to segment; images that none is meant for are passed over. Images that prompts are meant for
-            and that are not there are among the failed.
-        sessions: The folder of the session files. An image that has one there is done already.
+        prompts: What to segment. Images without a prompt are skipped; prompts for images that do not exist are
+            reported as failures.
+        sessions: The folder of the session files. An image that already has one is skipped.
         model: A name or checkpoint path, a loaded model, or a predictor.
-        recursive: Look into the folders of a folder, too.
-        overwrite: Do images again that have a session file, and replace it.
+        recursive: Include subfolders.
+        overwrite: Process images that already have a session file, and replace the file.
         progress: Show a progress bar; None shows one in a terminal only.
 
     Raises:
-        ImageError: There is no such folder, or no image in it.
-        PromptError: None of the prompts is meant for an image that is there.
+        ImageError: The folder does not exist or contains no images.
+        PromptError: No prompt applies to any of the images.
         ModelError: The model cannot be loaded.
     """
     album = Album(images, sessions=sessions, recursive=recursive)
@@ -89,25 +89,25 @@ def everything_folder(
     progress: bool | None = True,
     **options: Any,
 ) -> BatchReport:
-    """Find everything in every image of a folder, and keep each image's objects in a session file.
+    """Run `segment_everything` on every image in a folder, and save each image's objects in a session file.
 
     Args:
-        images: As for `segment_folder`, and so is the rest.
-        sessions: The folder of the session files.
-        model: What finds.
-        recursive: Look into the folders of a folder, too.
-        overwrite: Do images again that have a session file.
+        images: A folder, an image file, or several of either.
+        sessions: The folder of the session files. An image that already has one is skipped.
+        model: A name or checkpoint path, a loaded model, or a predictor.
+        recursive: Include subfolders.
+        overwrite: Process images that already have a session file, and replace the file.
         progress: Show a progress bar; None shows one in a terminal only.
-        **options: As for `segment_everything`.
+        **options: Options of `segment_everything`.
 
     Raises:
-        ImageError: There is no such folder, or no image in it.
+        ImageError: The folder does not exist or contains no images.
         ModelError: The model cannot be loaded.
-        PromptError: An option is out of its range.
+        PromptError: An option is out of range.
     """
     from sam_widget.automatic.options import EverythingOptions
 
-    EverythingOptions(**options)  # A mistake in them is not one of the first image.
+    EverythingOptions(**options)  # Fails here for invalid options, rather than at the first image.
     album = Album(images, sessions=sessions, recursive=recursive)
 
     def find(session: Session, _name: str) -> None:
@@ -151,10 +151,10 @@ def _make(
 
 
 def find_sessions(sources: str | Path | Iterable[str | Path]) -> dict[str, Path]:
-    """Return session files by the names of their images: folders give those in them, at any depth.
+    """Return session files, keyed by the names of their images. Folders are searched recursively.
 
     Raises:
-        SessionError: There is no such file or folder, or no session file in any of them.
+        SessionError: A file or folder does not exist, or none of them contains a session file.
     """
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     found: dict[str, Path] = {}
@@ -176,12 +176,12 @@ def find_sessions(sources: str | Path | Iterable[str | Path]) -> dict[str, Path]
 
 
 def _image_of(path: Path, name: str) -> str:
-    """Return the name of a session file's image, given the file's own name: in full, where that had to be shortened."""
+    """Return the name of a session file's image; if the file's name was shortened, the full name is read from it."""
     image = clean(name.removesuffix(SESSION_SUFFIX))
     if re.search(r"~[0-9a-f]{8}(\.[^.]*)?$", image):
         from sam_widget.session.file.reader import Record
 
-        with contextlib.suppress(SamWidgetError):  # one that is damaged is named when its objects are read
+        with contextlib.suppress(SamWidgetError):  # a damaged file is reported when its objects are read
             whole = PurePath(image).with_name(clean(PurePath(Record.read(path).reference.path or "?").name)).as_posix()
             return whole if session_name(whole) == f"{image}{SESSION_SUFFIX}" else image
     return image
@@ -191,12 +191,12 @@ def annotated(path: Path, name: str, *, pixels: bool = False) -> AnnotatedImage:
     """Return the objects of a session file for export. No model is loaded.
 
     Args:
-        path: Of the file.
-        name: What exported files call the image.
-        pixels: Read the image, too, for formats that show it.
+        path: Path of the session file.
+        name: The image's name in exported files.
+        pixels: Also read the image, for formats that include it.
 
     Raises:
-        SessionError: The file is damaged, or its image is wanted and cannot be found.
+        SessionError: The file is damaged, or `pixels` is set and the image cannot be found.
     """
     from sam_widget.session.file.reader import Record
 
@@ -214,18 +214,18 @@ def export_sessions(
     """Write the objects of many sessions in one format.
 
     Args:
-        sources: Session files and folders of them; or a dict from the names of images to their session files.
-        target: A file, whose suffix says which format is meant, or a folder. Formats that hold one image write a file
-            or folder for each into `target`, named as the images are.
-        format: The name of the format, where the path does not say.
-        **options: Of the format's own function.
+        sources: Session files and folders of them, or a dict from image names to session files.
+        target: A file, whose suffix determines the format, or a folder. Formats that hold a single image write one
+            file or folder per image into `target`, named after the images.
+        format: The name of the format, if the suffix of `target` does not determine it.
+        **options: Options of the format's export function.
 
     Returns:
-        What became of the session files; one that is damaged is left out.
+        The session files that were exported; damaged files are among the failed.
 
     Raises:
-        SessionError: There is no session file.
-        FormatError: There is no such format, or it cannot hold what was given.
+        SessionError: No session file was found.
+        FormatError: The format does not exist, or cannot represent the objects.
     """
     from sam_widget.export.registry import FORMATS, export
 
@@ -252,7 +252,7 @@ def export_sessions(
 
 
 def _places(images: dict[str, AnnotatedImage], folder: Path, suffix: str) -> Iterator[tuple[Path, AnnotatedImage]]:
-    """Name a file or folder for each image: as the image, but for the suffix; in full where two would be alike."""
+    """Yield each image with its target path: its stem plus `suffix`, or its full name if two stems are equal."""
     stems = [str(PurePath(name).with_suffix("")) for name in images]
     for (name, item), stem in zip(images.items(), stems, strict=True):
         yield folder / f"{stem if stems.count(stem) == 1 else name}{suffix.rstrip('/')}", item
@@ -264,18 +264,18 @@ def replay_sessions(
     model: str | Path | Sam | Predictor,
     progress: bool | None = True,
 ) -> tuple[Replay, BatchReport]:
-    """Give the prompts of many session files to another model, and compare the masks, object by object.
+    """Replay the prompts of many session files with another model, and compare the masks object by object.
 
     Args:
-        sources: Session files and folders of them; those without an object are passed over.
+        sources: Session files and folders of them; files without objects are skipped.
         model: A name or checkpoint path, a loaded model, or a predictor.
         progress: Show a progress bar; None shows one in a terminal only.
 
     Returns:
-        All objects in one table, and what became of the files.
+        A table of all objects, and the outcome for each file.
 
     Raises:
-        SessionError: There is no session file.
+        SessionError: No session file was found.
         ModelError: The model cannot be loaded.
     """
     from sam_widget.session.file.format import count_objects
