@@ -1,4 +1,4 @@
-"""`python -m sam_widget` is the `sam-widget` command."""
+"""Run the `sam-widget` command as `python -m sam_widget`."""
 
 import sys
 

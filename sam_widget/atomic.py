@@ -1,4 +1,4 @@
-"""Write a file so that it is complete or not there at all."""
+"""Atomic file writes: readers find a complete file or none."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import contextlib
 import uuid
 from pathlib import Path
 
-# Part of the names of files that are being written; one that is left over is from a process that was killed.
+# Marks the names of files that are being written. A leftover file was abandoned by a killed process.
 UNFINISHED = ".unfinished"
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file, replacing an older one, so that readers find it complete or not at all, whatever happens.
+    """Write a file atomically, replacing an existing one.
 
     Raises:
-        OSError: It cannot be written; nothing has changed.
+        OSError: The file cannot be written; an existing file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{uuid.uuid4().hex}{UNFINISHED}")
     try:
         unfinished.write_bytes(data)
         unfinished.replace(path)
-    except BaseException:  # Ctrl+C, too
+    except BaseException:  # including KeyboardInterrupt
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
         raise

@@ -25,7 +25,7 @@ class ModelError(SamWidgetError, ValueError):
 
 
 class SessionError(SamWidgetError, ValueError):
-    """A session was asked for something it cannot do in its present state."""
+    """A session cannot do what was requested in its current state."""
 
 
 class StoreError(SamWidgetError, OSError):
@@ -33,7 +33,7 @@ class StoreError(SamWidgetError, OSError):
 
 
 class FormatError(SamWidgetError, ValueError):
-    """Masks cannot be written in a format, or a file is not in the format that it was taken for."""
+    """Masks cannot be represented in a format, or a file is not in the expected format."""
 
 
 class ProtocolError(SamWidgetError, ValueError):
@@ -41,18 +41,18 @@ class ProtocolError(SamWidgetError, ValueError):
 
 
 class MaskError(SamWidgetError, ValueError):
-    """An array is not a mask, or an encoded mask does not fit its size."""
+    """An array is not a mask, or an encoded mask does not match its size."""
 
 
 class MissingExtraError(SamWidgetError, ImportError):
-    """A library that an optional feature needs is not installed."""
+    """A library required by an optional feature is not installed."""
 
 
 def import_extra(module: str, extra: str) -> ModuleType:
-    """Import what an optional feature needs.
+    """Import a module that an optional feature requires.
 
     Raises:
-        MissingExtraError: it is not installed; says which extra brings it.
+        MissingExtraError: The module is not installed; the message names the extra that installs it.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""An old name of `sam_widget.image.rendering`: scripts that `to_code` wrote before version 0.2 import from here."""
+"""Alias of `sam_widget.image.rendering`, for scripts that `to_code` generated before version 0.2."""
 
 from sam_widget.image.rendering import Rendering
 

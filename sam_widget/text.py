@@ -1,4 +1,4 @@
-"""Text from outside, made fit to be written: UTF-8 has no place for half a letter."""
+"""Sanitise external text: strings with lone surrogates cannot be encoded as UTF-8."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def clean(text: str) -> str:
     """Return text that can be encoded as UTF-8.
 
-    Python stands lone surrogates for the bytes of a file name that are not UTF-8; those become `%E9`, as in an address,
-    so that names that differ still do. Any other is half a letter, as JSON can hold, and becomes U+FFFD.
+    Python represents file name bytes that are not UTF-8 as lone surrogates. These become escapes such as `%E9`, as in a
+    URL, so that distinct names stay distinct. Any other lone surrogate, which JSON can contain, becomes U+FFFD.
     """
     return _SURROGATE.sub(_written, text)
 
@@ -23,5 +23,5 @@ def _written(found: re.Match[str]) -> str:
 
 
 def name_key(name: str) -> str:
-    """Return what two spellings of one file name share: macOS stores accents apart, Windows writes other slashes."""
+    """Normalise a file name for comparison: macOS decomposes accented letters, Windows uses backslashes."""
     return unicodedata.normalize("NFC", clean(name)).replace("\\", "/").removeprefix("./")

@@ -1,7 +1,7 @@
-"""The `sam-widget` command: what the package does to many images, from a terminal.
+"""The `sam-widget` command: batch processing of images from a terminal.
 
-A command takes its arguments apart, calls one function and prints what came of it. torch is imported once there is work
-to do, so that help comes at once.
+Each command parses its arguments, calls one function and prints the outcome. torch is imported only when there is work
+to do, so `--help` responds instantly.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ app = App(
     help="""\
 Segment Anything from the command line.
 
-What is done stays done: after an interruption the same command does the rest. A file that cannot be
-read does not stop the others; it is named at the end, and the exit status is 1.
+Finished work is kept: after an interruption, run the same command again to do the rest. A file that
+cannot be read does not stop the others; it is reported at the end, and the exit status is 1.
 """,
     help_epilogue="""\
 examples:
-  sam-widget embed photos                                  every widget then opens these photos at once
+  sam-widget embed photos                                  make widgets open these photos instantly
   sam-widget segment photos --prompts boxes.csv -o work    one session file per photo, one object per prompt
   sam-widget everything photos -o work                     a mask of everything in every photo
-  sam-widget export work -o annotations.json               all of it as COCO
-  sam-widget replay work --model vit_b                     what another model makes of the same prompts
+  sam-widget export work -o annotations.json               all objects as one COCO file
+  sam-widget replay work --model vit_b                     compare another model on the same prompts
 
-`sam-widget COMMAND --help` says more of each.
+See `sam-widget COMMAND --help` for details.
 """,
     help_format="plaintext",
     help_formatter=DefaultFormatter(panel_spec=PanelSpec(box=box.SIMPLE, padding=(0, 0), expand=False)),
     console=Console(width=110, highlight=False, markup=False),
-    # No --no-quiet and --empty-point.
+    # Generates no negated flags such as --no-quiet and --empty-point.
     default_parameter=Parameter(negative=(), show_default=None),
-    # Ctrl+C is told by `main`.
+    # `main` reports Ctrl+C.
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
@@ -68,9 +68,9 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
-    Returns: The exit status: 0, or 1 where something could not be done, or 130 after Ctrl+C.
+    Returns: The exit status: 0 on success, 1 if anything failed, 130 after Ctrl+C.
 
-    Raises: SystemExit: With 0 after help, and with 2 where the command line cannot be understood.
+    Raises: SystemExit: With status 0 after help, and with 2 for an invalid command line.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given:
@@ -81,13 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.showwarning = show_warning
             status = app(given, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        print(clean(f"sam-widget: {str(error).rstrip('.')}. `sam-widget --help` says how"), file=sys.stderr)
+        print(clean(f"sam-widget: {str(error).rstrip('.')}. See `sam-widget --help`"), file=sys.stderr)
         raise SystemExit(2) from None
     except SamWidgetError as error:
         print(clean(f"sam-widget: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nsam-widget: interrupted; what is done is kept, and the same command does the rest", file=sys.stderr)
+        print("\nsam-widget: interrupted; finished work is kept; run the command again to continue", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `sam-widget models | head`
         sys.stderr.close()
@@ -117,15 +117,15 @@ def embed(
     * 10**9,
     quiet: Quiet = False,
 ) -> int:
-    """Embed photos, so that they open at once.
+    """Embed photos, so that they open instantly.
 
-    The embeddings are kept on disk, in half precision. Embedding is the slow part of Segment
-    Anything; a widget, gallery or script that opens one of these photos later, with the same model,
-    finds it done.
+    Embeddings are cached on disk in half precision. Embedding is the slow part of Segment Anything;
+    a widget, gallery or script that later opens one of these photos with the same model reuses the
+    cached embedding.
 
     Args:
-        store: Folder to keep them in (default: where widgets look, $SAM_WIDGET_CACHE).
-        max_size: The most to keep, such as 500MB or 2TB; what was unused for longest makes room.
+        store: Folder of the embeddings (default: the folder that widgets use, $SAM_WIDGET_CACHE).
+        max_size: Maximum size of the folder, such as 500MB or 2TB; the least recently used are deleted first.
     """
     from sam_widget.folders.batch import embed_folder
     from sam_widget.predictor.embeddings import EmbeddingStore
@@ -143,13 +143,13 @@ examples:
   sam-widget segment cat.jpg --point 320,200 --point 40,60,0 --label cat -o work
   sam-widget segment photos --box 100,80,500,400 -o work --overwrite
 
-prompts.csv, where rows of one image with the same object belong together:
+prompts.csv, where rows with the same image and object form one prompt:
   image,object,label,x,y,positive,x0,y0,x1,y1
   cat.jpg,1,cat,320,200,1,,,,
   cat.jpg,1,cat,40,60,0,,,,
   dog.jpg,1,dog,,,,100,80,500,400
 
-prompts.json says the same so:
+The same as prompts.json:
   [{"image": "cat.jpg", "label": "cat", "points": [[320, 200], [40, 60]], "labels": [1, 0]},
    {"image": "dog.jpg", "label": "dog", "box": [100, 80, 500, 400]}]
 """
@@ -172,18 +172,18 @@ def segment(
     model: Model = "tiny",
     quiet: Quiet = False,
 ) -> int:
-    """Segment what prompts point at.
+    """Segment objects from prompts.
 
-    Answers prompts on photos and keeps each photo's objects in a session file, FOLDER/<photo>.sam,
-    which a gallery opens and `sam-widget export` turns into other formats. Prompts come from a file
-    or from options; those of the options make one object in every photo. A photo that has a session
-    file is done.
+    Segments photos from prompts and saves each photo's objects in a session file, FOLDER/<photo>.sam,
+    which a gallery opens and `sam-widget export` converts to other formats. Prompts come from a file
+    or from options; the options describe one object in every photo. Photos that already have a
+    session file are skipped.
 
     Args:
-        prompts: A JSON or CSV file of prompts, such as those below.
-        point: X,Y of a point on the object, or X,Y,0 of one next to it; in pixels from the top left. May be repeated.
-        box: X0,Y0,X1,Y1 of a box around the object.
-        label: What the object of --point and --box is called.
+        prompts: A JSON or CSV file of prompts; see the examples below.
+        point: A point X,Y on the object, or X,Y,0 on the background, in pixels from the top left. May be repeated.
+        box: A box X0,Y0,X1,Y1 around the object.
+        label: Name of the object described by --point and --box.
     """
     from sam_widget.errors import PromptError
     from sam_widget.folders.prompt_files import ObjectPrompt, read_prompts
@@ -236,17 +236,17 @@ def everything(
     min_mask_region_area: _Count = None,
     quiet: Quiet = False,
 ) -> int:
-    """Segment everything.
+    """Segment everything in photos.
 
-    Finds a mask of everything in photos, as SAM's automatic mask generator does, and keeps each
-    photo's objects in a session file, FOLDER/<photo>.sam. A photo that has one is done.
+    Masks everything in each photo, like SAM's automatic mask generator, and saves the objects in a
+    session file, FOLDER/<photo>.sam. Photos that already have a session file are skipped.
 
     Args:
-        points_per_side: Points along a side of the grid (default: 32).
-        pred_iou_thresh: Drop masks that the model expects less of (default: as its authors advise).
-        stability_score_thresh: Drop masks that are less stable (default: as the model's authors advise).
-        crop_n_layers: Look again at crops half, a quarter, ... of the photo's size (default: 0).
-        min_mask_region_area: Remove islands and holes of fewer pixels (default: 0).
+        points_per_side: Points along each side of the grid (default: 32).
+        pred_iou_thresh: Drop masks with a lower predicted IoU (default: recommended by the model's authors).
+        stability_score_thresh: Drop masks with a lower stability score (default: as for the predicted IoU).
+        crop_n_layers: Also search crops of 1/2, 1/4, ... of the photo's size, in this many layers (default: 0).
+        min_mask_region_area: Remove islands and holes smaller than this many pixels (default: 0).
     """
     from sam_widget.folders.sessions import everything_folder
 
@@ -289,15 +289,15 @@ def export(
     format: Annotated[str | None, Parameter(metavar="NAME")] = None,  # noqa: A002 - the option's name
     quiet: Quiet = False,
 ) -> int:
-    """Turn session files into COCO, YOLO, PNG, ...
+    """Convert session files to COCO, YOLO, PNG, ...
 
-    Writes the objects of session files in one of many formats. The name of the file says which:
-    .json is COCO, .csv a table. Other formats are named; those that hold one image write a file or
-    folder for each into the folder.
+    Writes the objects of session files in one of many formats. The suffix of the output file selects
+    the format: .json is COCO, .csv a table; for the others, use --format. Formats that hold a single
+    image write one file or folder per image into the output folder.
 
     Args:
         out: The file or folder to write.
-        format: Name of the format, where the name of the file does not say.
+        format: Name of the format, if the suffix does not determine it.
     """
     from sam_widget.folders.sessions import export_sessions
 
@@ -320,13 +320,13 @@ def replay(
     figure: Annotated[str | None, Parameter(metavar="FILE")] = None,
     quiet: Quiet = False,
 ) -> int:
-    """Ask another model the same, and compare.
+    """Compare another model on the same prompts.
 
-    Gives the prompts in session files to another model, and prints for each object how well the new
-    mask agrees with the old one (IoU). The session files stay as they are.
+    Runs the prompts in session files through another model, and prints the IoU of the new and the
+    old mask for each object. The session files are not modified.
 
     Args:
-        figure: File to draw the masks into, side by side, as PNG, PDF or SVG.
+        figure: Draw the masks side by side into this file, as PNG, PDF or SVG.
     """
     from sam_widget.errors import StoreError
     from sam_widget.folders.sessions import replay_sessions
@@ -353,10 +353,10 @@ examples:
 def models(*, json: Annotated[bool, Parameter(show_default=False)] = False) -> int:
     """List the models.
 
-    A checkpoint file of any of them can be given by its path instead of a name.
+    Wherever a model is expected, the path of a checkpoint file is accepted as well as a name.
 
     Args:
-        json: Print everything that is known, as JSON.
+        json: Print all details, as JSON.
     """
     from dataclasses import asdict
     from json import dumps

@@ -1,4 +1,4 @@
-"""What the commands of `sam-widget` share: arguments, and what is printed of a piece of work."""
+"""Shared by the `sam-widget` commands: argument types, and printing of reports and warnings."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from sam_widget.folders.batch import BatchReport
 
-Images = Annotated[list[str], Parameter(name="IMAGE", help="A folder of photos, or a photo; any number of them.")]
-SessionFiles = Annotated[list[str], Parameter(name="SESSION", help="A session file, or a folder of them.")]
-Recursive = Annotated[bool, Parameter(alias="-r", show_default=False, help="Look into the folders of a folder, too.")]
+Images = Annotated[list[str], Parameter(name="IMAGE", help="Photos and folders of photos.")]
+SessionFiles = Annotated[list[str], Parameter(name="SESSION", help="Session files and folders of them.")]
+Recursive = Annotated[bool, Parameter(alias="-r", show_default=False, help="Include subfolders.")]
 Sessions = Annotated[
     str,
     Parameter(
         name=["--out", "-o"],
         metavar="FOLDER",
-        help="Where the session files go; it may be the folder of photos.",
+        help="Folder of the session files; may be the folder of photos.",
     ),
 ]
-Overwrite = Annotated[bool, Parameter(show_default=False, help="Do photos again that have a session file.")]
+Overwrite = Annotated[bool, Parameter(show_default=False, help="Replace existing session files.")]
 Model = Annotated[
-    str, Parameter(alias="-m", metavar="MODEL", help="A name that `sam-widget models` lists, or a checkpoint.")
+    str, Parameter(alias="-m", metavar="MODEL", help="A name listed by `sam-widget models`, or a checkpoint.")
 ]
-Quiet = Annotated[bool, Parameter(alias="-q", show_default=False, help="Print nothing but errors.")]
+Quiet = Annotated[bool, Parameter(alias="-q", show_default=False, help="Print errors only.")]
 
 
 def split_numbers(text: str) -> list[float]:
-    """Return numbers with commas between them; none where it is something else."""
+    """Parse comma-separated numbers; returns an empty list for anything else."""
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
@@ -39,19 +39,19 @@ def split_numbers(text: str) -> list[float]:
 
 
 def numbers(*counts: int) -> Callable[[Any, Any], None]:
-    """Return what checks an argument, which may be repeated, of so many numbers with commas between them."""
+    """Return a validator for arguments, possibly repeated, of `counts` comma-separated numbers."""
 
     def check(_type: object, value: str | Sequence[str] | None) -> None:
         for text in [value] if isinstance(value, str) else value or ():
             if len(split_numbers(text)) not in counts:
                 wanted = " or ".join(map(str, counts))
-                raise ValueError(f"{text!r} is not made of {wanted} numbers with commas between them")
+                raise ValueError(f"invalid value {text!r}; expected {wanted} numbers separated by commas")
 
     return check
 
 
 def size(_type: object, tokens: Sequence[Any]) -> int:
-    """Read a size such as 500MB, in bytes."""
+    """Parse a size such as 500MB; returns bytes."""
     text = str(tokens[0].value)
     found = re.fullmatch(r"([0-9.]+)\s*([kMGT]?)i?B?", text.strip(), re.IGNORECASE)
     try:
@@ -64,12 +64,12 @@ def size(_type: object, tokens: Sequence[Any]) -> int:
 
 
 def bar(*, quiet: bool) -> bool | None:
-    """Whether to show a progress bar: in a terminal; in a log it would be a mess."""
+    """Return whether to show a progress bar; None decides by whether the output is a terminal."""
     return False if quiet else None
 
 
 def tell(report: BatchReport, *, quiet: bool) -> int:
-    """Print what became of the files; failures go to standard error. Returns the exit status."""
+    """Print the outcome, with failures on standard error, and return the exit status."""
     if not quiet:
         print(str(report).partition("\n")[0])
     for failure in report.failed:
@@ -78,5 +78,5 @@ def tell(report: BatchReport, *, quiet: bool) -> int:
 
 
 def show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """Print a warning as people read it, without the line of code that gave it."""
+    """Print a warning without the source line that raised it."""
     print(f"sam-widget: {message}", file=sys.stderr)

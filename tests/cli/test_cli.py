@@ -140,7 +140,7 @@ def test_prompts_from_options(folder: Path, tmp_path: Path, capsys: pytest.Captu
     assert not list((tmp_path / "new").glob("*.sam"))
     with pytest.raises(SystemExit, match="2"):
         main(["segment", str(folder), "--box", "1,2,3", "-o", str(tmp_path / "new")])
-    assert "'1,2,3' is not made of 4 numbers" in capsys.readouterr().err
+    assert "invalid value '1,2,3'; expected 4 numbers" in capsys.readouterr().err
     prompts = tmp_path / "p.json"
     prompts.write_text('[{"image": "elsewhere.png", "points": [[1, 1]]}]')
     assert main(["segment", str(folder), "--prompts", str(prompts), "-o", str(tmp_path / "new")]) == 1
@@ -223,7 +223,7 @@ def test_ctrl_c_leaves_nothing_half_written(folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
     assert process.returncode == 130
-    assert err.rstrip().endswith("the same command does the rest")
+    assert err.rstrip().endswith("run the command again to continue")
     assert "Traceback" not in err
     found = [path for path in store.folder.rglob("*") if path.is_file()]
     assert 3 <= len(found) < 256
