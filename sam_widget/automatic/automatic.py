@@ -21,7 +21,8 @@ from sam_widget.automatic.proposals import CropProposals, Frame, Proposal
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import to_rgb
 from sam_widget.masks.cleanup import without_small_regions
-from sam_widget.masks.codecs import polygons_from_mask, rle_from_mask
+from sam_widget.masks.codecs import polygons_from_mask, rle_from_stored
+from sam_widget.masks.counts import counts_from_runs
 from sam_widget.masks.measures import nms
 from sam_widget.masks.runs import Mask, StoredMask
 from sam_widget.model.sam import Sam
@@ -58,9 +59,12 @@ class MaskRecord:
         """The mask in the form of `output_mode`: (H, W) bool, a COCO RLE as a dict, or a list of (N, 2) rings."""
         match self.output_mode:
             case "coco_rle":
-                return rle_from_mask(self.mask)
+                return rle_from_stored(self.stored)
             case "uncompressed_rle":
-                return _uncompressed_rle(self.mask)
+                return {
+                    "size": [*self.stored.shape],
+                    "counts": counts_from_runs(self.stored.runs, *self.stored.shape).tolist(),
+                }
             case "polygons":
                 return polygons_from_mask(self.mask)
             case _:
@@ -300,11 +304,3 @@ def _tidied(records: tuple[MaskRecord, ...], wanted: EverythingOptions) -> tuple
 def _inclusive(stored: StoredMask) -> tuple[int, int, int, int]:
     x, y, width, height = stored.bounds
     return x, y, x + max(width - 1, 0), y + max(height - 1, 0)
-
-
-def _uncompressed_rle(mask: Mask) -> dict[str, Any]:
-    """Return {"size": [H, W], "counts": [off, on, off, ...]}, counted column by column."""
-    flat = np.ascontiguousarray(mask.T).reshape(-1)
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff(edges, prepend=0, append=flat.size).tolist()
-    return {"size": list(mask.shape), "counts": [0, *counts] if flat.size and flat[0] else counts}

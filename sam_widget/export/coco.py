@@ -20,7 +20,7 @@ from sam_widget.export.reading import Reading, corners, items, key_of, member, o
 from sam_widget.export.rings import one_ring, parts_from_mask
 from sam_widget.export.sources import class_names, images_of, named
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.codecs import rle_from_mask, runs_from_coco_polygons, stored_from_rle
+from sam_widget.masks.codecs import rle_from_stored, runs_from_coco_polygons, stored_from_rle
 from sam_widget.masks.runs import Mask, Runs
 from sam_widget.masks.scanlines import clipped
 
@@ -72,7 +72,9 @@ def to_coco(
                 "id": len(data["annotations"]) + 1,
                 "image_id": image_id,
                 "category_id": numbers[item.label],
-                "segmentation": rle_from_mask(item.mask) if segmentation == "rle" else _polygons(item.mask, tolerance),
+                "segmentation": rle_from_stored(item.stored)
+                if segmentation == "rle"
+                else _polygons(item.mask, tolerance),
                 "area": item.area,
                 "bbox": list(item.box.xywh),
                 "iscrowd": 0,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_widget.errors import FormatError
+from sam_widget.export.files import MAX_PICTURE
 from sam_widget.export.sources import class_names, image_of
 from sam_widget.masks.runs import pixels_of
 
@@ -27,7 +28,7 @@ def label_map(source: Any, *, by: By = "object") -> tuple[NDArray[np.uint16], li
         (H, W) uint16, and the names of 1, 2, 3, ...
 
     Raises:
-        FormatError: There are several images, or more than 65,535 objects.
+        FormatError: There are several images, more than 65,535 objects, or more pixels than `from_png` reads.
     """
     image = image_of(source, "a label map")
     if by not in ("object", "class"):
@@ -36,6 +37,11 @@ def label_map(source: Any, *, by: By = "object") -> tuple[NDArray[np.uint16], li
     if len(names) > np.iinfo(np.uint16).max:
         raise FormatError(f"a label map holds 65,535 numbers, but there are {len(names)} objects; export to COCO")
     width, height = image.size
+    if width * height * (1 if len(names) < 255 else 2) > MAX_PICTURE:
+        raise FormatError(
+            f"a label map of {width} x {height} pixels and {len(names)} numbers takes more than "
+            f"{MAX_PICTURE // 10**6} MB, which is the most that is read again; export to COCO"
+        )
     numbers = np.zeros(height * width, np.uint16)
     known = {name: number for number, name in enumerate(names, 1)}
     for index, item in enumerate(image, 1):

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from sam_widget.errors import FormatError, SamWidgetError
+from sam_widget.errors import FormatError, ImageError, SamWidgetError
 from sam_widget.export.files import checked_size, write_bytes
 from sam_widget.export.label_maps import By, label_map
 from sam_widget.export.reading import Reading
 from sam_widget.export.sources import image_of
+from sam_widget.image.npy import read_header
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
 from sam_widget.masks.runs import Runs, in_bands, runs_by_number, runs_from_mask
 
@@ -125,17 +125,12 @@ def _from_archive(
 
 def _header(stream: IO[bytes], entry: zipfile.ZipInfo, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Read what an array in an archive claims to be, and check that against how much of it there is."""
-    version = npy.read_magic(stream)
-    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
-    if read is None:
+    try:
+        return read_header(stream, entry.file_size)
+    except ImageError as error:
         raise FormatError(
-            f"{name} has an array of version {version[0]}.{version[1]} of NumPy's format, expected 1 or 2"
-        )
-    shape, columns_first, dtype = read(stream)
-    size = math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or columns_first or size + stream.tell() != entry.file_size:
-        raise FormatError(f"{name} is not a NumPy file that can be read safely: {entry.filename} is not a plain array")
-    return shape, dtype
+            f"{name} is not a NumPy file that can be read safely: {entry.filename} is not a plain array, {error}"
+        ) from error
 
 
 def _planes(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Iterator[NDArray[Any]]:

@@ -14,7 +14,7 @@ from sam_widget.export.names import name_in_file, pick
 from sam_widget.export.reading import Reading, score_of, text_of
 from sam_widget.export.sources import image_of, images_of, named
 from sam_widget.masks.annotations import AnnotatedImage, Annotation, annotations_of
-from sam_widget.masks.codecs import rle_from_mask, stored_from_rle
+from sam_widget.masks.codecs import rle_from_stored, stored_from_rle
 
 
 def to_supervision(source: Any) -> Any:
@@ -89,7 +89,7 @@ def to_pandas(source: Any, path: str | os.PathLike[str] | None = None) -> Any:
                     "centroid_x": x,
                     "centroid_y": y,
                     "points": len(item.prompt.points),
-                    "rle": rle_from_mask(item.mask)["counts"],
+                    "rle": rle_from_stored(item.stored)["counts"],
                 }
             )
     frame = pandas.DataFrame(rows, columns=_COLUMNS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ STRIP = 256
 _NO_DATA = (-9999.0, -99999.0, -32767.0, -32768.0, -2147483648.0)
 # The fill values of floating-point formats (3.4e38, 9.97e36, 1e20) lie beyond anything that is measured.
 _EXTREME = 1e20
+# Beyond these, the difference of two floats overflows, or what is divided by it does.
+_HUGE, _MINUTE = 1e307, 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,39 @@ def _window(dtype: np.dtype[Any], low: float, high: float) -> tuple[float, float
         return 0.0, 255.0
     if dtype.kind != "f" and low >= 0 and 32767 < high <= 65535:
         return 0.0, 65535.0
-    return float(low), float(low) + ((float(high) - float(low)) or 1.0)
+    low, high = float(low), float(high)
+    if abs(high) > _HUGE or abs(low) > _HUGE:
+        return low, high if high > low else low / 2
+    # One value alone is black; the next one is farther than 1 where floats are coarse.
+    return low, low + ((high - low) or max(1.0, abs(low) / 2**50))
+
+
+def unit(values: Values, low: float, high: float) -> NDArray[np.float64]:
+    """Return (values - low) / (high - low) in float64, also where the difference is beyond what floats hold.
+
+    float64 holds every 32-bit integer, and the range of float16 and float32 without overflow.
+    """
+    numbers = values.astype(np.float64)
+    power = _power(low, high)
+    if power:
+        numbers, low, high = np.ldexp(numbers, power), math.ldexp(low, power), math.ldexp(high, power)
+    found: NDArray[np.float64] = (numbers - low) / (high - low)
+    return found
+
+
+def _power(low: float, high: float) -> int:
+    """Return the power of two that brings very large and very small ranges to where floats are fine."""
+    if max(abs(low), abs(high)) > _HUGE:
+        return -8
+    return 500 if abs(high - low) < _MINUTE else 0
+
+
+def percentiles(values: Values, shares: tuple[float, float]) -> tuple[float, float]:
+    """Return two percentiles of values."""
+    numbers = values.astype(np.float64)
+    power = -8 if max(abs(float(numbers.min())), abs(float(numbers.max()))) > _HUGE else 0
+    low, high = np.percentile(np.ldexp(numbers, power) if power else numbers, shares)
+    return math.ldexp(float(low), -power), math.ldexp(float(high), -power)
 
 
 def to_uint8(values: Values) -> RGB:
@@ -61,9 +96,12 @@ def to_uint8(values: Values) -> RGB:
     low, high = window(values)
     result = np.empty(values.shape, np.uint8)
     for top in range(0, len(values), STRIP):
-        # float64 holds every 32-bit integer, and the range of float16 and float32 without overflow.
-        strip = values[top : top + STRIP].astype(np.float64)
-        result[top : top + STRIP] = np.rint((strip - low) * (255.0 / (high - low)))
+        strip = values[top : top + STRIP]
+        if _power(low, high):
+            result[top : top + STRIP] = np.rint(unit(strip, low, high) * 255)
+        else:
+            # Rounded as ever: the hash of an image is that of these values.
+            result[top : top + STRIP] = np.rint((strip.astype(np.float64) - low) * (255.0 / (high - low)))
     return result
 
 

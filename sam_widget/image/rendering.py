@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sam_widget.errors import ImageError
 from sam_widget.image.blocks import is_lazy
-from sam_widget.image.pixels import RGB, STRIP, Pixels, Values, window
+from sam_widget.image.pixels import RGB, STRIP, Pixels, Values, percentiles, unit, window
 from sam_widget.image.provenance import Reference
 from sam_widget.image.reading import image_hash, read_pixels, rgb_from_pixels
 from sam_widget.image.sources import file_name
@@ -140,8 +140,7 @@ class SourceImage:
     def bulk(self) -> tuple[float, float]:
         """The values between which nearly all are: a window that shows what there is to see."""
         step = max(1, math.ceil(math.sqrt(self.values.size / SAMPLE)))
-        low, high = np.percentile(self._colours[::step, ::step].astype(np.float64), TAILS)
-        return float(low), float(high)
+        return percentiles(self._colours[::step, ::step], TAILS)
 
     @property
     def _colours(self) -> Values:
@@ -242,8 +241,7 @@ class SourceImage:
 
 def _bend(values: Values, low: float, high: float, gamma: float) -> NDArray[np.uint8]:
     """Bring values to 0..255 so that `low` becomes 0, `high` 255, and the middle goes by gamma."""
-    # float64 for the range of 32-bit integers.
-    unit = np.clip((values.astype(np.float64) - low) / (high - low), 0.0, 1.0)
+    shares = np.clip(unit(values, low, high), 0.0, 1.0)
     if gamma != 1:
-        unit **= 1 / gamma
-    return np.asarray(np.rint(unit * 255), dtype=np.uint8)
+        shares **= 1 / gamma
+    return np.asarray(np.rint(shares * 255), dtype=np.uint8)

@@ -69,7 +69,47 @@ def runs_from_counts(counts: NDArray[np.int64], height: int, width: int) -> Runs
     ends = np.cumsum(counts)
     stop = ends[1::2]
     start = ends[::2][: len(stop)]
-    start, stop = start[start < stop], stop[start < stop]
+    return _transposed(start[start < stop], stop[start < stop], height, width, most=MAX_CROSSINGS)
+
+
+def counts_from_runs(runs: Runs, height: int, width: int) -> NDArray[np.int64]:
+    """Turn row runs into COCO's counts, the inverse of `runs_from_counts`.
+
+    Args:
+        runs: (R, 2) of start and length, as `runs_from_mask` returns them.
+        height: Of the mask, in pixels.
+        width: Of the mask, in pixels.
+
+    Returns:
+        (C,), which add up to height x width; the last is never zero, but for a mask without pixels.
+    """
+    start, length = runs.astype(np.int64).T
+    # Rows of the mask are columns of its transpose.
+    start, length = _transposed(start, start + length, width, height).astype(np.int64).T
+    stop = start + length
+    # A run that fills a column to its end goes on in the next.
+    apart = start[1:] != stop[:-1]
+    start, stop = start[np.append([True], apart)[: len(start)]], stop[np.append(apart, [True])[: len(stop)]]
+    turns = np.stack((start, stop), axis=1).reshape(-1)
+    counts = np.diff(turns, prepend=0, append=height * width)
+    return counts[:-1] if len(counts) > 1 and not counts[-1] else counts
+
+
+def _transposed(
+    start: NDArray[np.int64], stop: NDArray[np.int64], height: int, width: int, *, most: int | None = None
+) -> Runs:
+    """Turn spans of pixels that are counted column by column into row runs.
+
+    Args:
+        start: (S,), column * height + row, in order; no span is empty or overlaps another.
+        stop: (S,), exclusive.
+        height: Of the mask, in pixels.
+        width: Of the mask, in pixels.
+        most: How many ends of row runs there may be.
+
+    Raises:
+        MaskError: There are more.
+    """
     # Where columns turn on and off, column * (height + 1) + row: a run over several columns turns in each of them.
     first, last = start // height, (stop - 1) // height
     pieces = last - first + 1
@@ -84,7 +124,8 @@ def runs_from_counts(counts: NDArray[np.int64], height: int, width: int) -> Runs
     differs = differs[places[np.diff(places, append=len(differs)) % 2 == 1]]
     column, row = np.divmod(differs[::2], height + 1)
     length = differs[1::2] - differs[::2]
-    if (total := int(length.sum())) > MAX_CROSSINGS:
-        raise MaskError(f"a mask has {total // 2:,} row runs, expected {MAX_CROSSINGS // 2:,} at most; split it")
+    total = int(length.sum())
+    if most is not None and total > most:
+        raise MaskError(f"a mask has {total // 2:,} row runs, expected {most // 2:,} at most; split it")
     rows = np.repeat(row, length) + np.arange(total) - np.repeat(np.cumsum(length) - length, length)
     return runs_from_turns(rows * (width + 1) + np.repeat(column, length), width)

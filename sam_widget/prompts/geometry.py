@@ -19,6 +19,8 @@ Vertices = Sequence[Sequence[float]] | np.ndarray
 
 FOREGROUND = 1
 BACKGROUND = 0
+# Of a stroke and its radius, in pixels: squares of larger numbers lose their pixels, or overflow.
+_FARTHEST = 1e9
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class BrushStroke:
     def __post_init__(self) -> None:
         """Check, and store plain Python numbers whatever number type was given."""
         object.__setattr__(self, "vertices", _vertices(self.vertices, 1))
-        object.__setattr__(self, "radius", finite(self.radius, "radius of a brush"))
+        object.__setattr__(self, "radius", _near(self.radius, "radius of a brush"))
         object.__setattr__(self, "label", checked_label(self.label))
         if self.radius <= 0:
             msg = f"radius of a brush is {self.radius:g}, expected a positive number of pixels."
@@ -230,4 +232,12 @@ def _vertices(vertices: Iterable[Sequence[float]], least: int) -> tuple[tuple[fl
     if len(pairs) < least:
         msg = f"a stroke of {len(pairs)} vertices; expected at least {least}: (x, y) pairs in the order drawn."
         raise PromptError(msg)
-    return tuple((finite(x, "x of a vertex"), finite(y, "y of a vertex")) for x, y in pairs)
+    return tuple((_near(x, "x of a vertex"), _near(y, "y of a vertex")) for x, y in pairs)
+
+
+def _near(value: object, what: str) -> float:
+    number = finite(value, what)
+    if abs(number) > _FARTHEST:
+        msg = f"{what} is {number:g}, expected a number of pixels between -{_FARTHEST:g} and {_FARTHEST:g}."
+        raise PromptError(msg)
+    return number

@@ -11,7 +11,7 @@ import pytest
 from sam_widget.errors import ImageError
 from sam_widget.image.pixels import guess_nodata, window
 from sam_widget.image.reading import read_values, to_rgb
-from sam_widget.image.rendering import SourceImage
+from sam_widget.image.rendering import Rendering, SourceImage
 
 RNG = np.random.default_rng(0)
 HEIGHTS = RNG.normal(300, 20, (30, 40)).astype(np.float32)
@@ -111,3 +111,27 @@ class TestGuesses:
 )
 def test_window(values: Any, expected: tuple[float, float]) -> None:
     assert window(values) == expected
+
+
+class TestExtremes:
+    """Ranges whose width, or what is divided by it, is more than floats hold."""
+
+    @pytest.mark.parametrize(
+        ("values", "red"),
+        [
+            ([-1e308, 1e308, 0.0], [0, 255, 128]),
+            ([-1e-310, 1e-310, 0.0], [0, 255, 128]),
+            ([1e17, 1e17, 1e17], [0, 0, 0]),
+            ([1e308, 1e308, 1e308], [0, 0, 0]),
+            ([-1.7e308, -1.7e308, -1.7e308], [0, 0, 0]),
+        ],
+    )
+    @pytest.mark.filterwarnings("error")
+    def test_the_whole_range_is_shown(self, values: list[float], red: list[int]) -> None:
+        image = SourceImage(np.array([values]))
+        assert image.rgb[0, :, 0].tolist() == red
+        low, high = image.bulk
+        assert min(values) <= low <= high <= max(values)
+        # Shown as usual, by the way that takes a rendering.
+        shown = image.paint(image.values, Rendering())[0, :, 0]
+        assert np.abs(shown.astype(int) - red).max() <= 1

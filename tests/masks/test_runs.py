@@ -8,9 +8,17 @@ import sys
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pycocotools import mask as coco
 
 from sam_widget.errors import MaskError, MissingExtraError, SamWidgetError
-from sam_widget.masks.codecs import mask_from_polygons, mask_from_rle, polygons_from_mask, rle_from_mask
+from sam_widget.masks.codecs import (
+    mask_from_polygons,
+    mask_from_rle,
+    polygons_from_mask,
+    rle_from_mask,
+    rle_from_stored,
+    stored_from_rle,
+)
 from sam_widget.masks.measures import area, box_from_mask, iou, nms, stability_score
 from sam_widget.masks.runs import StoredMask, mask_from_runs, runs_from_mask
 from sam_widget.prompts.prompt import Box
@@ -77,6 +85,17 @@ class TestRle:
         rle = json.loads(json.dumps(rle_from_mask(mask)))
         assert rle["size"] == list(mask.shape)
         np.testing.assert_array_equal(mask_from_rle(rle), mask, strict=True)
+
+    @every_mask
+    def test_is_what_pycocotools_writes(self, mask: Mask) -> None:
+        expected = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
+        assert rle_from_mask(mask) == {"size": list(mask.shape), "counts": expected["counts"].decode()}
+
+    def test_takes_no_pixels(self) -> None:
+        """Of a mask of 4 gigapixels, two rows."""
+        stored = StoredMask.of_runs(np.array([[7, 3], [65536 * 65534 + 7, 2]], np.uint32), (65536, 65535))
+        rle = rle_from_stored(stored)
+        np.testing.assert_array_equal(stored_from_rle(rle).runs, stored.runs)
 
     def test_bytes_and_uncompressed_counts(self) -> None:
         mask = MASKS["ring"]

@@ -104,6 +104,17 @@ class TestStrokes:
         with pytest.raises(PromptError, match="40 pixels wide and 30 high"):
             Stroke(((50, 5), (60, 9))).clip(40, 30)
 
+    @pytest.mark.parametrize("far", [1e308, -1e10])
+    def test_refuses_what_lies_far_off(self, far: float) -> None:
+        """Its square overflows, or no longer tells pixels apart."""
+        for make in (
+            lambda: BrushStroke(((far, 1),), 3),
+            lambda: BrushStroke(((1, 1),), abs(far)),
+            lambda: Stroke(((1, 1), (2, far))),
+        ):
+            with pytest.raises(PromptError, match=r"expected a number of pixels between -1e\+09 and 1e\+09"):
+                make()
+
 
 class TestPrompt:
     def test_builds_up_without_changing(self) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from sam_widget.errors import ImageError, SessionError
+from sam_widget.image.npy import array_from_npy
 from sam_widget.image.provenance import Reference
 from sam_widget.image.rendering import SourceImage
 from sam_widget.predictor.interface import check_model_is_here
@@ -24,6 +25,9 @@ from sam_widget.session.file.documents import Decoder, Encoder
 from sam_widget.session.file.format import Blob, Contents, damaged, read
 from sam_widget.session.file.writer import SessionFile, resolved
 from sam_widget.session.state import SegmentedObject, SessionState
+
+# Row runs count pixels in 32 bits.
+_MAX_PIXELS = 2**32 - 1
 
 
 class Record:
@@ -90,7 +94,10 @@ class Record:
         """Width and height of the image, in pixels."""
         with self._damage():
             meta = self._contents.meta["image"]
-            return int(meta["width"]), int(meta["height"])
+            width, height = int(meta["width"]), int(meta["height"])
+            if min(width, height) < 1 or width * height > _MAX_PIXELS:
+                raise ValueError(f"the image's size is {width} x {height}, expected 1 to {_MAX_PIXELS} pixels in all")
+            return width, height
 
     @property
     def objects(self) -> tuple[SegmentedObject, ...]:
@@ -116,7 +123,7 @@ class Record:
             if kept is not None:
                 data = self._contents.blobs[kept].data
                 # Never a pickle: that would run what the file says.
-                source = SourceImage(data if meta["values"] is None else np.load(io.BytesIO(data), allow_pickle=False))
+                source = SourceImage(data if meta["values"] is None else array_from_npy(data))
                 if source.hash != meta["hash"] and meta["values"] and meta["png"]:
                     # The values alone do not say that a fourth channel is infrared,
                     # or which values are missing: the picture does.
@@ -125,12 +132,15 @@ class Record:
                     )
                 if source.hash != meta["hash"]:
                     raise ValueError("the image in it is another one")
+                self._check_size(source)
                 source.reference = self.reference
                 return source
         for place in self.reference.places(self.path.parent, meta["relative"]):
             with contextlib.suppress(ImageError):
                 source = SourceImage(place)
                 if source.hash == meta["hash"]:
+                    with self._damage():
+                        self._check_size(source)
                     return source
         raise SessionError(
             f"{self.path.name} is about {self._what()}, which is not in the file and was not found; give it: "
@@ -152,6 +162,12 @@ class Record:
                 f"given here is {width} x {height} pixels, hash {source.hash[:12]}. Give that image, or choose another "
                 "path for this one"
             )
+        with self._damage():
+            self._check_size(source)
+
+    def _check_size(self, source: SourceImage) -> None:
+        if source.size != self.size:
+            raise ValueError(f"its masks are of {self.size} pixels, but its image has {source.size}")
 
     def states(self, encoder: Encoder | None = None) -> list[SessionState]:
         """Return the states of the history; an encoder learns that it need not write them again.

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 import time
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sam_widget as sw
+from sam_widget.folders.sessions import export_sessions
 from sam_widget.image.provenance import Reference
 from sam_widget.model import zoo
-from sam_widget.session.file.format import APPLICATION, SCHEMA, VERSION, count_objects, read
+from sam_widget.session.file.format import (
+    APPLICATION,
+    SCHEMA,
+    VERSION,
+    Blob,
+    Contents,
+    Document,
+    count_objects,
+    read,
+    write_new,
+)
 from sam_widget.session.history import History
 from sam_widget.session.state import SessionState
 
@@ -147,3 +161,89 @@ def test_reprs_are_one_short_line(predictor: sw.Predictor, tmp_path: Path) -> No
     assert "1 object," in repr(session)
     assert "IoU 1.000" in repr(row)
     session.close()
+
+
+def forged(path: Path, change: Callable[[Contents], None]) -> Path:
+    """A session file with right checksums that says something else than it holds."""
+    session = sw.Session(np.arange(2400, dtype=np.uint16).reshape(40, 60))
+    mask = np.zeros((40, 60), bool)
+    mask[5:20, 5:30] = True
+    session.add_objects(mask, labels="x")
+    session.save(path)
+    contents = read(path)
+    change(contents)
+    path.unlink()
+    write_new(path, contents)
+    return path
+
+
+def claim_terabytes(contents: Contents) -> None:
+    header = io.BytesIO()
+    says = {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**6, 3)}
+    np.lib.format.write_array_header_1_0(header, says)
+    blob = Blob("values", 40, 60, header.getvalue() + b"x")
+    contents.blobs[blob.hash] = blob
+    contents.meta["image"]["values"] = blob.hash
+
+
+def claim_python_objects(contents: Contents) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|O", "fortran_order": False, "shape": (1,)})
+    blob = Blob("values", 40, 60, header.getvalue() + b"cos\nsystem\n")
+    contents.blobs[blob.hash] = blob
+    contents.meta["image"]["values"] = blob.hash
+
+
+def claim_size(width: int, height: int) -> Callable[[Contents], None]:
+    def change(contents: Contents) -> None:
+        names: dict[str, str] = {}
+        for key, blob in [*contents.blobs.items()]:
+            if blob.kind == "mask":
+                larger = contents.blobs.setdefault((new := Blob("mask", height, width, blob.data)).hash, new)
+                names[key] = larger.hash
+        for kind in ("object", "state"):
+            for key, document in [*contents.documents.items()]:
+                if document.kind == kind:
+                    text = document.json
+                    for old, new_name in names.items():
+                        text = text.replace(old, new_name)
+                    again = Document(kind, text)
+                    contents.documents[again.hash] = again
+                    names[key] = again.hash
+        contents.history = [names.get(key, key) for key in contents.history]
+        contents.meta["image"].update(width=width, height=height)
+
+    return change
+
+
+@pytest.mark.parametrize("change", [claim_terabytes, claim_python_objects, claim_size(200_000, 100_000)])
+def test_what_a_session_file_claims_is_checked_before_memory_is_taken_for_it(
+    predictor: sw.Predictor, tmp_path: Path, change: Callable[[Contents], None]
+) -> None:
+    path = forged(tmp_path / "made.sam", change)
+    with pytest.raises(sw.SessionError, match="made.sam is damaged"):
+        sw.Session.load(path, model=predictor)
+
+
+def test_the_size_that_a_session_file_claims_is_that_of_its_image(predictor: sw.Predictor, tmp_path: Path) -> None:
+    path = forged(tmp_path / "made.sam", claim_size(300, 200))
+    with pytest.raises(sw.SessionError, match=r"masks are of \(300, 200\) pixels, but its image has \(60, 40\)"):
+        sw.Session.load(path, model=predictor)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".npy"])
+def test_a_label_map_of_a_size_that_is_only_claimed_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = forged(tmp_path / "made.sam", claim_size(60_000, 17_000))
+    with pytest.raises(sw.FormatError, match="a label map of 60000 x 17000 pixels"):
+        export_sessions(path, tmp_path / f"out{suffix}")
+
+
+def test_coco_takes_no_more_than_outlines(tmp_path: Path) -> None:
+    path, out = forged(tmp_path / "made.sam", claim_size(60_000, 17_000)), tmp_path / "out.json"
+    tracemalloc.start()
+    export_sessions(path, out)
+    ((item,),) = sw.load_dataset(out)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert item.area == 15 * 25
+    assert peak < 50e6, f"{peak / 1e6:.0f} MB"
