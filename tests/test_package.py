@@ -15,6 +15,53 @@ def test_importing_the_package_does_not_import_torch() -> None:
     assert out.stdout.split() == ["False", "False"]
 
 
+# Each is imported where it is used. Without them, `import sam_widget.session` costs little more than NumPy does.
+HEAVY = {
+    "PIL",
+    "anywidget",
+    "asyncio",
+    "concurrent.futures",
+    "cv2",
+    "cyclopts",
+    "email",
+    "filelock",
+    "hashlib",
+    "http.client",
+    "huggingface_hub",
+    "importlib.metadata",
+    "importlib.resources",
+    "ipywidgets",
+    "logging",
+    "matplotlib",
+    "msgspec",
+    "multiprocessing",
+    "pycocotools",
+    "rich",
+    "safetensors",
+    "scipy",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "timm",
+    "torch",
+    "tqdm",
+    "urllib.request",
+    "uuid",
+}
+
+
+def test_importing_a_session_imports_nothing_heavy() -> None:
+    # What NumPy brings along differs from release to release.
+    code = (
+        "import sys, numpy; before = {*sys.modules}; import sam_widget.session.session; print(*{*sys.modules} - before)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    imported = set(out.stdout.split())
+    assert "sam_widget.session.session" in imported
+    assert not imported & HEAVY
+
+
 def test_every_public_name_can_be_imported() -> None:
     for name in sw.__all__:
         assert getattr(sw, name).__doc__, name

@@ -19,10 +19,8 @@ from PIL import Image, ImageOps
 
 from sam_widget.errors import ImageError, MissingExtraError
 from sam_widget.image import tiff
-from sam_widget.image.pixels import Pixels, fill, is_value
+from sam_widget.image.pixels import MAX_PIXELS, Pixels, fill, is_value
 
-# Where Pillow starts to warn of decompression bombs: a file of a few kB may unpack to this many pixels.
-MAX_PIXELS = 89_478_485
 # A file that unpacks to more bytes than this, and to more than so many times its own size, is a bomb, not a photo.
 MAX_UNSUSPECTED_BYTES = 128 * 2**20
 MAX_RATIO = 300

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
-import re
 import socket
 import threading
 import time
@@ -18,42 +17,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any, Self
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from sam_widget.errors import ImageError
+from sam_widget.image.addresses import split_host
 
 # What comes slower than this, once the time for an answer to begin is over, is given up.
 MIN_BYTES_PER_SECOND = 50_000
 
 _CHUNK = 2**16
-# Parameters of signed addresses (S3, Google, Azure, CloudFront) and others that open a door.
-_SECRET = re.compile(
-    r"sig$|signature|token|secret|credential|passw|pwd|api.?key|access.?key|accesskeyid|auth|^key$|key.?pair|^policy$"
-    r"|session|^code$|jwt",
-    re.IGNORECASE,
-)
-
-
-def split_host(netloc: str) -> tuple[str, str]:
-    """Return "user:password", which may be empty, and "host:port" of an address."""
-    secret, _, host = netloc.rpartition("@")
-    return secret, host
-
-
-def without_secrets(url: str) -> str:
-    """Return an address as it may be kept: without user name, password, fragment and signed parameters.
-
-    Raises:
-        ValueError: It is malformed.
-    """
-    parts = urlsplit(url.strip())
-    given = parse_qsl(parts.query, keep_blank_values=True)
-    harmless = [(key, value) for key, value in given if not _SECRET.search(key)]
-    # What is kept is kept as it was written.
-    query = parts.query if len(harmless) == len(given) else urlencode(harmless)
-    if len(harmless) < len(given) and any(key.lower().startswith(("x-amz-", "x-goog-")) for key, _ in given):
-        query = urlencode([pair for pair in harmless if not pair[0].lower().startswith(("x-amz-", "x-goog-"))])
-    return urlunsplit(parts._replace(netloc=split_host(parts.netloc)[1], query=query, fragment=""))
 
 
 def fetch(url: str, name: str, *, max_bytes: int, timeout: float) -> bytes:

@@ -15,6 +15,8 @@ from sam_widget.errors import ImageError
 RGB = NDArray[np.uint8]
 Values = NDArray[Any]
 
+# Where Pillow starts to warn of decompression bombs: a file of a few kB may unpack to this many pixels.
+MAX_PIXELS = 89_478_485
 # Rows converted at a time: all at once would take several times the memory of the image.
 STRIP = 256
 # What GIS, climate and DEM software writes where nothing was measured.

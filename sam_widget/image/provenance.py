@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sam_widget.image.download import without_secrets
-from sam_widget.image.sources import describe, is_url
+from sam_widget.image.addresses import is_url, without_secrets
+from sam_widget.image.sources import describe
 
 
 @dataclass(frozen=True)

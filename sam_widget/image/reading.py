@@ -6,19 +6,17 @@ image, and torch is never imported: tensors are recognised by their methods.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from sam_widget.errors import ImageError
+from sam_widget.image.addresses import is_url
 from sam_widget.image.blocks import declared_nodata, in_order, is_lazy, read_blocks, stand_in
-from sam_widget.image.decoding import MAX_PIXELS, decode, from_opened
-from sam_widget.image.pixels import RGB, Pixels, fill, guess_nodata, is_value, to_uint8
-from sam_widget.image.sources import describe, download, is_tensor, is_url, read_file, read_stream
+from sam_widget.image.pixels import MAX_PIXELS, RGB, Pixels, fill, guess_nodata, is_value, to_uint8
+from sam_widget.image.sources import describe, download, is_pillow, is_tensor, read_file, read_stream
 
 __all__ = [
     "MAX_PIXELS",
@@ -109,19 +107,31 @@ def read_pixels(source: Any, *, max_pixels: int = MAX_PIXELS, any_channels: bool
         MissingExtraError: it takes a library to read that is not installed; says which.
     """
     name = describe(source)
-    if isinstance(source, Image.Image):
+    # Decoding takes Pillow, which arrays do not need.
+    if is_pillow(source):
+        from sam_widget.image.decoding import from_opened
+
         pixels = from_opened(source, name, max_pixels)
-    elif is_url(source):
-        pixels = decode(download(source), name, max_pixels)
-    elif isinstance(source, str | os.PathLike):
-        pixels = decode(read_file(source), name, max_pixels)
-    elif isinstance(source, bytes | bytearray | memoryview):
-        pixels = decode(bytes(source), name, max_pixels)
-    elif callable(getattr(source, "read", None)) and not hasattr(source, "__array__"):
-        pixels = decode(read_stream(source), name, max_pixels)
+    elif (encoded := _encoded(source)) is not None:
+        from sam_widget.image.decoding import decode
+
+        pixels = decode(encoded, name, max_pixels)
     else:
         pixels = _from_array(source, any_channels=any_channels)
     return Pixels(guess_nodata(pixels.values, name), pixels.opacity)
+
+
+def _encoded(source: Any) -> bytes | None:
+    """Return the encoded image that a path, URL, stream or buffer holds; None for anything else."""
+    if is_url(source):
+        return download(source)
+    if isinstance(source, str | os.PathLike):
+        return read_file(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if callable(getattr(source, "read", None)) and not hasattr(source, "__array__"):
+        return read_stream(source)
+    return None
 
 
 def rgb_from_pixels(pixels: Pixels) -> RGB:
@@ -140,6 +150,8 @@ def rgb_from_values(values: NDArray[Any]) -> RGB:
 
 def image_hash(rgb: RGB) -> str:
     """Identify an image by its content: 32 hexadecimal digits of BLAKE2b over shape and pixels."""
+    import hashlib  # It loads OpenSSL.
+
     digest = hashlib.blake2b(repr(rgb.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(rgb).data)
     return digest.hexdigest()

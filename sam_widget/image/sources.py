@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import urllib.parse
 from pathlib import Path
-from typing import Any
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from sam_widget.errors import ImageError
-from sam_widget.image.download import fetch
+from sam_widget.image.addresses import is_url
 from sam_widget.text import clean
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # The most that is read from a file or an address.
 MAX_BYTES = 200 * 2**20
@@ -22,14 +24,9 @@ TIMEOUT_SECONDS = 20
 # ------------------------------------------------------------------------------------------------ names
 
 
-def is_url(source: object) -> bool:
-    """Whether `source` is a string that names an http, https or data URL."""
-    return isinstance(source, str) and source.lstrip()[:8].lower().startswith(("http://", "https://", "data:"))
-
-
 def file_name(source: object) -> str | None:
     """Return the file name of a source that has one: a path, an open file, a URL's last part; else None."""
-    if isinstance(source, Image.Image):
+    if is_pillow(source):
         path = getattr(source, "filename", None)
     elif is_url(source):
         address = urllib.parse.urlsplit(str(source).strip())
@@ -48,7 +45,7 @@ def describe(source: object) -> str:
 
 
 def _name(source: object) -> str:
-    if isinstance(source, Image.Image):
+    if is_pillow(source):
         name = Path(str(getattr(source, "filename", "") or "")).name
         return name or f"Pillow image {source.width}x{source.height}"
     if isinstance(source, str) and is_url(source):
@@ -76,6 +73,12 @@ def _after_password(address: str) -> str:
     _, colon, port = host.rpartition(":")
     odd = colon and not port.isdecimal() and "@" not in host and not host.startswith("[")
     return address.rpartition("@")[2] if odd and "@" in address else address
+
+
+def is_pillow(source: object) -> TypeGuard[Image.Image]:
+    """Whether `source` is a Pillow image. Does not import Pillow: without it, there is no such image."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(source, pillow.Image)
 
 
 def is_tensor(source: object) -> bool:
@@ -140,6 +143,8 @@ def download(url: str) -> bytes:
     Raises:
         ImageError: nothing is, or too much, or it takes too long to come.
     """
+    from sam_widget.image.download import fetch  # urllib, http.client and ssl, which few images need
+
     return fetch(url, describe(url), max_bytes=MAX_BYTES, timeout=TIMEOUT_SECONDS)
 
 

@@ -7,8 +7,8 @@ by their attributes.
 from __future__ import annotations
 
 import math
+import os
 import re
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -52,7 +52,7 @@ class Annotation:
     stored: StoredMask
     score: float | None = None
     prompt: Prompt = field(default_factory=Prompt)
-    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    id: str = field(default_factory=lambda: os.urandom(6).hex())
 
     def __post_init__(self) -> None:
         """Make the label valid Unicode, for JSON, XML and the wire are UTF-8; refuse a score that JSON cannot hold."""

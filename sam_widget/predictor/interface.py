@@ -15,10 +15,10 @@ import numpy as np
 
 from sam_widget.errors import ModelError
 from sam_widget.masks.runs import StoredMask
-from sam_widget.model.config import SamConfig
 from sam_widget.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
+    from sam_widget.model.config import SamConfig
     from sam_widget.model.sam import Sam
 
 Embedding = Any

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from sam_widget.prompts.geometry import BrushStroke, Stroke
 
@@ -79,6 +78,8 @@ def _paint_segment(
 
 def enclosed(lasso: Stroke, height: int, width: int) -> Mask:
     """Return what a lasso encloses, (H, W) bool; where it crosses itself, by the even-odd rule."""
+    from PIL import Image, ImageDraw
+
     picture = Image.new("1", (width, height))
     # Pillow counts pixels, and pixel (0, 0) has its centre at (0.5, 0.5).
     ImageDraw.Draw(picture).polygon([(x - 0.5, y - 0.5) for x, y in lasso.vertices], fill=1)

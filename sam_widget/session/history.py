@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +9,6 @@ from typing import Protocol
 
 from sam_widget.errors import SessionError
 from sam_widget.session.state import SessionState
-
-log = logging.getLogger(__name__)
 
 
 class Save(Protocol):
@@ -92,7 +89,9 @@ class History:
             try:
                 listener()
             except Exception:
-                log.exception("a listener of a session failed")
+                import logging
+
+                logging.getLogger(__name__).exception("a listener of a session failed")
 
     def undo(self) -> None:
         """Take back the last edit.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -77,7 +77,7 @@ class SegmentedObject:
     box: Box
     prompt: Prompt
     color: int = 0
-    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    id: str = field(default_factory=lambda: os.urandom(6).hex())
     candidate: Candidate | None = None
     strokes: tuple[BrushStroke, ...] = ()
     settings: MaskSettings = field(default_factory=MaskSettings)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sam_widget.image.addresses import is_url
 from sam_widget.image.pyramid import Pyramid
 from sam_widget.image.rendering import SourceImage
-from sam_widget.image.sources import describe, is_url
+from sam_widget.image.sources import describe
 from sam_widget.session.file.reader import Record
 from sam_widget.session.file.recorder import claim_record
 from sam_widget.session.session import Session

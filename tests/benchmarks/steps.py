@@ -3,6 +3,8 @@
 import argparse
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -44,6 +46,9 @@ def main() -> None:
     print(f"torch {torch.__version__}, {predictor.device.type} ({device}), {torch.get_num_threads()} threads")
     print(f"{'step':<44}{'median':>13}{'worst':>13}")
 
+    for module in ("numpy", "sam_widget.session.session"):
+        command = [sys.executable, "-c", f"import {module}"]
+        measure(f"start Python, import {module}", lambda: subprocess.run(command, check=True), repeats=repeats)  # noqa: B023
     measure(f"load {arguments.model}", lambda: load_model(arguments.model), repeats=repeats)
     photo = np.array(Image.fromarray(sample("coffee")).resize((1024, 768)))
     embedding = predictor.embed(photo)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sam_widget.errors import ImageError, MissingExtraError
-from sam_widget.image.decoding import MAX_PIXELS
+from sam_widget.image.pixels import MAX_PIXELS
 from sam_widget.image.reading import read_pixels, read_values, to_rgb
 
 TWELVE = np.random.default_rng(0).integers(0, 4096, (40, 50, 4), dtype=np.uint16)

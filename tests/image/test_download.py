@@ -16,8 +16,6 @@ import pytest
 from sam_widget.errors import ImageError
 from sam_widget.image import download as downloading
 from sam_widget.image import sources
-from sam_widget.image.download import without_secrets
-from sam_widget.image.provenance import Reference
 from sam_widget.image.sources import describe, download
 
 
@@ -149,33 +147,6 @@ class TestPasswords:
 
     def test_an_at_sign_in_a_path_is_no_login(self) -> None:
         assert describe("https://example.org/@me/cat.jpg") == "example.org/cat.jpg"
-
-
-@pytest.mark.parametrize(
-    ("address", "kept"),
-    [
-        ("https://example.org/cat.jpg", "https://example.org/cat.jpg"),
-        ("https://example.org/get?id=3&size=large%20one", "https://example.org/get?id=3&size=large%20one"),
-        ("https://me:secret@example.org:8443/cat.jpg#token=1", "https://example.org:8443/cat.jpg"),
-        (
-            "https://bucket.s3.amazonaws.com/cat.jpg?X-Amz-Algorithm=A&X-Amz-Credential=AKIA&X-Amz-Date=1&X-Amz-Signature=S&v=2",
-            "https://bucket.s3.amazonaws.com/cat.jpg?v=2",
-        ),
-        (
-            "https://a.blob.core.windows.net/c/cat.jpg?sv=2024&sig=S",
-            "https://a.blob.core.windows.net/c/cat.jpg?sv=2024",
-        ),
-        ("https://example.org/cat.jpg?access_token=T&id=3", "https://example.org/cat.jpg?id=3"),
-        ("https://maps.example.org/tile?z=3&key=AIza", "https://maps.example.org/tile?z=3"),
-        (
-            "https://d1.cloudfront.net/cat.jpg?Expires=1&Signature=S&Key-Pair-Id=K&Policy=P",
-            "https://d1.cloudfront.net/cat.jpg?Expires=1",
-        ),
-    ],
-)
-def test_a_session_keeps_addresses_without_secrets(address: str, kept: str) -> None:
-    assert without_secrets(address) == kept
-    assert Reference.of(address).url == kept
 
 
 def test_the_rate_below_which_a_download_is_given_up_suits_slow_lines() -> None:

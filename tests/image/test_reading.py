@@ -21,7 +21,7 @@ from sam_widget.errors import ImageError
 from sam_widget.image import sources
 from sam_widget.image.reading import image_hash, to_rgb
 from sam_widget.image.rendering import SourceImage
-from sam_widget.image.sources import describe, file_name, is_url
+from sam_widget.image.sources import describe, file_name
 
 Array = NDArray[Any]
 
@@ -576,14 +576,6 @@ class TestNames:
 
     def test_describe_stays_short(self) -> None:
         assert len(describe("x" * 1000)) == 80
-
-    @pytest.mark.parametrize("source", ["http://x/y", "HTTPS://x", " data:image/png,x", "data:"])
-    def test_is_url(self, source: str) -> None:
-        assert is_url(source)
-
-    @pytest.mark.parametrize("source", ["x.png", "ftp://x", "httpx", "c:/x", b"http://x", Path("http://x"), None, 3])
-    def test_is_not_url(self, source: object) -> None:
-        assert not is_url(source)
 
 
 class TestHash:
