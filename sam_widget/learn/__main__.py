@@ -1,4 +1,4 @@
-"""A command a stage: `python -m sam_widget.learn --help` names them."""
+"""Training commands, one per stage; see `python -m sam_widget.learn --help`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sam_widget.errors import SamWidgetError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit status."""
+    """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m sam_widget.learn", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -42,20 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train.set_defaults(run=_train)
 
     compare = commands.add_parser(
-        "compare", help="train several networks alike, or one with parts left out, and measure them; or resume that"
+        "compare", help="train and measure several networks, or one network with parts left out; resumes an earlier run"
     )
-    compare.add_argument("folder", type=Path, help="where each variant's run is kept")
+    compare.add_argument("folder", type=Path, help="folder of the variants' runs")
     compare.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
     compare.add_argument(
-        "--networks", nargs="+", metavar="NETWORK", help="default: those that differ in the trunk alone"
+        "--networks", nargs="+", metavar="NETWORK", help="default: those that differ only in the trunk"
     )
     compare.add_argument(
         "--ablation",
         nargs="*",
         metavar="NAME",
-        help="not networks, but what scenes and training are without something, such as 'no photos' (default: all)",
+        help="compare ablations of scenes and training instead of networks, such as 'no photos' (default: all)",
     )
-    compare.add_argument("--photos", type=Path, help="folder as `evaluate` takes it")
+    compare.add_argument("--photos", type=Path, help="folder in the layout that `evaluate` reads")
     compare.add_argument("--unseen", type=int, default=30, help="scenes to measure on")
     compare.add_argument("--device", default="cpu")
     compare.add_argument("--workers", type=int, default=0, help="processes that render")
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pretrain.add_argument("--workers", type=int, default=0, help="processes that cut and recolour")
     pretrain.add_argument("--threads", type=int, help="threads that compute")
     _add_options(pretrain, _pretrain_defaults())
-    pretrain.add_argument("--norm-pix-loss", action="store_true", help="predict each patch's pixels standardised")
+    pretrain.add_argument("--norm-pix-loss", action="store_true", help="predict pixels standardised per patch")
     pretrain.set_defaults(run=_pretrain)
 
     export = commands.add_parser("export", help="write the averaged weights of a checkpoint as safetensors")
@@ -82,11 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     export.add_argument(
         "--encoder",
         action="store_true",
-        help="of a pre-training run: not the masked autoencoder, but a model to start from whose image encoder it is",
+        help="for a pre-training run: write a model to start from, with its encoder, instead of the masked autoencoder",
     )
     export.set_defaults(run=_export)
 
-    average = commands.add_parser("average", help="write the mean of several exported weights of one network")
+    average = commands.add_parser("average", help="average several exported weight files of one network")
     average.add_argument("weights", type=Path, nargs="+")
     average.add_argument("out", type=Path)
     average.set_defaults(run=_average)
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reconstruct.add_argument("--out", type=Path, help="PNG to draw reconstructions into")
     reconstruct.set_defaults(run=_reconstruct)
 
-    evaluate = commands.add_parser("evaluate", help="measure models and classical rivals on photos with human masks")
+    evaluate = commands.add_parser("evaluate", help="measure models and classical baselines on photos with human masks")
     evaluate.add_argument("folder", type=Path, help="with images/NAME.jpg and masks/NAME_0.png, NAME_1.png, ...")
     evaluate.add_argument("--model", action="append", help="name or checkpoint; may be repeated (default: tiny)")
     evaluate.add_argument(
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluate.add_argument(
         "--clicks",
         type=int,
-        help="most clicks on a mask; 20 are needed to count NoC (default: 20 for models, 5 for the slower rivals)",
+        help="maximum clicks per mask; 20 are needed to count NoC (default: 20 for models, 5 for the slower rivals)",
     )
     evaluate.add_argument(
         "--out", type=Path, help="folder for samples.csv, reliability.png, failures-METHOD.png and best-METHOD.png"
@@ -239,7 +239,7 @@ def _pretrain(options: argparse.Namespace) -> None:
     checkpoint = options.folder / "checkpoint.pt"
     if checkpoint.exists():
         if sizes or options.norm_pix_loss:
-            raise SamWidgetError(f"{checkpoint} is of a run already begun; resume without options of the model")
+            raise SamWidgetError(f"{checkpoint} belongs to a run already begun; resume it without model options")
         run = Pretrainer.resume(checkpoint, device=options.device, **given)
         print(f"resuming at step {run.step} of {run.config.steps}")
     else:

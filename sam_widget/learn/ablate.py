@@ -1,7 +1,7 @@
-"""What does each choice contribute? Variants of a training run: each is trained, measured on unseen data, and timed.
+"""Ablations: train variants of a run, measure each on unseen data, and time it.
 
-Different networks get the same training: the same scenes, augmentation, prompts, seed and number of steps, however long
-these take. An ablation is the same network with one part of its training left out.
+All networks get the same training: the same scenes, augmentation, prompts, seed and number of steps, regardless of how
+long a step takes. An ablation is the same network with one part of its training left out.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "no boxes": {"box_share": 0.0},
     "no corrections": {"rounds": 1, "learned_rounds": 1},
 }
-"""The same network, with one thing left out of its scenes or its training."""
+"""Ablations of one network: each leaves out one part of its scenes or its training."""
 BUDGET = TrainConfig(
     scene_size=256,
     steps=200,
@@ -68,14 +68,14 @@ class Result:
     """The results of a variant.
 
     Attributes:
-        name: Of the variant.
+        name: Name of the variant.
         steps: Number of training steps.
         seconds: Median time of a training step.
         parameters: Number of parameters of the model and of its trunk.
         scenes: Mean IoU on unseen scenes after each of `REPORTED` clicks, and from the box.
         photos: The same on photos; empty without photos.
-        embed: Median seconds to embed a photo of size `PHOTO` at the input size the network is meant for.
-        decode: Median seconds to answer a click on it, including masks at the photo's size.
+        embed: Median seconds to embed a photo of size `PHOTO` at the network's intended input size.
+        decode: Median seconds to decode a click on it, including masks at the photo's size.
     """
 
     name: str
@@ -99,10 +99,10 @@ def compare(
     workers: int = 0,
     device: str = "cpu",
 ) -> list[Result]:
-    """Train and measure variants one after the other; resume where an earlier call with the same budget stopped.
+    """Train and measure variants in turn; resume where an earlier call with the same budget stopped.
 
     Args:
-        folder: Where each variant's run is kept, in a subfolder with its name, with `result.json` once it is measured.
+        folder: Folder of the runs: a subfolder per variant, with `result.json` once it has been measured.
         cache: Cache of rendered scenes.
         variants: Changes to the budget, by name.
         budget: Training configuration that every variant starts from.
@@ -112,7 +112,7 @@ def compare(
         device: Where to compute.
 
     Raises:
-        ModelError: There is no such network, or a checkpoint is not from training.
+        ModelError: A network is unknown, or a checkpoint is not a training checkpoint.
     """
     unseen = unseen_scenes(scenes, size=budget.scene_size)
     results = []
@@ -137,7 +137,7 @@ def compare(
 
 
 def measure(name: str, trainer: Trainer, folder: Path, scenes: Sequence[Sample], photos: Sequence[Sample]) -> Result:
-    """Measure the model of the run in a folder."""
+    """Measure the trained model of the run in `folder`."""
     model, trunk = averaged(trainer, image_size=trainer.config.image_size), trunk_of(trainer.model)
     embed, decode = speed(averaged(trainer, image_size=trainer.network.config.image_size))
     with (folder / "log.csv").open(encoding="utf-8") as file:
@@ -155,7 +155,7 @@ def measure(name: str, trainer: Trainer, folder: Path, scenes: Sequence[Sample],
 
 
 def averaged(trainer: Trainer, *, image_size: int) -> Sam:
-    """Return the model of a run with its averaged weights, for another image size, ready to answer."""
+    """Return the model of a run with its averaged weights, for another image size, in evaluation mode."""
     config = dataclasses.replace(trainer.network.config, image_size=image_size)
     model = type(trainer.model)(config, name=trainer.config.network)
     model.load_state_dict(resample_positions(trainer.average, config))
@@ -185,7 +185,7 @@ def unseen_scenes(count: int, *, size: int) -> list[Sample]:
 
 
 def speed(model: Sam, *, repeats: int = 9) -> tuple[float, float]:
-    """Return the median seconds to embed a photo, and to answer a click on it with masks of its size."""
+    """Return the median seconds to embed a photo, and to decode a click on it with masks at its size."""
     photo = cv2.resize(sample("coffee"), PHOTO, interpolation=cv2.INTER_AREA)
     predictor = Predictor(model)
     embeds, decodes = [], []

@@ -1,4 +1,4 @@
-"""How do a few thousand rendered scenes become endlessly many? They are cropped, recoloured and mixed on the device.
+"""Scene augmentation: scenes are cropped, recoloured and mixed on the device, which yields endlessly many from a few.
 
 Scenes are rendered and read from the cache by CPU processes (OpenCV). Everything after that is torch, on any device,
 for a whole batch at once and without waiting for the device: each image draws its own random numbers, resampling and
@@ -23,22 +23,22 @@ from torch.utils.data import DataLoader
 from sam_widget.learn.data import SMALLEST_ASPECT, Batch, TrainingSet, one_thread
 
 PASTES = 2
-"""Attempts at pasting a thing into a scene."""
+"""Number of attempts at pasting a thing into a scene."""
 PASTED_AREA = (0.004, 0.35)
-"""Share of its own scene that a pasted thing covers: neither a speck nor the backdrop."""
+"""Range of the share of its own scene that a pasted thing covers, which excludes specks and backdrops."""
 
 
 class Draws:
-    """Random numbers of a batch, one column at a time, drawn on the CPU: the same on every device."""
+    """Random numbers of a batch, one column at a time, drawn on the CPU so that they are the same on every device."""
 
     def __init__(self, images: int, *, seed: int, position: int, device: torch.device) -> None:
-        """Draw the numbers of the batch at a position of a run.
+        """Seed the draws of one batch of a run.
 
         Args:
             images: B, the number of images in the batch.
             seed: Seed of the run.
             position: Number of the batch in the run.
-            device: Where the numbers are used.
+            device: Device on which the numbers are used.
         """
         entropy = np.random.SeedSequence((seed, position, 13)).generate_state(2)
         generator = torch.Generator().manual_seed(int(entropy[0]))
@@ -55,7 +55,7 @@ class Draws:
         return next(self._columns) < share
 
     def choose(self, possible: Tensor) -> tuple[Tensor, Tensor]:
-        """Choose one of the possible ids (B, 256) uniformly: its index (B,), and whether there was any (B,)."""
+        """Choose one of the possible ids (B, 256) uniformly; returns its index (B,), and whether there was one (B,)."""
         keys = torch.where(possible, next(self._choices), -1.0)
         return keys.argmax(1), possible.any(1)
 
@@ -65,16 +65,16 @@ class Draws:
 
 
 def mix(images: Tensor, labels: Tensor, *, size: int, seed: int, position: int, paste_share: float) -> Batch:
-    """Make a batch of new scenes: a pure function of the scenes, the seed and the position.
+    """Return a batch of new scenes, as a pure function of the scenes, the seed and the position.
 
     Args:
         images: (B, S, S, 3) uint8 RGB.
-        labels: (B, 3, S, S) uint8 regions at nested levels, subpart, part and whole, as `SceneCache` has them.
+        labels: (B, 3, S, S) uint8 regions at the nested levels subpart, part and whole, as in `SceneCache`.
         size: Side of the images of the batch.
         seed: Seed of the run.
         position: Number of the batch in the run.
-        paste_share: Share of the possible attempts at pasting that are made. Not all succeed: a scene may contain no
-            complete thing, or too many regions for one more id in a byte.
+        paste_share: Share of the attempts at pasting that are made. An attempt fails if a scene contains no complete
+            thing, or too many regions for another id to fit into a byte.
 
     Returns:
         The batch, on the device of the scenes.
@@ -97,10 +97,10 @@ def mix(images: Tensor, labels: Tensor, *, size: int, seed: int, position: int, 
 def paste(
     pixels: Tensor, labels: Tensor, others: Tensor, theirs: Tensor, draws: Draws, *, share: float
 ) -> tuple[Tensor, Tensor]:
-    """Paste a thing from another scene into each scene, at another place and size, and possibly mirrored.
+    """Paste a thing from another scene into each scene, at a new place and size, and possibly mirrored.
 
-    The other scenes are those of the batch before pasting: `others` (B, 3, S, S) and `theirs` (B, 3, S, S). Its parts
-    keep their nesting under ids that are new in the scene; where these do not fit into a byte, nothing is pasted.
+    The other scenes are those of the batch before pasting: `others` (B, 3, S, S) and `theirs` (B, 3, S, S). The thing's
+    parts keep their nesting, under ids that are new in the scene; if these do not fit into a byte, nothing is pasted.
 
     Returns:
         Pixels (B, 3, S, S) and labels (B, 3, S, S).
@@ -112,7 +112,7 @@ def paste(
     chosen, found = draws.choose(whole_things(theirs[:, 2]))
     mask = theirs[:, 2] == chosen.to(theirs.dtype)[:, None, None]
 
-    # Where each row and column of the scene lies in the other one.
+    # Coordinates in the other scene of each row and column of this one.
     top, bottom = _extent(mask.any(2))
     left, right = _extent(mask.any(1))
     longest = torch.maximum(bottom - top, right - left)
@@ -140,16 +140,16 @@ def paste(
     )
     shadow = torch.where(draws.chance(0.6), draws.uniform(0.1, 0.6), 0.0)
     soft = _blurred(covered[:, None].float(), draws.uniform(0.4, 1.0))
-    # A little steeper than the blur, so that less of the surroundings of the thing is copied with it.
+    # Slightly steeper than the blur, so that less of the thing's surroundings is copied with it.
     alpha = (1.6 * (soft - 0.5) + 0.5).clamp(0, 1)
     pixels = torch.lerp(pixels * (1 - shadow[:, None, None, None] * shade), thing, alpha)
     return pixels, torch.where(covered[:, None], renamed.to(labels.dtype), labels)
 
 
 def whole_things(wholes: Tensor) -> Tensor:
-    """Return which ids (B, 256) of a level (B, S, S) are things to paste: large enough, and off the border.
+    """Return which ids (B, 256) of a level (B, S, S) can be pasted: large enough, and not touching the border.
 
-    A region that touches the border is backdrop, or cut off there.
+    A region that touches the border is backdrop or truncated.
     """
     count, side, _ = wholes.shape
     ids = wholes.long()
@@ -162,13 +162,13 @@ def whole_things(wholes: Tensor) -> Tensor:
 
 
 def _extent(occupied: Tensor) -> tuple[Tensor, Tensor]:
-    """Return first and last (exclusive) of occupied lines (B, S), as floats (B,)."""
+    """Return the first and last (exclusive) occupied line of (B, S), as floats (B,)."""
     side = occupied.shape[1]
     return occupied.byte().argmax(1).float(), (side - occupied.flip(1).byte().argmax(1)).float()
 
 
 def _renamed(placed: Tensor, covered: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the regions (B, 3, S, S) of things, where they are `covered` (B, S, S), ids after those of the scenes.
+    """Renumber the regions (B, 3, S, S) of things, where they are `covered` (B, S, S), after the ids of the scenes.
 
     Returns:
         The ids (B, 3, S, S), and whether they fit into a byte that also marks padding (B,).
@@ -183,7 +183,7 @@ def _renamed(placed: Tensor, covered: Tensor, labels: Tensor) -> tuple[Tensor, T
 
 
 def _adapted(things: Tensor, scenes: Tensor, draws: Draws) -> Tensor:
-    """Move the colours of other scenes (B, 3, S, S) towards the mean and spread of these, by a random share.
+    """Shift the colours of `things` (B, 3, S, S) towards the mean and spread of `scenes`, by a random share.
 
     "Color Transfer between Images" (Reinhard et al., 2001), in RGB.
     """
@@ -219,9 +219,9 @@ def crop(pixels: Tensor, labels: Tensor, draws: Draws, *, size: int) -> tuple[Te
 def _line(
     length: Tensor, place: Tensor, flipped: Tensor, longest: Tensor, *, side: int, size: int
 ) -> tuple[Tensor, Tensor]:
-    """Return where each row or column (B, size) of an image is in its scene, and whether it is inside the image.
+    """Return the scene coordinate of each row or column (B, size) of an image, and whether it is inside the image.
 
-    Places are in pixels, with pixel centres at +0.5. Outside the image they are clamped to its edge.
+    Coordinates are in pixels, with pixel centres at +0.5, clamped to the image's edge.
     """
     first = (place * (side - length + 1)).floor().clamp(max=side - length)
     fitted = (length * size / longest + 0.5).floor().clamp(min=1)[:, None]
@@ -264,9 +264,9 @@ def look_up(planes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def resample(pixels: Tensor, rows: Tensor, columns: Tensor, scale: Tensor) -> Tensor:
-    """Return pixels (B, C, S, S) at places (B, h) and (B, w) on either axis, pixel centres at +0.5: (B, C, h, w).
+    """Sample pixels (B, C, S, S) at coordinates (B, h) and (B, w), pixel centres at +0.5: (B, C, h, w).
 
-    Linear interpolation where an image is enlarged; antialiased over 1 / scale pixels where `scale` (B,) is below 1.
+    Interpolates linearly where an image is enlarged; antialiases over 1 / scale pixels where `scale` (B,) is below 1.
     """
     reach = (1 / scale).clamp(min=1)[:, None, None]
     side = pixels.shape[-1]
@@ -281,13 +281,13 @@ def resample(pixels: Tensor, rows: Tensor, columns: Tensor, scale: Tensor) -> Te
 
 
 def _blurred(pixels: Tensor, sigma: Tensor, *, down: Tensor | None = None, across: Tensor | None = None) -> Tensor:
-    """Blur images (B, C, S, S) by Gaussians of width `sigma` (B,), and shift them by some pixels (B,)."""
+    """Blur images (B, C, S, S) by Gaussians of width `sigma` (B,) and shift them by `down`, `across` (B,) pixels."""
     at = torch.arange(pixels.shape[-1], device=pixels.device)
     away = (at[:, None] - at).float()  # (S, S)
 
     def weights(moved: Tensor | None) -> Tensor:
         distance = away - (0 if moved is None else moved[:, None, None])
-        # Arithmetic with denormal numbers is slow.
+        # Avoids denormal numbers, whose arithmetic is slow.
         bell = (-((distance / sigma[:, None, None]) ** 2) / 2).clamp(min=-30).exp()
         # Zeros are shifted in from outside the border; without a shift, the weights are normalised at the border.
         return bell / (bell.sum(2, keepdim=True) if moved is None else sigma[:, None, None] * math.sqrt(2 * math.pi))
@@ -304,7 +304,7 @@ def _separable(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 class _AsRendered(TrainingSet):
-    """The scenes of a training set, in its order and as they were rendered."""
+    """The scenes of a training set, in order and without augmentation."""
 
     def __getitem__(self, position: int) -> Any:
         return self.scene(position)

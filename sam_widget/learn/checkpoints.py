@@ -1,4 +1,4 @@
-"""What both kinds of training runs share: a checkpoint, a log without gaps, parameter groups, averaged weights."""
+"""Shared by both kinds of training runs: checkpoints, a log without gaps, parameter groups, averaged weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sam_widget.errors import ModelError
 
 
 def write_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint, replacing an older one only once the new one is whole."""
+    """Write a checkpoint atomically, replacing an older one."""
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)
@@ -27,11 +27,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint that `write_checkpoint` wrote, onto the CPU.
 
     Raises:
-        ModelError: There is no readable checkpoint.
+        ModelError: The file is missing, unreadable or not a checkpoint.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen kinds for a missing, damaged or unsafe file
+    except Exception as error:  # torch raises half a dozen types for missing, damaged or unsafe files
         raise ModelError(f"{path} cannot be read as a checkpoint ({error}); pass the checkpoint.pt of a run") from error
     if not isinstance(state, dict):
         raise ModelError(f"{path} is not a training checkpoint; pass the checkpoint.pt of a run")
@@ -40,10 +40,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def log_from(path: Path, columns: Sequence[str], *, step: int) -> Iterator[tuple[Any, TextIO]]:
-    """Open the table of a run, with one row per step: its writer and its file.
+    """Open a run's log, with one row per step; yields its CSV writer and its file.
 
     Args:
-        path: The table. Rows up to `step` are kept; steps logged after the checkpoint are run again.
+        path: The CSV file. Rows up to `step` are kept; steps logged after the checkpoint will be run again.
         columns: Column names; the first is the step.
         step: The last step of the checkpoint.
     """
@@ -56,7 +56,7 @@ def log_from(path: Path, columns: Sequence[str], *, step: int) -> Iterator[tuple
 
 
 def parameter_groups(parameters: Iterable[nn.Parameter], weight_decay: float, **options: Any) -> list[dict[str, Any]]:
-    """Return an optimiser's parameter groups: matrices, with weight decay, and vectors, without."""
+    """Return an optimiser's parameter groups: matrices with weight decay, vectors without."""
     parameters = list(parameters)
     return [
         {"params": [p for p in parameters if (p.ndim > 1) == matrices], "weight_decay": decay, **options}
@@ -65,9 +65,9 @@ def parameter_groups(parameters: Iterable[nn.Parameter], weight_decay: float, **
 
 
 def average_weights(average: dict[str, Tensor], model: nn.Module, *, step: int, decay: float) -> None:
-    """Move averaged weights towards those of a model that has just taken step `step`.
+    """Update an exponential moving average of a model's weights after step `step`.
 
-    The memory is short at first, so that the average forgets the random start.
+    The average's horizon is short at first, so that it forgets the random initialisation.
     """
     decay = min(decay, step / (step + 10))
     with torch.no_grad():
@@ -83,7 +83,7 @@ def mean_of_weights(files: Sequence[Path], out: Path) -> None:
     2203.05482).
 
     Raises:
-        ModelError: A file cannot be read, or the files are of different networks.
+        ModelError: A file cannot be read, or the files belong to different networks.
     """
     every = []
     for file in files:
@@ -94,7 +94,7 @@ def mean_of_weights(files: Sequence[Path], out: Path) -> None:
     first = every[0]
     for file, weights in zip(files, every, strict=True):
         if {name: value.shape for name, value in weights.items()} != {n: value.shape for n, value in first.items()}:
-            raise ModelError(f"{file} is of another network than {files[0]}; give exports of one network")
+            raise ModelError(f"{file} and {files[0]} belong to different networks; give exports of one network")
     mean = {
         name: torch.stack([weights[name].float() for weights in every]).mean(0).to(value.dtype)
         if value.is_floating_point()

@@ -1,4 +1,4 @@
-"""The course of a training run, drawn from its log."""
+"""Plots of a training run, drawn from its log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SMOOTH = 0.02
 
 
 def draw_curves(log: Path, out: Path) -> None:
-    """Draw every column of a CSV log over its `step` column as a PNG: the raw values faintly, and smoothed.
+    """Plot every column of a CSV log against its `step` column as a PNG: raw values faintly, and smoothed.
 
     Raises:
         SamWidgetError: The log has no steps yet.

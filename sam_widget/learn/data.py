@@ -1,4 +1,4 @@
-"""Training batches from rendered scenes: rendered once, kept in a memory-mapped file, varied at every visit."""
+"""Training batches from rendered scenes, which are rendered once, cached in memory-mapped files and augmented."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sam_widget.learn.scenes.canvas import ALL, Effects
 from sam_widget.learn.scenes.scenes import render_scene
 from sam_widget.learn.scenes.textures import atlas, photos
 
-# Images keep at least this share of the square, so that the model meets the padding of wide and of tall photos.
+# Smallest aspect ratio of a crop. Crops that are not square teach the model the padding of wide and tall photos.
 SMALLEST_ASPECT = 0.6
 
 
@@ -29,7 +29,7 @@ class Batch:
     """Images and regions of one training step.
 
     Attributes:
-        pixels: (B, 3, S, S) uint8 RGB; what lies outside `valid` is padding.
+        pixels: (B, 3, S, S) uint8 RGB; pixels outside `valid` are padding.
         labels: (B, 3, S, S) uint8 region ids at the levels subpart, part, whole; 0 is padding.
         valid: (B, S, S) bool, true inside the image.
     """
@@ -40,13 +40,13 @@ class Batch:
 
 
 class SceneCache:
-    """`count` scenes of one seed and size, each rendered on first use and kept in `folder`.
+    """A cache of `count` scenes of one seed and size in `folder`, each rendered on first use.
 
-    The files are sparse: a scene takes 6 bytes a pixel once it has been rendered, and training can start at once.
+    The files are sparse, so that training can start immediately; a rendered scene takes 6 bytes per pixel.
     """
 
     def __init__(self, folder: Path, *, count: int, size: int, seed: int, without: str = "") -> None:
-        """Open or begin a cache; `without` names one of `Effects` to leave out of its scenes."""
+        """Open or create a cache; `without` names one of `Effects` to leave out of its scenes."""
         folder.mkdir(parents=True, exist_ok=True)
         self.count, self.size, self.seed = count, size, seed
         self.effects = Effects(**{without: False}) if without else ALL
@@ -69,7 +69,7 @@ class SceneCache:
             scene = render_scene(self.seed * 1_000_003 + index, size=self.size, effects=self.effects)
             record[1 : 1 + 3 * pixels] = scene.image.reshape(-1)
             record[1 + 3 * pixels :] = scene.labels.reshape(-1)
-            record[0] = 1  # Last, so that an interrupted scene is rendered again.
+            record[0] = 1  # Written last, so that an interrupted scene is rendered again.
         image = np.array(record[1 : 1 + 3 * pixels]).reshape(self.size, self.size, 3)
         labels = np.array(record[1 + 3 * pixels :]).reshape(3, self.size, self.size)
         return image, labels
@@ -90,17 +90,17 @@ class TrainingSet(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         photo_share: float = 0.0,
         paste_share: float = 0.0,
     ) -> None:
-        """Set what is drawn.
+        """Configure the set.
 
         Args:
             cache: The scenes.
             image_size: Side of the images, in pixels.
             seed: Fixes order and augmentation.
             length: Number of items.
-            start: Position in the run of the first of them.
+            start: Position of the first item in the run.
             photos: Photos with human masks.
             photo_share: Share of the items that are photos.
-            paste_share: Share of photos, and of scenes, into which a thing of another photo is pasted.
+            paste_share: Share of photos and scenes into which a thing from another photo is pasted.
         """
         self.cache, self.image_size, self.seed = cache, image_size, seed
         self.length, self.start = length, start
@@ -123,7 +123,7 @@ class TrainingSet(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         return augment(image, labels, rng, size=self.image_size)
 
     def scene(self, position: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the scene at a position as it was rendered: (S, S, 3) and (3, S, S)."""
+        """Return the scene at a position without augmentation: (S, S, 3) and (3, S, S)."""
         epoch, within = divmod(position + self.start, self.cache.count)
         order = np.random.default_rng((self.seed, epoch, 7)).permutation(self.cache.count)
         return self.cache[int(order[within])]
@@ -134,7 +134,7 @@ def augment(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Crop, flip, recolour and pad one scene to (3, size, size) pixels, (3, size, size) labels, (size, size) valid.
 
-    Labels are shifted by one so that 0 means padding; where that would overflow, the last two regions merge.
+    Labels are shifted by one so that 0 means padding; if that would overflow, the last two regions are merged.
     """
     side = image.shape[0]
     # A crop between half and all of the scene, of a shape between SMALLEST_ASPECT and square.
@@ -169,7 +169,7 @@ def augment(
     valid = np.zeros((size, size), bool)
     pixels[:, : fitted[1], : fitted[0]] = (colours.clip(0, 1) * 255).astype(np.uint8).transpose(2, 0, 1)
     regions[:, : fitted[1], : fitted[0]] = np.where(
-        (stacked := np.stack(planes)) == 255,  # unknown, where a thing of a photo was pasted
+        (stacked := np.stack(planes)) == 255,  # unknown, where a thing from a photo was pasted
         0,
         np.minimum(stacked, 253) + 1,
     )
@@ -194,7 +194,7 @@ def batches(dataset: TrainingSet, *, batch_size: int, workers: int) -> Iterator[
 
 
 def one_thread(_: int) -> None:
-    """Give a worker of a loader low priority."""
-    os.nice(10)  # The training step is the bottleneck: rendering uses the time in between.
+    """Lower the priority of a data loader's worker process."""
+    os.nice(10)  # The training step is the bottleneck; rendering uses the idle time.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

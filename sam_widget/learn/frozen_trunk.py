@@ -1,4 +1,4 @@
-"""An image encoder with a frozen trunk, in the form that computes fastest."""
+"""An image encoder with a frozen trunk, optimised for speed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sam_widget.model.tiny.tiny import TinyEncoder
 
 
 class FrozenTrunkEncoder(nn.Module):
-    """`tiny`'s image encoder on a copy of its trunk: batch norms folded into convolutions, channels last in memory.
+    """`tiny`'s image encoder with a copy of its trunk: batch norms folded into convolutions, channels last in memory.
 
     On one core the copy takes half the time of the trunk itself; outputs agree to about 1e-4. The rest of the encoder
-    is the original, which keeps learning.
+    is the original module, which continues to be trained.
     """
 
     def __init__(self, encoder: TinyEncoder) -> None:
@@ -35,7 +35,7 @@ class FrozenTrunkEncoder(nn.Module):
 
 
 def _fold(module: nn.Module) -> None:
-    """Fold each batch norm into the convolution right before it; an activation that it applies stays."""
+    """Fold each batch norm into the preceding convolution; an activation that the norm applies is kept."""
     for (first, convolution), (second, norm) in pairwise(list(module.named_children())):
         if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             setattr(module, first, fuse_conv_bn_eval(convolution, norm))

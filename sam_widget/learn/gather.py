@@ -1,4 +1,4 @@
-"""Build the pack of photos with human masks from clones of the repositories that hold them.
+"""Build a pack of photos with human masks from clones of the repositories that contain them.
 
 Nothing is downloaded here: clone the repositories of `SOURCES` into one folder, under their own names, and point
 `python -m sam_widget.learn gather CLONES PACK` at it. Every tenth photo of a source goes to `val/`, the others to
@@ -23,7 +23,7 @@ from sam_widget.learn.photo_masks import decode_mask
 
 PICTURES = (".jpg", ".jpeg", ".png")
 HELD_OUT = 10
-"""One photo in so many goes to `val/`."""
+"""One photo in this many goes to `val/`."""
 
 Labelled = tuple[Path, list[tuple[str, np.ndarray]]]
 """A picture, and its masks (H, W) bool with their labels."""
@@ -35,8 +35,8 @@ class Source:
 
     Attributes:
         name: Its name in the pack.
-        repositories: On GitHub, as OWNER/NAME.
-        licence: As stated there.
+        repositories: GitHub repositories, as OWNER/NAME.
+        licence: The licence as stated there.
         weight: How often its photos are drawn, relative to other sources.
         longest: Longest side of its photos in the pack, in pixels.
     """
@@ -79,7 +79,7 @@ def gather(clones: Path, pack: Path, *, sources: Sequence[Source] = SOURCES) -> 
     """Write a pack; return the number of photos and of masks of each source that was found.
 
     Raises:
-        SamWidgetError: No repository of any source is there, or one that is holds nothing that can be read.
+        SamWidgetError: No repository of any source exists, or one contains no readable masks.
     """
     counts: dict[str, tuple[int, int]] = {}
     for source in sources:
@@ -91,7 +91,7 @@ def gather(clones: Path, pack: Path, *, sources: Sequence[Source] = SOURCES) -> 
         seen: set[str] = set()
         for folder in folders:
             for picture, regions in labelled(folder) if folder.is_dir() else ():
-                if picture.name in seen:  # Two of the repositories may have the same photo.
+                if picture.name in seen:  # Two repositories may contain the same photo.
                     continue
                 seen.add(picture.name)
                 part = "val" if len(seen) % HELD_OUT == 0 else "train"
@@ -137,7 +137,7 @@ def _packed(
 
 
 def labelled(folder: Path) -> Iterator[Labelled]:
-    """Yield the labelled pictures of a clone, in whichever of the known formats it has them."""
+    """Yield the labelled pictures of a clone, in any of the known formats."""
     for reader in READERS:
         yield from reader(folder)
 
@@ -171,7 +171,7 @@ def from_coco(folder: Path) -> Iterator[Labelled]:
 
 
 def from_yolo(folder: Path) -> Iterator[Labelled]:
-    """Read YOLO's polygons: `labels/.../NAME.txt` for `images/.../NAME.jpg`, a class and x, y in [0, 1] a line."""
+    """Read YOLO polygons: `labels/.../NAME.txt` for `images/.../NAME.jpg`; each line a class and x, y in [0, 1]."""
     for file in sorted(folder.rglob("*.txt")):
         if "labels" not in file.relative_to(folder).parts:
             continue
@@ -215,9 +215,9 @@ def from_via(folder: Path) -> Iterator[Labelled]:
 
 
 def from_label_maps(folder: Path) -> Iterator[Labelled]:
-    """Read label maps: `annotations/pixel-level/NAME.mat` with `groundtruth`, 0 for background, of `photos/NAME.jpg`.
+    """Read label maps: `annotations/pixel-level/NAME.mat` with `groundtruth`, 0 for background, for `photos/NAME.jpg`.
 
-    Everything that is not background is one more whole, the person.
+    The union of everything but the background is added as another whole, the person.
     """
     for file in sorted(folder.glob("annotations/pixel-level/*.mat")):
         picture = next((p for end in PICTURES if (p := folder / "photos" / f"{file.stem}{end}").exists()), None)
@@ -229,7 +229,7 @@ def from_label_maps(folder: Path) -> Iterator[Labelled]:
 
 
 def from_mask_files(folder: Path) -> Iterator[Labelled]:
-    """Read one file a mask: `NAME/images/NAME.png` and `NAME/masks/*.png`."""
+    """Read one file per mask: `NAME/images/NAME.png` and `NAME/masks/*.png`."""
     for masks in sorted(folder.rglob("masks")):
         pictures = sorted(p for p in (masks.parent / "images").glob("*") if p.suffix.lower() in PICTURES)
         if len(pictures) == 1:
@@ -244,14 +244,14 @@ READERS: tuple[Callable[[Path], Iterator[Labelled]], ...] = (
     from_label_maps,
     from_mask_files,
 )
-"""Each yields what it finds in its format, if anything."""
+"""Readers, one per format; each yields the pictures it finds in its format, if any."""
 
 
 def _json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # A file of another program.
+        return None  # a file of some other program
 
 
 def _picture(path: Path) -> np.ndarray:

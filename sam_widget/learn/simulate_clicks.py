@@ -1,6 +1,6 @@
-"""Simulated people: which region they want, where they click first, and where they click next.
+"""Simulated users: which region they want, where they click first, and where they click next.
 
-All of it works on the low-resolution grid of the mask logits, for every prompt of a batch at once.
+Everything runs on the low-resolution grid of the mask logits, for all prompts of a batch at once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sam_widget.learn.data import Batch
 
-# Shares of subparts, parts and wholes among the targets: people mostly mean the whole, and box little else.
+# Shares of subparts, parts and wholes among the targets: users mostly mean the whole, and boxes almost always do.
 CLICKED_SHARES = (0.15, 0.25, 0.6)
 BOXED_SHARES = (0.05, 0.15, 0.8)
 
@@ -35,7 +35,7 @@ class Prompts:
     boxes: Tensor | None = None
 
     def to(self, device: torch.device) -> dict[str, Any]:
-        """Return the prompts as `Sam.decode` takes them."""
+        """Return the prompts as keyword arguments of `Sam.decode`."""
         clicked = self.points.shape[1] > 0
         return {
             "points": self.points.to(device) if clicked else None,
@@ -54,9 +54,9 @@ def sample_targets(
 ) -> tuple[Tensor, Tensor]:
     """Choose `per_image` regions of every image.
 
-    A region is drawn with probability proportional to the square root of its area at a level drawn by the shares of
-    clicked or of boxed regions: small parts and large stuff both occur. Regions under 0.3% or over 70% of the image are
-    not used.
+    A level is drawn by the shares for clicks or for boxes, and a region of that level with probability proportional to
+    the square root of its area, so that both small parts and large stuff occur. Regions under 0.3% or over 70% of the
+    image are not used.
 
     Returns:
         targets: (B * per_image, m, m) float in [0, 1], the share of each mask cell that the region covers.
@@ -88,7 +88,7 @@ def sample_targets(
 def levels_at(batch: Batch, points: Tensor, *, mask_size: int) -> tuple[Tensor, Tensor]:
     """Return the subpart, part and whole at each point (B, 2), x and y in pixels, as targets, and which are known.
 
-    The prompts of an image follow each other.
+    Prompts of the same image are consecutive.
 
     Returns:
         (B, 3, m, m) in [0, 1], and (B, 3) bool.
@@ -120,7 +120,7 @@ def _inner_distances(regions: Tensor) -> Tensor:
 
 
 def pick_cells(regions: Tensor, *, central: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw one cell of each (B, m, m) boolean region: near its centre where `central` (B,), else anywhere in it.
+    """Draw one cell of each (B, m, m) boolean region: near its centre if `central` (B,), else anywhere in it.
 
     An empty region yields an arbitrary cell. Returns flat indices (B,).
     """
@@ -163,10 +163,10 @@ def first_prompts(targets: Tensor, *, image_size: int, box: bool, generator: tor
 def corrections(
     logits: Tensor, targets: Tensor, valid: Tensor, *, image_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return one corrective click each for predicted logits (B, m, m): points (B, 2) and labels (B,).
+    """Return one corrective click for each of the predicted logits (B, m, m): points (B, 2) and labels (B,).
 
-    Foreground where the mask misses the target, background where it spills over, whichever error runs deeper; drawn
-    from the middle of the error or anywhere in it. A perfect mask gets a further foreground click.
+    Foreground where the mask misses the target, background where it spills over, whichever error is deeper; drawn from
+    the middle of the error or anywhere in it. A perfect mask gets another foreground click.
     """
     mask_size = targets.shape[-1]
     wanted, given = targets > 0.5, (logits > 0) & (valid > 0)

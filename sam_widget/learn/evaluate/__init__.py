@@ -1,5 +1,5 @@
-"""How good a model is: simulated clicks on photos with human masks, next to classical baselines.
+"""Evaluation: simulated clicks on photos with human masks, compared with classical baselines.
 
-`evaluate` runs the protocol, `baselines` are the classical methods it is compared with, `report` draws the figures,
+`evaluate` runs the protocol, `baselines` are the classical methods, `report` draws tables and figures,
 `inpainting` measures masked autoencoders.
 """

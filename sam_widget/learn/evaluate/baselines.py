@@ -1,7 +1,7 @@
-"""How good is segmentation without learning? Classical methods that answer the same clicks and boxes as a model.
+"""Classical segmentation methods that answer the same clicks and boxes as a model.
 
-Each is used as its authors or its library recommend. Parameters that they leave open (the size of the neighbourhood
-that a click stands for, the scale of segments) were chosen on rendered scenes, never on photos used for measurements.
+Each uses the parameters that its authors or its library recommend. Those that they leave open (the neighbourhood
+represented by a click, the scale of segments) were chosen on rendered scenes, never on photos used for measurements.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _scaled(image: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _resized(likely: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return where a mask or a probability, scaled to (H, W), is above one half."""
+    """Scale a mask or probability to (H, W) and return where it exceeds one half."""
     return np.asarray(cv2.resize(likely.astype(np.float32), (shape[1], shape[0])) > 0.5)
 
 
@@ -51,7 +51,7 @@ def _clicked_components(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 class Disc:
-    """The prior without an image: discs around foreground clicks, minus discs around the others.
+    """A prior that ignores the image: discs around foreground clicks, minus discs around background clicks.
 
     Their radii are 0.2 and 0.1 of the short side.
     """
@@ -76,8 +76,8 @@ class GrabCut:
     """GrabCut (Rother et al., SIGGRAPH 2004) in OpenCV, five iterations.
 
     A box is used as in the paper: outside is background, inside is unknown. Clicks are seeds: a small disc around each
-    is certain, the larger one of `Disc` is probable, and only clicked components of the result are kept. The photo is
-    scaled to 256 px, as it is for the small models.
+    is certain, the larger disc of `Disc` is probable, and only clicked components of the result are kept. The photo is
+    scaled to 256 px, as for the small models.
     """
 
     name = "GrabCut"
@@ -111,7 +111,7 @@ class GrabCut:
 
     def _cut(self, seeds: np.ndarray) -> np.ndarray:
         foreground = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
-        if foreground.all() or not foreground.any():  # one of the two has no colours to learn
+        if foreground.all() or not foreground.any():  # one of the two classes has no pixels to learn from
             return foreground
         cv2.setRNGSeed(0)  # the mixtures start from random means
         colours = (np.zeros((1, 65)), np.zeros((1, 65)))
@@ -123,8 +123,8 @@ class Felzenszwalb:
     """Segments of Felzenszwalb and Huttenlocher (IJCV 2004) in scikit-image, at the coarsest scale that fits.
 
     A click selects its segment at the coarsest scale at which it contains no click of the other label; the foreground
-    is the union of the segments of its clicks minus those of the background. A box selects the segments of which more
-    than half lies inside. Smoothing, least size and the coarsest scale are the authors' own.
+    is the union of the segments of its clicks minus those of the background. A box selects the segments that lie more
+    than half inside it. Smoothing, minimum size and the coarsest scale are the authors' own.
     """
 
     name = "Felzenszwalb"
@@ -198,7 +198,7 @@ class RandomWalker:
             radius = self.SEED * min(shape)
             foreground = _discs(shape, points[labels == 1] * self._scale, radius)
             background |= _discs(shape, points[labels == 0] * self._scale, radius)
-            # Where discs overlap, each counts only at its very centre.
+            # Where discs overlap, only their centres are kept as seeds.
             both = foreground & background
             foreground = foreground & ~both | _discs(shape, points[labels == 1] * self._scale, 0)
             background = background & ~both & ~foreground | _discs(shape, points[labels == 0] * self._scale, 0)
@@ -222,4 +222,4 @@ RIVALS: dict[str, Callable[[], Method]] = {
     "felzenszwalb": Felzenszwalb,
     "random-walker": RandomWalker,
 }
-"""Their names on the command line."""
+"""The methods by their command line names."""

@@ -1,4 +1,4 @@
-"""How sure are the figures, and how good are the outlines?"""
+"""Confidence intervals, and the accuracy of outlines."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def _distance_to(outline: np.ndarray) -> np.ndarray:
 
 
 def bootstrap(values: np.ndarray, photos: Sequence[str], *, seed: int = 0) -> tuple[float, float]:
-    """Return the 95% interval of the mean of values (samples,), resampling photos and not samples.
+    """Return the 95% interval of the mean of values (samples,), resampling photos rather than samples.
 
-    Masks of one photo succeed or fail together, so that they are not independent.
+    Masks of one photo tend to succeed or fail together, so they are not independent samples.
     """
     _, member = np.unique(photos, return_inverse=True)
     sums, counts = np.bincount(member, values), np.bincount(member)

@@ -1,8 +1,8 @@
-"""How well does a method answer prompts on photos with human masks? The protocol; `report` shows the results.
+"""The evaluation protocol: simulated prompts on photos with human masks. `report` presents the results.
 
 Protocol: Sofiiuk et al., "Reviving Iterative Training with Mask Guidance for Interactive Segmentation" (arXiv
 2102.06583). The first click is at the centre of the mask, each further one at the centre of the largest error region of
-the method's own last answer; the box is tight around the mask. The mask with the highest predicted score counts; the
+the method's previous answer; the box is tight around the mask. The mask with the highest predicted score counts; the
 best of the three ("oracle") is reported as well.
 """
 
@@ -28,7 +28,7 @@ REPORTED = (1, 3, 5)
 GOALS = (0.85, 0.90)
 """IoUs for which the number of clicks (NoC) is counted."""
 CAP = 20
-"""Number of clicks counted for a mask that never gets there."""
+"""Number of clicks counted for a mask that never reaches the goal."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ class Figures:
     Attributes:
         name: Name of the method.
         limit: Maximum number of clicks per sample.
-        samples: The samples it was measured on.
-        clicks: IoU after each click. A sequence ends early once it has reached the highest of `GOALS`, after the last
-            of `REPORTED`.
+        samples: The samples that were measured.
+        clicks: IoU after each click. After the last of `REPORTED`, a sequence ends once it reaches the highest of
+            `GOALS`.
         box: IoU from the box.
         oracle: IoU of the best of the masks after one click.
-        scores: Pairs of predicted and true IoU, of the answers to the box and to the clicks up to the last of
-            `REPORTED`; empty for methods that predict no scores.
+        scores: Pairs of predicted and true IoU for the box and for the clicks up to the last of `REPORTED`; empty for
+            methods that predict no scores.
         answers: (3, H, W) masks after the first and the last of `REPORTED`, and from the box, as packed bits.
         points: (N, 3) x, y and label of the clicks, up to the last of `REPORTED`.
-        outlines: Boundary F-measures of those three masks, see `certainty.boundary_f`.
-        seconds: Time that the method itself took, including embedding.
+        outlines: Boundary F-measures of those three masks; see `certainty.boundary_f`.
+        seconds: Time taken by the method itself, including embedding.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Figures:
 
     @property
     def photos(self) -> list[str]:
-        """Name of each sample's photo: masks of one photo are called NAME_0, NAME_1, ..."""
+        """The name of each sample's photo: NAME for the masks NAME_0, NAME_1, ..."""
         return [sample.name.rsplit("_", 1)[0] for sample in self.samples]
 
     @property
@@ -87,7 +87,7 @@ class Figures:
         return np.array([course[clicks - 1] for course in self.clicks])
 
     def clicks_to(self, goal: float) -> np.ndarray:
-        """Return the number of clicks (NoC) needed to reach an IoU, (samples,); `CAP` where it was not reached."""
+        """Return the number of clicks (NoC) needed to reach an IoU, (samples,); `CAP` if it was not reached."""
         reached = [np.flatnonzero(np.array(course[:CAP]) >= goal) for course in self.clicks]
         return np.array([hits[0] + 1 if len(hits) else CAP for hits in reached])
 
@@ -100,14 +100,14 @@ class Figures:
 
 @dataclass(frozen=True)
 class Answer:
-    """A method's answer to a prompt: its masks (N, H, W) and, where it has them, their scores (N,)."""
+    """A method's answer to a prompt: masks (N, H, W) and, if the method predicts them, their scores (N,)."""
 
     masks: np.ndarray
     scores: np.ndarray | None = None
 
     @property
     def best(self) -> int:
-        """Index of the mask that counts."""
+        """The index of the mask that is evaluated."""
         return 0 if self.scores is None else int(self.scores.argmax())
 
 
@@ -137,7 +137,7 @@ class ModelMethod:
     def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
         """Predict three masks from the whole prompt, as the widget does."""
         if self._embedding is None:
-            raise SamWidgetError("start with a photo")
+            raise SamWidgetError("no photo has been embedded; call start with a photo first")
         prediction = self.predictor.predict(self._embedding, points=points, labels=labels, box=box)
         return Answer(prediction.masks, prediction.scores)
 
@@ -162,7 +162,7 @@ def samples(folder: Path) -> Iterator[Sample]:
 
 
 def next_click(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the next click, x and y at a pixel centre, and its label: the deepest point of the largest error."""
+    """Return the next click, at the deepest point of the largest error: x and y of a pixel centre, and the label."""
     depths = [inner_distance(wanted & ~given), inner_distance(given & ~wanted)]
     foreground = depths[0].max() >= depths[1].max()
     depth = depths[0] if foreground else depths[1]
@@ -182,8 +182,8 @@ def evaluate(
     Args:
         method: The method to evaluate.
         data: Photos and masks; samples of one photo are consecutive.
-        clicks: Maximum number of clicks per sample, at least the last of `REPORTED`. The number of clicks to a goal is
-            only known with `CAP` of them.
+        clicks: Maximum number of clicks per sample, at least the last of `REPORTED`. The number of clicks to a goal
+            (NoC) is reported only for `CAP` clicks.
         progress: Called with the number of samples done and the total.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Does a masked autoencoder know more than its visible patches show? Its error, compared with two ways of inpainting.
+"""Compare the reconstruction error of a masked autoencoder with two methods of inpainting.
 
-All fill the same masked patches of the same images: with the mean colour of the visible pixels, by linear interpolation
-between them, and with the model. The measure is the mean squared error over masked pixels, with colours between 0 and
-1.
+All three fill the same masked patches of the same images: with the mean colour of the visible pixels, by linear
+interpolation between them, and with the model. The measure is the mean squared error over masked pixels, with colours
+between 0 and 1.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def mean_colour(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
 def bilinear(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """Fill hidden pixels (S, S) of an image (S, S, 3) by linear interpolation between the nearest visible ones.
 
-    Linear on the triangles between visible pixels, which is bilinear interpolation for pixels that do not lie on a
-    grid; outside the outermost ones, the nearest.
+    Linear on the triangles between visible pixels, the counterpart of bilinear interpolation for scattered pixels;
+    outside their hull, nearest neighbour.
     """
     from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
 
     filled = image.astype(float)
-    # Only the rims of holes determine their filling, and fewer points make fewer triangles.
+    # Only the rims of holes affect the result, and fewer points make fewer triangles.
     rims = (cv2.dilate(hidden.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~hidden
     known, wanted = np.argwhere(rims), np.argwhere(hidden)
     values = LinearNDInterpolator(known, filled[rims])(wanted)
@@ -59,7 +59,7 @@ def bilinear(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
 
 
 def compare(model: MaskedAutoencoder, images: Mapping[str, np.ndarray], *, seeds: Sequence[int]) -> list[Comparison]:
-    """Measure all methods on the middle squares of images (H, W, 3), under the masks of several seeds."""
+    """Measure all methods on the central squares of images (H, W, 3), under the masks of several seeds."""
     results = []
     for name, image in images.items():
         errors = []

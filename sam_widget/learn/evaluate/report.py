@@ -1,4 +1,4 @@
-"""What did an evaluation find? A table, the figures of every sample, how far scores can be trusted, and failures."""
+"""Reports of an evaluation: tables, results per sample, calibration of the scores, and failures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sam_widget.learn.evaluate.certainty import bootstrap
 from sam_widget.learn.evaluate.evaluate import CAP, GOALS, REPORTED, Figures
 
 _SHOWN = (REPORTED[0], REPORTED[-1])
-"""Clicks whose answers are kept to be drawn, see `Figures.answers`."""
+"""Clicks whose answers are kept for drawing; see `Figures.answers`."""
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 _TRUTH, _ANSWER, _FOREGROUND, _BACKGROUND = (0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0)
 
 
 def table(results: Sequence[Figures]) -> str:
-    """Return the figures of several methods as a Markdown table; NoC where there were enough clicks to count."""
+    """Return the results of several methods as a Markdown table, with NoC where enough clicks were made."""
     head = ["", *(f"{n} click{'s' * (n > 1)}" for n in REPORTED), "oracle, 1 click", "box"]
     head += [f"NoC@{round(100 * goal)}" for goal in GOALS] + ["\\|score - IoU\\|", "s a prompt"]
     rows = []
@@ -36,9 +36,9 @@ def table(results: Sequence[Figures]) -> str:
 
 
 def intervals(results: Sequence[Figures]) -> str:
-    """Return a Markdown table of means with their 95% intervals, and how far the first method is above each other.
+    """Return a Markdown table of means with 95% intervals, and the first method's lead over each of the others.
 
-    Intervals are bootstrapped over photos; a difference is that of the same photos.
+    Intervals are bootstrapped over photos; differences are paired by photo.
     """
     outlines = [f"outline F, {name}" for name in (*(f"{n} click{'s' * (n > 1)}" for n in _SHOWN), "box")]
     head = ["", *(f"{n} click{'s' * (n > 1)}" for n in REPORTED), "box", *outlines]
@@ -73,7 +73,7 @@ def write(results: Sequence[Figures], folder: Path) -> None:
 
 
 def write_csv(results: Sequence[Figures], path: Path) -> None:
-    """Write one line per method and sample: IoU from the box, oracle, and IoU after each click it took."""
+    """Write one line per method and sample: IoU from the box, oracle IoU, and IoU after each click."""
     most = max(len(course) for figures in results for course in figures.clicks)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -97,7 +97,7 @@ def calibration(figures: Figures, *, bins: int = 10) -> tuple[np.ndarray, np.nda
 
 
 def reliability(results: Sequence[Figures], path: Path) -> None:
-    """Draw mean true over mean predicted IoU; a calibrated model lies on the diagonal."""
+    """Plot mean true against mean predicted IoU; a calibrated model lies on the diagonal."""
     drawing = Figure(figsize=(5.2, 5.6), layout="constrained")
     above, below = drawing.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     above.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=0)
@@ -112,9 +112,9 @@ def reliability(results: Sequence[Figures], path: Path) -> None:
 
 
 def contact_sheet(figures: Figures, *, best: bool = False, count: int = 12, height: int = 180) -> np.ndarray:
-    """Draw the samples with the lowest IoU after the last of `REPORTED` clicks, worst first; or the highest.
+    """Draw the samples with the lowest IoU after the last of `REPORTED` clicks, worst first; or the highest if `best`.
 
-    A row is the photo, the human mask, and the answers to the first click, to all of them, and to the box.
+    Each row shows the photo, the human mask, and the answers to the first click, to all clicks, and to the box.
 
     Returns:
         (H, W, 3) uint8 RGB.

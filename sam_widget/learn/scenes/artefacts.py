@@ -1,4 +1,4 @@
-"""Things that people make: buildings, vehicles, vessels, frames, fences."""
+"""Man-made things: buildings, vehicles, vessels, frames, fences."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ from sam_widget.learn.scenes.textures import Rng
 
 
 def building(rng: Rng, pen: Pen) -> Node:
-    """A front with windows (panes), a door and a roof; a tower, a house, a barn."""
+    """A tower, house or barn: a front with windows (panes), a door and a roof."""
     wide, top = rng.uniform(0.35, 1.0), -rng.uniform(0.2, 0.9)
     skew = rng.normal(0, 0.08)
     front = pen.polygon([(-wide, top), (wide, top + skew), (wide, 1), (-wide, 1)])
@@ -103,7 +103,7 @@ def vehicle(rng: Rng, pen: Pen) -> Node:
 
 
 def vessel(rng: Rng, pen: Pen) -> Node:
-    """A shape turned on a lathe: a vase, a bottle, a mushroom, a lamp; with bands as parts."""
+    """A solid of revolution with bands as parts: a vase, a bottle, a mushroom, a lamp."""
     n = int(rng.integers(4, 8))
     y = np.linspace(-1, 1, n)
     r = np.clip(rng.uniform(0.12, 0.65, n), 0.05, 1)

@@ -1,4 +1,4 @@
-"""What is behind the things? Regions of stuff: sky and land, rooms, thickets, fields from above."""
+"""Backdrops, made of regions of stuff: landscapes, rooms, thickets, fields from above."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,11 +27,11 @@ def stuff(
         canvas: What to draw on; its `materials` grows by one.
         mask: (S, S) coverage.
         kind: A key of `materials.COLOURS`.
-        tilt: How far its plane recedes, see `textures.field`.
+        tilt: How far its plane recedes; see `textures.field`.
         blur: Depth blur in pixels at size 256.
         haze: Share of the colour `air` mixed in.
         air: (3,) colour of the haze.
-        patches: Whether it may hold a second kind of stuff, as a part: clouds, snow, bare soil.
+        patches: Whether it may contain a second kind of stuff as a part: clouds, snow, bare soil.
     """
     # Courses of a wall and waves of a lake are level.
     surface = material(rng, kind, tilt=tilt, grain=float(rng.normal(0, 0.05)) if kind in {"wall", "water"} else None)
@@ -61,7 +61,7 @@ def everything(size: int) -> Mask:
 
 
 def polygon(size: int, points: npt.NDArray[np.float64]) -> Mask:
-    """A filled polygon with corners (n, 2) in shares of the frame."""
+    """A filled polygon with corners (n, 2) as fractions of the frame."""
     mask = np.zeros((size, size), np.uint8)
     cv2.fillPoly(mask, [np.round(points * size * 2**SHIFT).astype(np.int32)], 255, cv2.LINE_AA, SHIFT)
     return mask
@@ -123,7 +123,7 @@ def room(rng: Rng, canvas: Canvas, blur: float) -> None:
 
 
 def thicket(rng: Rng, canvas: Canvas, blur: float) -> None:
-    """One kind of stuff fills the frame, perhaps with others in it: a meadow, foliage, a reef, snow, a wall."""
+    """A frame filled with one kind of stuff, perhaps with others in it: a meadow, foliage, a reef, snow, a wall."""
     kind = pick(rng, "plant", "plant", "water", "earth", "stone", "dark", "pale", "wall", "sky")
     tilt = float(rng.uniform(0, 0.7)) if rng.random() < 0.4 else 0.0
     stuff(rng, canvas, everything(canvas.size), kind, tilt=tilt, blur=blur, patches=True)
@@ -147,7 +147,7 @@ def aerial(rng: Rng, canvas: Canvas, blur: float) -> None:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """How to draw a backdrop (with a depth blur), how frequent it is, and what is found in front of it."""
+    """A backdrop: how to draw it (with a depth blur), how frequent it is, and which things appear in front of it."""
 
     draw: Callable[[Rng, Canvas, float], None]
     share: float
@@ -175,4 +175,4 @@ BACKDROPS = (
     ),
     Backdrop(aerial, 0.1, ("building", "tree", "fractal", "boat", "facets", "blob", "vehicle", "bird", "heap")),
 )  # fmt: skip
-"""All backdrops; shares add up to one, kinds named twice are twice as frequent."""
+"""All backdrops. Shares add up to one; kinds listed twice are twice as frequent."""

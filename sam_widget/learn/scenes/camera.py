@@ -1,4 +1,4 @@
-"""What does the camera do to the picture? Lens, colour cast, tone curve, sensor noise, compression."""
+"""Camera effects: lens, colour cast, tone curve, sensor noise, compression."""
 
 from functools import cache
 
@@ -10,7 +10,7 @@ from sam_widget.learn.scenes.textures import Float, Rng, coloured
 
 
 def expose(rng: Rng, image: Float, scale: float) -> npt.NDArray[np.uint8]:
-    """What a camera does: lens, colour cast, tone curve, sensor noise, compression."""
+    """Apply lens, colour cast, tone curve, sensor noise and compression to a rendered image."""
     size = image.shape[0]
     if rng.random() < 0.08:
         length = int(rng.integers(1, 4) * scale) * 2 + 1
@@ -31,7 +31,7 @@ def expose(rng: Rng, image: Float, scale: float) -> npt.NDArray[np.uint8]:
     matrix = (1 - grey) * np.eye(3) + grey * np.array([[0.3, 0.6, 0.1]])
     if rng.random() < 0.06:
         matrix, cast = np.tile([[0.3, 0.6, 0.1]], (3, 1)), np.ones(3)
-    # Auto exposure: bring the mean near mid grey, not all the way.
+    # Auto exposure: bring the mean towards mid grey, but not all the way.
     gain = (rng.uniform(0.3, 0.5) / max(float(image.mean()), 0.05)) ** rng.uniform(0.2, 0.8)
     image = cv2.transform(image, (gain * cast[:, None] * matrix).astype(np.float32))
     contrast, gamma = np.float32(rng.uniform(0.65, 1.2)), np.float32(np.exp(rng.normal(0, 0.15)))
@@ -54,7 +54,7 @@ def _white() -> Float:
 
 
 def sensor_noise(rng: Rng, size: int) -> Float:
-    """Cut (size, size, 3) of white noise from one fixed tile, which is several times faster than drawing new noise."""
+    """Cut (size, size, 3) white noise from a fixed tile, which is several times faster than drawing new noise."""
     tile = _white()
     if size > tile.shape[0] // 2:
         return rng.standard_normal((size, size, 3), np.float32)

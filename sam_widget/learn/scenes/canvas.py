@@ -1,4 +1,4 @@
-"""How is a thing put into the picture? Shading, cast shadows, depth blur, and the labels of the pixels."""
+"""Drawing things on a canvas: shading, cast shadows, depth blur, and the labels of the pixels."""
 
 from dataclasses import dataclass, replace
 
@@ -11,14 +11,14 @@ from sam_widget.learn.scenes.shapes import Node
 from sam_widget.learn.scenes.textures import Float, Mask, Rng, coloured, field
 
 MAX_REGIONS = 240
-"""Leaf regions a scene may have, so that ids fit a byte."""
+"""Maximum number of leaf regions in a scene, so that ids fit into a byte."""
 SMALLEST = 12
-"""Pixels, at size 256, of the smallest connected piece of a region that is kept."""
+"""Minimum number of pixels, at size 256, of a connected piece of a region; smaller ones are dissolved."""
 
 
 @dataclass(frozen=True)
 class Light:
-    """Light: `direction` (3,) is a unit vector towards it, `ambient` the light on a face turned away."""
+    """A light: `direction` (3,) is a unit vector towards it, `ambient` the light on a face turned away from it."""
 
     direction: Float
     ambient: float
@@ -27,15 +27,15 @@ class Light:
 
 @dataclass(frozen=True)
 class Effects:
-    """Effects that make scenes as hard as photos. Each can be left out, to see what it contributes to a model.
+    """Effects that make scenes as hard as photos. Each can be disabled to measure what it contributes to a model.
 
     Attributes:
         photos: Surfaces cut from photos.
-        camouflage: Things of the backdrop's material.
+        camouflage: Things made of the backdrop's material.
         flocks: Groups of look-alikes.
-        parts: Parts and subparts, in the labels as in the picture.
+        parts: Parts and subparts, both in the labels and in the picture.
         shadows: Cast shadows, and dapples of shadow across everything.
-        blur: What is out of focus.
+        blur: Depth blur.
         camera: Lens, colour cast, tone curve, noise and compression.
     """
 
@@ -52,10 +52,10 @@ ALL = Effects()
 
 
 class Canvas:
-    """The picture so far, and which leaf region each pixel shows.
+    """The picture drawn so far, and the leaf region of each pixel.
 
-    A leaf is a finest region; `parents[leaf]` is its (part, whole). Nesting holds by construction.
-    `materials` are those of the backdrop, for things to hide in.
+    Leaves are the finest regions; `parents[leaf]` is a leaf's (part, whole). Nesting holds by construction.
+    `materials` are those of the backdrop, used for camouflage.
     """
 
     def __init__(self, size: int, light: Light, effects: Effects = ALL) -> None:
@@ -78,15 +78,16 @@ class Canvas:
         haze: float = 0.0,
         haze_colour: Float | None = None,
     ) -> None:
-        """Draw a whole: its cast shadow, its surface and parts with their shading, its leaf regions.
+        """Draw a whole: its cast shadow, its shaded surface and parts, and its leaf regions.
 
         Args:
             rng: Source of its textures.
             node: The whole.
             surface: Its material.
-            blur: Deviation of the depth blur in pixels at size 256; edges get soft, labels stay at half coverage.
-            shadow: Strength of its shadow on what is behind it.
-            haze: Share of `haze_colour` mixed in, for what is far.
+            blur: Deviation of the depth blur in pixels at size 256; it softens edges, while labels stay at half
+                coverage.
+            shadow: Strength of the shadow it casts on the picture behind it.
+            haze: Share of `haze_colour` mixed in, for distant things.
             haze_colour: (3,) colour of the air.
         """
         if not self.effects.blur:
@@ -108,7 +109,7 @@ class Canvas:
         alpha = node.mask[window].astype(np.float32) / np.float32(255)
         if blur > 0:
             sigma = blur * self.scale
-            # Blurring colour times coverage, and dividing after, keeps the colour of a soft edge its own.
+            # Blurring colour times coverage, then dividing, keeps background colours out of a soft edge.
             colours = cv2.GaussianBlur(np.multiply(colours, coloured(alpha), dtype=np.float32), (0, 0), sigma)
             alpha = cv2.GaussianBlur(alpha, (0, 0), sigma)
             colours /= coloured(np.maximum(alpha, 1e-3))
@@ -116,7 +117,7 @@ class Canvas:
         self._label(node, window)
 
     def _surface(self, rng: Rng, node: Node, surface: Material, window: tuple[slice, slice]) -> Float:
-        """Lit colours of a node and everything on it, in a window."""
+        """Return the lit colours of a node and its descendants, in a window."""
         mask = node.mask[window]
         if not self.effects.photos:
             surface = replace(surface, printed=None)
@@ -145,7 +146,7 @@ class Canvas:
             else:
                 own = material(rng, child.stuff)
             if rng.random() < 0.5:
-                # A part that stands out darkens its surroundings a little (ambient occlusion).
+                # A raised part darkens its surroundings slightly (ambient occlusion).
                 soft = cv2.GaussianBlur(cut, (0, 0), float(rng.uniform(0.8, 4)) * self.scale)
                 colours *= coloured(1 - np.float32(rng.uniform(0.1, 0.5) / 255) * soft)
             alpha = cut[patch].astype(np.float32) / 255
@@ -156,7 +157,7 @@ class Canvas:
         return colours
 
     def _cast(self, rng: Rng, mask: Mask, strength: float) -> None:
-        """Darken the background of a thing: its outline, sheared away from the light and blurred."""
+        """Cast a shadow: darken the picture by the thing's outline, sheared away from the light and blurred."""
         lx, ly = self.light.direction[:2]
         _x, y, w, h = cv2.boundingRect(mask)
         small = cv2.resize(mask, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
@@ -164,7 +165,7 @@ class Canvas:
         if rng.random() < 0.5:
             matrix = np.array([[1, 0, -lx * reach / 2], [0, 1, -ly * reach / 2]])
         else:
-            # A shadow on the ground keeps the feet where they are.
+            # A shadow on the ground stays attached to the feet.
             foot, squash = (y + h) / 2, float(rng.uniform(0.15, 0.5))
             shear = lx * float(rng.uniform(0.3, 1.2))
             matrix = np.array([[1, shear, -shear * foot], [0, squash, foot * (1 - squash)]])
@@ -174,7 +175,7 @@ class Canvas:
         self.image *= coloured(1 - np.float32(strength / 255) * shade)
 
     def _label(self, node: Node, window: tuple[slice, slice]) -> None:
-        """Give the pixels that a whole covers at least half of to its leaves."""
+        """Assign the pixels at least half covered by a whole to its leaves."""
         solid = node.mask[window] > 127
         leaf = self.leaf[window]
         whole, self._wholes = self._wholes, self._wholes + 1
@@ -200,10 +201,10 @@ class Canvas:
 
 
 def relief(rng: Rng, mask: Mask, light: Light, *, strength: float, gloss: float = 0.0) -> Float:
-    """Shade a flat outline as if it bulged: height grows with the distance to the border, light falls on the slope.
+    """Shade a flat outline as if it bulged: height grows with the distance to the border, and light falls on the slope.
 
     Returns:
-        (h, w, 3) factor to multiply colours by, about 1 on average.
+        (h, w, 3) factors to multiply colours by, about 1 on average.
     """
     h, w = mask.shape
     factor = 2 if min(h, w) > 40 else 1
@@ -212,9 +213,9 @@ def relief(rng: Rng, mask: Mask, light: Light, *, strength: float, gloss: float 
         if factor > 1
         else mask
     )
-    # A border of the window that the mask touches is a cut, not an edge of the thing: replicate before measuring.
+    # Where the mask touches the border of the window it is truncated there: replicate before measuring distances.
     distance = cv2.distanceTransform(cv2.threshold(small, 127, 255, cv2.THRESH_BINARY)[1], cv2.DIST_L2, 3)
-    # A thing that fills its window has no border: the distance is infinite, and the relief a plateau.
+    # A thing that fills its window has no border: distances are infinite and the relief is a plateau.
     distance = np.minimum(distance, max(small.shape))
     depth = float(distance.max()) * float(rng.uniform(0.35, 1.0)) + 1e-3
     slope = 1 - np.minimum(distance / depth, 1)
@@ -241,7 +242,7 @@ def relief(rng: Rng, mask: Mask, light: Light, *, strength: float, gloss: float 
 
 
 def regions(canvas: Canvas) -> npt.NDArray[np.uint8]:
-    """(3, S, S) labels from a canvas's leaves: fragments dissolved, ids without gaps."""
+    """Return the (3, S, S) labels of a canvas: fragments dissolved, ids without gaps."""
     parents = np.array(canvas.parents, np.int64)
     leaf = dissolve(canvas.leaf.copy(), parents, max(int(SMALLEST * canvas.scale**2), 2))
     levels = []
@@ -252,7 +253,7 @@ def regions(canvas: Canvas) -> npt.NDArray[np.uint8]:
 
 
 def dissolve(leaf: npt.NDArray[np.uint8], parents: npt.NDArray[np.int64], smallest: int) -> npt.NDArray[np.uint8]:
-    """Give each connected piece of under `smallest` pixels to a neighbour: of its part, else of its whole, else any."""
+    """Merge pieces of under `smallest` pixels into a neighbour: of the same part, else the same whole, else any."""
     h, w = leaf.shape
     suspects = set(np.flatnonzero(np.bincount(leaf.ravel())).tolist())
     for _ in range(8):
@@ -283,6 +284,6 @@ def dissolve(leaf: npt.NDArray[np.uint8], parents: npt.NDArray[np.int64], smalle
             votes += (votes > 0) * 1e3 * ((parents[:, 1] == parents[own, 1]) + 1.0 * (parents[:, 0] == parents[own, 0]))
             if votes.max() > 0:
                 window[inside > 0] = heir = int(votes.argmax())
-                # Where the heir was itself a fragment that moved on, this piece may still be too small.
+                # If the neighbour was itself a fragment and has been merged, this piece may still be too small.
                 suspects.add(heir)
     return leaf

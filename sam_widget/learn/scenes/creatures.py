@@ -1,4 +1,4 @@
-"""What animals and people are there? One builder per kind; see `things` for what a builder is."""
+"""Animals and people, one builder per kind; builders are described in `things`."""
 
 import cv2
 import numpy as np
@@ -76,7 +76,7 @@ def quadruped(rng: Rng, pen: Pen) -> Node:
 
 
 def person(rng: Rng, pen: Pen) -> Node:
-    """A clothed figure: standing, walking, or a portrait where the frame cuts it."""
+    """A clothed figure, standing or walking; a portrait if the frame truncates it."""
     hip, shoulder, stride = rng.uniform(0.12, 0.2), rng.uniform(0.2, 0.3), rng.normal(0, 0.18)
     skull = rng.uniform(0.12, 0.19)
     neck_y, waist, foot = -0.5, rng.uniform(-0.1, 0.1), rng.uniform(0.75, 1.0)
@@ -223,7 +223,7 @@ def fish(rng: Rng, pen: Pen) -> Node:
 
 
 def portrait(rng: Rng, pen: Pen) -> Node:
-    """A head and shoulders, near: hair, eyes, brows, nose, mouth, collar."""
+    """Head and shoulders in close-up: hair, eyes, brows, nose, mouth, collar."""
     wide, tall = rng.uniform(0.38, 0.5), rng.uniform(0.5, 0.62)
     face = pen.polygon(
         [
@@ -288,7 +288,7 @@ def portrait(rng: Rng, pen: Pen) -> Node:
 
 
 def butterfly(rng: Rng, pen: Pen) -> Node:
-    """Two pairs of wings with a border and spots about a thin body."""
+    """A butterfly: a thin body and two pairs of wings with a border and spots."""
     wings, borders, spots = [], [], pen.blank()
     for k, (x, y) in enumerate(
         ((rng.uniform(0.7, 0.95), -rng.uniform(0.4, 0.8)), (rng.uniform(0.5, 0.8), rng.uniform(0.3, 0.7)))

@@ -1,4 +1,4 @@
-"""What is a surface made of? Natural colours, and materials that lay textures or pieces of photos over them."""
+"""Surface materials: natural colours with textures or pieces of photos laid over them."""
 
 from dataclasses import dataclass, replace
 
@@ -67,7 +67,7 @@ COLOURS: dict[str, tuple[tuple[int, int, int], ...]] = {
 
 @dataclass(frozen=True)
 class Layer:
-    """One texture of a material: a family and how it is laid on."""
+    """One texture of a material: a family and how it is applied."""
 
     family: str
     amplitude: float
@@ -79,14 +79,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Print:
-    """A piece of a photo instead of a texture: it varies as real surfaces do, and its content ignores region borders.
+    """A piece of a photo instead of a texture: it varies like real surfaces, and its content ignores region borders.
 
     Attributes:
         photo: Index into `textures.photos()`.
-        zoom: Photo pixels for one pixel at size 256.
+        zoom: Photo pixels per pixel at size 256.
         angle: Rotation in radians.
-        contrast: 1 keeps that of the photo, 0 would leave only its mean colour.
-        own: Share of the photo's own colours; the rest is its brightness in the base colour of the material.
+        contrast: 1 keeps the photo's contrast, 0 would leave only its mean colour.
+        own: Share of the photo's own colours; the rest is its brightness in the material's base colour.
     """
 
     photo: int
@@ -104,8 +104,8 @@ PRINTED = 0.4
 class Material:
     """A surface: a base colour, texture layers that darken and lighten it, and perhaps a second colour in patches.
 
-    Colours are (3,) float32 in 0..1, gamma encoded, as is everything that is painted with them. A
-    `printed` piece of a photo, if there is one, replaces the first layer.
+    Colours are (3,) float32 in 0..1, gamma encoded, as are all painted surfaces. A `printed` piece of a photo, if
+    present, replaces the first layer.
     """
 
     base: Float
@@ -133,7 +133,7 @@ STUFF_FAMILIES: dict[str, tuple[str, ...]] = {
     "pale": ("smooth", "fractal", "weave", "grain"),
     "vivid": ("smooth", "fractal", "weave", "stripes", "grain", "spots", "smooth"),
 }
-"""Which texture families are usual for which stuff. One time in eight, any family may be used."""
+"""The usual texture families of each kind of stuff. One time in eight, any family may be used."""
 
 
 FINE_FAMILIES = ("grain", "rough", "rough", "ridged", "strokes")
@@ -141,7 +141,7 @@ FINE_FAMILIES = ("grain", "rough", "rough", "ridged", "strokes")
 
 
 def colour(rng: Rng, stuff: str) -> Float:
-    """A colour of this stuff: a prototype, made darker or lighter, greyer and a little off."""
+    """Draw a colour for this kind of stuff: a prototype, made darker or lighter, greyer and slightly off."""
     prototypes = COLOURS[stuff]
     c = np.array(prototypes[int(rng.integers(len(prototypes)))], np.float32) / 255
     c = c * np.exp(rng.normal(0, 0.25))
@@ -175,7 +175,7 @@ def _print(rng: Rng, calm: float) -> Print:
 
 
 def material(rng: Rng, stuff: str, *, tilt: float = 0.0, grain: float | None = None) -> Material:
-    """A random material of this stuff. `grain` fixes the direction of its texture, `tilt` lays it on the ground."""
+    """Draw a material for this kind of stuff. `grain` fixes its texture's direction, `tilt` lays it on the ground."""
     families = STUFF_FAMILIES[stuff] if rng.random() > 1 / 8 else tuple(FAMILIES)
     main = families[int(rng.integers(len(families)))]
     calm = 0.35 if stuff in {"sky", "skin"} else 1.0
@@ -217,7 +217,7 @@ def material(rng: Rng, stuff: str, *, tilt: float = 0.0, grain: float | None = N
 
 
 def kin(rng: Rng, parent: Material, *, distance: float) -> Material:
-    """Make a relative of a material: the same layers, a colour `distance` (0..1) away. Camouflage, siblings, limbs."""
+    """Return a relative of a material, for camouflage, siblings, limbs: its layers, a colour `distance` (0..1) away."""
     base = parent.base * np.exp(distance * (rng.normal(0, 0.8) + rng.normal(0, 0.4, 3)))
     layers = tuple(
         replace(
@@ -231,13 +231,13 @@ def kin(rng: Rng, parent: Material, *, distance: float) -> Material:
 
 
 def paint(rng: Rng, surface: Material, shape: tuple[int, int], *, scale: float = 1.0) -> Float:
-    """Paint a material without light on it.
+    """Paint an unlit material.
 
     Args:
-        rng: Source of the place in the tile where the texture is cut.
+        rng: Source of the position in the tile at which the texture is cut.
         surface: What to paint.
         shape: (h, w) of the result.
-        scale: Pixels of the result for one pixel at size 256; textures keep their size relative to the photo.
+        scale: Pixels of the result per pixel at size 256; textures keep their size relative to the photo.
 
     Returns:
         (h, w, 3) colours, about 0..1.
@@ -279,7 +279,7 @@ def _develop(rng: Rng, printed: Print, surface: Material, shape: tuple[int, int]
     level = max(float(grey.mean()), 0.1)
     factor = coloured(1 + np.float32(printed.contrast) * (grey / np.float32(level) - 1))
     if printed.own > 0:
-        # As bright as the material on average, in the photo's colours.
+        # On average as bright as the material, in the photo's colours.
         middle = float(surface.base.mean())
         own = middle / level * (np.float32(level) + np.float32(printed.contrast) * (piece - np.float32(level)))
         factor += np.float32(printed.own) * (own / np.maximum(surface.base, 0.05) - factor)

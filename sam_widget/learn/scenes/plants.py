@@ -1,4 +1,4 @@
-"""Things that grow where they stand: trees, flowers, leaves and blades."""
+"""Plants: trees, flowers, leaves and blades."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from sam_widget.learn.scenes.textures import Rng
 
 
 def tree(rng: Rng, pen: Pen) -> Node:
-    """A trunk with branches and a ragged crown, or bare."""
+    """A tree: a trunk with branches, bare or with a ragged crown."""
     lean, thick = rng.normal(0, 0.1), rng.uniform(0.03, 0.1)
     trunk = pen.limb([(0, 1), (lean, 0.3), (lean * 1.5, -0.4)], [thick * 1.4, thick, thick * 0.5])
     bare = rng.random() < 0.3
@@ -43,7 +43,7 @@ def tree(rng: Rng, pen: Pen) -> Node:
 
 
 def flower(rng: Rng, pen: Pen) -> Node:
-    """Petals about a disc, sometimes on a stem with leaves."""
+    """A flower: petals around a disc, sometimes on a stem with leaves."""
     n, slim = int(rng.integers(4, 14)), rng.uniform(0.6, 1.3)
     petals, start = [], rng.uniform(0, 7)
     for k in range(n):

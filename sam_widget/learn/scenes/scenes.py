@@ -1,10 +1,10 @@
-"""What does the model learn from? Rendered scenes whose regions are known exactly, at three levels.
+"""Rendered training scenes, whose regions are known exactly at three levels.
 
 A scene is a backdrop of stuff (sky, ground, walls) with things in front of it. Region borders come from geometry alone;
-shading, cast shadows, haze, blur and texture run across or stop inside regions as they do in photos, so that a border
-has to be recognised and not just detected. Everything is a pure function of the seed.
+shading, cast shadows, haze, blur and texture run across regions or stop inside them as they do in photos, so that a
+border has to be recognised rather than just detected. Everything is a pure function of the seed.
 
-Look at some: `python -m sam_widget.learn.scenes.scenes --seed 0 --count 12 sheet.png`.
+To view some, run `python -m sam_widget.learn.scenes.scenes --seed 0 --count 12 sheet.png`.
 """
 
 import argparse
@@ -30,13 +30,13 @@ LEVELS = ("subpart", "part", "whole")
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture and the regions in it.
+    """A picture and its regions.
 
     Attributes:
         image: (S, S, 3) uint8 RGB.
-        labels: (3, S, S) uint8, region ids at the levels of `LEVELS`, 0, 1, 2, ... without gaps. Every pixel has a
-            region at each level, backdrop included, and levels nest: a subpart lies inside one part, a part inside one
-            whole.
+        labels: (3, S, S) uint8, region ids 0, 1, 2, ... without gaps at each of `LEVELS`. Every pixel has a region at
+            each level, including the backdrop, and levels nest: each subpart lies inside one part, each part inside
+            one whole.
     """
 
     image: npt.NDArray[np.uint8]
@@ -60,11 +60,11 @@ UPRIGHT = frozenset(
         "heap",
     )
 )
-"""Things that usually stand upright; the others lie at any angle."""
+"""Things that usually stand upright; the others appear at any angle."""
 RIGID = frozenset(("building", "vehicle", "facets", "ring"))
 """Things with mostly straight edges."""
 CAMOUFLAGE = 0.17
-"""Share of things whose material is a relative of the backdrop's."""
+"""Share of things whose material is related to the backdrop's."""
 
 
 def add_things(rng: Rng, canvas: Canvas, kinds: Sequence[str], focus: float) -> None:
@@ -72,13 +72,13 @@ def add_things(rng: Rng, canvas: Canvas, kinds: Sequence[str], focus: float) -> 
 
     Args:
         rng: Source of all randomness.
-        canvas: What to draw on, backdrop and all.
-        kinds: What is usually found here.
+        canvas: Canvas to draw on, with its backdrop.
+        kinds: Things that are usually found in front of the backdrop.
         focus: Depth blur of the backdrop, in pixels at size 256.
     """
     count = int(np.clip(rng.geometric(0.28), 1, 8))
     areas = np.exp(rng.uniform(np.log(0.01), np.log(0.6), count))
-    # A photo usually has a subject: thing 0 is rather large, sharp, and near the middle.
+    # Photos usually have a subject: thing 0 is rather large, sharp, and near the middle.
     areas[0] = np.exp(rng.uniform(np.log(0.04), np.log(0.6)))
     order = np.argsort(areas)
     draw = rng.random()
@@ -115,7 +115,7 @@ def add_things(rng: Rng, canvas: Canvas, kinds: Sequence[str], focus: float) -> 
 
 
 def hold_pen(rng: Rng, kind: str, size: int, centre: tuple[float, float], radius: float) -> Pen:
-    """A pen rotated and distorted to suit the kind of thing."""
+    """Return a pen that is rotated and distorted to suit the kind of thing."""
     stands = kind in UPRIGHT and rng.random() < 0.85
     straight = kind in RIGID and rng.random() < 0.8
     return Pen(
@@ -130,12 +130,12 @@ def hold_pen(rng: Rng, kind: str, size: int, centre: tuple[float, float], radius
 
 
 def render_scene(seed: int, *, size: int = 256, effects: Effects = ALL) -> Scene:
-    """Render the scene of a seed.
+    """Render a scene.
 
     Args:
         seed: Any non-negative integer; the scene is a pure function of it, `size` and `effects`.
         size: S, the side of the picture in pixels.
-        effects: Effects that scenes show; they are left out only in ablations.
+        effects: Effects to use; only ablations leave some out.
 
     Returns:
         The picture and its regions at three levels.
@@ -159,7 +159,7 @@ def render_scene(seed: int, *, size: int = 256, effects: Effects = ALL) -> Scene
 
 
 def dapple(rng: Rng, canvas: Canvas) -> None:
-    """Shadows of things outside the picture, across all regions alike."""
+    """Cast shadows of things outside the picture across all regions."""
     s = canvas.size
     values = field(
         rng, "fractal" if rng.random() < 0.5 else "leaves", (s, s), zoom=float(rng.uniform(0.3, 1.0)) / canvas.scale
@@ -173,7 +173,7 @@ def dapple(rng: Rng, canvas: Canvas) -> None:
 
 
 def contact_sheet(scenes: Sequence[Scene], *, columns: int = 2) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) picture: each scene next to its coloured subparts, parts and wholes."""
+    """Return an (H, W, 3) picture of each scene next to its coloured subparts, parts and wholes."""
     # Steps of the golden ratio keep the hues of neighbouring ids apart.
     hues = (np.arange(256) * 0.618034 % 1 * 180).astype(np.uint8)
     tones = np.stack([hues, np.full(256, 150, np.uint8), np.where(np.arange(256) % 2, 235, 150).astype(np.uint8)], 1)

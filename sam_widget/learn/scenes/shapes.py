@@ -1,7 +1,7 @@
-"""What is the outline of the thing? Trees of masks: a whole, its parts, their subparts.
+"""Outlines of things, as trees of masks: a whole, its parts, their subparts.
 
 A `Pen` draws in local coordinates: x to the right, y down, about -1..1. It bends everything it draws by one smooth
-random distortion, so that no two things are alike and the parts of one thing still fit. `things` draws with it.
+random distortion, so that no two things are alike while the parts of a thing still fit together.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from sam_widget.learn.scenes.textures import field as texture_field
 
 Points = npt.NDArray[np.float64]
 SHIFT = 4
-"""Fractional bits of the coordinates that OpenCV draws with."""
+"""Fractional bits of the coordinates passed to OpenCV."""
 
 
 @dataclass
 class Node:
-    """A region and what lies inside it.
+    """A region and the regions inside it.
 
     Attributes:
-        mask: (S, S) coverage, 0..255, anti-aliased. What lies outside the parent's mask is cut away.
+        mask: (S, S) coverage, 0..255, anti-aliased. It is clipped to the parent's mask.
         children: Drawn over this node, in order.
         stuff: A key of `materials.COLOURS`, or "" for the parent's own material, or "kin" for a relative of it.
         distance: For "kin", how far the colour is from the parent's, 0..1.
-        relief: How round the shading makes it, 0 flat.
+        relief: How rounded the shading makes it look; 0 is flat.
     """
 
     mask: Mask
@@ -39,7 +39,7 @@ class Node:
 
 
 def union(masks: Sequence[Mask]) -> Mask:
-    """The pixelwise maximum of masks of one shape."""
+    """Return the pixelwise maximum of masks of the same shape."""
     total = masks[0].copy()
     for mask in masks[1:]:
         np.maximum(total, mask, out=total)
@@ -47,7 +47,7 @@ def union(masks: Sequence[Mask]) -> Mask:
 
 
 class Pen:
-    """Draws local shapes on an (S, S) canvas.
+    """Draws shapes given in local coordinates on an (S, S) canvas.
 
     Args:
         rng: Source of the pen's distortion.
@@ -81,12 +81,12 @@ class Pen:
         self._weights = wobble * np.array([1, 1, 0.5, 0.5, 0.22, 0.22])[:, None] * rng.normal(0, 1, (6, 2))
 
     def to_pixels(self, points: Points) -> Points:
-        """Local (n, 2) to pixel (n, 2), distortion included."""
+        """Map local (n, 2) to pixel (n, 2) coordinates, including the distortion."""
         swing = np.sin((points @ self._waves.T)[..., None] + self._phases)
         return (points + (swing * self._weights).sum(1)) @ self._matrix.T + self.centre
 
     def blank(self) -> Mask:
-        """An empty mask."""
+        """Return an empty mask."""
         return np.zeros((self.size, self.size), np.uint8)
 
     def polygon(
@@ -98,7 +98,7 @@ class Pen:
             points: Local corners.
             rough: Size of a 1/f jitter of the outline, in local units.
             smooth: Round the corners into a closed spline.
-            on: Mask to add to; by default a new one.
+            on: Mask to add to; a new one by default.
         """
         corners = np.asarray(points, float)
         outline = closed_spline(corners) if smooth else densify(corners)
@@ -132,7 +132,7 @@ class Pen:
         return mask
 
     def limb(self, points: npt.ArrayLike, radii: npt.ArrayLike, *, on: Mask | None = None) -> Mask:
-        """A tube of changing thickness along a smooth line: a leg, a neck, a tail, a branch."""
+        """Draw a tube of varying thickness along a smooth line: a leg, a neck, a tail, a branch."""
         knots = np.asarray(points, float)
         stations = np.linspace(0, 1, len(knots))
         t = np.linspace(0, 1, 4 * len(knots) + 2)
@@ -146,7 +146,7 @@ class Pen:
         quads = np.stack([left[:-1], left[1:], right[1:], right[:-1]], 1)
         for quad in np.round(quads * 2**SHIFT).astype(np.int32):
             cv2.fillConvexPoly(mask, quad, 255, cv2.LINE_AA, SHIFT)
-        # Round joints are as wide as the distorted tube, a little less so that they do not show as beads.
+        # Round joints are slightly narrower than the distorted tube, so that they do not show as beads.
         radius = np.maximum(np.linalg.norm(left - right, axis=1) * (0.48 * 2**SHIFT), 1).astype(int).tolist()
         for spot, r in zip(np.round(centre * 2**SHIFT).astype(int).tolist(), radius, strict=True):
             cv2.circle(mask, spot, r, 255, -1, cv2.LINE_AA, SHIFT)
@@ -154,7 +154,7 @@ class Pen:
 
 
 def densify(corners: Points, step: float = 0.08) -> Points:
-    """Put points along the sides of a closed polygon, so that a distortion can bend them."""
+    """Insert points along the sides of a closed polygon, so that a distortion can bend them."""
     sides = np.roll(corners, -1, axis=0) - corners
     count = np.clip(np.hypot(sides[:, 0], sides[:, 1]) / step, 1, 40).astype(int)
     side = np.repeat(np.arange(len(corners)), count)
@@ -163,7 +163,7 @@ def densify(corners: Points, step: float = 0.08) -> Points:
 
 
 def closed_spline(corners: Points, per_side: int = 10) -> Points:
-    """Catmull-Rom spline through the corners of a closed polygon."""
+    """Return a Catmull-Rom spline through the corners of a closed polygon."""
     t = np.linspace(0, 1, per_side, endpoint=False)[:, None, None]
     p0, p1, p2, p3 = (np.roll(corners, k, axis=0)[None] for k in (1, 0, -1, -2))
     curve = 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3)
@@ -171,20 +171,20 @@ def closed_spline(corners: Points, per_side: int = 10) -> Points:
 
 
 def smooth_interpolation(t: Points, stations: Points, values: Points) -> Points:
-    """Piecewise linear interpolation with its corners rounded by a short moving average."""
+    """Interpolate piecewise linearly, with corners rounded by a short moving average."""
     line = np.interp(t, stations, values)
     padded = np.pad(line, 2, mode="reflect", reflect_type="odd")
     return np.convolve(padded, np.ones(5) / 5, mode="valid")
 
 
 def normals(outline: Points) -> Points:
-    """Unit vectors across a closed outline."""
+    """Return the unit normals of a closed outline."""
     along = np.roll(outline, -1, axis=0) - np.roll(outline, 1, axis=0)
     return np.stack([along[:, 1], -along[:, 0]], 1) / (np.linalg.norm(along, axis=1, keepdims=True) + 1e-9)
 
 
 def jitter(rng: Rng, count: int, beta: float = 0.9) -> Points:
-    """Closed 1/f noise of `count` samples and unit deviation."""
+    """Return `count` samples of periodic 1/f noise with unit deviation."""
     spectrum = rng.normal(size=(2, count // 2 + 1)) / np.maximum(np.arange(count // 2 + 1), 1) ** beta
     spectrum[:, :2] = 0
     wave = np.fft.irfft(spectrum[0] + 1j * spectrum[1], n=count)
@@ -227,7 +227,7 @@ def patches(rng: Rng, pen: Pen, mask: Mask) -> list[Node]:
 
 
 def paste(mask: Mask, stamp: Mask, x: int, y: int) -> None:
-    """Copy a stamp into a mask at (x, y), cut at the mask's border."""
+    """Copy a stamp into a mask at (x, y), clipped to the mask's border."""
     x0, y0 = max(x, 0), max(y, 0)
     x1, y1 = min(x + stamp.shape[1], mask.shape[1]), min(y + stamp.shape[0], mask.shape[0])
     if x1 > x0 and y1 > y0:
@@ -235,5 +235,5 @@ def paste(mask: Mask, stamp: Mask, x: int, y: int) -> None:
 
 
 def pick(rng: Rng, *options: str) -> str:
-    """One of the options, all equally likely."""
+    """Return one of the options, all equally likely."""
     return options[int(rng.integers(len(options)))]

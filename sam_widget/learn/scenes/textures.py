@@ -1,4 +1,4 @@
-"""What structure does a surface have? Texture fields for the rendered training scenes.
+"""Texture fields for the rendered training scenes.
 
 Natural images owe their statistics to two things: power spectra that fall as 1/f^beta (Field, "Relations between the
 statistics of natural images and the response properties of cortical cells", JOSA A 1987) and opaque things that
@@ -21,19 +21,19 @@ Mask = npt.NDArray[np.uint8]
 Rng = np.random.Generator
 
 TILE = 512
-"""Side of an atlas tile in pixels; at zoom 1 it covers two scenes of 256."""
+"""Side of an atlas tile in pixels; at zoom 1 it spans two scenes of size 256."""
 
 # --- the atlas -------------------------------------------------------------------------------------------------------
 
 
 def _standardise(tile: npt.NDArray[np.floating]) -> Float:
-    """Shift and scale to mean 0 and standard deviation 1, and cut the tails at 3."""
+    """Standardise to mean 0 and standard deviation 1, and clip at 3."""
     tile = tile - tile.mean()
     return np.clip(tile / (tile.std() + 1e-6), -3, 3).astype(np.float32)
 
 
 def _spectral(rng: Rng, beta: float, low: float = 0.0) -> Float:
-    """Noise that tiles without a seam, amplitude falling as 1/f^beta, silent below `low` cycles a tile."""
+    """Seamless noise with amplitudes falling as 1/f^beta, and none below `low` cycles per tile."""
     fy = np.fft.fftfreq(TILE)[:, None] * TILE
     fx = np.fft.rfftfreq(TILE)[None] * TILE
     radius = np.hypot(fy, fx)
@@ -48,7 +48,7 @@ def _ridged(rng: Rng) -> Float:
 
 
 def _dead_leaves(rng: Rng, smallest: float, largest: float, shape: str) -> Float:
-    """Opaque things dropped on each other, radii with density r^-3: foliage, gravel, rubble, crowds."""
+    """Opaque shapes dropped onto each other, with radii of density r^-3: foliage, gravel, rubble, crowds."""
     canvas = np.zeros((TILE, TILE), np.float32)
     covered = 0.0
     while covered < 5 * TILE * TILE:
@@ -70,7 +70,7 @@ def _dead_leaves(rng: Rng, smallest: float, largest: float, shape: str) -> Float
 
 
 def _strokes(rng: Rng, length: float, spread: float) -> Float:
-    """Short strokes about one direction: grass, straw, fur, feathers."""
+    """Short strokes around one direction: grass, straw, fur, feathers."""
     canvas = np.zeros((TILE, TILE), np.float32)
     for _ in range(9000):
         x, y = rng.uniform(0, TILE, 2)
@@ -81,7 +81,7 @@ def _strokes(rng: Rng, length: float, spread: float) -> Float:
 
 
 def _cells(rng: Rng, count: int, *, edges: bool) -> Float:
-    """Voronoi cells, each of its own tone (stones, scales, hide) or only the cracks between them."""
+    """Voronoi cells, each with its own tone (stones, scales, hide), or only the cracks between them."""
     seeds = np.ones((TILE, TILE), np.uint8)
     xy = rng.integers(0, TILE, (count, 2))
     seeds[xy[:, 1], xy[:, 0]] = 0
@@ -106,7 +106,7 @@ def _courses(rng: Rng, height: int, width: int, joint: int, *, shifted: bool) ->
 
 
 def _wave(rng: Rng, period: float, waver: float, sharpness: float) -> Float:
-    """Parallel bands that waver: zebra, corrugated iron, ploughed fields, fabric stripes."""
+    """Wavering parallel bands: zebra, corrugated iron, ploughed fields, fabric stripes."""
     y = np.arange(TILE, dtype=np.float32)[:, None] + waver * period * _spectral(rng, 2.2)
     return _standardise(np.tanh(sharpness * np.sin(2 * np.pi * y / period)))
 
@@ -149,14 +149,14 @@ FAMILIES: dict[str, tuple[Callable[[Rng], Float], ...]] = {
     "weave": (lambda r: _weave(r, 8), lambda r: _weave(r, 14)),
     "spots": (lambda r: _spots(r, 16, 3), lambda r: _spots(r, 30, 2)),
 }
-"""Texture families, each a few tiles of unlike scale and order."""
+"""Texture families, each with a few tiles of different scale and regularity."""
 
 
 @cache
 def atlas() -> dict[str, tuple[tuple[Float, ...], ...]]:
-    """Draw the tiles of every family once, each with a pyramid of halvings so that a far texture does not alias.
+    """Draw the tiles of every family once, each with a mipmap pyramid so that distant textures do not alias.
 
-    The same in every process.
+    The result is the same in every process.
     """
     tiles = {}
     for index, (family, builders) in enumerate(FAMILIES.items()):
@@ -174,9 +174,9 @@ def atlas() -> dict[str, tuple[tuple[Float, ...], ...]]:
 
 @cache
 def photos() -> tuple[tuple[Float, ...], ...]:
-    """Return the photos that come with dependencies as pyramids of halvings: (H, W, 3), 0..1, gamma encoded.
+    """Return the photos bundled with dependencies as mipmap pyramids: (H, W, 3), 0..1, gamma encoded.
 
-    They are used only as textures, without any labels of what they show.
+    They are used only as textures; their content is not labelled.
     """
     pyramids = []
     for photo in TRAINING:
@@ -198,20 +198,20 @@ def field(
     tilt: float = 0.0,
     bend: float = 0.0,
 ) -> Float:
-    """Show a random part of a random tile of `family` through an affine or perspective map.
+    """Sample a random part of a random tile of `family` through an affine or perspective map.
 
     Args:
         rng: Source of the tile, its offset and an unset angle.
         family: A key of `FAMILIES`.
         shape: (h, w) of the result.
-        zoom: Tile pixels for one result pixel: larger is finer.
+        zoom: Tile pixels per result pixel; larger is finer.
         angle: Direction of the grain in radians; None draws one.
         stretch: How much longer the texture is along its direction.
         tilt: 0 faces the viewer; towards 1 the plane recedes to the top (a ground, a lake).
         bend: Size of a smooth random distortion, in result pixels.
 
     Returns:
-        (h, w) field of about zero mean and unit deviation.
+        (h, w) field with about zero mean and unit deviation.
     """
     h, w = shape
     step = min(shape) // 64
@@ -237,18 +237,18 @@ def seen(
     bend: float = 0.0,
     wraps: bool = True,
 ) -> Float:
-    """Show a random part of a tile, given as a pyramid of halvings, as `field` does.
+    """Sample a random part of a tile, given as a mipmap pyramid, as `field` does.
 
     Args:
         rng: Source of the offset and an unset angle.
-        pyramid: Tiles (H, W) or (H, W, 3), each half as large as the one before.
+        pyramid: Tiles (H, W) or (H, W, 3), each half the size of the previous one.
         shape: (h, w) of the result.
-        zoom: As for `field`.
-        angle: As for `field`.
-        stretch: As for `field`.
-        tilt: As for `field`.
-        bend: As for `field`.
-        wraps: Whether opposite borders of the tile match; if not, it is mirrored there.
+        zoom: See `field`.
+        angle: See `field`.
+        stretch: See `field`.
+        tilt: See `field`.
+        bend: See `field`.
+        wraps: Whether opposite borders of the tile match; if not, the tile is mirrored.
 
     Returns:
         (h, w) or (h, w, 3).
@@ -265,7 +265,7 @@ def seen(
     border = cv2.BORDER_WRAP if wraps else cv2.BORDER_REFLECT
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     if tilt > 0:
-        # Rows near the top are far: x and y are divided by a depth that falls from 1 / (1 - tilt) to 1.
+        # Rows near the top are distant: x and y are divided by a depth that falls from 1 / (1 - tilt) to 1.
         centre = np.array([[1, 0, -w / 2], [0, 1, -h], [0, 0, 1]])
         recede = np.array([[1, 0, 0], [0, 1, 0], [0, tilt / h, 1]])
         return cv2.warpPerspective(tile, matrix @ recede @ centre, (w, h), flags=flags, borderMode=border).astype(
@@ -287,6 +287,6 @@ def seen(
 
 
 def coloured(plane: Float, colour: npt.ArrayLike = (1.0, 1.0, 1.0)) -> Float:
-    """(h, w) times (3,) -> (h, w, 3). NumPy's broadcast over an axis of three is several times slower."""
+    """Return (h, w) times (3,) as (h, w, 3), several times faster than NumPy's broadcast over an axis of three."""
     r, g, b = np.asarray(colour, np.float32)
     return np.asarray(cv2.merge((plane * r, plane * g, plane * b)))

@@ -1,7 +1,7 @@
-"""What kinds of things are there? One builder per kind: here blobs, stones and heaps; the others in modules by subject.
+"""Things, one builder per kind: blobs, stones and heaps here, the others in modules by subject.
 
-A builder gets a generator and a pen and returns a tree of masks: the whole, its parts, their subparts. It draws in
-about the square -1..1 of the pen's local coordinates, upright, facing right.
+A builder takes a random generator and a pen and returns a tree of masks: the whole, its parts, their subparts. It draws
+upright, facing right, roughly within the square -1..1 of the pen's local coordinates.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from sam_widget.learn.scenes.textures import field as texture_field
 
 
 def blob(rng: Rng, pen: Pen) -> Node:
-    """Anything round-ish: a random Fourier radius, with patches as parts."""
+    """A roundish shape: a random Fourier radius, with patches as parts."""
     t = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     radius = np.exp(rng.uniform(0.08, 0.45) * jitter(rng, 96, rng.uniform(1.2, 2.2)) * 0.6)
     squash = np.exp(rng.normal(0, 0.35))
@@ -32,7 +32,7 @@ def blob(rng: Rng, pen: Pen) -> Node:
 
 
 def fractal(rng: Rng, pen: Pen) -> Node:
-    """A ragged outline, the level set of noise over a dome: a bush, a cloud, a rock, smoke, a coral."""
+    """A ragged outline, a level set of noise over a dome: a bush, a cloud, a rock, smoke, a coral."""
     s = pen.size
     span = int(np.clip(pen.radius * 2.6, 12, 2 * s))
     yy, xx = np.mgrid[-1.3 : 1.3 : span * 1j, -1.3 : 1.3 : span * 1j].astype(np.float32)
@@ -93,7 +93,7 @@ def peak(rng: Rng, pen: Pen) -> Node:
 
 
 def heap(rng: Rng, pen: Pen) -> Node:
-    """A pile of look-alikes that hide each other: stones, fruit, logs, coral, bread; the pile is the whole."""
+    """A pile of overlapping look-alikes: stones, fruit, logs, coral, bread; the pile is the whole."""
     made = []
     round_ones = rng.random() < 0.5
     small = rng.uniform(0.15, 0.35)
@@ -167,4 +167,4 @@ EXTENT: dict[str, float] = {
     "tuft": 0.6,
     "butterfly": 1.3,
 }
-"""About how many square local units each kind covers, to choose a radius for a wanted area."""
+"""Approximate area of each kind in square local units, used to choose a radius for a given area."""
