@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
 
 Embedding = Any
+# In a mask prompt made from a mask: the logit where the mask covers everything; minus this where it covers nothing.
+CERTAIN = 10.0
 # Called with bytes done and bytes in all while weights are downloaded.
 Progress = Callable[[int, int], None]
 # Anything that stands for a model; see `predictor_of`.

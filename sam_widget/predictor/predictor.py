@@ -24,6 +24,7 @@ from sam_widget.model.hub import Progress
 from sam_widget.model.sam import ImageFeatures, Sam
 from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.predictor.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
+from sam_widget.predictor.interface import CERTAIN
 from sam_widget.predictor.prompt_parts import parts
 from sam_widget.predictor.trace import Trace, traced
 from sam_widget.predictor.upsampling import Upscaling, upscaling
@@ -31,8 +32,6 @@ from sam_widget.prompts.prompt import Box, Prompt
 
 __all__ = ["CACHE", "Embedding", "EmbeddingCache", "Prediction", "Predictor"]
 
-# The logit, in a mask prompt made of a mask, of what the mask covers wholly; of what it does not touch, the negative.
-CERTAIN = 10.0
 # Rows of a mask that are made floats at a time.
 _ROWS = 256
 
