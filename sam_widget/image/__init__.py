@@ -1,6 +1,6 @@
-"""Any image a user has, as RGB, as numbers, as tiles.
+"""Read images of any kind as RGB, raw values or tiles.
 
-`reading` turns a path, URL, bytes, array or tensor into pixels, `sources` opens what it was given, `blocks` reads
+`reading` turns a path, URL, bytes, array or tensor into pixels, `sources` opens files, streams and URLs, `blocks` reads
 arrays that are not in memory, `rendering` maps channels and value ranges to RGB, `pyramid` cuts large images into
 tiles, `provenance` records where an image came from, `files` lists the photos of a folder, and `samples` holds the
 bundled ones. Nothing here runs a model or knows about masks.

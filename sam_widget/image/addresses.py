@@ -1,4 +1,4 @@
-"""Addresses of images: what is one, and what of it may be kept and shown."""
+"""URLs of images: recognise them, and strip secrets from them before they are stored or shown."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def is_url(source: object) -> bool:
 
 
 def split_host(netloc: str) -> tuple[str, str]:
-    """Return "user:password", which may be empty, and "host:port" of an address."""
+    """Split the network location of a URL into "user:password", which may be empty, and "host:port"."""
     secret, _, host = netloc.rpartition("@")
     return secret, host
 
 
 def without_secrets(url: str) -> str:
-    """Return an address as it may be kept: without user name, password, fragment and signed parameters.
+    """Return a URL that is safe to store: without user name, password, fragment and signed parameters.
 
     Raises:
-        ValueError: It is malformed.
+        ValueError: The URL is malformed.
     """
     parts = urlsplit(url.strip())
     given = parse_qsl(parts.query, keep_blank_values=True)
     harmless = [(key, value) for key, value in given if not _SECRET.search(key)]
-    # What is kept is kept as it was written.
+    # The other parameters are kept verbatim.
     query = parts.query if len(harmless) == len(given) else urlencode(harmless)
     if len(harmless) < len(given) and any(key.lower().startswith(("x-amz-", "x-goog-")) for key, _ in given):
         query = urlencode([pair for pair in harmless if not pair[0].lower().startswith(("x-amz-", "x-goog-"))])

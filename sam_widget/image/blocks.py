@@ -1,6 +1,6 @@
 """Images that are not in memory: xarray, dask and zarr arrays, read block by block, each block once.
 
-Only what is asked for is read: of `scan[2000:6000, 0:4000]`, no more than the blocks it lies in.
+Only the requested region is read: `scan[2000:6000, 0:4000]` reads only the blocks that it overlaps.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# What people call the axes of an image.
+# Common names of image axes.
 ROWS = ("y", "row", "rows", "height", "lat", "latitude")
 COLUMNS = ("x", "column", "columns", "col", "width", "lon", "longitude")
 
-# Rows at a time, of an array that knows of no blocks.
+# Number of rows read at a time from an array that is not chunked.
 STRIP = 256
 
 
 def is_lazy(source: object) -> bool:
-    """Whether something is an array whose numbers are read when asked for: xarray's, dask's or zarr's."""
+    """Whether `source` is a lazily read array: xarray, dask or zarr."""
     known = all(hasattr(source, name) for name in ("shape", "dtype", "ndim", "__getitem__"))
     return known and not isinstance(source, np.ndarray) and (hasattr(source, "chunks") or hasattr(source, "dims"))
 
 
 def in_order(source: Any) -> Any:
-    """Bring the axes of an xarray into the order rows, columns, rest, where their names tell; read nothing."""
+    """Transpose an xarray to the order rows, columns, rest, if its axes have known names; reads no values."""
     names = [str(name).lower() for name in getattr(source, "dims", ())]
     rows = [source.dims[index] for index, name in enumerate(names) if name in ROWS]
     columns = [source.dims[index] for index, name in enumerate(names) if name in COLUMNS]
@@ -35,7 +35,7 @@ def in_order(source: Any) -> Any:
 
 
 def declared_nodata(source: Any) -> float | None:
-    """Return the value that an xarray's attributes declare to mean "no data": those of netCDF, rioxarray, rasterio."""
+    """Return the "no data" value declared in an xarray's attributes, as netCDF, rioxarray and rasterio write them."""
     attributes = getattr(source, "attrs", {})
     for key in ("_FillValue", "missing_value", "nodata", "nodatavals"):
         value: Any = attributes.get(key)
@@ -47,23 +47,23 @@ def declared_nodata(source: Any) -> float | None:
 
 
 def stand_in(source: Any) -> NDArray[Any]:
-    """Return an array of the same shape and type that takes no memory, to see whether it can be an image at all."""
+    """Return an array of the same shape and type that takes no memory, to check whether it can be an image."""
     return np.broadcast_to(np.zeros((), source.dtype), source.shape)
 
 
 def read_blocks(source: Any) -> NDArray[Any]:
-    """Read all of it, block by block.
+    """Read a lazy array, block by block.
 
     Args:
-        source: Of which `is_lazy` holds.
+        source: An array for which `is_lazy` is true.
 
     Returns:
-        A new array, of the same shape and type. Apart from it, only the blocks that are being read take memory.
+        A new array of the same shape and type. Beyond it, only the blocks being read take memory.
     """
     result = np.empty(source.shape, source.dtype)
     data = getattr(source, "data", source) if hasattr(source, "dims") else source
     if hasattr(data, "dask"):
-        # Several blocks at a time, each written where it belongs as soon as it is there.
+        # Reads several blocks at a time, and writes each to its place as soon as it arrives.
         data.store(result, lock=False)
         return result
     chunks = getattr(source, "chunks", None)

@@ -1,7 +1,7 @@
-"""Encoded images, such as files and downloads, as numbers.
+"""Decode images, such as files and downloads.
 
-Pillow reads nearly all of them. It keeps only the upper eight bits of several 16-bit channels, and knows no bands
-beyond colour and opacity: TIFFs of that kind are read by tifffile (`tiff`), other formats by OpenCV.
+Pillow reads nearly all of them. For several 16-bit channels it keeps only the upper eight bits, and it does not support
+bands beyond colour and opacity: such TIFFs are read by tifffile (`tiff`), other formats by OpenCV.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from sam_widget.errors import ImageError, MissingExtraError
 from sam_widget.image import tiff
 from sam_widget.image.pixels import MAX_PIXELS, Pixels, fill, is_value
 
-# A file that unpacks to more bytes than this, and to more than so many times its own size, is a bomb, not a photo.
+# A file that decodes to more bytes than this, and to more than this multiple of its own size, counts as a bomb.
 MAX_UNSUSPECTED_BYTES = 128 * 2**20
 MAX_RATIO = 300
 
-# What people give instead of an image, by how it starts, and what to do about it.
+# Common mistakes instead of an image: how the data starts, what it is, and what to do.
 _SVG = rb"(<\?xml.*?)?(<!--.*?-->\s*)*(<!doctype svg.*?)?<svg"
 _HEIF = re.compile(rb"....ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)", re.DOTALL)
 _NOT_IMAGES = (
@@ -35,7 +35,7 @@ _NOT_IMAGES = (
     (_HEIF, "a HEIF photo", "pip install pillow-heif, or convert it to JPEG or PNG."),
     (re.compile(rb"\x93NUMPY"), "a NumPy file", "Load it with numpy.load and give the array."),
 )
-# What turns stored pixels upright, by their EXIF orientation.
+# The transposition that turns stored pixels upright, by EXIF orientation.
 _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -48,16 +48,16 @@ _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 
 def decode(data: bytes, name: str, max_pixels: int) -> Pixels:
-    """Read an encoded image.
+    """Decode an image.
 
     Args:
-        data: The file.
-        name: What messages call it.
-        max_pixels: The most pixels that it may unpack to.
+        data: The encoded bytes.
+        name: Name of the image in messages.
+        max_pixels: Maximum number of decoded pixels.
 
     Raises:
-        ImageError: It is not an image, is damaged, or too large.
-        MissingExtraError: Reading it right takes a library that is not installed.
+        ImageError: The data is not an image, is damaged, or is too large.
+        MissingExtraError: Decoding it without loss requires a library that is not installed.
     """
     if not data:
         raise ImageError(
@@ -80,16 +80,16 @@ def decode(data: bytes, name: str, max_pixels: int) -> Pixels:
 
 
 class _Limit:
-    """Refuses what would unpack to too much, before it is unpacked."""
+    """Rejects images whose decoded size is too large, before they are decoded."""
 
     def __init__(self, name: str, size: int, max_pixels: int) -> None:
         self._name, self._size, self._max_pixels = name, size, max_pixels
 
     def __call__(self, width: int, height: int, bytes_per_pixel: int) -> None:
-        """Check a size.
+        """Check a decoded size.
 
         Raises:
-            ImageError: It is too large.
+            ImageError: The size is too large.
         """
         trust = "if you trust it, sam_widget.image.reading.to_rgb(source, max_pixels=...)"
         if width * height > self._max_pixels:
@@ -98,7 +98,7 @@ class _Limit:
                 f"version or, {trust}"
             )
         unpacked = width * height * bytes_per_pixel
-        # A limit that the caller chose is one that they trust the file with.
+        # A limit chosen by the caller means that the caller trusts the file.
         if self._max_pixels == MAX_PIXELS and unpacked > max(MAX_UNSUSPECTED_BYTES, MAX_RATIO * self._size):
             raise ImageError(
                 f"{self._name} is too large: its {self._size / 1e3:.0f} kB unpack to {unpacked / 1e6:.0f} MB "
@@ -107,10 +107,10 @@ class _Limit:
 
 
 def _open(data: bytes, name: str) -> Image.Image | None:
-    """Open an image; None for a TIFF that Pillow does not know."""
+    """Open an image; returns None for a TIFF that Pillow does not support."""
     try:
         return Image.open(io.BytesIO(data))
-    # The warning is an exception where the user's filters make it one.
+    # The user's warning filters may turn the warning into an exception.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(
             f"{name} is too large: {error} Open it yourself and give the pixels as an array, or a smaller version"
@@ -120,7 +120,7 @@ def _open(data: bytes, name: str) -> Image.Image | None:
             return None
         start = data[:2000].lstrip(b"\xef\xbb\xbf \t\r\n")
         if _HEIF.match(start) and load_heif():
-            with contextlib.suppress(Exception):  # a damaged one is named below
+            with contextlib.suppress(Exception):  # a damaged file is reported below
                 return Image.open(io.BytesIO(data))
             raise ImageError(f"{name} is a HEIF photo that is damaged or cut short. Save it again") from error
         for pattern, what, advice in _NOT_IMAGES:
@@ -132,20 +132,20 @@ def _open(data: bytes, name: str) -> Image.Image | None:
 
 
 def load_heif() -> bool:
-    """Have Pillow read HEIF, which phones write, if its plug-in is installed; return whether it does."""
+    """Enable HEIF, the format of phone photos, in Pillow if its plug-in is installed; returns whether it is enabled."""
     try:
         importlib.import_module("pillow_heif").register_heif_opener()
     except (ImportError, AttributeError):
-        return ".heic" in Image.registered_extensions()  # by another plug-in
+        return ".heic" in Image.registered_extensions()  # supported by another plug-in
     return True
 
 
 def from_opened(image: Image.Image, name: str, max_pixels: int) -> Pixels:
-    """Read an image that Pillow holds; from its file, if that says more and has not been read yet.
+    """Read an open Pillow image; decodes its file instead if that has more detail and has not been read yet.
 
     Raises:
-        ImageError: It is damaged, or too large.
-        MissingExtraError: Reading it right takes a library that is not installed.
+        ImageError: The image is damaged or too large.
+        MissingExtraError: Decoding it without loss requires a library that is not installed.
     """
     file = getattr(image, "fp", None)
     if (
@@ -165,14 +165,14 @@ def from_opened(image: Image.Image, name: str, max_pixels: int) -> Pixels:
 
 
 def from_pillow(image: Image.Image, name: str) -> Pixels:
-    """Read an image as Pillow decodes it, turned upright as its EXIF orientation says.
+    """Read an image as decoded by Pillow, turned upright by its EXIF orientation.
 
     Raises:
-        ImageError: It is damaged.
+        ImageError: The image is damaged.
     """
     try:
         upright = ImageOps.exif_transpose(image)
-        # One channel of more than 8 bits: Pillow's own conversion cuts values off at 255.
+        # One channel of more than 8 bits: Pillow's own conversion clips values at 255.
         if upright.mode in ("I", "F") or upright.mode.startswith("I;"):
             values = np.asarray(upright)[..., np.newaxis]
             return Pixels(fill(values, is_value(values, tiff.nodata(image)), name), opacity=False)
@@ -190,11 +190,11 @@ def from_pillow(image: Image.Image, name: str) -> Pixels:
 
 
 def _is_deep(image: Image.Image, data: bytes) -> bool:
-    """Whether several channels have more than 8 bits, of which Pillow would keep the upper eight."""
+    """Whether the image has several channels of more than 8 bits, of which Pillow would keep only the upper eight."""
     if len(image.getbands()) < 2:
         return False
     if image.format == "JPEG2000":
-        # The size marker of the code stream; its 40th byte is the depth of the first component, less one.
+        # The size marker of the code stream; its 40th byte is the depth of the first component, minus one.
         start = data.find(b"\xff\x4f\xff\x51")
         return start >= 0 and len(data) > start + 42 and (data[start + 42] & 127) + 1 > 8
     arguments = np.ravel([tile[3] for tile in getattr(image, "tile", ())[:1]]) if image.format in ("PNG", "PPM") else ()
@@ -215,7 +215,7 @@ def _by_opencv(data: bytes, image: Image.Image, name: str) -> Pixels:
         values = None
     if values is None or values.ndim != 3:
         raise ImageError(f"{name} is damaged or cut short, or OpenCV does not know its kind. Save it again")
-    # OpenCV's colours are blue, green, red.
+    # OpenCV's channel order is blue, green, red.
     values = values[..., [2, 1, 0, 3][: values.shape[2]]]
     values = _UPRIGHT.get(image.getexif().get(0x0112, 1), np.asarray)(values)
     return Pixels(values, opacity=values.shape[2] == 4)

@@ -1,8 +1,8 @@
-"""What is at an address: fetched within limits of time and size, and without giving away its secrets.
+"""Downloads with limits on time and size that do not leak the secrets in an address.
 
-Plain urllib also reads file: and ftp: addresses, follows redirects to them, has a limit for each packet but none for
-all of them, and takes "user:password@host" for the name of a host, which it asks the name server for. None of the
-packages that this one depends on limits the time of a whole download, so that is done here.
+Plain urllib also reads file: and ftp: addresses, follows redirects to them, has a timeout per packet but none for the
+whole download, and looks "user:password@host" up as a host name. None of this package's dependencies limits the time of
+a whole download, so this module does.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from sam_widget.errors import ImageError
 from sam_widget.image.addresses import split_host
 
-# What comes slower than this, once the time for an answer to begin is over, is given up.
+# Downloads slower than this are aborted, once the time allowed for a response to begin is over.
 MIN_BYTES_PER_SECOND = 50_000
 
 _CHUNK = 2**16
 
 
 def fetch(url: str, name: str, *, max_bytes: int, timeout: float) -> bytes:
-    """Return what is at an http, https or data URL.
+    """Return the content of an http, https or data URL.
 
     Args:
-        url: The address. A user name and password in it are sent to its host alone.
-        name: What messages call it.
-        max_bytes: The most that is downloaded.
-        timeout: Seconds that an answer may take to begin, and each pause in it. All of it may take as long as
-            `MIN_BYTES_PER_SECOND` allows, in addition.
+        url: The address. A user name and password in it are sent only to its host.
+        name: Name of the address in messages.
+        max_bytes: Maximum size of the download.
+        timeout: Seconds until the response must begin, and for each pause in it. The whole download may take as much
+            longer as `MIN_BYTES_PER_SECOND` allows.
 
     Raises:
-        ImageError: Nothing is, or too much, or it takes too long to come.
+        ImageError: The download fails, is too large, or takes too long.
     """
     with _Watch(timeout) as watch:
         try:
@@ -58,7 +58,7 @@ def fetch(url: str, name: str, *, max_bytes: int, timeout: float) -> bytes:
                 ) from error
             if not isinstance(error, OSError | ValueError | http.client.HTTPException):
                 raise
-            # No such host, no route; or a malformed address, where the error of a library may quote a password.
+            # Host not found or no route; or a malformed address, for which a library's error may quote a password.
             malformed = isinstance(error, ValueError | http.client.InvalidURL)
             reason = getattr(error, "reason", None) or error
             if malformed:
@@ -69,7 +69,7 @@ def fetch(url: str, name: str, *, max_bytes: int, timeout: float) -> bytes:
 
 
 class _MalformedError(ValueError):
-    """An address that cannot be fetched; its message quotes nothing of it."""
+    """The address cannot be fetched; the message does not quote it."""
 
 
 def _request(url: str) -> urllib.request.Request:
@@ -83,15 +83,15 @@ def _request(url: str) -> urllib.request.Request:
             _ = plain.port
         except ValueError:
             raise _MalformedError("the port is not a number from 0 to 65535") from None
-    # http.client refuses spaces and non-ASCII letters, which browsers show in their address bars.
+    # http.client rejects spaces and non-ASCII letters, which browsers show in their address bars.
     quoted = quote(urlunsplit(parts._replace(netloc=host, fragment="")), safe="%/:?#[]@!$&'()*+,;=~")
-    # Servers such as Wikimedia's turn away requests that do not say who asks.
+    # Servers such as Wikimedia's reject requests without a user agent.
     headers = {"User-Agent": "sam-widget (Python urllib)"}
     request = urllib.request.Request(quoted, headers=headers)  # noqa: S310 - the opener knows no other scheme
     if secret:
         user, _, password = secret.partition(":")
         login = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
-        # Not sent on to where a redirect leads.
+        # Not forwarded to the target of a redirect.
         request.add_unredirected_header("Authorization", f"Basic {login}")
     return request
 
@@ -114,14 +114,14 @@ def _read(request: urllib.request.Request, watch: _Watch, name: str, max_bytes: 
 
 
 def _chunks(response: Any) -> Iterator[bytes]:
-    # What there is of a packet: `read` would wait for a whole chunk. A data URL has no packets.
+    # `read1` returns what has arrived; `read` would wait for a whole chunk. A data URL has only `read`.
     read = getattr(response, "read1", response.read)
     while chunk := read(_CHUNK):
         yield chunk
 
 
 class _Watch:
-    """Hangs up when time is over, whatever is being waited for: a greeting, a header, a redirect, the next packet."""
+    """Closes connections on timeout, whatever is being waited for: a handshake, a header, a redirect, a packet."""
 
     def __init__(self, seconds: float) -> None:
         self.expired = False
@@ -138,11 +138,11 @@ class _Watch:
         self._done.set()
 
     def watch(self, connection: socket.socket) -> None:
-        """Hang up this connection, too."""
+        """Add a connection to close on timeout."""
         self._sockets.append(connection)
 
     def extend(self, seconds: float) -> None:
-        """Allow so much more time than at first."""
+        """Extend the initial time limit by some seconds."""
         self._extra = seconds
 
     def _wait(self) -> None:
@@ -156,7 +156,7 @@ class _Watch:
 
 
 def _opener(watch: _Watch) -> urllib.request.OpenerDirector:
-    """Return what opens http, https and data URLs and nothing else, watched."""
+    """Return an opener for http, https and data URLs only, whose connections are watched."""
 
     class Http(http.client.HTTPConnection):
         def connect(self) -> None:

@@ -1,4 +1,4 @@
-"""Finding the photos in a folder."""
+"""Find the photos in a folder."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from pathlib import Path
 from sam_widget.errors import ImageError
 from sam_widget.image.decoding import load_heif
 
-# What is looked for in a folder. A file that is named outright is taken whatever its name.
+# Suffixes searched for in folders. A file given by its own path may have any suffix.
 IMAGE_SUFFIXES = frozenset(
     [".avif", ".bmp", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"],
 )
-# Photos that take more than Pillow to read, and what to do about them.
+# Photo formats that Pillow alone cannot read, and what to do about them.
 _HEIF = frozenset({".heic", ".heif", ".hif"})
 _RAW = frozenset([".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"])
 _ADVICE = {**dict.fromkeys(_HEIF, "pip install pillow-heif"), **dict.fromkeys(_RAW, "convert them to TIFF or JPEG")}
 
 
 def find_images(sources: str | Path | Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
-    """Return the image files that are meant: folders give theirs, in the order people count in; files give themselves.
+    """Return the given image files and the image files in the given folders, in natural order ("2" before "10").
+
+    Photos in formats that cannot be read, such as HEIC without its plug-in, are counted in a single warning.
 
     Args:
         sources: A folder, a file, or several of either.
-        recursive: Look into the folders of a folder, too. Hidden files and folders are passed over.
-
-    Photos in formats that cannot be read here, such as HEIC without its plug-in, are counted and named in one warning.
+        recursive: Include subfolders. Hidden files and folders are skipped.
 
     Raises:
-        ImageError: There is no such file or folder, or no image in any of them.
+        ImageError: A file or folder does not exist, or none of them contains an image.
     """
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-    found: dict[Path, None] = {}  # a set that keeps the order
+    found: dict[Path, None] = {}  # an ordered set
     over: Counter[str] = Counter()
     for source in given:
         path = Path(source).expanduser()
@@ -59,7 +59,7 @@ def find_images(sources: str | Path | Iterable[str | Path], *, recursive: bool =
 
 
 def _in_folder(folder: Path, over: Counter[str], *, recursive: bool) -> list[Path]:
-    """Return the images of a folder, and count in `over` the photos that cannot be read here, by their suffix."""
+    """Return the images in a folder, and count in `over` the photos that cannot be read, by suffix."""
     found: list[Path] = []
     suffixes = IMAGE_SUFFIXES
     for place, folders, names in os.walk(folder):
@@ -78,6 +78,6 @@ def _in_folder(folder: Path, over: Counter[str], *, recursive: bool) -> list[Pat
 
 
 def _counting(name: str) -> list[tuple[int, str]]:
-    """Sort by this to have "photo 2" before "photo 10"."""
+    """Return a sort key that puts "photo 2" before "photo 10"."""
     pieces = re.findall(r"[0-9]+|[^0-9]+", name)
     return [(int(piece), "") if piece[0] in "0123456789" else (-1, piece.casefold()) for piece in pieces] + [(0, name)]

@@ -1,4 +1,4 @@
-"""NumPy's file format, believed only as far as the bytes go: a header of 100 bytes can claim terabytes."""
+"""Read NumPy files, checking headers against the actual size: a header of 100 bytes can claim terabytes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 
 
 def read_header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read the header of an array in C order, and check it against the bytes that there are.
+    """Read the header of an array in C order, and check it against the actual size of the file.
 
     Args:
-        stream: At its start; afterwards at the first byte of the array.
-        size: Of the whole, in bytes, header included.
+        stream: The file, at its start. It is left at the first byte of the array.
+        size: Size of the file in bytes, including the header.
 
     Returns:
         The array's shape and type.
 
     Raises:
-        ImageError: It is not such an array, holds Python objects, or claims another size.
+        ImageError: The file is not an array in C order, contains Python objects, or claims another size.
     """
     try:
         version = npy.read_magic(stream)
@@ -35,7 +35,7 @@ def read_header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype
         shape, columns_first, dtype = _READERS[version](stream)
     except ImageError:
         raise
-    except Exception as error:  # NumPy trips over malformed headers in many ways
+    except Exception as error:  # NumPy raises many types for malformed headers
         raise ImageError(f"it has no header of NumPy's format ({error})") from error
     if dtype.hasobject or columns_first:
         raise ImageError("it holds Python objects, or its columns come first; expected numbers, row by row")
@@ -48,7 +48,7 @@ def array_from_npy(data: bytes) -> NDArray[Any]:
     """Return the array in the bytes of a `.npy` file, read-only and without a copy.
 
     Raises:
-        ImageError: As for `read_header`.
+        ImageError: See `read_header`.
     """
     stream = io.BytesIO(data)
     shape, dtype = read_header(stream, len(data))

@@ -1,4 +1,4 @@
-"""The values of an image, the range in which they are shown, and which of them are missing data."""
+"""The values of an image: their display range, and missing data."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from sam_widget.errors import ImageError
 RGB = NDArray[np.uint8]
 Values = NDArray[Any]
 
-# Where Pillow starts to warn of decompression bombs: a file of a few kB may unpack to this many pixels.
+# Pillow's own threshold for decompression bomb warnings: a file of a few kB may decode to this many pixels.
 MAX_PIXELS = 89_478_485
-# Rows converted at a time: all at once would take several times the memory of the image.
+# Number of rows converted at a time; converting all at once would take several times the image's memory.
 STRIP = 256
-# What GIS, climate and DEM software writes where nothing was measured.
+# "No data" values written by GIS, climate and DEM software.
 _NO_DATA = (-9999.0, -99999.0, -32767.0, -32768.0, -2147483648.0)
-# The fill values of floating-point formats (3.4e38, 9.97e36, 1e20) lie beyond anything that is measured.
+# Fill values of floating-point formats (3.4e38, 9.97e36, 1e20) lie beyond any measurement.
 _EXTREME = 1e20
-# Beyond these, the difference of two floats overflows, or what is divided by it does.
+# Outside these bounds, the difference of two floats overflows, or a division by it does.
 _HUGE, _MINUTE = 1e307, 1e-300
 
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """An image as it was read.
+    """The raw values of an image.
 
     Attributes:
         values: (H, W, C) of bool, integers or finite floats.
@@ -41,7 +41,7 @@ class Pixels:
 
 
 def window(values: Values) -> tuple[float, float]:
-    """Return the values that `to_rgb` turns into 0 and 255, in colours such as these."""
+    """Return the values that `to_rgb` maps to 0 and 255."""
     if values.dtype == np.uint8:
         return 0.0, 255.0
     if values.dtype.kind == "b":
@@ -59,14 +59,14 @@ def _window(dtype: np.dtype[Any], low: float, high: float) -> tuple[float, float
     low, high = float(low), float(high)
     if abs(high) > _HUGE or abs(low) > _HUGE:
         return low, high if high > low else low / 2
-    # One value alone is black; the next one is farther than 1 where floats are coarse.
+    # A constant image is black. At large magnitudes the next float is more than 1 away.
     return low, low + ((high - low) or max(1.0, abs(low) / 2**50))
 
 
 def unit(values: Values, low: float, high: float) -> NDArray[np.float64]:
-    """Return (values - low) / (high - low) in float64, also where the difference is beyond what floats hold.
+    """Return (values - low) / (high - low) in float64, without overflow of the difference.
 
-    float64 holds every 32-bit integer, and the range of float16 and float32 without overflow.
+    float64 represents every 32-bit integer, and the range of float16 and float32 without overflow.
     """
     numbers = values.astype(np.float64)
     power = _power(low, high)
@@ -77,7 +77,7 @@ def unit(values: Values, low: float, high: float) -> NDArray[np.float64]:
 
 
 def _power(low: float, high: float) -> int:
-    """Return the power of two that brings very large and very small ranges to where floats are fine."""
+    """Return the power of two that scales very large and very small ranges to safe magnitudes."""
     if max(abs(low), abs(high)) > _HUGE:
         return -8
     return 500 if abs(high - low) < _MINUTE else 0
@@ -92,7 +92,7 @@ def percentiles(values: Values, shares: tuple[float, float]) -> tuple[float, flo
 
 
 def to_uint8(values: Values) -> RGB:
-    """Bring the window of some values to 0..255."""
+    """Map the window of the values to 0..255."""
     if values.dtype == np.uint8:
         return values
     low, high = window(values)
@@ -102,7 +102,7 @@ def to_uint8(values: Values) -> RGB:
         if _power(low, high):
             result[top : top + STRIP] = np.rint(unit(strip, low, high) * 255)
         else:
-            # Rounded as ever: the hash of an image is that of these values.
+            # The rounding must not change: the hash of an image is computed from these values.
             result[top : top + STRIP] = np.rint((strip.astype(np.float64) - low) * (255.0 / (high - low)))
     return result
 
@@ -111,11 +111,11 @@ def to_uint8(values: Values) -> RGB:
 
 
 def is_value(values: Values, nodata: float | None) -> NDArray[np.bool_]:
-    """Return where there is data: where values are finite, and not the one that means "no data".
+    """Return which values are valid data: finite, and not the "no data" value.
 
     Args:
-        values: Of any shape.
-        nodata: The value that means "no data"; None where no value does.
+        values: Values of any shape.
+        nodata: The value that means "no data"; None if there is none.
     """
     valid: NDArray[np.bool_] = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, np.bool_)
     if nodata is None or np.isnan(nodata):
@@ -127,15 +127,15 @@ def is_value(values: Values, nodata: float | None) -> NDArray[np.bool_]:
 
 
 def fill(values: Values, valid: NDArray[np.bool_], name: str) -> Values:
-    """Give pixels without data the value that is shown as black, so that the others keep the whole range.
+    """Set values without data to the one shown as black, so that the others use the full range.
 
     Args:
-        values: Of any shape.
-        valid: Where there is data, of the same shape.
-        name: What messages call the image.
+        values: Values of any shape.
+        valid: Which values are data, of the same shape.
+        name: Name of the image in messages.
 
     Raises:
-        ImageError: There is no data at all.
+        ImageError: None of the values is data.
     """
     if valid.all():
         return values
@@ -148,10 +148,10 @@ def fill(values: Values, valid: NDArray[np.bool_], name: str) -> Values:
 
 
 def guess_nodata(values: Values, name: str) -> Values:
-    """Fill what looks like "no data" in numbers that come without a word on it, and warn.
+    """Fill apparent "no data" values in an image that does not declare any, and warn.
 
-    A value counts as such if software writes it for that (-9999, -3.4e38, ...) and it is farther from the others than
-    these are from one another: shown in one range, the others would be a single shade.
+    A value counts as "no data" if software commonly uses it as such (-9999, -3.4e38, ...) and it is farther from the
+    other values than these are from one another: in a common range, the others would be a single shade.
     """
     if values.dtype.kind not in "if" or values.dtype.itemsize == 1:
         return values

@@ -1,4 +1,4 @@
-"""Where an image came from, so that it can be found again; its hash says whether what is found is it."""
+"""The origin of an image, used to find it again. Its hash verifies that the right image was found."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sam_widget.image.sources import describe
 
 @dataclass(frozen=True)
 class Reference:
-    """Where an image came from.
+    """The origin of an image.
 
     Attributes:
-        name: What to call it.
-        path: Absolute path of its file; None where it came from elsewhere.
-        url: Its address, without user name, password and signed parameters; None where it came from elsewhere.
+        name: Display name.
+        path: Absolute path of its file; None if it did not come from a file.
+        url: Its address, without user name, password and signed parameters; None if it did not come from a URL.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Reference:
 
     @classmethod
     def of(cls, image: Any) -> Reference:
-        """Return where an image came from: anything that `to_rgb` reads."""
+        """Return the origin of an image, which may be anything that `to_rgb` reads."""
         name = describe(image)
         if isinstance(image, str) and is_url(image):
             if urlsplit(image.strip()).scheme.lower() not in {"http", "https"}:
@@ -37,7 +37,7 @@ class Reference:
             return cls(name, url=without_secrets(image))
         if isinstance(image, str | os.PathLike):
             file: object = os.fsdecode(image)
-        else:  # Pillow's name for it, and that of open files.
+        else:  # Pillow images and open files have a name.
             file = getattr(image, "filename", None) or getattr(image, "name", None)
         if isinstance(file, str) and Path(file).expanduser().is_file():
             return cls(name, path=str(Path(file).expanduser().absolute()))
@@ -45,26 +45,26 @@ class Reference:
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any]) -> Reference:
-        """Read it from the meta row `image` of a session file."""
+        """Return the reference stored in the meta row `image` of a session file."""
         name, path, url = (meta[key] for key in ("name", "path", "url"))
         if not isinstance(name, str) or not all(part is None or isinstance(part, str) for part in (path, url)):
             raise TypeError("the reference of the image is malformed")
         return cls(name, path, url)
 
     def to_meta(self, folder: Path) -> dict[str, str | None]:
-        """Return it for the meta row `image` of a session file in a folder."""
+        """Return the meta row `image` of a session file in `folder`."""
         relative = None
         if self.path is not None:
             try:
                 relative = Path(os.path.relpath(self.path, folder)).as_posix()
-            except ValueError:  # Another drive.
+            except ValueError:  # on another drive
                 relative = None
         return {"name": self.name, "path": self.path, "relative": relative, "url": self.url}
 
     def places(self, folder: Path, relative: object) -> Iterator[Path]:
-        """Yield where the file may be: moved along with the session file, at its old place, next to the session file.
+        """Yield candidate paths: moved along with the session file, the original path, next to the session file.
 
-        Places on other machines are left out: accessing one would identify the user to that machine.
+        Paths on other machines are omitted: accessing one would identify the user to that machine.
         """
         tried = [folder / relative] if isinstance(relative, str) else []
         if self.path is not None:

@@ -1,7 +1,7 @@
-"""An image at half its size, a quarter, ... and any tile of it: what a view asks for as it needs it.
+"""A tiled image pyramid, from which views request tiles on demand.
 
-Level 0 is the image itself; each further level halves the one before. The last level is small enough to be one tile,
-so every view has the whole image at once, and the details of what it looks at.
+Level 0 is the image itself; each further level is half the size of the previous one. The last level fits into one tile,
+so a view shows the whole image immediately, and loads details of the visible part.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from sam_widget.image.rendering import USUAL, Rendering, SourceImage
 
 # Side of a tile, in pixels of its level. The last level is one tile of any size.
 TILE = 512
-# The largest image that travels as one tile.
+# The largest image that is sent as a single tile.
 WHOLE = 2_000_000
-# Rows halved at a time.
+# Number of rows halved at a time.
 STRIP = 512
 
 
 class Pyramid:
-    """The levels of an image; each is made when first needed, and kept. May be used from any thread."""
+    """The levels of an image, each computed on first use and cached. Thread-safe."""
 
     def __init__(self, source: SourceImage) -> None:
         self.source = source
@@ -38,7 +38,7 @@ class Pyramid:
             self.levels += 1
 
     def size(self, level: int) -> tuple[int, int]:
-        """Width and height of a level, in its pixels."""
+        """Return the width and height of a level, in its pixels."""
         width, height = self.source.size
         return _shrunk(width, level), _shrunk(height, level)
 
@@ -46,10 +46,10 @@ class Pyramid:
         """Return one tile; those at the right and bottom edges may be smaller.
 
         Returns:
-            (h, w, 3) uint8, or (h, w, 1) where all three would be alike.
+            (h, w, 3) uint8, or (h, w, 1) if all three channels would be equal.
 
         Raises:
-            ImageError: There is no such tile, or the rendering is not possible for this image.
+            ImageError: The tile does not exist, or the rendering is invalid for this image.
         """
         rendering = self.source.check(rendering)
         if not 0 <= level < self.levels:
@@ -65,10 +65,10 @@ class Pyramid:
         return crop if usual else self.source.paint(crop, rendering)
 
     def encoded(self, level: int, column: int, row: int, rendering: Rendering = USUAL) -> tuple[str, bytes]:
-        """Return one tile's type and bytes: PNG where the pixels are the image's own, else JPEG.
+        """Return the encoding and bytes of one tile: PNG on level 0, JPEG on the others.
 
         Raises:
-            ImageError: There is no such tile, or the rendering is not possible for this image.
+            ImageError: The tile does not exist, or the rendering is invalid for this image.
         """
         pixels = self.tile(level, column, row, rendering)
         picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels))
@@ -87,7 +87,7 @@ class Pyramid:
 
 
 def halved(pixels: Values) -> Values:
-    """Return an image of half the size, rounded up: each pixel the mean of up to 2 x 2.
+    """Return an image at half its size, rounded up; each pixel is the mean of up to 2 x 2 pixels.
 
     Args:
         pixels: (H, W, C).
@@ -98,7 +98,7 @@ def halved(pixels: Values) -> Values:
     height, width, channels = pixels.shape
     if pixels.dtype == np.uint8 and channels == 3:
         return np.asarray(Image.fromarray(pixels).reduce(2))
-    # float32 holds the sum of four 16-bit integers.
+    # float32 represents the sum of four 16-bit integers exactly.
     narrow = pixels.dtype.itemsize <= (4 if pixels.dtype.kind == "f" else 2)
     wide = np.float32 if narrow else np.float64
     result = np.empty((-(-height // 2), -(-width // 2), channels), pixels.dtype)
@@ -112,5 +112,5 @@ def halved(pixels: Values) -> Values:
 
 
 def _shrunk(length: int, level: int) -> int:
-    """A side of a level: halved and rounded up, again and again."""
+    """Return the side length at a level: halved and rounded up `level` times."""
     return -(-length >> level)

@@ -1,7 +1,7 @@
-"""Any image a user has -> RGB uint8 (H, W, 3), with a content hash.
+"""Convert images of any kind to RGB uint8 (H, W, 3), and hash their content.
 
-Reads paths, URLs, encoded bytes, files, Pillow images, arrays and tensors. Nothing here knows what becomes of the
-image, and torch is never imported: tensors are recognised by their methods.
+Reads paths, URLs, encoded bytes, files, Pillow images, arrays and tensors. torch is never imported: tensors are
+recognised by their methods.
 """
 
 from __future__ import annotations
@@ -36,75 +36,75 @@ _EXPECTED = (
 
 
 def to_rgb(source: Any, *, max_pixels: int = MAX_PIXELS) -> RGB:
-    """Read an image from whatever holds it.
+    """Convert an image of any kind to RGB.
 
-    Files and Pillow images are turned upright as their EXIF orientation says, and transparency is laid on white.
-    Animations and stacks give their first frame; axes that TIFFs name "channel" are its channels. Of files with other
-    than 1, 3 or 4 channels, the first three are shown, or the first. Arrays and tensors:
+    Files and Pillow images are turned upright by their EXIF orientation, and transparency is composited onto white.
+    Of animations and stacks, the first frame is read; TIFF axes named "channel" are channels. Of files with a number of
+    channels other than 1, 3 or 4, the first three are shown, or the first. Arrays and tensors:
 
-    - Layout: (H, W), (H, W, C) or (C, H, W) with C of 1, 3 or 4. Where both readings are possible, such as (3, N, 3),
-      the last axis holds the channels. Leading axes of length 1 are dropped.
+    - Layout: (H, W), (H, W, C) or (C, H, W) with C of 1, 3 or 4. If both layouts are possible, such as (3, N, 3), the
+      last axis holds the channels. Leading axes of length 1 are dropped.
     - xarray, dask and zarr arrays are read block by block, into one array of the image's size and type; slice them to
-      read a region: `to_rgb(scan[2000:6000, 0:4000])`. Where xarray's axes are named, such as ("band", "y", "x"), the
-      names say which is which.
+      read a region: `to_rgb(scan[2000:6000, 0:4000])`. Named axes of an xarray, such as ("band", "y", "x"), determine
+      the layout.
 
-    Numbers, from files and arrays alike:
+    Values, from files and arrays alike:
 
     - Floats within [0, 1] are multiplied by 255.
-    - Numbers within [0, 255] are taken as they are.
+    - Numbers within [0, 255] are kept.
     - Integers within [0, 65535] whose maximum is above 32767 are 16-bit photos, divided by 257.
-    - Anything else, such as 12-bit microscopy or normalised tensors, is stretched from its own minimum..maximum to
-      0..255, all channels alike.
+    - Anything else, such as 12-bit microscopy or normalised tensors, is stretched linearly from its minimum..maximum,
+      over all channels, to 0..255.
     - Bool becomes 0 and 255.
-    - What is masked (`numpy.ma`), NaN in a file, or marked as "no data" by GDAL's tag or xarray's attributes, is shown
-      black and does not count for the range. Without a mark, -9999 and its like are taken so, with a warning, where
-      they are farther from all other values than these are from one another.
+    - Values that are masked (`numpy.ma`), NaN in a file, or declared "no data" by GDAL's tag or xarray's attributes are
+      shown black and excluded from the range. If none is declared, -9999 and similar values are treated as "no data",
+      with a warning, if they are farther from all other values than these are from one another.
 
     Args:
-        source: path (str or os.PathLike), http, https or data URL, encoded bytes, binary file, Pillow image, array, or
+        source: Path (str or os.PathLike), http, https or data URL, encoded bytes, binary file, Pillow image, array, or
             anything with `__array__` or `__array_interface__`.
-        max_pixels: the most pixels an encoded image may unpack to.
+        max_pixels: Maximum number of pixels that an encoded image may decode to.
 
     Returns:
         (H, W, 3) uint8, C-contiguous, sharing no memory with `source`.
 
     Raises:
-        ImageError: there is no image to be had from it; says why.
-        MissingExtraError: it takes a library to read that is not installed; says which.
+        ImageError: The source cannot be read as an image; the message says why.
+        MissingExtraError: Reading it requires a library that is not installed; the message names it.
     """
     return rgb_from_pixels(read_pixels(source, max_pixels=max_pixels))
 
 
 def read_values(source: Any, *, max_pixels: int = MAX_PIXELS, any_channels: bool = False) -> NDArray[Any]:
-    """Read the numbers that an image is made of, as they are; those without data are filled, see `to_rgb`.
+    """Read the raw values of an image; values without data are filled, see `to_rgb`.
 
     Args:
-        source: as in `to_rgb`.
-        max_pixels: as in `to_rgb`.
-        any_channels: as in `read_pixels`.
+        source: See `to_rgb`.
+        max_pixels: See `to_rgb`.
+        any_channels: See `read_pixels`.
 
     Returns:
         (H, W, C) of bool, integers or finite floats; may share memory with `source`.
 
     Raises:
-        ImageError: there is no image to be had from it; says why.
-        MissingExtraError: it takes a library to read that is not installed; says which.
+        ImageError: The source cannot be read as an image; the message says why.
+        MissingExtraError: Reading it requires a library that is not installed; the message names it.
     """
     return read_pixels(source, max_pixels=max_pixels, any_channels=any_channels).values
 
 
 def read_pixels(source: Any, *, max_pixels: int = MAX_PIXELS, any_channels: bool = False) -> Pixels:
-    """Read the numbers of an image, and whether the last of four channels is opacity.
+    """Read the raw values of an image, and whether the last of four channels is opacity.
 
     Args:
-        source: as in `to_rgb`.
-        max_pixels: as in `to_rgb`.
-        any_channels: take arrays with other than 1, 3 or 4 channels, too: the shorter of the first and the last axis
-            holds them, the last where they are equal. Files may have any number.
+        source: See `to_rgb`.
+        max_pixels: See `to_rgb`.
+        any_channels: Accept arrays with any number of channels, on the shorter of the first and the last axis, or on
+            the last if they are equal. Files may always have any number of channels.
 
     Raises:
-        ImageError: there is no image to be had from it; says why.
-        MissingExtraError: it takes a library to read that is not installed; says which.
+        ImageError: The source cannot be read as an image; the message says why.
+        MissingExtraError: Reading it requires a library that is not installed; the message names it.
     """
     name = describe(source)
     # Decoding takes Pillow, which arrays do not need.
@@ -135,7 +135,7 @@ def _encoded(source: Any) -> bytes | None:
 
 
 def rgb_from_pixels(pixels: Pixels) -> RGB:
-    """What `to_rgb` makes of an image: its first three channels, or the first; opacity is laid on white."""
+    """Convert an image to RGB as `to_rgb` does: its first three channels, or the first, composited onto white."""
     values = pixels.values
     colour = to_uint8(values[..., : 3 if values.shape[2] >= 3 else 1])
     if pixels.opacity:
@@ -144,12 +144,12 @@ def rgb_from_pixels(pixels: Pixels) -> RGB:
 
 
 def rgb_from_values(values: NDArray[Any]) -> RGB:
-    """What `to_rgb` makes of the (H, W, C) numbers of an image; the last of four channels is opacity."""
+    """Convert (H, W, C) values to RGB as `to_rgb` does; the last of four channels is opacity."""
     return rgb_from_pixels(Pixels(values, opacity=values.shape[2] == 4))
 
 
 def image_hash(rgb: RGB) -> str:
-    """Identify an image by its content: 32 hexadecimal digits of BLAKE2b over shape and pixels."""
+    """Return a hash of an image's content: 32 hexadecimal digits of BLAKE2b over its shape and pixels."""
     import hashlib  # It loads OpenSSL.
 
     digest = hashlib.blake2b(repr(rgb.shape).encode(), digest_size=16)
@@ -178,7 +178,7 @@ def _from_array(source: Any, *, any_channels: bool) -> Pixels:
 
 
 def _as_array(source: Any, *, any_channels: bool) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Return an array, and where it has data if it says so."""
+    """Return an array, and a mask of its valid data if it declares any."""
     if source is None or isinstance(source, list | tuple | dict | set | bool | int | float | complex):
         raise ImageError(f"cannot read an image from {describe(source)}: {source!r:.80}. {_EXPECTED} One at a time")
     try:
@@ -188,7 +188,7 @@ def _as_array(source: Any, *, any_channels: bool) -> tuple[NDArray[Any], NDArray
             return np.asarray((tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()), None
         if is_lazy(source):
             ordered = in_order(source)
-            # What cannot be an image is refused before anything of it is read.
+            # Checks the shape and type before any values are read.
             _channels_last(stand_in(ordered), any_channels=any_channels)
             array = read_blocks(ordered)
             return array, is_value(array, declared_nodata(source)) if hasattr(source, "dims") else None
@@ -199,7 +199,7 @@ def _as_array(source: Any, *, any_channels: bool) -> tuple[NDArray[Any], NDArray
             return np.asarray(source), None
     except ImageError:
         raise
-    except Exception as error:  # a foreign library's own conversion; its errors are of any type
+    except Exception as error:  # conversion by another library may raise anything
         raise ImageError(
             f"cannot turn {describe(source)} into an array: {error}. Convert it to a NumPy array first"
         ) from error
@@ -207,7 +207,7 @@ def _as_array(source: Any, *, any_channels: bool) -> tuple[NDArray[Any], NDArray
 
 
 def _channels_last(array: NDArray[Any], *, any_channels: bool) -> NDArray[Any]:
-    """Any accepted layout to (H, W, C)."""
+    """Convert any accepted layout to (H, W, C)."""
     pixels = array
     while pixels.ndim > 3 and pixels.shape[0] == 1:
         pixels = pixels[0]
@@ -236,7 +236,7 @@ def _channels_last(array: NDArray[Any], *, any_channels: bool) -> NDArray[Any]:
 
 
 def _alpha(alpha: NDArray[Any]) -> RGB:
-    """Opacity has an absolute scale, so its own range says nothing but which scale that is."""
+    """Convert opacity to uint8. Its scale is absolute: the value range only determines which scale it is."""
     if alpha.dtype.kind in "bu" and alpha.dtype.itemsize == 1:
         return to_uint8(alpha)
     low, high = alpha.min().item(), alpha.max().item()
@@ -250,7 +250,7 @@ def _alpha(alpha: NDArray[Any]) -> RGB:
 
 
 def _on_white(colour: RGB, alpha: RGB) -> RGB:
-    # Both products together stay below 2^16, since the weights add up to 255.
+    # The sum of both products stays below 2^16, because the weights add up to 255.
     opacity = alpha.astype(np.uint16)
     blended = colour * opacity + np.uint16(255) * (np.uint16(255) - opacity) + np.uint16(127)
     return np.ascontiguousarray((blended // np.uint16(255)).astype(np.uint8))

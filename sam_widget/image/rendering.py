@@ -1,7 +1,7 @@
-"""How the values of an image become visible: which channels, what is black, what is white, and which gamma.
+"""Map the values of an image to colours: choose channels, black and white points, and gamma.
 
-A `SourceImage` keeps the original values (16-bit, float, any number of channels) as well as the RGB that `to_rgb` makes
-of them; a `Rendering` describes another way to show them. Whole images are rendered for the model, tiles for views.
+A `SourceImage` keeps the original values (16-bit, float, any number of channels) next to the RGB that `to_rgb` returns;
+a `Rendering` describes another way to display them. Whole images are rendered for the model, tiles for views.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from sam_widget.image.provenance import Reference
 from sam_widget.image.reading import image_hash, read_pixels, rgb_from_pixels
 from sam_widget.image.sources import file_name
 
-# What the darkest and the brightest of a thousand pixels have is left out of a window found automatically.
+# An automatic window excludes the darkest and the brightest 0.1% of the pixels.
 TAILS = (0.1, 99.9)
-# Pixels that such a window is found from.
+# Number of pixels sampled to find an automatic window.
 SAMPLE = 1_000_000
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """How to look at an image; the default is what `to_rgb` gives.
+    """How to display an image; the default is the same as `to_rgb`.
 
     Attributes:
         channels: Indices of the channels shown as red, green and blue, or of the one shown as grey; -1 leaves a colour
-            dark. Empty for the usual: the first three, or the first if there are fewer.
-        black: The value shown as black; None for the one that `to_rgb` takes.
-        white: The value shown as white; None for the one that `to_rgb` takes. Below `black`, it inverts.
-        gamma: What is between bends: above 1 brightens, below 1 darkens the middle.
+            dark. Empty for the default: the first three, or the first if there are fewer.
+        black: The value shown as black; None for the default of `to_rgb`.
+        white: The value shown as white; None for the default of `to_rgb`. If it is below `black`, the image is
+            inverted.
+        gamma: Gamma correction: above 1 brightens the midtones, below 1 darkens them.
     """
 
     channels: tuple[int, ...] = ()
@@ -45,27 +46,27 @@ class Rendering:
     gamma: float = 1.0
 
 
-# What `to_rgb` gives.
+# The rendering of `to_rgb`.
 USUAL = Rendering()
 
 
 class SourceImage:
-    """An image as it came, and as RGB.
+    """An image in its original values and as RGB.
 
     Attributes:
         values: (H, W, C) of integers or floats, read-only.
-        rgb: (H, W, 3) uint8, read-only: what `to_rgb` gives, and what a model sees unless told otherwise.
-        reference: Where the image came from.
+        rgb: (H, W, 3) uint8, read-only: the result of `to_rgb`, which models see by default.
+        reference: The origin of the image.
     """
 
     def __init__(self, source: Any) -> None:
         """Read an image.
 
         Args:
-            source: Anything `to_rgb` reads, and arrays with any number of channels. Arrays are copied.
+            source: Anything that `to_rgb` accepts, and arrays with any number of channels. Arrays are copied.
 
         Raises:
-            ImageError: There is no image to be had from it.
+            ImageError: The source cannot be read as an image.
         """
         self.reference = Reference.of(source)
         pixels = read_pixels(source, any_channels=True)
@@ -73,7 +74,7 @@ class SourceImage:
         if values.dtype.kind == "b":
             values = values.astype(np.uint8) * np.uint8(255)
         plain = values.dtype == np.uint8 and values.shape[2] == 3
-        # Values that were read block by block are not shared.
+        # Values that were read block by block share no memory with the source.
         owned = is_lazy(source)
         self.rgb: RGB
         if plain and owned:
@@ -90,14 +91,14 @@ class SourceImage:
 
     @classmethod
     def restored(cls, values: Values, rgb: RGB) -> SourceImage:
-        """Put an image together from what was kept of it.
+        """Return an image restored from stored values and RGB.
 
         Args:
-            values: (H, W, C), as `SourceImage.values` was.
-            rgb: (H, W, 3) uint8, as `SourceImage.rgb` was.
+            values: (H, W, C), the stored `SourceImage.values`.
+            rgb: (H, W, 3) uint8, the stored `SourceImage.rgb`.
 
         Raises:
-            ImageError: They differ in size.
+            ImageError: The sizes differ.
         """
         if values.shape[:2] != rgb.shape[:2]:
             raise ImageError(f"values of shape {values.shape} and a picture of {rgb.shape}; expected the same size")
@@ -108,7 +109,7 @@ class SourceImage:
 
     @property
     def name(self) -> str | None:
-        """File name of the image, where it came with one."""
+        """File name of the image, or None."""
         return file_name(self.reference.path or self.reference.url)
 
     @property
@@ -118,33 +119,33 @@ class SourceImage:
 
     @property
     def channels(self) -> int:
-        """How many channels there are to choose from."""
+        """The number of channels to choose from."""
         return int(self.values.shape[2])
 
     @cached_property
     def hash(self) -> str:
-        """Identifies the image by its RGB content."""
+        """A hash of the image's RGB content."""
         return image_hash(self.rgb)
 
     @cached_property
     def window(self) -> tuple[float, float]:
-        """The values that are black and white in `rgb`."""
+        """The values shown as black and white in `rgb`."""
         return window(self._colours)
 
     @cached_property
     def extent(self) -> tuple[float, float]:
-        """The smallest and the largest value there is."""
+        """The smallest and the largest value."""
         return float(self.values.min()), float(self.values.max())
 
     @cached_property
     def bulk(self) -> tuple[float, float]:
-        """The values between which nearly all are: a window that shows what there is to see."""
+        """The range of nearly all values, without outliers: a useful window for display."""
         step = max(1, math.ceil(math.sqrt(self.values.size / SAMPLE)))
         return percentiles(self._colours[::step, ::step], TAILS)
 
     @property
     def _colours(self) -> Values:
-        """The values of the usual channels: without opacity."""
+        """The values of the default channels, without opacity."""
         return self.values[..., : len(self._usual)]
 
     @property
@@ -152,10 +153,10 @@ class SourceImage:
         return (0, 1, 2) if self.channels >= 3 else (0,)
 
     def check(self, rendering: Rendering) -> Rendering:
-        """Return a rendering that is possible for this image, its defaults spelled alike.
+        """Validate a rendering for this image, and return it with its defaults normalised.
 
         Raises:
-            ImageError: It is not.
+            ImageError: The rendering is invalid for this image.
         """
         channels = () if rendering.channels == self._usual else rendering.channels
         if len(channels) not in (0, 1, 3) or any(not -1 <= index < self.channels for index in channels):
@@ -184,7 +185,7 @@ class SourceImage:
             (H, W, 3) uint8.
 
         Raises:
-            ImageError: The rendering is not possible for this image.
+            ImageError: The rendering is invalid for this image.
         """
         rendering = self.check(rendering)
         if rendering == USUAL:
@@ -195,17 +196,17 @@ class SourceImage:
         return result
 
     def crop(self, rendering: Rendering, box: tuple[int, int, int, int]) -> RGB:
-        """Return a part of the image as RGB, as a model sees it; no more than that part is rendered.
+        """Return a part of the image as RGB, as a model sees it; only that part is rendered.
 
         Args:
-            rendering: How to look at it.
-            box: x0, y0, x1, y1 of whole pixels, inside the image.
+            rendering: How to display it.
+            box: x0, y0, x1, y1 in whole pixels, inside the image.
 
         Returns:
             (y1 - y0, x1 - x0, 3) uint8.
 
         Raises:
-            ImageError: The rendering is not possible for this image.
+            ImageError: The rendering is invalid for this image.
         """
         rendering = self.check(rendering)
         part = np.s_[box[1] : box[3], box[0] : box[2]]
@@ -219,17 +220,17 @@ class SourceImage:
 
         Args:
             values: (h, w, C).
-            rendering: As `check` returns it.
+            rendering: A rendering returned by `check`.
 
         Returns:
-            (h, w, 3) uint8, or (h, w, 1) where all three would be alike.
+            (h, w, 3) uint8, or (h, w, 1) if all three channels would be equal.
         """
         picked = rendering.channels or self._usual
         black, white = self.window
         low = black if rendering.black is None else rendering.black
         high = white if rendering.white is None else rendering.white
         if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
-            # Each of at most 65,536 values is worked out once.
+            # A lookup table computes each of at most 65,536 values only once.
             every = np.arange(np.iinfo(values.dtype).max + 1)
             table = _bend(every, low, high, rendering.gamma)
             shown = [None if index < 0 else table[values[..., index]] for index in picked]
@@ -240,7 +241,7 @@ class SourceImage:
 
 
 def _bend(values: Values, low: float, high: float, gamma: float) -> NDArray[np.uint8]:
-    """Bring values to 0..255 so that `low` becomes 0, `high` 255, and the middle goes by gamma."""
+    """Map values to 0..255 so that `low` becomes 0 and `high` 255, with gamma correction in between."""
     shares = np.clip(unit(values, low, high), 0.0, 1.0)
     if gamma != 1:
         shares **= 1 / gamma

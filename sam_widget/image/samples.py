@@ -1,4 +1,4 @@
-"""The photos that come with the package, so that every example runs without a file or a network.
+"""Photos bundled with the package, so that examples run without files or a network.
 
 Their sources and licences are in `photos/LICENSES.md`.
 """
@@ -15,15 +15,15 @@ _FILES = {"cat": "chelsea.png", "coffee": "coffee.png", "astronaut": "astronaut.
 
 
 def samples() -> tuple[str, ...]:
-    """The names that `sample` knows."""
+    """Return the names of the bundled photos."""
     return tuple(_FILES)
 
 
 def sample(name: str = "cat") -> RGB:
-    """A bundled photo as RGB uint8 (H, W, 3).
+    """Return a bundled photo as RGB uint8 (H, W, 3).
 
     Raises:
-        ImageError: there is no photo of this name.
+        ImageError: The name is unknown.
     """
     if name not in _FILES:
         msg = f"no sample photo named {name!r}; there are {', '.join(map(repr, _FILES))}."

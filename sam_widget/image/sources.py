@@ -1,4 +1,4 @@
-"""Where does an image come from? What its source is called, and the bytes that are there: files, streams, URLs."""
+"""Image sources: read the bytes of files, streams and URLs, and name them in messages."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from sam_widget.text import clean
 if TYPE_CHECKING:
     from PIL import Image
 
-# The most that is read from a file or an address.
+# Maximum number of bytes read from a file or a URL.
 MAX_BYTES = 200 * 2**20
-# How long an answer may take to begin, and each pause in it.
+# Seconds until a response must begin, and for each pause in it.
 TIMEOUT_SECONDS = 20
 
 # ------------------------------------------------------------------------------------------------ names
 
 
 def file_name(source: object) -> str | None:
-    """Return the file name of a source that has one: a path, an open file, a URL's last part; else None."""
+    """Return the file name of a path, an open file or a URL; None for other sources."""
     if is_pillow(source):
         path = getattr(source, "filename", None)
     elif is_url(source):
@@ -39,7 +39,7 @@ def file_name(source: object) -> str | None:
 
 
 def describe(source: object) -> str:
-    """Name a source in a few words, for status lines and error messages."""
+    """Return a short description of a source, for status lines and error messages."""
     name = clean(_name(source))
     return name if len(name) <= 80 else f"{name[:77]}..."
 
@@ -90,10 +90,10 @@ def is_tensor(source: object) -> bool:
 
 
 def read_file(source: str | os.PathLike[Any]) -> bytes:
-    """Return what is in a file.
+    """Return the content of a file.
 
     Raises:
-        ImageError: it cannot be opened, or is too large.
+        ImageError: The file cannot be opened, or is too large.
     """
     text = os.fsdecode(source)
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
@@ -121,14 +121,14 @@ def read_file(source: str | os.PathLike[Any]) -> bytes:
 
 
 def read_stream(source: Any) -> bytes:
-    """Return what an open file has from where it is.
+    """Return the rest of an open file, from its current position.
 
     Raises:
-        ImageError: it does not give bytes, or too many.
+        ImageError: It does not return bytes, or too many.
     """
     try:
         data = source.read(MAX_BYTES + 1)
-    except Exception as error:  # of any type: the object is the caller's
+    except Exception as error:  # the caller's object may raise anything
         msg = f"cannot read from {describe(source)}: {error}. Give a file that is open for reading in binary mode."
         raise ImageError(msg) from error
     if not isinstance(data, bytes | bytearray):
@@ -138,10 +138,10 @@ def read_stream(source: Any) -> bytes:
 
 
 def download(url: str) -> bytes:
-    """Return what is at an http, https or data URL.
+    """Return the content of an http, https or data URL.
 
     Raises:
-        ImageError: nothing is, or too much, or it takes too long to come.
+        ImageError: The download fails, is too large, or takes too long.
     """
     from sam_widget.image.download import fetch  # urllib, http.client and ssl, which few images need
 

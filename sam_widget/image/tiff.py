@@ -1,6 +1,6 @@
-"""TIFFs that Pillow reads in part: many bands, 16-bit or float colours, channels on pages of their own, "no data".
+"""Read TIFFs that Pillow reads only in part: many bands, 16-bit or float colours, channels on pages, "no data".
 
-Microscopes, cameras, scanners and satellites write them. tifffile reads them, and the names of their axes with it.
+Microscopes, cameras, scanners and satellites write such files. tifffile reads them, including the names of their axes.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION = 258, 259, 262, 270
 _SAMPLES, _SUBFILE, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _NO_DATA = 277, 254, 338, 339, 42113
 _MIN_IS_WHITE, _MIN_IS_BLACK, _COLOUR = 0, 1, 2
-# Those that libtiff, and so Pillow, unpacks; satellites also use LERC, and microscopes JPEG 2000.
+# Compressions supported by libtiff, and so by Pillow; satellites also use LERC, and microscopes JPEG 2000.
 _KNOWN_TO_PILLOW = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000, 50001})
-# Axes that hold the channels of one image: channel, sample. Others, such as time and depth, count images.
+# Axes of the channels of one image: channel, sample. Other axes, such as time and depth, enumerate images.
 _CHANNELS = "CS"
 
 
 def is_tiff(data: bytes) -> bool:
-    """Whether a file says that it is a TIFF."""
+    """Whether the data has the signature of a TIFF."""
     return data.startswith(_MAGIC)
 
 
 def nodata(image: Image.Image) -> float | None:
-    """Return the value that GDAL's tag declares to mean "no data", of an image that Pillow opened; None without one."""
+    """Return the "no data" value in GDAL's tag of an image opened by Pillow, or None."""
     return _number(getattr(image, "tag_v2", {}).get(_NO_DATA))
 
 
@@ -52,7 +52,7 @@ def _first(value: Any, default: int) -> int:
 
 
 def pillow_reads_all(image: Image.Image) -> bool:
-    """Whether Pillow gives all there is in a TIFF: every bit, band and page of channels."""
+    """Whether Pillow reads a TIFF without loss: every bit, band and page of channels."""
     tags: Any = getattr(image, "tag_v2", {})
     if _first(tags.get(_COMPRESSION), 1) not in _KNOWN_TO_PILLOW:
         return False
@@ -62,13 +62,13 @@ def pillow_reads_all(image: Image.Image) -> bool:
         return True  # Palettes, CMYK, YCbCr and Lab are colours that Pillow converts.
     bits, signed = max(tags.get(_BITS, (1,))), _first(tags.get(_SAMPLE_FORMAT), 1) == 2
     if _first(tags.get(_SAMPLES), 1) == 1:
-        # It reads uint32 as int32, and int8 as uint8.
+        # Pillow reads uint32 as int32, and int8 as uint8.
         return not (bits == 32 and image.mode == "I" and not signed) and not (bits == 8 and signed)
     return bits <= 8 and not signed and 0 not in tags.get(_EXTRA_SAMPLES, ())
 
 
 def _names_axes(tags: Any) -> bool:
-    """Whether a TIFF of several pages says what they are, as ImageJ, OME and tifffile do."""
+    """Whether a TIFF of several pages describes its axes, as ImageJ, OME and tifffile do."""
     text = str(tags.get(_DESCRIPTION, ""))
     return text.startswith(("ImageJ=", '{"shape"', "shape=")) or re.search(r"<(\w+:)?OME\b", text[:5000]) is not None
 
@@ -82,15 +82,15 @@ def _has_tifffile() -> bool:
 
 
 def warn_of_other_pages(image: Image.Image, name: str) -> None:
-    """Warn that a TIFF holds other images than its first one, which Pillow reads."""
+    """Warn that a TIFF contains images besides the first one, which Pillow reads."""
     tags: Any = getattr(image, "tag_v2", {})
     count = 0
     for page in range(1, min(getattr(image, "n_frames", 1), 1000)):
         try:
             image.seek(page)
-        except Exception:  # noqa: BLE001 - what is damaged in another page does not matter
+        except Exception:  # noqa: BLE001 - damage in other pages does not matter
             break
-        # Bits of its kind: a smaller version, or a mask, of another page.
+        # Bits 1 and 4 mark a page as a smaller version or a mask of another page.
         count += not _first(getattr(image, "tag_v2", {}).get(_SUBFILE), 0) & 5
     image.seek(0)
     if count and _names_axes(tags):
@@ -104,16 +104,16 @@ def _warn(name: str, text: str) -> None:
 
 
 def read(data: bytes, name: str, limit: Callable[[int, int, int], None]) -> Pixels:
-    """Read a TIFF with tifffile: the first image in it, all its channels.
+    """Read the first image of a TIFF with tifffile, with all its channels.
 
     Args:
-        data: The file.
-        name: What messages call it.
-        limit: Given width, height and bytes a pixel, raises where that is too much.
+        data: The encoded bytes.
+        name: Name of the image in messages.
+        limit: Called with width, height and bytes per pixel; raises if the image is too large.
 
     Raises:
-        ImageError: It is damaged, or too large.
-        MissingExtraError: tifffile is not installed, or a codec that it needs.
+        ImageError: The file is damaged or too large.
+        MissingExtraError: tifffile or a codec that it requires is not installed.
     """
     try:
         tifffile: Any = importlib.import_module("tifffile")
@@ -152,13 +152,13 @@ def _needs(name: str, library: str) -> str:
 
 
 def _first_image(file: Any, series: Any, limit: Callable[[int, int, int], None], size: int, name: str) -> NDArray[Any]:
-    """Return one image of a series, as (H, W, C)."""
+    """Return the first image of a series, as (H, W, C)."""
     axes, shape = str(series.axes), tuple(int(side) for side in series.shape)
     dtype = np.dtype(series.dtype)
     if dtype.kind not in "buif":
         raise ImageError(f"{name} holds numbers of type {dtype}; expected integers or floats. Give a real-valued array")
     if axes == "QYX":
-        # tifffile wrote a plain array of three axes: the shorter one at an end holds channels, as in arrays.
+        # A plain array of three axes, written by tifffile: as for arrays, the shorter end axis holds the channels.
         axes = "CYX" if shape[0] < shape[2] else "YXC"
     if "Y" not in axes or "X" not in axes:
         raise ImageError(f"{name} has axes {axes}, expected Y and X among them. Read it and give an array of (H, W, C)")
@@ -182,12 +182,12 @@ def _first_image(file: Any, series: Any, limit: Callable[[int, int, int], None],
 
 
 def _pages(file: Any, series: Any, axes: str, shape: tuple[int, ...], others: list[str]) -> NDArray[Any]:
-    """Read the pages of the first image of a stack, and no others."""
+    """Read only the pages of the first image of a stack."""
     inner = len(series.keyframe.shape)
     outer = shape[: len(shape) - inner]
     first = tuple(0 if axis in others else slice(None) for axis in axes)
     if any(axis in others for axis in axes[len(outer) :]) or len(series) != int(np.prod(outer)):
-        return np.asarray(series.asarray().reshape(shape)[first])  # a page is more than one image
+        return np.asarray(series.asarray().reshape(shape)[first])  # a page contains more than one image
     pages = np.arange(len(series)).reshape(outer)[first[: len(outer)]]
     values = np.asarray(file.asarray(key=pages.ravel().tolist(), series=0))
     return values.reshape(*pages.shape, *shape[len(outer) :])

@@ -87,7 +87,7 @@ def counts_from_runs(runs: Runs, height: int, width: int) -> NDArray[np.int64]:
     # Rows of the mask are columns of its transpose.
     start, length = _transposed(start, start + length, width, height).astype(np.int64).T
     stop = start + length
-    # A run that fills a column to its end goes on in the next.
+    # A run that fills a column to its end continues in the next.
     apart = start[1:] != stop[:-1]
     start, stop = start[np.append([True], apart)[: len(start)]], stop[np.append(apart, [True])[: len(stop)]]
     turns = np.stack((start, stop), axis=1).reshape(-1)

@@ -1,6 +1,6 @@
-"""What a person says about one object: points, boxes, strokes, a mask.
+"""Prompts for one object: points, boxes, strokes, a mask.
 
-`geometry` defines the shapes and checks them, `prompt` joins them into one immutable prompt, `strokes` rasterises
+`geometry` defines and validates the shapes, `prompt` combines them into one immutable prompt, `strokes` rasterises
 brush strokes and lassos. Nothing here needs an image or a model.
 """
 

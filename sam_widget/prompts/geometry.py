@@ -1,4 +1,4 @@
-"""Points, boxes and strokes: the shapes that a person draws, as frozen dataclasses that validate themselves.
+"""Points, boxes and strokes: the shapes a user draws, as self-validating frozen dataclasses.
 
 Coordinates are pixels of the original image, (x, y), origin top left, pixel centres at +0.5; boxes are
 (x0, y0, x1, y1) with x1 and y1 exclusive.
@@ -25,7 +25,7 @@ _FARTHEST = 1e9
 
 @dataclass(frozen=True)
 class Point:
-    """A click: `label` 1 says "this belongs to the object", 0 says "this does not".
+    """A click: `label` 1 marks a pixel of the object, 0 a pixel of the background.
 
     Raises:
         PromptError: x or y is not a finite number, or the label is neither 0 nor 1.
@@ -44,10 +44,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Box:
-    """A box with its corners in order: top left (x0, y0), bottom right (x1, y1), the latter exclusive.
+    """A box, from its top left corner (x0, y0) to its bottom right corner (x1, y1), exclusive.
 
     Raises:
-        PromptError: a coordinate is not a finite number, or x1 <= x0, or y1 <= y0.
+        PromptError: A coordinate is not a finite number, or x1 <= x0, or y1 <= y0.
     """
 
     x0: float
@@ -69,10 +69,10 @@ class Box:
 
     @classmethod
     def from_corners(cls, xa: float, ya: float, xb: float, yb: float) -> Box:
-        """The box between two opposite corners, in whichever order they were dragged.
+        """Return the box between two opposite corners, given in any order.
 
         Raises:
-            PromptError: a coordinate is not a finite number, or the corners share a row or a column.
+            PromptError: A coordinate is not a finite number, or the corners share a row or a column.
         """
         xa, ya = finite(xa, "x of a corner"), finite(ya, "y of a corner")
         xb, yb = finite(xb, "x of a corner"), finite(yb, "y of a corner")
@@ -80,34 +80,34 @@ class Box:
 
     @property
     def corners(self) -> tuple[float, float, float, float]:
-        """(x0, y0, x1, y1)."""
+        """(x0, y0, x1, y1), x1 and y1 exclusive."""
         return self.x0, self.y0, self.x1, self.y1
 
     @property
     def xywh(self) -> tuple[float, float, float, float]:
-        """(x0, y0, width, height), as COCO writes boxes."""
+        """(x0, y0, width, height), the COCO box layout."""
         return self.x0, self.y0, self.width, self.height
 
     @property
     def width(self) -> float:
-        """In pixels."""
+        """Width, in pixels."""
         return self.x1 - self.x0
 
     @property
     def height(self) -> float:
-        """In pixels."""
+        """Height, in pixels."""
         return self.y1 - self.y0
 
     @property
     def area(self) -> float:
-        """In square pixels."""
+        """Area, in square pixels."""
         return self.width * self.height
 
     def clip(self, width: int, height: int) -> Box:
-        """The part of the box that lies inside an image of this size.
+        """Return the part of the box inside an image of this size.
 
         Raises:
-            PromptError: nothing of it does.
+            PromptError: The box lies outside the image.
         """
         x0, y0, x1, y1 = max(self.x0, 0.0), max(self.y0, 0.0), min(self.x1, width), min(self.y1, height)
         if x1 <= x0 or y1 <= y0:
@@ -121,12 +121,12 @@ class Box:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A line drawn by hand: a scribble along the object, or, closed, a lasso around it.
+    """A freehand line: a scribble along the object or, if closed, a lasso around it.
 
     Attributes:
-        vertices: (x, y) after (x, y), in the order in which they were drawn.
-        label: 1 says "this belongs to the object", 0 says "this does not".
-        closed: Whether the last vertex joins the first, so that what lies inside is meant.
+        vertices: (x, y) pairs, in the order drawn.
+        label: 1 for the object, 0 for the background.
+        closed: Whether the last vertex joins the first, so that the stroke stands for the enclosed area.
 
     Raises:
         PromptError: A coordinate is not a finite number, the label is neither 0 nor 1, there is no vertex, or a lasso
@@ -145,15 +145,15 @@ class Stroke:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """(x0, y0, x1, y1) around the vertices; may be without width or height."""
+        """(x0, y0, x1, y1) around the vertices; its width or height may be 0."""
         xs, ys = zip(*self.vertices, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
     def clip(self, width: int, height: int) -> Stroke:
-        """The stroke with its vertices drawn into an image of this size.
+        """Return the stroke with its vertices clamped to an image of this size.
 
         Raises:
-            PromptError: None of it lies in the image.
+            PromptError: The whole stroke lies outside the image.
         """
         x0, y0, x1, y1 = self.box
         if x1 < 0 or y1 < 0 or x0 > width or y0 > height:
@@ -171,16 +171,16 @@ class Stroke:
 
 @dataclass(frozen=True)
 class BrushStroke:
-    """Paint on a mask: every pixel within `radius` of the line is added to it, or erased from it.
+    """A brush stroke on a mask: every pixel within `radius` of the line is added or erased.
 
     Attributes:
-        vertices: (x, y) after (x, y); a single one is a dab.
-        radius: Of the brush, in pixels of the image.
+        vertices: (x, y) pairs; a single one is a dab.
+        radius: Radius of the brush, in image pixels.
         label: 1 adds, 0 erases.
 
     Raises:
-        PromptError: A coordinate is not a finite number, the radius is not a positive one, the label is neither 0 nor
-            1, or there is no vertex.
+        PromptError: A coordinate is not a finite number, the radius is not a positive number, the label is neither 0
+            nor 1, or there is no vertex.
     """
 
     vertices: tuple[tuple[float, float], ...]
@@ -198,8 +198,8 @@ class BrushStroke:
 
 
 def finite(value: object, what: str) -> float:
-    """Return a finite number, or raise a `PromptError` that says what it was for."""
-    # float() also reads "3" and b"3": a string where a number belongs is a mistake worth hearing about.
+    """Return a finite number, or raise a `PromptError` that names the value with `what`."""
+    # float() also accepts "3" and b"3", but a string instead of a number is a mistake worth reporting.
     try:
         number = math.nan if isinstance(value, str | bytes | bytearray) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):

@@ -1,7 +1,7 @@
-"""Prompts: what a person says about one object.
+"""Prompts for one object, as self-validating frozen dataclasses.
 
-Frozen dataclasses that validate themselves, so a `Prompt` that exists is well formed; whether it fits a given image is
-asked with `Prompt.check_inside`. Their parts, points, boxes and strokes, are in `geometry`.
+Every `Prompt` is well formed; `Prompt.check_inside` checks it against an image. Its parts, points, boxes and strokes,
+are defined in `geometry`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ __all__ = ["BACKGROUND", "FOREGROUND", "Box", "BrushStroke", "Point", "Prompt", 
 
 @dataclass(frozen=True, eq=False, init=False)
 class Prompt:
-    """Everything said about one object.
+    """All prompts for one object.
 
-    SAM itself takes points, at most one box and at most one mask; `prompting.parts` says how the rest reaches it.
+    SAM itself accepts points, at most one box and at most one mask; `predictor.prompt_parts` maps the rest onto these.
 
     Attributes:
-        points: The clicks, in the order they were given.
-        boxes: The boxes. Several of them enclose parts of the one object.
+        points: The clicks, in order.
+        boxes: The boxes. Several boxes enclose parts of the same object.
         strokes: Scribbles and lassos.
-        mask: (h, w) float32 logits at the decoder's low resolution, as an earlier prediction returned them
-            (`logits[best]`). Stored as a read-only copy.
-        mask_crop: The part of the image that the mask's logits are of, after `Session.sharpen`; None for all of it.
+        mask: (h, w) float32 logits at the decoder's low resolution, from an earlier prediction (`logits[best]`).
+            Stored as a read-only copy.
+        mask_crop: The part of the image that the mask covers, after `Session.sharpen`; None for the whole image.
     """
 
     points: tuple[Point, ...]
@@ -50,18 +50,18 @@ class Prompt:
         strokes: Iterable[Stroke] = (),
         mask_crop: Box | None = None,
     ) -> None:
-        """Check the parts, and own the mask.
+        """Validate the parts, and copy the mask.
 
         Args:
             points: The clicks.
-            box: The box, where there is but one.
+            box: The box, if there is only one.
             mask: Low-resolution logits.
-            boxes: The boxes; together with `box`, which then comes first.
+            boxes: Several boxes; `box`, if also given, comes first.
             strokes: Scribbles and lassos.
-            mask_crop: The part of the image that the mask is of.
+            mask_crop: The part of the image that the mask covers.
 
         Raises:
-            PromptError: A part is not of its type, or the mask is not a finite two-dimensional array.
+            PromptError: A part has the wrong type, or the mask is not a finite two-dimensional array.
         """
         object.__setattr__(self, "points", _parts(points, Point, "points"))
         one = () if box is None else _parts((box,), Box, "box")
@@ -71,7 +71,7 @@ class Prompt:
         object.__setattr__(self, "mask_crop", None if mask is None else mask_crop)
 
     def __eq__(self, other: object) -> bool:
-        """Equal points, boxes, strokes and mask contents."""
+        """Whether points, boxes, strokes and mask contents are equal."""
         if not isinstance(other, Prompt):
             return NotImplemented
         if self._drawn != other._drawn or self.mask_crop != other.mask_crop:
@@ -81,7 +81,7 @@ class Prompt:
         return self.mask is other.mask or np.array_equal(self.mask, other.mask)
 
     def __hash__(self) -> int:
-        """Of what was drawn and of the mask's shape: equal prompts hash alike, and no mask is read."""
+        """Hash everything but the mask's contents: equal prompts hash alike, and no mask is read."""
         return hash((self._drawn, None if self.mask is None else self.mask.shape))
 
     @property
@@ -90,7 +90,7 @@ class Prompt:
 
     @property
     def box(self) -> Box | None:
-        """The box; of several the newest, and None where there is none."""
+        """The box: the newest one if there are several, None if there is none."""
         return self.boxes[-1] if self.boxes else None
 
     @classmethod
@@ -101,16 +101,16 @@ class Prompt:
         box: ArrayLike | Box | None = None,
         mask: ArrayLike | None = None,
     ) -> Prompt:
-        """A prompt from lists, arrays or CPU tensors.
+        """Return a prompt from lists, arrays or CPU tensors.
 
         Args:
             points: (N, 2) of (x, y).
-            labels: (N,) of 1 (foreground) and 0 (background); all foreground when left out.
+            labels: (N,) of 1 (foreground) and 0 (background); all foreground by default.
             box: (4,) or, for several boxes, (N, 4) of x0, y0, x1, y1.
             mask: (h, w) or (1, h, w) low-resolution logits.
 
         Raises:
-            PromptError: a shape, a length or a value does not fit.
+            PromptError: A shape, a length or a value is invalid.
         """
         xy = _numbers(() if points is None else points, "points")
         xy = xy.reshape(0, 2) if xy.size == 0 else xy
@@ -119,7 +119,7 @@ class Prompt:
             raise PromptError(msg)
         given = np.ones(len(xy)) if labels is None else _numbers(labels, "labels").reshape(-1)
         if len(given) != len(xy):
-            msg = f"{len(xy)} points but {len(given)} labels; expected one label a point: 1 foreground, 0 background."
+            msg = f"{len(xy)} points but {len(given)} labels; expected one label per point: 1 foreground, 0 background."
             raise PromptError(msg)
         return cls(
             points=tuple(
@@ -130,43 +130,43 @@ class Prompt:
         )
 
     def to_arrays(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The points as (N, 2) coordinates and (N,) labels; N may be 0."""
+        """Return the points as (N, 2) coordinates and (N,) labels; N may be 0."""
         xy = np.array([(point.x, point.y) for point in self.points], dtype=np.float32).reshape(-1, 2)
         return xy, np.array([point.label for point in self.points], dtype=np.int64)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing has been said."""
+        """Whether the prompt has no parts."""
         return not any(self._drawn) and self.mask is None
 
     def with_point(self, x: float, y: float, label: int = FOREGROUND) -> Prompt:
-        """This prompt and one more point."""
+        """Return this prompt with another point."""
         return replace(self, points=(*self.points, Point(x, y, label)))
 
     def without_last_point(self) -> Prompt:
-        """This prompt less its newest point; itself where it has none."""
+        """Return this prompt without its newest point; unchanged if it has no points."""
         return replace(self, points=self.points[:-1])
 
     def with_box(self, box: Box | None) -> Prompt:
-        """This prompt with this box instead of its own; None removes all boxes."""
+        """Return this prompt with its boxes replaced by `box`; None removes all boxes."""
         return replace(self, boxes=() if box is None else (box,))
 
     def with_another_box(self, box: Box) -> Prompt:
-        """This prompt and one more box."""
+        """Return this prompt with another box."""
         return replace(self, boxes=(*self.boxes, box))
 
     def with_stroke(self, stroke: Stroke) -> Prompt:
-        """This prompt and one more scribble or lasso."""
+        """Return this prompt with another scribble or lasso."""
         return replace(self, strokes=(*self.strokes, stroke))
 
     def with_mask(self, mask: NDArray[np.float32] | None, crop: Box | None = None) -> Prompt:
-        """This prompt with these low-resolution logits, of all or a crop, instead of its own; None removes them."""
+        """Return this prompt with its mask replaced by low-resolution logits, of a crop if given; None removes it."""
         return replace(self, mask=mask, mask_crop=crop)
 
     def check_inside(self, width: int, height: int) -> Prompt:
-        """This prompt with its boxes and strokes clipped to an image of this size.
+        """Return this prompt with its boxes and strokes clipped to an image of this size.
 
-        A point may lie on the image's outer edge: the coordinates of an image run from 0 to `width`, inclusive.
+        A point may lie on the image's outer edge: its x ranges from 0 to `width`, inclusive.
 
         Raises:
             PromptError: A point, a box or a stroke lies outside the image.
@@ -184,7 +184,7 @@ class Prompt:
         return replace(self, boxes=boxes, strokes=tuple(stroke.clip(width, height) for stroke in self.strokes))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON: all that was drawn. The mask is left out; it is a result, and can be predicted again."""
+        """Return all drawn parts as plain JSON. The mask is omitted: it is a result and can be predicted again."""
         return {
             "points": [{"x": point.x, "y": point.y, "label": point.label} for point in self.points],
             "boxes": [{"x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1} for box in self.boxes],
@@ -196,10 +196,10 @@ class Prompt:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Prompt:
-        """The inverse of `to_dict`.
+        """Return a prompt from the result of `to_dict`.
 
         Raises:
-            PromptError: A key is missing or unknown, or a value does not fit.
+            PromptError: A key is missing or unknown, or a value is invalid.
         """
         fields = _fields(data, {"points", "boxes", "strokes"}, "a prompt")
         for name, value in fields.items():

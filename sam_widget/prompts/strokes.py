@@ -1,4 +1,4 @@
-"""Strokes as pixels: what a brush covers, what a lasso encloses, points along a scribble."""
+"""Rasterise strokes: pixels under a brush, pixels inside a lasso, points along a scribble."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sam_widget.prompts.geometry import BrushStroke, Stroke
 
 Mask = NDArray[np.bool_]
 
-# Pixels across which a lasso is looked at to find its innermost point.
+# Side of the raster on which the innermost point of a lasso is found.
 GRID = 96
 
 
 def paint(mask: Mask, strokes: Iterable[BrushStroke]) -> Mask:
-    """Return a copy of a mask with these strokes painted and erased, in their order.
+    """Return a copy of a mask with strokes painted and erased, in order.
 
     Args:
         mask: (H, W) bool.
-        strokes: What to paint; what lies outside the mask is cut off.
+        strokes: The strokes, clipped to the mask.
     """
     painted = mask.copy()
     for stroke in strokes:
@@ -31,22 +31,22 @@ def paint(mask: Mask, strokes: Iterable[BrushStroke]) -> Mask:
 
 
 class Layer:
-    """Many strokes as two masks, so that a mask under them is painted at once.
+    """Many strokes flattened into two masks, so that they are applied to a mask in one step.
 
     Attributes:
-        strokes: What was painted, in its order.
+        strokes: The strokes, in order.
         shape: Height and width, in pixels.
     """
 
     def __init__(self, strokes: tuple[BrushStroke, ...], shape: tuple[int, int]) -> None:
-        """Paint the strokes."""
+        """Flatten the strokes."""
         self.strokes, self.shape = strokes, shape
-        # The last stroke over a pixel decides: where it adds both are set, where it erases neither.
+        # The last stroke over a pixel decides: adding sets both masks, erasing clears both.
         self._added = paint(np.zeros(shape, dtype=np.bool_), strokes)
         self._kept = paint(np.ones(shape, dtype=np.bool_), strokes)
 
     def over(self, mask: Mask) -> Mask:
-        """Return a (H, W) mask with the strokes over it."""
+        """Return an (H, W) mask with the strokes applied."""
         painted: Mask = (mask & self._kept) | self._added
         return painted
 
@@ -58,7 +58,7 @@ def _segments(vertices: tuple[tuple[float, float], ...]) -> Iterable[tuple[tuple
 def _paint_segment(
     mask: Mask, start: tuple[float, float], end: tuple[float, float], radius: float, *, value: bool
 ) -> None:
-    """Set the pixels whose centre, or any other part if the brush is thinner than a pixel, the brush covers."""
+    """Set the pixels whose centre the brush covers, or any part of them if the brush is thinner than a pixel."""
     (xa, ya), (xb, yb) = start, end
     reach = max(radius, math.sqrt(0.5))
     height, width = mask.shape
@@ -70,29 +70,29 @@ def _paint_segment(
     y = (np.arange(top, bottom) + 0.5 - ya)[:, None]
     dx, dy = xb - xa, yb - ya
     length = dx * dx + dy * dy
-    # How far along the segment the nearest point to each pixel lies, 0 to 1.
+    # Position along the segment, 0 to 1, of the point nearest to each pixel.
     along = np.clip((x * dx + y * dy) / length, 0, 1) if length else 0.0
     near = (x - along * dx) ** 2 + (y - along * dy) ** 2 <= reach * reach
     mask[top:bottom, left:right][near] = value
 
 
 def enclosed(lasso: Stroke, height: int, width: int) -> Mask:
-    """Return what a lasso encloses, (H, W) bool; where it crosses itself, by the even-odd rule."""
+    """Return the area inside a lasso, (H, W) bool; self-intersections follow the even-odd rule."""
     from PIL import Image, ImageDraw
 
     picture = Image.new("1", (width, height))
-    # Pillow counts pixels, and pixel (0, 0) has its centre at (0.5, 0.5).
+    # Pillow's coordinates are pixel indices, while the centre of pixel (0, 0) is at (0.5, 0.5) here.
     ImageDraw.Draw(picture).polygon([(x - 0.5, y - 0.5) for x, y in lasso.vertices], fill=1)
     return np.array(picture, dtype=np.bool_)
 
 
 def innermost(lasso: Stroke) -> tuple[float, float]:
-    """Return the point inside a lasso that is farthest from it, to about a hundredth of the lasso's size."""
+    """Return the point inside a lasso that is farthest from its outline, to about 1% of the lasso's size."""
     from scipy.ndimage import distance_transform_edt
 
     x0, y0, x1, y1 = lasso.box
     step = max(x1 - x0, y1 - y0, 1e-6) / GRID
-    # One row and column more than there are, so that a lasso drawn along a line has an inside, too.
+    # One extra row and column, so that even a lasso drawn along a line has an interior.
     small = Stroke(tuple(((x - x0) / step, (y - y0) / step) for x, y in lasso.vertices), closed=True)
     inside = enclosed(small, int((y1 - y0) / step) + 1, int((x1 - x0) / step) + 1)
     if not inside.any():
@@ -103,7 +103,7 @@ def innermost(lasso: Stroke) -> tuple[float, float]:
 
 
 def along(stroke: Stroke, count: int) -> list[tuple[float, float]]:
-    """Return `count` points at equal distances along a stroke, each in the middle of its share."""
+    """Return `count` equally spaced points along a stroke, each in the middle of its segment."""
     xy = np.array(stroke.vertices)
     steps = np.hypot(*np.diff(xy, axis=0).T)
     travelled = np.concatenate(([0.0], np.cumsum(steps)))
@@ -112,5 +112,5 @@ def along(stroke: Stroke, count: int) -> list[tuple[float, float]]:
 
 
 def length(stroke: Stroke) -> float:
-    """Return how long a stroke is, in pixels."""
+    """Return the length of a stroke, in pixels."""
     return float(np.hypot(*np.diff(np.array(stroke.vertices), axis=0).T).sum())
