@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import threading
 import weakref
 from typing import Any
 
@@ -15,6 +14,7 @@ import sam_widget as sw
 from sam_widget.widget.publisher import Publisher
 from sam_widget.widget.sam_widget import SamWidget
 from sam_widget.widget.state import MaskNames, state_of
+from tests.waiting import until
 from tests.widget.test_sam_widget import View, prompt, wait_for
 
 
@@ -27,12 +27,13 @@ def test_a_closed_widget_is_freed_with_its_session(photo: np.ndarray, predictor:
         widget.close()
         left += [weakref.ref(widget), weakref.ref(widget.session)]
         del widget
-    # The worker's thread holds what it is doing until it has seen that it is closed.
-    for thread in threading.enumerate():
-        if thread.name.startswith("sam_widget"):
-            thread.join(30)
-    gc.collect()
-    assert [reference() for reference in left if reference() is not None] == []
+
+    def freed() -> bool:
+        gc.collect()
+        return all(reference() is None for reference in left)
+
+    # A worker's thread holds what it is doing until it has seen that its widget is closed.
+    until(freed, what="the widgets and their sessions are freed")
 
 
 def test_a_publish_that_fails_ends_neither_the_edit_nor_the_worker(
