@@ -15,6 +15,8 @@
 
 PYTHON ?= python3
 OPEN ?= 1
+# Processes that share the Python and the browser tests, with one thread of numerics each.
+WORKERS ?= 2
 PORT ?=
 
 # Paths are relative throughout, so that the repository may lie in a folder with spaces in its name.
@@ -26,6 +28,7 @@ STATIC := sam_widget/widget/static
 BUNDLE := $(STATIC)/widget.js
 SOURCES := $(shell find js/src -type f)
 REPORTS := build/reports
+PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 
 .DELETE_ON_ERROR:
 .PHONY: build demo test lint format protocol bench soak clean lint-python lint-js protocol-in-sync chromium
@@ -42,9 +45,9 @@ test: lint chromium
 	rm -rf $(REPORTS)
 	mkdir -p $(REPORTS)
 	$(NPM) test -- --reporter=default --reporter=junit --outputFile.junit=../$(REPORTS)/js.xml
-	$(PY) -m pytest --ignore=tests/browser --junitxml=$(REPORTS)/python.xml
-	$(PY) -m pytest --nbval-lax notebooks --junitxml=$(REPORTS)/notebooks.xml
-	$(PY) -m pytest tests/browser --junitxml=$(REPORTS)/browser.xml
+	$(PARALLEL) --ignore=tests/browser --junitxml=$(REPORTS)/python.xml
+	$(PARALLEL) --nbval-lax notebooks --junitxml=$(REPORTS)/notebooks.xml
+	$(PARALLEL) tests/browser --junitxml=$(REPORTS)/browser.xml
 	@$(PY) tests/total.py $(REPORTS)
 
 lint: lint-python lint-js protocol-in-sync
