@@ -1,4 +1,4 @@
-"""Checkpoint files: reading them without running code from them, and telling which model they are of."""
+"""Checkpoint files: read them without executing code, and detect their model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sam_widget.model.layouts import LAYOUTS, Layout, State
 from sam_widget.model.sam import Sam
 
 SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".bin", ".ckpt"})
-# What training scripts wrap a state dict in, and what wrappers of the module put before every key.
+# Keys under which training scripts store a state dict, and prefixes that module wrappers add to every key.
 _WRAPPERS = (
     "model",
     "state_dict",
@@ -37,17 +37,18 @@ def read_tensors(path: Path) -> State:
     """Read a checkpoint's tensors, without the wrappers that training scripts add.
 
     Raises:
-        ModelError: The file is damaged, holds more than plain weights, no table of tensors, or NaN or infinite weights.
+        ModelError: The file is damaged, contains more than plain weights, has no table of tensors, or has weights that
+            are NaN or infinite.
     """
     try:
         if path.suffix == ".safetensors":
-            # Copied: they would be views of the file, which may be replaced under them.
+            # Copied, because views of the file would change if the file were replaced.
             content: object = {key: tensor.clone() for key, tensor in load_file(path).items()}
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise ModelError(f"{path} is not a complete safetensors file ({error}); download it again") from error
-    except Exception as error:  # torch raises half a dozen kinds for a damaged or unsafe pickle
+    except Exception as error:  # torch raises half a dozen types for damaged or unsafe pickles
         raise ModelError(
             f"{path} cannot be read as plain weights ({type(error).__name__}); it is damaged or holds code. "
             "Download it again, or convert it to safetensors with the program that made it"
@@ -63,10 +64,10 @@ def read_tensors(path: Path) -> State:
 
 
 def recognise(state: State, path: Path, layouts: Sequence[Layout] = LAYOUTS) -> State:
-    """Rename a checkpoint's tensors from whatever published layout they are in to ours.
+    """Rename a checkpoint's tensors from any published layout to ours.
 
     Raises:
-        ModelError: The keys are of no known layout.
+        ModelError: The keys match no known layout.
     """
     for layout in layouts:
         if all(mark in state for mark in layout.marks):
@@ -78,10 +79,10 @@ def recognise(state: State, path: Path, layouts: Sequence[Layout] = LAYOUTS) -> 
 def builder_for(
     state: State, path: Path, candidates: Iterable[tuple[SamConfig, Callable[[], Sam]]]
 ) -> Callable[[], Sam]:
-    """Return the builder of the model that has the width, depth and parts of a state dict in our keys.
+    """Return the builder of the model whose width, depth and parts match a state dict in our keys.
 
     Raises:
-        ModelError: There is none.
+        ModelError: No model matches.
     """
     candidates = tuple(candidates)
     found = _signature_of_state(state)
@@ -97,10 +98,10 @@ def builder_for(
 
 
 def fill(model: nn.Module, state: State, path: Path) -> None:
-    """Make `state` the weights of a model that was built without memory.
+    """Assign a state dict to a model that was built on the meta device.
 
     Raises:
-        ModelError: Keys are missing, left over, or of another shape.
+        ModelError: Keys are missing or unexpected, or shapes differ.
     """
     expected = model.state_dict()
     missing, left_over = expected.keys() - state.keys(), state.keys() - expected.keys()
@@ -117,7 +118,7 @@ def fill(model: nn.Module, state: State, path: Path) -> None:
             f"{path} looks like {model.name} but does not fit: {'; '.join(filter(None, differences))}. "
             "Pass the checkpoint of an unchanged architecture"
         )
-    # BatchNorm counters are integers and keep their type.
+    # BatchNorm counters are integers and must keep their type.
     model.load_state_dict(state, assign=True)
 
 
@@ -128,7 +129,7 @@ def sha256(path: Path) -> str:
 
 
 def signature(config: SamConfig, *, hq: bool) -> tuple[str, int, int, bool]:
-    """Return what tells apart the models by their weights: trunk, width, depth, and whether there is an HQ token."""
+    """Return the properties that identify a model by its weights: trunk, width, depth, and presence of an HQ token."""
     if isinstance(config, Sam2Config):
         return "Hiera", config.embed_dim, sum(config.stages), hq
     if isinstance(config, TinyVitConfig):
@@ -152,7 +153,7 @@ def _signature_of_state(state: State) -> tuple[str, int, int, bool]:
 
 
 def _unwrapped(content: object, path: Path) -> State:
-    # A loss, an epoch or an optimiser's state next to the wrapped weights is not part of them.
+    # Ignores a loss, an epoch or an optimiser's state stored next to the weights.
     while isinstance(content, dict):
         inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), dict) and content[key]), None)
         if inner is None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class SamConfig:
-    """Every size of the architecture of arXiv 2304.02643, appendix A.
+    """The sizes of the architecture in arXiv 2304.02643, appendix A.
 
     Attributes:
         image_size: Side of the square, padded input, in pixels.
@@ -19,8 +19,8 @@ class SamConfig:
         num_heads: Attention heads of a ViT block.
         global_attention: Indices of the blocks that attend globally; the others attend within windows.
         window_size: Side of an attention window, in patches.
-        relative_positions: Whether attention adds decomposed relative positions. They cost the small model a third of
-            its speed, and its convolutions see relative positions anyway.
+        relative_positions: Whether attention adds decomposed relative positions. They would cost the small model a
+            third of its speed, and its convolutions encode relative positions anyway.
         stem: How patches become tokens: "linear" as in ViT, or "conv", a stack of strided 3x3 convolutions
             ("Early Convolutions Help Transformers See Better", arXiv 2106.14881), which learns from far fewer images.
         prompt_dim: Channels of image embedding, prompt tokens and mask decoder.
@@ -29,20 +29,20 @@ class SamConfig:
         decoder_mlp_dim: Hidden channels of the token MLP in the mask decoder.
         mask_channels: Hidden channels of the mask prompt's convolutions.
         iou_hidden_dim: Hidden channels of the IoU head.
-        multimask_outputs: Masks offered for an ambiguous prompt.
+        multimask_outputs: Number of masks predicted for an ambiguous prompt.
         pixel_mean: Mean RGB subtracted from the image, 0 to 255.
-        pixel_std: Standard deviation that divides it.
+        pixel_std: Standard deviation by which the image is divided.
         mask_threshold: Logit above which a pixel belongs to the mask.
-        resize: How an image becomes the model input: its longest side fitted and the rest padded, or both sides
+        resize: How an image is fitted to the model input: the longest side scaled and the rest padded, or both sides
             stretched to a square.
-        antialias: Whether stretching to a square averages over what it leaves out.
-        upsampling: How low-resolution logits that were stretched to a square become masks of the image's size.
+        antialias: Whether stretching to a square is antialiased.
+        upsampling: How low-resolution logits of a stretched image are upsampled to the image's size.
         takes_masks: Whether an earlier mask may be part of a prompt.
-        pads_boxes: Whether a padding point follows a box, too, and not only points without one.
-        logit_limit: Low-resolution logits are clamped to this on either side of zero before they are handed out.
-        pred_iou_thresh: Predicted IoU above which a mask is worth keeping when everything is segmented.
-        stability_score_thresh: Stability score above which it is.
-        stability_score_offset: How far the threshold of logits is moved, each way, to find that out.
+        pads_boxes: Whether a padding point is also added after a box, and not only after points without a box.
+        logit_limit: Low-resolution logits are clamped to +/- this value before they are returned.
+        pred_iou_thresh: Default threshold of the predicted IoU when everything is segmented.
+        stability_score_thresh: Default threshold of the stability score when everything is segmented.
+        stability_score_offset: Offset of the logit threshold, each way, in the stability score.
     """
 
     image_size: int = 1024
@@ -81,7 +81,7 @@ class SamConfig:
 
     @property
     def mask_size(self) -> int:
-        """Side of the low-resolution mask logits, in and out: four logits a token."""
+        """Side of the low-resolution mask logits, both input and output: four logits per token side."""
         return 4 * self.grid_size
 
 
@@ -89,15 +89,15 @@ class SamConfig:
 class Sam2Config(SamConfig):
     """The sizes of SAM 2 (Ravi et al., arXiv 2408.00714) for images: a hierarchical trunk instead of a plain ViT.
 
-    `embed_dim` and `num_heads` are those of the first stage and double with each further one; `window_size` and
-    `depth` say nothing here.
+    `embed_dim` and `num_heads` are those of the first stage and double with each further stage; `window_size` and
+    `depth` are unused.
 
     Attributes:
-        stages: Blocks of each stage; a stage halves the grid of the one before.
+        stages: Number of blocks of each stage; each stage halves the grid of the previous one.
         windows: Side of an attention window of each stage, in tokens.
-        background_size: Grid of the positions that are interpolated to the image (arXiv 2311.05613).
+        background_size: Grid of the background position embedding, which is interpolated (arXiv 2311.05613).
         stability_delta: Offset of the two thresholds whose masks are compared for stability.
-        stability_threshold: Stability below which the single mask gives way to the best of the three.
+        stability_threshold: Stability below which the single mask is replaced by the best of the three.
     """
 
     embed_dim: int = 96
@@ -136,8 +136,8 @@ class EfficientSamConfig(SamConfig):
     """The sizes of EfficientSAM (Xiong et al., arXiv 2312.00863): a plain ViT, global attention in every block.
 
     Attributes:
-        position_grid: Side of the grid of positions, learned at 224 px and interpolated to the image's.
-        prompt_tokens: Tokens that a prompt is padded to.
+        position_grid: Side of the position embedding's grid, learned at 224 px and interpolated to the image's grid.
+        prompt_tokens: Number of tokens to which prompts are padded.
     """
 
     embed_dim: int = 192
@@ -157,13 +157,13 @@ class EfficientSamConfig(SamConfig):
 class TinyConfig(SamConfig):
     """The sizes of the embedded model: a trunk of four levels and a feature pyramid instead of SAM's ViT.
 
-    `embed_dim`, `depth` and `num_heads` are those of a plain ViT, where that is the trunk; what else describes SAM's
-    says nothing here.
+    `embed_dim`, `depth` and `num_heads` are those of a plain ViT, if that is the trunk; the other sizes of SAM's ViT
+    are unused.
 
     Attributes:
         trunk: timm's name of the trunk, or "vit".
-        context_depth: Pairs of a convolutional and an attention block on the embedding, in the neck.
-        fine_dims: Channels of the features of stride 4 and 8 that the mask decoder adds while it upscales.
+        context_depth: Number of pairs of a convolutional and an attention block on the embedding, in the neck.
+        fine_dims: Channels of the features of stride 4 and 8 that the mask decoder adds while upscaling.
     """
 
     image_size: int = 384
@@ -176,7 +176,7 @@ class TinyConfig(SamConfig):
     iou_hidden_dim: int = 128
     pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
     pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
-    # Its scores are lower than SAM's, and its logits nearer to zero.
+    # Its scores are lower than SAM's, and its logits closer to zero.
     pred_iou_thresh: float = 0.4
     stability_score_thresh: float = 0.7
     stability_score_offset: float = 0.1
@@ -197,7 +197,7 @@ MOBILE = TinyVitConfig()
 EFFICIENT_TI = EfficientSamConfig()
 EFFICIENT_S = EfficientSamConfig(embed_dim=384, num_heads=6)
 TINY = TinyConfig()
-# With trunks that were compared with it: the encoder of a masked autoencoder of the same size as ours, and
+# Variants with other trunks, for comparison: the encoder of a masked autoencoder of the same size as ours, and
 # convolutions followed by attention (EfficientViT, Cai et al., arXiv 2205.14756).
 TINY_PLAIN = TinyConfig(
     trunk="vit",
@@ -208,8 +208,8 @@ TINY_PLAIN = TinyConfig(
     pixel_std=SamConfig.pixel_std,
 )
 TINY_HYBRID = TinyConfig(trunk="efficientvit_b1")
-# A window of 16 x 16 tokens is the whole of a 256 px image and a quarter of a 512 px one: windowed blocks learned at
-# 256 px serve a larger model unchanged.
+# A window of 16 x 16 tokens covers a 256 px image, or a quarter of a 512 px one: windowed blocks trained at 256 px work
+# unchanged in a larger model.
 TINY_VIT = SamConfig(
     image_size=256,
     embed_dim=192,

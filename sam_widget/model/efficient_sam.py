@@ -14,7 +14,7 @@ from sam_widget.model.sam import Sam
 
 
 class PositionedPatches(nn.Module):
-    """Patches as tokens, with positions learned on a smaller grid."""
+    """Patch embedding with positions learned on a smaller grid."""
 
     def __init__(self, proj: nn.Module, config: EfficientSamConfig) -> None:
         super().__init__()
@@ -32,8 +32,8 @@ class EfficientPromptEncoder(PromptEncoder):
     """Encodes a prompt as at least six tokens, two of them for a box; masks are not supported.
 
     A token is its position plus a learned embedding of its kind: padding, foreground, and a box's top left and bottom
-    right corners. There is no embedding for background: such a point is its position alone, and works less well than in
-    SAM. The authors' code drops all tokens after the sixth; here all are used.
+    right corners. There is no embedding for background: such a point is encoded by its position only, and works less
+    well than in SAM. The authors' code drops all tokens after the sixth; here all are used.
     """
 
     config: EfficientSamConfig
@@ -57,7 +57,7 @@ class EfficientPromptEncoder(PromptEncoder):
         batch = len(given)
         coords, kinds = [given.new_zeros(batch, 0, 2)], [given.new_zeros(batch, 0)]
         if points is not None and labels is not None:
-            # The position of a padding point does not matter; the authors use -1.
+            # The position of a padding point is irrelevant; the authors use -1.
             coords.append(torch.where(labels[..., None] == NOT_A_POINT, -1, points))
             kinds.append(labels)
         if boxes is not None:
@@ -73,7 +73,7 @@ class EfficientPromptEncoder(PromptEncoder):
 
 
 class EfficientAttentionBlock(TwoWayAttentionBlock):
-    """SAM's two-way block, but the residual of the self-attention includes the tokens' positions."""
+    """SAM's two-way block, except that the residual of the self-attention includes the tokens' positions."""
 
     def attend_to_tokens(self, tokens: Tensor, token_pe: Tensor) -> Tensor:
         """Let the tokens attend to each other; returns the sum that is normalised next."""
@@ -96,7 +96,7 @@ class EfficientMaskDecoder(MaskDecoder):
 
 
 class EfficientSam(Sam):
-    """EfficientSAM's parts, joined as SAM's are."""
+    """EfficientSAM's parts, joined like SAM's."""
 
     def __init__(self, config: EfficientSamConfig, *, name: str = "efficient_sam") -> None:
         encoder = image_encoder(config)

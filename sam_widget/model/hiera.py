@@ -12,9 +12,9 @@ from sam_widget.model.config import Sam2Config
 
 
 class FpnNeck(nn.Module):
-    """Bring the trunk's stages to one width, and add the coarsest to the one above it.
+    """Projects the trunk's stages to one width, and adds the coarsest to the next finer one.
 
-    The two finest levels get no top-down features: the mask decoder wants their detail and nothing else.
+    The two finest levels get no top-down features, because the mask decoder uses them only for detail.
     """
 
     def __init__(self, widths: list[int], dim: int) -> None:
@@ -28,7 +28,7 @@ class FpnNeck(nn.Module):
 
 
 class HieraEncoder(nn.Module):
-    """Hiera (arXiv 2306.00989) as SAM 2 has it, with windowed absolute positions (arXiv 2311.05613)."""
+    """Hiera (arXiv 2306.00989) as used by SAM 2, with windowed absolute positions (arXiv 2311.05613)."""
 
     def __init__(self, config: Sam2Config) -> None:
         super().__init__()

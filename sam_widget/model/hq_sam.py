@@ -1,4 +1,4 @@
-"""HQ-SAM (Ke et al., arXiv 2306.01567): SAM with one more output token, for finer image features."""
+"""HQ-SAM (Ke et al., arXiv 2306.01567): SAM with an additional output token on finer image features."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class HqMaskDecoder(MaskDecoder):
     def forward(
         self, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor, high_resolution: tuple[Tensor, ...] = ()
     ) -> tuple[Tensor, Tensor]:
-        """Decode as `MaskDecoder.forward` does; `high_resolution` is what `fuse` returned.
+        """Decode like `MaskDecoder.forward`; `high_resolution` is the result of `fuse`.
 
-        Each mask is SAM's plus the high-quality one. The reference returns only the best of the three, which is the
-        best one here, too.
+        Each mask is SAM's plus the high-quality one. The reference returns only the best of the three, which is also
+        the best one here.
         """
         output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight, self.hf_token.weight])
         tokens, embedded = self.attend(output_tokens, image, image_pe, sparse, dense)

@@ -1,4 +1,4 @@
-"""Fetching published weights from the Hugging Face Hub: its cache, resumed downloads, offline mode, checked hashes."""
+"""Download published weights from the Hugging Face Hub, with its cache, resumption, offline mode and hash checks."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sam_widget.errors import ModelError
 from sam_widget.model.checkpoint import sha256
 
 Progress = Callable[[int, int], None]
-# Long enough for a distant host to answer, short enough to report a missing network at once.
+# Seconds: long enough for a distant host to respond, short enough to report a missing network promptly.
 _SECONDS_TO_CONNECT = 0.8
 
 
 def cached(repository: str, filename: str) -> Path | None:
-    """Return where a file of a Hub repository lies on this machine, or None."""
+    """Return the local path of a file of a Hub repository, or None if it is not cached."""
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(repository, filename)
@@ -30,19 +30,19 @@ def cached(repository: str, filename: str) -> Path | None:
 
 
 def fetch(repository: str, filename: str, *, progress: Progress | None = None) -> Path:
-    """Return a file of a Hub repository, downloading it at first use.
+    """Return the path of a file of a Hub repository, downloading it on first use.
 
-    The Hub gives the SHA-256 of every large file and its cache names the file by it; the file must have it.
+    The Hub publishes the SHA-256 of every large file, and its cache uses it as the file name; it is verified.
 
     Args:
         repository: "owner/name".
         filename: The file's path in it.
-        progress: Called with bytes done and bytes in all while downloading, from whatever thread downloads; without
-            it a bar is drawn by tqdm.
+        progress: Called with the bytes done and the total while downloading, from any thread; None draws a bar with
+            tqdm.
 
     Raises:
-        ModelError: There is no network, no such file, no room, or the file is not what was published; nothing of a
-            wrong file stays in the cache.
+        ModelError: There is no network, the file does not exist, the disk is full, or the file differs from the
+            published one, in which case it is removed from the cache.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
@@ -58,14 +58,14 @@ def fetch(repository: str, filename: str, *, progress: Progress | None = None) -
                 f"the Hugging Face Hub has no {filename} in {repository} for you ({error}); "
                 "check the name, or download the checkpoint and pass its path"
             ) from error
-        except Exception as error:  # of the HTTP client, the file system, the Hub's own checks
+        except Exception as error:  # from the HTTP client, the file system or the Hub's own checks
             raise ModelError(f"{repository}/{filename} could not be downloaded ({error}); try again") from error
     _check(path)
     return path
 
 
 def published_sha256(path: Path) -> str | None:
-    """Return the SHA-256 that the Hub gave for a cached file, or None where the cache does not tell."""
+    """Return the SHA-256 that the Hub published for a cached file, or None if the cache does not record it."""
     name = path.resolve().name
     return name if re.fullmatch(r"[0-9a-f]{64}", name) else None
 
@@ -83,7 +83,7 @@ def _check(path: Path) -> None:
 
 
 def _refuse_offline(what: str) -> None:
-    """Raise at once where a download cannot work: the Hub's own retries take minutes to say so."""
+    """Fail fast if a download cannot succeed: the Hub's own retries would take minutes."""
     from huggingface_hub import constants
 
     advice = "connect once to download it, pass the path of a checkpoint, or use 'tiny', which needs no network"
@@ -111,7 +111,7 @@ def _answers(address: tuple[str, int], seconds: float) -> bool:
             return
         answered.set()
 
-    # In a thread of its own: a name server that is silent ignores every time limit.
+    # In a separate thread, because a name lookup without a response ignores every timeout.
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(seconds)
@@ -120,12 +120,12 @@ def _answers(address: tuple[str, int], seconds: float) -> bool:
 
 def _bar(progress: Progress) -> type:
     """Return a tqdm class that draws nothing and reports to `progress` instead."""
-    # Not tqdm.auto's, whose bar in a notebook is a widget, whatever file it is to write to.
+    # Not tqdm.auto's, which shows a widget in a notebook, whatever file it is given.
     from tqdm.std import tqdm
 
     class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs.pop("name", None)  # the Hub's own bars have one
+            kwargs.pop("name", None)  # the Hub passes a name, which tqdm does not accept
             super().__init__(*args, **{**kwargs, "disable": False, "file": io.StringIO()})
 
         def update(self, n: float | None = 1) -> bool | None:

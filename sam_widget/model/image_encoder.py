@@ -19,7 +19,7 @@ def image_encoder(config: SamConfig) -> VisionTransformerSAM:
     timm's `samvit_*` (the ViT of "Exploring Plain Vision Transformer Backbones for Object Detection",
     arXiv 2203.16527, with decomposed relative positions) already has SAM's neck; only the sizes are ours.
     """
-    # timm's types allow a norm's class only, not one with a smaller epsilon.
+    # timm's types only allow a norm's class, not a partial with a smaller epsilon.
     kwargs: dict[str, Any] = {"norm_layer": partial(nn.LayerNorm, eps=1e-6)}
     if config.stem == "conv":
         kwargs["embed_layer"] = ConvStem
@@ -62,7 +62,7 @@ class ConvStem(nn.Module):
 
 
 def resample_positions(state: dict[str, Tensor], config: SamConfig) -> dict[str, Tensor]:
-    """Fit the position tables of an image encoder that was trained at another image size to `config`.
+    """Resample the position tables of an image encoder that was trained at another image size to fit `config`.
 
     Absolute positions (1, g, g, C) are interpolated bicubically, the relative positions (2g - 1, C) of global blocks
     linearly. Windowed blocks keep theirs: a window has the same size at every image size.

@@ -1,4 +1,4 @@
-"""How published checkpoints name their tensors: one filter function per layout, from its keys to ours."""
+"""Tensor names of published checkpoints: one function per layout, which renames its keys to ours."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Layout:
-    """A way to name the tensors of a checkpoint.
+    """A naming scheme for the tensors of a checkpoint.
 
     Attributes:
-        name: What errors call it.
-        marks: Keys that every checkpoint of this layout has, and that tell it from the others.
+        name: Name of the layout in error messages.
+        marks: Keys that every checkpoint of this layout has, and that distinguish it from the others.
         to_ours: Renames a state dict.
     """
 
@@ -28,7 +28,7 @@ class Layout:
 
 
 def rename(state: Mapping[str, Tensor], rules: Sequence[tuple[str, str]], *, drop: str = r"(?!)") -> State:
-    """Apply every rule, a regular expression and its replacement, to every key; leave out keys that `drop` matches."""
+    """Apply rules, pairs of a regular expression and its replacement, to every key; drop keys that match `drop`."""
     dropped = re.compile(drop)
     compiled = [(re.compile(pattern), replacement) for pattern, replacement in rules]
     renamed: State = {}
@@ -46,7 +46,7 @@ def rename(state: Mapping[str, Tensor], rules: Sequence[tuple[str, str]], *, dro
 
 
 def from_meta_sam(state: State) -> State:
-    """Rename SAM's and HQ-SAM's own keys: only the ViT's MLPs differ, which are timm's here."""
+    """Rename SAM's and HQ-SAM's own keys; only those of the ViT's MLPs, which are timm's here, differ."""
     return rename(state, [(r"^(image_encoder\.blocks\.\d+\.mlp)\.lin([12])\.", r"\1.fc\2.")])
 
 
@@ -85,7 +85,7 @@ _HUGGING_FACE = [
 
 
 def _untied(state: State) -> State:
-    """Keep one of the two copies of the random Fourier features; files that tie them have only the shared one."""
+    """Keep one of the two copies of the random Fourier features; files with tied weights have only the shared one."""
     untied = dict(state)
     shared = untied.pop("shared_image_embedding.positional_embedding")
     untied.setdefault("prompt_encoder.shared_embedding.positional_embedding", shared)
@@ -115,7 +115,7 @@ def from_hugging_face_sam(state: State) -> State:
 
 
 def from_meta_sam2(state: State) -> State:
-    """Rename the keys of SAM 2's and 2.1's own checkpoints, without what only videos need."""
+    """Rename the keys of SAM 2's and 2.1's own checkpoints, without the weights for videos."""
     return rename(
         state,
         [
@@ -131,7 +131,7 @@ def from_meta_sam2(state: State) -> State:
 
 
 def from_hugging_face_sam2(state: State) -> State:
-    """Rename the keys of `transformers.Sam2Model` and `Sam2VideoModel`, without what only videos need."""
+    """Rename the keys of `transformers.Sam2Model` and `Sam2VideoModel`, without the weights for videos."""
     points = "prompt_encoder.point_embed.weight"
     untied = _untied(state)
     table = untied.pop(points)
@@ -156,7 +156,7 @@ def from_hugging_face_sam2(state: State) -> State:
 
 
 def from_mobile_sam(state: State) -> State:
-    """Rename MobileSAM's keys: a stage begins with its downsampling in timm, and ends with the next one's there."""
+    """Rename MobileSAM's keys: its stages end with the next stage's downsampling, timm's begin with their own."""
     trunk = "image_encoder.trunk"
     renamed = rename(
         state,
@@ -182,7 +182,7 @@ def from_mobile_sam(state: State) -> State:
 
 
 def from_efficient_sam(state: State) -> State:
-    """Rename EfficientSAM's keys, and lay out the positions as a grid, without the unused one of a class token."""
+    """Rename EfficientSAM's keys, and reshape the positions to a grid, without the unused one of a class token."""
     renamed = rename(
         state,
         [
@@ -212,7 +212,7 @@ def _ours(state: State) -> State:
 
 
 _SAM2_TRUNK = "image_encoder.trunk.patch_embed.proj.weight"
-# Of two layouts whose marks a checkpoint has, the first is taken: what has more than SAM's ViT stands before it.
+# If a checkpoint matches several layouts, the first is used: extensions of SAM's ViT come before it.
 LAYOUTS = (
     Layout("EfficientSAM", ("mask_decoder.final_output_upscaling_layers.0.0.weight",), from_efficient_sam),
     Layout("sam_widget's SAM", ("image_encoder.blocks.0.mlp.fc1.weight",), _ours),

@@ -1,9 +1,9 @@
 """The masked autoencoder of "Masked Autoencoders Are Scalable Vision Learners" (He et al., arXiv 2111.06377).
 
-Most patches of an image are left out; a ViT (timm's) encodes the few that are visible, and a light decoder paints the
-others. No labels are needed, and what the encoder learns on the way serves other tasks: SAM's image encoder started
-as one.
-Steps are named as in the paper, and shapes are given next to them: B images, N patches, V of them visible.
+Most patches of an image are masked; a ViT (timm's) encodes the few visible ones, and a light decoder reconstructs the
+others. No labels are needed, and the encoder's features transfer to other tasks: SAM's image encoder was pre-trained
+this way.
+Steps are named as in the paper, with shapes next to them: B images, N patches, V of them visible.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sam_widget.errors import ImageError, ModelError
 
 @dataclass(frozen=True)
 class MaeConfig:
-    """Every size of a masked autoencoder; the defaults are the paper's ViT-Base.
+    """The sizes of a masked autoencoder; the defaults are the paper's ViT-Base.
 
     Attributes:
         image_size: Side of the square input, in pixels.
@@ -34,11 +34,11 @@ class MaeConfig:
         decoder_embed_dim: Channels of the decoder (E).
         decoder_depth: Blocks of the decoder.
         decoder_num_heads: Attention heads of a decoder block.
-        mask_ratio: Share of the patches that is left out.
-        norm_pix_loss: Whether the decoder predicts each patch's pixels less their mean and over their deviation. That
-            makes for better features, but what it paints has no colours of its own.
+        mask_ratio: Share of the patches that are masked.
+        norm_pix_loss: Whether the decoder predicts pixels standardised per patch. That yields better features, but
+            the predictions lack absolute colours.
         pixel_mean: Mean RGB subtracted from the image, 0 to 255.
-        pixel_std: Standard deviation that divides it.
+        pixel_std: Standard deviation by which the image is divided.
     """
 
     image_size: int = 224
@@ -62,15 +62,15 @@ class MaeConfig:
 
     @property
     def grid_size(self) -> int:
-        """Patches on a side."""
+        """Number of patches on a side."""
         return self.image_size // self.patch_size
 
 
 MAE_BASE = MaeConfig()
 MAE_LARGE = MaeConfig(embed_dim=1024, depth=24, num_heads=16)
 MAE_HUGE = MaeConfig(patch_size=14, embed_dim=1280, depth=32, num_heads=16)
-# Blocks of the size of the small SAM's, so that they can become its image encoder. Patches of 8 px on a grid of
-# 16 x 16: few enough pixels for a small decoder, and small enough for a photo to stay itself at 128 px.
+# Blocks have the size of the small SAM's, so that they can become its image encoder. Patches of 8 px on a grid of
+# 16 x 16: few enough pixels per patch for a small decoder, in photos that are still recognisable at 128 px.
 MAE_TINY = MaeConfig(
     image_size=128,
     patch_size=8,
@@ -84,11 +84,11 @@ MAE_TINY = MaeConfig(
 
 
 class Masking(NamedTuple):
-    """Which patches are left out, and how to put the others back into place.
+    """Which patches are masked, and how to restore their order.
 
     Attributes:
         ids_keep: (B, V) indices of the visible patches.
-        ids_restore: (B, N) where each patch of the image is, in the sequence of visible and then masked ones.
+        ids_restore: (B, N) position of each patch of the image in the sequence of visible, then masked patches.
         mask: (B, N) 0 for a visible patch, 1 for a masked one.
     """
 
@@ -98,7 +98,7 @@ class Masking(NamedTuple):
 
 
 class MaeOutput(NamedTuple):
-    """What a masked autoencoder makes of images.
+    """The output of a masked autoencoder.
 
     Attributes:
         loss: Mean squared error on the masked patches.
@@ -115,13 +115,13 @@ class MaeOutput(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """An image seen through a masked autoencoder; pictures are (S, S, 3) uint8 RGB.
+    """The reconstruction of an image by a masked autoencoder; pictures are (S, S, 3) uint8 RGB.
 
     Attributes:
-        original: The image as the model takes it: its middle square at the model's size.
-        masked: The same with the masked patches grey, which is all that the encoder sees.
-        prediction: Every patch as the decoder paints it, visible ones included, which it never learned to.
-        pasted: The visible patches of the original and the painted ones in between.
+        original: The model's input: the central square of the image at the model's size.
+        masked: The original with masked patches in grey; the encoder sees only the rest.
+        prediction: The prediction of every patch, including visible ones, for which the decoder was not trained.
+        pasted: The visible patches of the original, with predictions for the masked ones.
         mask: (g, g) bool, true where a patch was masked.
         loss: Mean squared error on the masked patches, in the units of the model's input.
     """
@@ -138,11 +138,11 @@ class MaskedAutoencoder(nn.Module):
     """Encoder, mask token and decoder (paper, section 3).
 
     Attributes:
-        config: Every size of the model.
+        config: The sizes of the model.
         name: The name it was loaded under.
     """
 
-    # timm's types leave out what a ViT's parts may be replaced by.
+    # timm's types do not include the possible replacements of a ViT's parts.
     encoder: Any
 
     def __init__(self, config: MaeConfig, *, name: str = "mae") -> None:
@@ -170,7 +170,7 @@ class MaskedAutoencoder(nn.Module):
         )
         self.decoder_norm = norm(width)
         self.decoder_pred = nn.Linear(width, config.patch_size**2 * 3)
-        # Positions are fixed sines and cosines; only what is learned is trained.
+        # Positions are fixed sines and cosines, excluded from training.
         grid = config.grid_size
         self.encoder.pos_embed = nn.Parameter(sincos_positions(config.embed_dim, grid), requires_grad=False)
         self.decoder_pos_embed = nn.Parameter(sincos_positions(width, grid), requires_grad=False)
@@ -207,7 +207,7 @@ class MaskedAutoencoder(nn.Module):
 
         Args:
             noise: (B, N) random numbers. The same noise gives the same patches.
-            visible: How many patches stay visible (V); None takes the config's share.
+            visible: Number of visible patches (V); None derives it from the config's mask ratio.
         """
         count = noise.shape[1]
         if visible is None:
@@ -218,9 +218,9 @@ class MaskedAutoencoder(nn.Module):
         return Masking(ids_shuffle[:, :visible], ids_restore, mask)
 
     def forward_encoder(self, pixels: Tensor, masking: Masking) -> Tensor:
-        """Encode the visible patches of images (B, 3, S, S), and nothing else: (B, 1 + V, D).
+        """Encode only the visible patches of images (B, 3, S, S): (B, 1 + V, D).
 
-        Three quarters of the tokens never exist, which is why pre-training is cheap.
+        Pre-training is cheap because three quarters of the tokens are never computed.
         """
         vit = self.encoder
         x = vit.patch_embed(pixels) + vit.pos_embed[:, 1:]  # (B, N, D), each patch by itself
@@ -230,9 +230,9 @@ class MaskedAutoencoder(nn.Module):
         return vit.norm(vit.blocks(x))
 
     def forward_decoder(self, latent: Tensor, masking: Masking) -> Tensor:
-        """Paint every patch from the latent (B, 1 + V, D): (B, N, p * p * 3).
+        """Predict every patch from the latent (B, 1 + V, D): (B, N, p * p * 3).
 
-        One learned vector stands for every masked patch; its position alone says which one it is.
+        All masked patches share one learned token; only their positions tell them apart.
         """
         x = self.decoder_embed(latent)  # (B, 1 + V, E)
         hidden = masking.ids_restore.shape[1] + 1 - x.shape[1]
@@ -244,7 +244,7 @@ class MaskedAutoencoder(nn.Module):
         return self.decoder_pred(x)[:, 1:]  # (B, N, p * p * 3), without the class token
 
     def forward_loss(self, pixels: Tensor, prediction: Tensor, mask: Tensor) -> Tensor:
-        """Return the mean squared error on the masked patches alone; visible ones would only teach to copy."""
+        """Return the mean squared error on the masked patches; visible ones would only teach the model to copy."""
         target = self.patchify(pixels)  # (B, N, p * p * 3)
         if self.config.norm_pix_loss:
             mean, variance = target.mean(dim=-1, keepdim=True), target.var(dim=-1, keepdim=True)
@@ -257,8 +257,8 @@ class MaskedAutoencoder(nn.Module):
 
         Args:
             pixels: (B, 3, S, S) normalised images.
-            noise: (B, N) what decides which patches are visible; None draws it.
-            visible: How many patches stay visible; None takes the config's share.
+            noise: (B, N) random numbers that determine which patches are visible; None draws them.
+            visible: Number of visible patches; None derives it from the config's mask ratio.
         """
         if noise is None:
             noise = torch.rand(len(pixels), self.config.grid_size**2, device=pixels.device)
@@ -270,11 +270,11 @@ class MaskedAutoencoder(nn.Module):
     # ------------------------------------------------------------------------------------------ pictures
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return images (B, 3, S, S) of 0..255 as the model's input."""
+        """Convert images (B, 3, S, S) of 0..255 to the model's input."""
         return (images.float() - self._row(self.config.pixel_mean)) / self._row(self.config.pixel_std)
 
     def denormalise(self, pixels: Tensor) -> Tensor:
-        """Return the model's input or prediction (B, 3, S, S) as images of 0..255, unrounded and unclipped."""
+        """Convert the model's input or prediction (B, 3, S, S) to images of 0..255, unrounded and unclipped."""
         return pixels.float() * self._row(self.config.pixel_std) + self._row(self.config.pixel_mean)
 
     def _row(self, values: tuple[float, ...]) -> Tensor:
@@ -282,18 +282,18 @@ class MaskedAutoencoder(nn.Module):
 
     @torch.inference_mode()
     def reconstruct(self, image: np.ndarray, *, seed: int = 0, mask: np.ndarray | None = None) -> Reconstruction:
-        """Mask an image and paint what is missing.
+        """Mask an image and reconstruct the masked patches.
 
-        A model that learned with `norm_pix_loss` paints no colours: each painted patch is given the mean and deviation
-        of the true one, as the paper's figures do.
+        Models trained with `norm_pix_loss` do not predict absolute colours: as in the paper's figures, each predicted
+        patch gets the mean and deviation of the true one.
 
         Args:
-            image: (H, W, 3) uint8 RGB, such as `sw.to_rgb` returns; its middle square is used.
-            seed: Decides which patches are masked, at the config's share.
+            image: (H, W, 3) uint8 RGB, such as `sw.to_rgb` returns; its central square is used.
+            seed: Seed of the random mask, at the config's mask ratio.
             mask: (g, g) bool, the patches to mask instead.
 
         Raises:
-            ImageError: The image is of another shape or type.
+            ImageError: The image has another shape or type.
             ModelError: The mask has the wrong shape or type, or leaves nothing visible or nothing masked.
         """
         config, device = self.config, self.mask_token.device
@@ -355,7 +355,7 @@ def sincos_positions(channels: int, grid_size: int) -> Tensor:
 
 
 def middle_square(image: np.ndarray, size: int) -> np.ndarray:
-    """Return the largest square in the middle of an image (H, W, 3), scaled to (size, size, 3) uint8."""
+    """Return the largest central square of an image (H, W, 3), scaled to (size, size, 3) uint8."""
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -364,7 +364,7 @@ def middle_square(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _gather(x: Tensor, indices: Tensor) -> Tensor:
-    """Take tokens (B, V, C) by their indices (B, V) from (B, N, C)."""
+    """Gather tokens (B, V, C) at indices (B, V) from (B, N, C)."""
     return x.gather(1, indices[..., None].expand(-1, -1, x.shape[-1]))
 
 

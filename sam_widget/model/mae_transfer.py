@@ -1,7 +1,7 @@
-"""What of a masked autoencoder becomes a Segment Anything model: its encoder, fitted to the sizes wanted there.
+"""Initialise a Segment Anything model from a masked autoencoder: its encoder, resampled to the model's sizes.
 
-Positions are interpolated. The patch projection is resampled to the other patch size, so that a larger patch of an
-image that was scaled up gives the same token (Beyer et al., "FlexiViT", arXiv 2212.08013).
+Positions are interpolated. The patch projection is resampled to the new patch size such that a larger patch of an
+upscaled image gives the same token (Beyer et al., "FlexiViT", arXiv 2212.08013).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from sam_widget.model.mae import MaskedAutoencoder
 
 
 def image_encoder_state(mae: MaskedAutoencoder, config: SamConfig) -> State:
-    """Return the weights of a plain-ViT image encoder that a masked autoencoder has learned, under the names of `Sam`.
+    """Return a masked autoencoder's encoder weights for a plain-ViT image encoder, under the names of `Sam`.
 
-    SAM's image encoder has no place for the class token and the last norm. A convolutional stem has nothing to take the
-    patch projection, which is left out then, as are the neck and relative positions: they begin untrained.
+    The class token and the last norm are omitted, because SAM's image encoder does not have them; so is the patch
+    projection if the stem is convolutional. A convolutional stem, the neck and relative positions start untrained.
 
     Raises:
-        ModelError: The blocks are of other sizes.
+        ModelError: The sizes of the blocks differ.
     """
     wanted = ("patch_embed.proj.", "pos_embed", "blocks.") if config.stem == "linear" else ("pos_embed", "blocks.")
     state = _fitted(mae, config)
@@ -30,16 +30,16 @@ def image_encoder_state(mae: MaskedAutoencoder, config: SamConfig) -> State:
 
 
 def plain_vit_state(mae: MaskedAutoencoder, config: TinyConfig) -> State:
-    """Return all of the encoder that a masked autoencoder has learned, under the names of `PlainVit`.
+    """Return all encoder weights of a masked autoencoder, under the names of `PlainVit`.
 
     Raises:
-        ModelError: The blocks are of other sizes.
+        ModelError: The sizes of the blocks differ.
     """
     return _fitted(mae, config)
 
 
 def _fitted(mae: MaskedAutoencoder, config: SamConfig) -> State:
-    """Return the encoder's weights, its patches of the size and its positions (1, g, g, C) of the grid in `config`."""
+    """Return the encoder's weights, with patches and positions (1, g, g, C) resampled to the sizes in `config`."""
     ours = (mae.config.embed_dim, mae.config.depth, mae.config.num_heads)
     wanted = (config.embed_dim, config.depth, config.num_heads)
     if ours != wanted:

@@ -1,4 +1,4 @@
-"""Where masked autoencoders come from: the embedded one, the published ones by name, and checkpoint files."""
+"""Load masked autoencoders: the bundled one, published ones by name, and checkpoint files."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def load_mae(
     """Load a masked autoencoder, ready to reconstruct.
 
     Args:
-        name: "mae", the small one that comes with the package; "vit_mae_base", "vit_mae_large" or "vit_mae_huge", the
-            published ones; or the path of a checkpoint (.safetensors, .pth, .pt, .bin) in the layout of this package,
-            of the authors (`mae_visualize_vit_*.pth`) or of Hugging Face.
-        config: Sizes of a checkpoint that is none of these; by default they are found out.
+        name: "mae", the small bundled one; "vit_mae_base", "vit_mae_large" or "vit_mae_huge", the published ones; or
+            the path of a checkpoint (.safetensors, .pth, .pt, .bin) in the layout of this package, of the authors
+            (`mae_visualize_vit_*.pth`) or of Hugging Face.
+        config: Sizes of a checkpoint with an unknown architecture; detected by default.
         device: None picks cuda, mps or cpu, in this order.
-        progress: Called with bytes done and bytes in all while weights are downloaded; None draws a bar with tqdm.
+        progress: Called with the bytes done and the total while downloading; None draws a bar with tqdm.
 
     Raises:
-        ModelError: The name is unknown, the weights cannot be fetched, or the file is missing or damaged or holds no
-            masked autoencoder.
+        ModelError: The name is unknown, the weights cannot be fetched, or the file is missing, damaged or not a masked
+            autoencoder.
     """
     path = _find(name, progress)
     state = recognise(read_tensors(path), path, LAYOUTS)
     if config is None:
         config = _written_config(path) or config_of(state, path)
     for key, channels in zip(_POSITIONS, (config.embed_dim, config.decoder_embed_dim), strict=True):
-        state.setdefault(key, sincos_positions(channels, config.grid_size))  # fixed, so files may leave them out
+        state.setdefault(key, sincos_positions(channels, config.grid_size))  # fixed, so files may omit them
     with torch.device("meta"):
         model = MaskedAutoencoder(config, name=path.stem if path == Path(name) else str(name))
     fill(model, state, path)
@@ -64,7 +64,7 @@ def load_mae(
 
 
 def save_mae(config: MaeConfig, state: State, path: Path) -> None:
-    """Write a masked autoencoder as half-precision safetensors that `load_mae` reads: sizes too, no fixed positions."""
+    """Write a masked autoencoder for `load_mae`: half-precision safetensors with its sizes, without fixed positions."""
     weights = {key: value.half().cpu().contiguous() for key, value in state.items() if key not in _POSITIONS}
     save_file(weights, path, metadata={"format": "pt", "mae": json.dumps(dataclasses.asdict(config))})
 
@@ -89,12 +89,12 @@ def _find(name: str | Path, progress: hub.Progress | None) -> Path:
 
 
 def from_meta_mae(state: State) -> State:
-    """Rename the authors' keys: their model is one module, where ours has timm's ViT as a part."""
+    """Rename the authors' keys: their model is a single module, while ours contains timm's ViT."""
     return rename(state, [(r"^(cls_token|pos_embed|patch_embed\.|blocks\.|norm\.)", r"encoder.\1")])
 
 
 def from_hugging_face_mae(state: State) -> State:
-    """Rename the keys of `ViTMAEForPreTraining`, of all its versions, and join queries, keys and values."""
+    """Rename the keys of all versions of `ViTMAEForPreTraining`, and join queries, keys and values."""
     renamed = rename(
         state,
         [
@@ -144,20 +144,21 @@ LAYOUTS = (
         from_hugging_face_mae,
     ),
 )
-"""The ways masked autoencoders are stored, in the order in which they are tried."""
+"""Known layouts of masked autoencoders, in the order in which they are tried."""
 
 
 # --------------------------------------------------------------------------------------------------- sizes
 
 
 def config_of(state: State, path: Path) -> MaeConfig:
-    """Return the published configuration that has the width, depth and patches of a state dict in our keys.
+    """Return the published configuration that matches the width, depth and patches of a state dict in our keys.
 
-    The image size is the positions' own. A checkpoint does not tell its number of attention heads, so only known
-    widths can be recognised, nor whether it learned standardised pixels; the published ones for pictures did not.
+    The image size is derived from the positions. A checkpoint does not record its number of attention heads, so only
+    known widths can be recognised. Nor does it record whether it predicts standardised pixels; those published for
+    visualisation do not.
 
     Raises:
-        ModelError: There is none.
+        ModelError: No configuration matches.
     """
     weight, depth = state["encoder.patch_embed.proj.weight"], _depth(state)
     width, patch = weight.shape[0], weight.shape[-1]
@@ -176,7 +177,7 @@ def _depth(state: State) -> int:
 
 
 def _written_config(path: Path) -> MaeConfig | None:
-    """Return the sizes that `save_mae` wrote into a file, or None."""
+    """Return the sizes stored in a file by `save_mae`, or None."""
     if path.suffix != ".safetensors":
         return None
     try:
@@ -189,4 +190,4 @@ def _written_config(path: Path) -> MaeConfig | None:
         }
         return MaeConfig(**fields)
     except (SafetensorError, ValueError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} does not say its sizes rightly ({error}); export it again") from error
+        raise ModelError(f"the sizes stored in {path} are invalid ({error}); export it again") from error

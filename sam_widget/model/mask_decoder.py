@@ -16,7 +16,7 @@ Activation = Callable[[Tensor], Tensor]
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose inner width may be smaller than its outer one."""
+    """Multi-head attention whose inner width may be smaller than its outer width."""
 
     def __init__(self, dim: int, num_heads: int, *, downsample_rate: int = 1) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Attention(nn.Module):
 
 
 class TokenMlp(nn.Module):
-    """Two linear layers with a nonlinearity between, on tokens."""
+    """Two linear layers with a nonlinearity in between, applied to tokens."""
 
     def __init__(self, dim: int, hidden: int, *, activation: Activation = relu) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class TwoWayAttentionBlock(nn.Module):
         self.cross_attn_image_to_token = Attention(dim, heads, downsample_rate=2)
 
     def forward(self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor) -> tuple[Tensor, Tensor]:
-        """Update tokens (B, N, dim) and image (B, g*g, dim); their positions have the same shapes."""
+        """Update tokens (B, N, dim) and image (B, g*g, dim); the positional encodings have the same shapes."""
         tokens = self.norm1(self.attend_to_tokens(tokens, token_pe))
         read = self.cross_attn_token_to_image(tokens + token_pe, image + image_pe, image)
         tokens = self.norm2(tokens + read)
@@ -87,7 +87,7 @@ class TwoWayAttentionBlock(nn.Module):
 
     def attend_to_tokens(self, tokens: Tensor, token_pe: Tensor) -> Tensor:
         """Let the tokens attend to each other; returns the sum that is normalised next."""
-        # In the first block, tokens are equal to their positions: there they are not added, and there is no residual.
+        # In the first block, tokens equal their positions, so these are not added, and there is no residual.
         if self.first:
             return self.self_attn(tokens, tokens, tokens)  # type: ignore[no-any-return]
         query = tokens + token_pe
@@ -107,7 +107,7 @@ class TwoWayTransformer(nn.Module):
         """Let the tokens of B prompts and I images attend to each other.
 
         Args:
-            tokens: (B, N, dim), which are also their own positions.
+            tokens: (B, N, dim), which also serve as their own positional encodings.
             image: (I, dim, g, g).
             image_pe: (1, dim, g, g), the image's positions.
             dense: (B, dim, g, g), added to the image.
@@ -125,7 +125,7 @@ class TwoWayTransformer(nn.Module):
 
 
 class Mlp(nn.Module):
-    """An MLP on one token, as in the hypernetworks and the IoU head."""
+    """An MLP applied to one token, as in the hypernetworks and the IoU head."""
 
     def __init__(self, dim: int, hidden: int, out: int, depth: int, *, activation: Activation = relu) -> None:
         super().__init__()
@@ -234,9 +234,9 @@ def per_prompt(features: Tensor, batch: int) -> Tensor:
 
 
 def in_order(masks: Tensor, height: int, width: int) -> Tensor:
-    """Put pixels that were split twice from cells, (B, N, h * w * 16), in order: (B, N, 4h, 4w).
+    """Reorder pixels that were split twice from cells, (B, N, h * w * 16), row by row: (B, N, 4h, 4w).
 
-    The innermost 2 x 2 pixels are moved last: copying is fast while neighbours stay neighbours.
+    The innermost 2 x 2 pixels are moved last, because copying is fast as long as neighbours stay contiguous.
     """
     cells = masks.view(-1, height, width, 2, 2, 4).permute(0, 1, 3, 2, 4, 5)  # (B * N, h, 2, w, 2, 4)
     rows = cells.reshape(-1, 2 * height, 2 * width, 2, 2).transpose(2, 3)  # (B * N, 2h, 2, 2w, 2)

@@ -18,7 +18,7 @@ class TinyVitEncoder(nn.Module):
 
     def __init__(self, config: TinyVitConfig) -> None:
         super().__init__()
-        # On the CPU even where the caller builds without memory: its table of offsets is computed, not loaded.
+        # Built on the CPU even under the meta device, because its table of offsets is computed rather than loaded.
         with torch.device("cpu"):
             trunk: Any = TinyVit(
                 num_classes=0,
@@ -28,7 +28,7 @@ class TinyVitEncoder(nn.Module):
                 window_sizes=config.windows,
             )
         trunk.head = nn.Identity()
-        # MobileSAM keeps the grid of the third stage in the fourth.
+        # MobileSAM's fourth stage keeps the grid of the third.
         trunk.stages[-1].downsample.conv2.conv.stride = (1, 1)
         self.trunk = trunk
         dim = config.prompt_dim
@@ -45,7 +45,7 @@ class TinyVitEncoder(nn.Module):
 
 
 class MobileSam(Sam):
-    """SAM's prompt encoder and mask decoder on a TinyViT."""
+    """SAM with a TinyViT as its image encoder."""
 
     def __init__(self, config: TinyVitConfig, *, name: str = "mobile_sam") -> None:
         super().__init__(config, name=name, encoder=TinyVitEncoder(config))

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from sam_widget.model.config import SamConfig
 
-# The label of points that pad a batch of prompts of unequal length; they have a learned embedding of their own.
+# The label of points that pad a batch of prompts of unequal length; they have their own learned embedding.
 NOT_A_POINT = -1
 
 
 class PositionEmbeddingRandom(nn.Module):
     """Positions as random Fourier features (Tancik et al., arXiv 2006.10739): sin and cos of a fixed random projection.
 
-    Image grid and prompts share the projection, so a point and the image token under it carry the same code.
+    Image grid and prompts share the projection, so a point and the image token under it have the same encoding.
     """
 
     positional_encoding_gaussian_matrix: Tensor
@@ -80,7 +80,7 @@ class PromptEncoder(nn.Module):
 
         Args:
             points: (B, N, 2) x, y in pixels of the padded model input.
-            labels: (B, N) with 1 foreground, 0 background, -1 padding.
+            labels: (B, N): 1 foreground, 0 background, -1 padding.
             boxes: (B, 4) x0, y0, x1, y1 in the same pixels.
             masks: (B, 1, mask_size, mask_size) logits of an earlier prediction.
 
@@ -111,7 +111,7 @@ class PromptEncoder(nn.Module):
         return sparse, weight.view(1, -1, 1, 1).expand(batch, -1, grid, grid)
 
     def _positions(self, coords: Tensor) -> Tensor:
-        # In the published models, a coordinate is a pixel's index; its centre is half a pixel further.
+        # In the published models, point coordinates are pixel indices; 0.5 is added for the centre.
         return self.pe_layer.forward((coords.float() + 0.5) / self.config.image_size)
 
     def _embed_points(self, points: Tensor, labels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Segment Anything: its three parts together, and a named builder for each size of the ViT."""
+"""Segment Anything: the complete model, and a builder for each size of the ViT."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sam_widget.model.prompt_encoder import PromptEncoder
 
 
 class ImageFeatures(NamedTuple):
-    """What the mask decoder needs of an image; computed once per image.
+    """The features of an image used by the mask decoder, computed once per image.
 
     Attributes:
         embedding: (I, prompt_dim, g, g) image embeddings.
@@ -30,12 +30,12 @@ class Sam(nn.Module):
     """Image encoder, prompt encoder and mask decoder (paper, section 3).
 
     Attributes:
-        config: Every size of the model.
+        config: The sizes of the model.
         name: The name it was loaded under.
-        weights_id: Identifies the weights, so that embeddings of different ones are never mixed up.
+        weights_id: Identifies the weights, so that embeddings from different weights are never mixed up.
     """
 
-    # Encoders have methods that nn.Module's types do not know.
+    # Encoders have methods that nn.Module's types do not declare.
     image_encoder: Any
 
     def __init__(
@@ -49,10 +49,10 @@ class Sam(nn.Module):
         """Build the model with random weights.
 
         Args:
-            config: Every size.
-            name: Used in errors and embeddings.
-            encoder: Replaces SAM's ViT; its `forward_features` returns image embeddings.
-            decoder: Replaces SAM's mask decoder.
+            config: The sizes of the model.
+            name: Name in errors and embeddings.
+            encoder: Replacement of SAM's ViT; its `forward_features` returns image embeddings.
+            decoder: Replacement of SAM's mask decoder.
         """
         super().__init__()
         self.config = config
@@ -67,17 +67,17 @@ class Sam(nn.Module):
         return self.encode(pixels).embedding
 
     def encode(self, pixels: Tensor, *, image_encoder: nn.Module | None = None) -> ImageFeatures:
-        """Embed images, as `encode_image` does, and return everything that the mask decoder needs of them.
+        """Embed images like `encode_image`, and return all features that the mask decoder uses.
 
         Args:
-            pixels: As for `encode_image`.
-            image_encoder: The model's own in another form, such as that of `FastParts`.
+            pixels: See `encode_image`.
+            image_encoder: Another version of the model's image encoder, such as that of `FastParts`.
         """
         encoder: Any = image_encoder or self.image_encoder
         return ImageFeatures(self.for_decoder(encoder.forward_features(self.standardised(pixels))))
 
     def standardised(self, pixels: Tensor) -> Tensor:
-        """Turn pixels into the image encoder's input, in the type of its weights."""
+        """Convert pixels to the image encoder's input, in the type of its weights."""
         return normalise(pixels, self.config).to(next(self.image_encoder.parameters()).dtype)
 
     def for_decoder(self, features: Tensor) -> Tensor:
@@ -114,13 +114,13 @@ class Sam(nn.Module):
 
         Args:
             image: (I, prompt_dim, g, g) from `encode_image`.
-            high_resolution: The rest of what `encode` returned.
+            high_resolution: The finer features from `encode`.
             points: (B, N, 2) x, y in pixels of the padded model input.
-            labels: (B, N) with 1 foreground, 0 background, -1 padding.
+            labels: (B, N): 1 foreground, 0 background, -1 padding.
             boxes: (B, 4) x0, y0, x1, y1 in the same pixels.
             masks: (B, 1, 4g, 4g) logits of an earlier prediction.
-            prompt_encoder: The model's own in another form, such as that of `FastParts`.
-            mask_decoder: The same, or a `CompiledDecoder`.
+            prompt_encoder: Another version of the model's prompt encoder, such as that of `FastParts`.
+            mask_decoder: Another version of its mask decoder, or a `CompiledDecoder`.
 
         Returns:
             Mask logits (B, 4, 4g, 4g) and predicted IoUs (B, 4): index 0 for an unambiguous prompt, 1 to 3 for an

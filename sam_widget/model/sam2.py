@@ -19,7 +19,7 @@ class Sam2Masks(NamedTuple):
     Attributes:
         masks: (B, 4, 4g, 4g) logits.
         scores: (B, 4) predicted IoUs.
-        object_score: (B, 1) logit of an object being visible; in training on single images, one always was.
+        object_score: (B, 1) logit of an object being visible; in training on single images, it always is.
     """
 
     masks: Tensor
@@ -43,13 +43,13 @@ class Sam2MaskDecoder(MaskDecoder):
         self.conv_s1 = nn.Conv2d(dim, dim // 4, kernel_size=1)
 
     def project(self, finest: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
-        """Narrow the levels of stride 4 and 8 to the decoder's widths, once an image: dim / 8 and dim / 4 channels."""
+        """Project the levels of stride 4 and 8 to the decoder's widths, dim / 8 and dim / 4, once per image."""
         return self.conv_s0(finest), self.conv_s1(fine)
 
     def forward(
         self, image: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor, high_resolution: tuple[Tensor, ...] = ()
     ) -> tuple[Tensor, Tensor]:
-        """Decode as `MaskDecoder.forward` does; `high_resolution` is what `project` returned.
+        """Decode like `MaskDecoder.forward`; `high_resolution` is the result of `project`.
 
         Outside training, an unstable mask for an unambiguous prompt (index 0) is replaced by the best of the three.
         """
@@ -77,11 +77,11 @@ class Sam2MaskDecoder(MaskDecoder):
         return last_act(second(upscaled) + finest)  # type: ignore[no-any-return]  # (B, dim / 8, 4g, 4g)
 
     def _prefer_stable(self, masks: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-        # Stability is the IoU of the mask at a slightly higher and at a slightly lower threshold.
+        # Stability is the IoU of the masks at a slightly higher and a slightly lower threshold.
         delta = self.config.stability_delta
         inner = (masks[:, 0] > delta).sum(dim=(1, 2))
         outer = (masks[:, 0] > -delta).sum(dim=(1, 2))
-        stable = inner >= self.config.stability_threshold * outer  # also where both are empty
+        stable = inner >= self.config.stability_threshold * outer  # also true if both are empty
         index = torch.where(stable, 0, 1 + scores[:, 1:].argmax(dim=1))
         rows = torch.arange(len(masks), device=masks.device)
         masks = torch.cat([masks[rows, index][:, None], masks[:, 1:]], dim=1)
@@ -89,7 +89,7 @@ class Sam2MaskDecoder(MaskDecoder):
 
 
 class Sam2(Sam):
-    """SAM 2's image encoder, prompt encoder and mask decoder, as its image predictor joins them."""
+    """SAM 2's image encoder, prompt encoder and mask decoder, joined as in its image predictor."""
 
     config: Sam2Config
     mask_decoder: Sam2MaskDecoder
@@ -100,7 +100,7 @@ class Sam2(Sam):
         self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, config.prompt_dim))
 
     def encode(self, pixels: Tensor, *, image_encoder: nn.Module | None = None) -> ImageFeatures:
-        """Embed images at stride 16, and narrow the finer levels for the decoder."""
+        """Embed images at stride 16, and project the finer levels for the decoder."""
         encoder: Any = image_encoder or self.image_encoder
         levels = encoder.forward_features(self.standardised(pixels))
         finest, fine, embedding = (self.for_decoder(level) for level in levels)

@@ -1,4 +1,4 @@
-"""Where weights come from: the table of models, and loading one by name or from a checkpoint file."""
+"""The table of models; load a model by name or from a checkpoint file."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class ModelInfo:
     """A row of the table of models.
 
     Attributes:
-        name: What `load_model` takes.
-        parameters: Number of parameters, the fixed random features of positions included.
+        name: Name for `load_model`.
+        parameters: Number of parameters, including the fixed random features of positions.
         image_size: Side of the model input, in pixels.
-        licence: Of the weights.
-        source: Where the weights come from.
-        sha256: Of the weights file on this machine, as its publisher gives it; None before the first download.
+        licence: Licence of the weights.
+        source: Origin of the weights.
+        sha256: Published hash of the local weights file; None before the first download.
         local: Whether the weights are on this machine.
     """
 
@@ -64,15 +64,15 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Published:
-    """Weights that others have published on the Hugging Face Hub.
+    """Weights published by others on the Hugging Face Hub.
 
     Attributes:
-        build: Builds the model.
-        config: Its sizes.
-        parameters: Their number, the fixed random features of positions included.
-        repository: Of the Hub, "owner/name".
-        filename: The file in it.
-        licence: Of the weights.
+        build: Builder of the model.
+        config: Sizes of the model.
+        parameters: Number of parameters, including the fixed random features of positions.
+        repository: Repository on the Hub, "owner/name".
+        filename: Path of the file in the repository.
+        licence: Licence of the weights.
     """
 
     build: Callable[[], Sam]
@@ -107,7 +107,7 @@ PUBLISHED: dict[str, Published] = {
 
 
 def models() -> tuple[ModelInfo, ...]:
-    """Return the models that `load_model` knows by name; looks at this machine only, never at the network."""
+    """Return the models that `load_model` knows by name. Never accesses the network."""
     path = EMBEDDED
     with safe_open(path, framework="pt") as file:
         # Excludes BatchNorm running statistics.
@@ -145,20 +145,20 @@ def load_model(
     dtype: torch.dtype | None = None,
     progress: hub.Progress | None = None,
 ) -> Sam:
-    """Load a model, ready to answer.
+    """Load a model in evaluation mode.
 
     Args:
-        name: A name of the table, or the path of a checkpoint (.safetensors, .pth, .pt): of one of these models in
-            any layout that it was published in, or of a `tiny` trained here.
+        name: A name from `models()`, or the path of a checkpoint (.safetensors, .pth, .pt): of one of these models in
+            any published layout, or of a `tiny` trained with `sam_widget.learn`.
         device: None picks cuda, mps or cpu, in this order.
-        dtype: Of the image encoder, where the time goes; None picks what is fast (`fast_dtype`). The rest is
-            float32: a coordinate has more digits than bfloat16, and most of what masks lose to it they lose in
-            the decoder, which is small.
-        progress: Called with bytes done and bytes in all while weights are downloaded; None draws a bar with tqdm.
+        dtype: Type of the image encoder, which takes most of the time; None picks a fast one (`fast_dtype`). The rest
+            stays in float32: coordinates need more precision than bfloat16 has, and masks would lose most of their
+            accuracy in the decoder, which is small.
+        progress: Called with the bytes done and the total while downloading; None draws a bar with tqdm.
 
     Raises:
-        ModelError: The name is unknown, the weights cannot be fetched, or the file is missing or damaged or fits no
-            known model; or the device has too little memory for it.
+        ModelError: The name is unknown, the weights cannot be fetched, the file is missing, damaged or matches no
+            known model, or the device has too little memory.
     """
     device = torch.device(device) if device is not None else best_device()
     path, known = _find(name, progress)
@@ -178,7 +178,7 @@ def load_model(
     return model.eval().requires_grad_(requires_grad=False)
 
 
-# What a checkpoint file may hold.
+# Models that a checkpoint file may contain.
 BUILDERS: tuple[tuple[SamConfig, Callable[[], Sam]], ...] = (
     (TINY, tiny.tiny),
     (TINY_VIT, tiny.tiny_vit),
@@ -188,11 +188,11 @@ BUILDERS: tuple[tuple[SamConfig, Callable[[], Sam]], ...] = (
 
 @contextmanager
 def telling_of_memory(model: Sam, device: torch.device) -> Iterator[None]:
-    """Raise a `ModelError` that names smaller models when one does not fit into a device's memory."""
+    """Turn out-of-memory errors into a `ModelError` that suggests smaller models."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        # CUDA has an error of its own for it; Apple's GPUs and processors have words only.
+        # CUDA raises a specific error type; on MPS and CPU only the message tells.
         words = str(error)
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(
             said in words for said in _NO_MEMORY
@@ -212,17 +212,17 @@ _NO_MEMORY = ("MPS backend out of memory", "can't allocate memory", "not enough 
 
 
 def best_device() -> torch.device:
-    """Return cuda where there is one, else mps, else cpu."""
+    """Return cuda if available, else mps, else cpu."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def fast_dtype(device: torch.device, config: SamConfig) -> torch.dtype:
-    """Return bfloat16 where the image encoder is faster in it and masks stay what they are, else float32.
+    """Return bfloat16 if it speeds up the image encoder without affecting masks, else float32.
 
-    The embedded model is fast anyway, and its convolutions lose too much to bfloat16. Of the others, on cuda it is all.
-    On a processor with instructions for it (AVX512-BF16), it is the large plain ViTs.
+    That holds for all models but the embedded one on cuda, and for the large plain ViTs on CPUs with bfloat16
+    instructions (AVX512-BF16). The embedded model is fast anyway, and its convolutions lose too much precision.
     """
     if isinstance(config, TinyConfig):
         return torch.float32
@@ -233,7 +233,7 @@ def fast_dtype(device: torch.device, config: SamConfig) -> torch.dtype:
 
 
 def _find(name: str | Path, progress: hub.Progress | None) -> tuple[Path, Callable[[], Sam] | None]:
-    """Return the file that holds the weights and, where the name says it, what builds the model."""
+    """Return the weights file and, if it was given by name, the model's builder."""
     if name == "tiny":
         return EMBEDDED, tiny.tiny
     if isinstance(name, str) and name in PUBLISHED:

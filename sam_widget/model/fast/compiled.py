@@ -1,4 +1,4 @@
-"""A mask decoder that is compiled while it is in use: clicks are answered meanwhile."""
+"""A mask decoder that is compiled in the background, while the uncompiled one answers clicks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from torch.utils._pytree import tree_leaves
 from sam_widget.model.mask_decoder import MaskDecoder
 
 _LOG = logging.getLogger(__name__)
-# Prompts of more kinds than torch compiles one function for stay as they are.
+# Limit of torch's variants per compiled function; further kinds of prompts run uncompiled.
 _KINDS = 8
 
 
 class CompiledDecoder:
-    """Answers as the mask decoder does, compiled where it is ready and as it is where it is not.
+    """Runs the mask decoder compiled where compiled code is ready, and uncompiled elsewhere.
 
-    Compiled code is for one kind of arguments: their shapes, strides and types. Arguments of a kind that has not been
-    seen are answered at once, and compiled for in a background thread. Where the compiler fails it is not asked again.
+    Compiled code is specific to one kind of arguments: their shapes, strides and types. Arguments of a new kind run
+    uncompiled while a background thread compiles for them. If the compiler fails, it is not used again.
 
     Attributes:
-        begun: The kinds that are compiled for, each with the thread that does.
+        begun: The kinds compiled so far or in progress, each with its thread.
     """
 
     def __init__(self, decoder: MaskDecoder, *, backend: str | Callable[..., Any] = "inductor") -> None:
@@ -52,7 +52,7 @@ class CompiledDecoder:
         return decoded
 
     def join(self) -> None:
-        """Wait until everything begun is compiled, as a benchmark wants to."""
+        """Wait for all compilation in progress, such as before a benchmark."""
         for thread in tuple(self.begun.values()):
             thread.join()
 
@@ -69,7 +69,7 @@ class CompiledDecoder:
 
     def _give_up(self) -> None:
         self._failed = True
-        _LOG.warning("the mask decoder cannot be compiled and runs as it is", exc_info=True)
+        _LOG.warning("the mask decoder cannot be compiled; it runs uncompiled", exc_info=True)
 
 
 def _kind(arguments: tuple[Any, ...]) -> Any:

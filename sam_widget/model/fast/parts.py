@@ -1,4 +1,4 @@
-"""The parts of a model in their fast form, to be passed to `Sam.encode` and `Sam.decode`."""
+"""Fast versions of a model's parts, for `Sam.encode` and `Sam.decode`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ FAST: Kinds = {
     PositionEmbeddingRandom: FastPositionEmbedding,
     Attention: FastAttention,
     TwoWayTransformer: FastTwoWayTransformer,
-    # Exactly this class: SAM 2, HQ-SAM and EfficientSAM upscale in ways of their own.
+    # Exactly this class, because SAM 2, HQ-SAM and EfficientSAM upscale differently.
     MaskDecoder: FastMaskDecoder,
 }
 
 
 class FastParts:
-    """Fast twins of a model's parts, in evaluation mode; each is made on first use and follows the model's weights."""
+    """Fast twins of a model's parts, in evaluation mode; each is created on first use and shares the weights."""
 
     def __init__(self, model: Sam) -> None:
         self._model = model
@@ -36,17 +36,17 @@ class FastParts:
 
     @property
     def image_encoder(self) -> Any:
-        """For `Sam.encode`."""
+        """The image encoder for `Sam.encode`."""
         return self._twin("image_encoder")
 
     @property
     def prompt_encoder(self) -> Any:
-        """For `Sam.decode`."""
+        """The prompt encoder for `Sam.decode`."""
         return self._twin("prompt_encoder")
 
     @property
     def mask_decoder(self) -> Any:
-        """For `Sam.decode`, and to be compiled."""
+        """The mask decoder for `Sam.decode`, which can also be compiled."""
         return self._twin("mask_decoder")
 
     def _twin(self, name: str) -> Any:

@@ -18,7 +18,7 @@ def relative_attention(attention: Attention, *, window_size: int = 0) -> Relativ
     """Return the fast twin of timm's attention.
 
     Args:
-        attention: With decomposed relative positions.
+        attention: An attention with decomposed relative positions.
         window_size: Side of a window in tokens; 0 attends to the whole grid.
     """
     made: RelativeAttention = twin(attention, {Attention: RelativeAttention, nn.Linear: TokenLinear})
@@ -29,12 +29,12 @@ def relative_attention(attention: Attention, *, window_size: int = 0) -> Relativ
 class RelativeAttention(Attention):  # type: ignore[misc]
     """Attention over a grid, or over windows of it, with decomposed relative positions.
 
-    For each key, a query adds one term for the key's row and one for its column (arXiv 2203.16527, section 3). Summed
-    for all queries at once, they are the model's largest tensor by far (0.8 GB for 64 x 64 tokens and twelve heads),
-    and computing it takes longer than the attention itself. This class attends piece by piece instead.
+    For each key, a query adds one term for the key's row and one for its column (arXiv 2203.16527, section 3). For all
+    queries at once, their sum is the model's largest tensor by far (0.8 GB for 64 x 64 tokens and twelve heads), and
+    computing it takes longer than the attention itself. This class attends piece by piece instead.
     """
 
-    # Logits at a time: as many as fit into a processor's cache, and as many as keep a GPU busy.
+    # Number of logits computed at a time: as many as fit into a CPU's cache, and as many as keep a GPU busy.
     _PIECE_CPU, _PIECE_GPU = 1 << 22, 1 << 26
     window_size: int
 
@@ -45,11 +45,11 @@ class RelativeAttention(Attention):  # type: ignore[misc]
         return self._attend_at_once(x)
 
     def _attend_in_cache(self, x: Tensor) -> Tensor:
-        """Attend, on a processor.
+        """Attend on a CPU.
 
         One row of windows, or one piece of a large grid, goes through all steps in memory that stays in the cache:
-        fresh pages cost several times what filling them does. Plain matrix products are then faster than torch's fused
-        attention, and twice as fast in half precision.
+        allocating fresh pages costs several times more than filling them. Plain matrix products are then faster than
+        torch's fused attention, and twice as fast in half precision.
         """
         return self._in_small_windows(x) if self.window_size else self._in_pieces(x)
 
@@ -63,7 +63,7 @@ class RelativeAttention(Attention):  # type: ignore[misc]
         side, heads, dim = self.window_size, self.num_heads, self.rel_pos_h.shape[1]
         across, tokens, long = -(-width // side), side * side, dim + 2 * side
         project, join = self.qkv.laid_out(x[:1, :side]), self.proj.laid_out(x[:1, :side])
-        # A window is padded with projected tokens of zeros, which are the bias; see `_padded`.
+        # Windows are padded with projected zero tokens, which equal the bias; see `_padded`.
         bias = self.qkv.bias.to(x.dtype)
         padded = bias.expand(side, across * side, -1).clone()
         # (3, windows, heads, side, side, dim)
@@ -106,7 +106,7 @@ class RelativeAttention(Attention):  # type: ignore[misc]
                 grid, keys = (
                     q[head].view(height, width, dim),
                     k[head].T.contiguous(),
-                )  # In the order multiplied fastest.
+                )  # the layout with the fastest products
                 row_terms, column_terms = _terms(grid, table)
                 mix = laid_out(v[head].T, None, logits[: rows * width * tokens].view(-1, tokens))
                 for first in range(0, height, rows):
@@ -144,8 +144,8 @@ class RelativeAttention(Attention):  # type: ignore[misc]
     def _padded(self, qkv: Tensor) -> Tensor:
         """Pad (B, H, W, 3 * C) on the right and below to whole windows.
 
-        As published, padding is attended to: it is a token of zeros, whose query, key and value are their biases. They
-        are filled in, not computed.
+        As in the published model, padding is attended to: it is a zero token, whose query, key and value equal the
+        biases. They are filled in rather than computed.
         """
         batch, height, width, _ = qkv.shape
         side = self.window_size
@@ -197,7 +197,7 @@ def _terms(queries: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
         Terms of each query for each row, (..., H, W, H), and for each column, (..., H, W, W): views of the products
-        with the whole table, where the next query is one relative position back.
+        with the whole table, offset by one relative position per query.
     """
     *others, height, width, _ = queries.shape
     products = queries @ table.T

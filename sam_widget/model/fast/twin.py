@@ -1,4 +1,4 @@
-"""Twins: copies of a module tree that share its weights and may be of other classes."""
+"""Twins: copies of a module tree that share its weights and may use other classes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Kinds = Mapping[type[nn.Module], type[nn.Module]]
 
 
 def twin(module: nn.Module, kinds: Kinds, *, hooks: bool = True) -> Any:
-    """Copy a module tree; every parameter and buffer stays the original's, whatever is loaded or moved later.
+    """Copy a module tree that shares every parameter and buffer with the original, even after loading or moving.
 
     Args:
         module: The root of the tree.
-        kinds: The class of the copy for each class (matched exactly) that is to have another. A class here may define
-            `prepare()`, which is called on the copy once its children are in place.
-        hooks: Whether forward and backward hooks are shared, too; without, the copy has none.
+        kinds: Replacement classes, keyed by original class (matched exactly). A replacement may define `prepare()`,
+            which is called on the copy once its children are in place.
+        hooks: Whether forward and backward hooks are shared too; otherwise the copy has none.
     """
     kind = kinds.get(type(module), type(module))
     made = kind.__new__(kind)

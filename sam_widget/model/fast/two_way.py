@@ -1,7 +1,7 @@
-"""Two-way attention between a handful of tokens and thousands of image tokens, without projecting the image.
+"""Two-way attention between a few tokens and thousands of image tokens, without projecting the image.
 
-Attention is linear before and after its softmax. A handful of queries can therefore be carried back through the keys'
-projection, and the attended values forward through theirs, which costs less than projecting every image token.
+Attention is linear before and after its softmax. The few queries can therefore be multiplied by the keys' projection,
+and the attended input by the values' projection, which costs less than projecting every image token.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from sam_widget.model.mask_decoder import (
 
 
 class FastAttention(Attention):
-    """Cross-attention that is faster where one side has few tokens."""
+    """Cross-attention that is faster if one side has few tokens."""
 
     def token_to_image(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Return what `forward` returns, faster for few queries and many keys.
+        """Return the same as `forward`, faster for few queries and many keys.
 
-        The keys' bias shifts all logits of a query alike, which softmax ignores.
+        The keys' bias is omitted: it shifts all logits of a query equally, and softmax is invariant to that.
         """
         if not self._pays(q):
             return self.forward(q, k, v)
@@ -40,26 +40,26 @@ class FastAttention(Attention):
         return self._project(values + self.v_proj.bias.view(self.num_heads, 1, -1))
 
     def image_to_token(self, q: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> Tensor:
-        """Return `residual` plus what `forward` returns, faster for many queries and few keys."""
+        """Return `residual` plus the result of `forward`, faster for many queries and few keys."""
         if not self._pays(k):
             return residual + self.forward(q, k, v)
         keys = self._separate_heads(self.k_proj(k))  # (B, heads, Nk, d)
         scale = keys.shape[-1] ** -0.5
         carried = (keys @ self._per_head(self.q_proj.weight)).flatten(1, 2) * scale  # (B, heads * Nk, dim)
         bias = (keys @ self.q_proj.bias.view(self.num_heads, -1, 1)).flatten(1, 2) * scale  # (B, heads * Nk, 1)
-        # Keys before queries: softmax over a handful of neighbours in memory is slow.
+        # Keys before queries, because softmax over a short innermost axis is slow.
         logits = torch.baddbmm(bias, carried, q.transpose(1, 2))  # (B, heads * Nk, Nq)
         weights = logits.view(*keys.shape[:3], -1).softmax(dim=2).flatten(1, 2)
         return self._spread(weights, v, residual)
 
     def token_to_projected(self, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Return what `token_to_image` returns, for keys and values that are already projected."""
+        """Return the same as `token_to_image`, for keys and values that are already projected."""
         queries = self._separate_heads(self.q_proj(q))
         weights = (queries @ keys * queries.shape[-1] ** -0.5).softmax(dim=-1)
         return self._project(weights @ values)
 
     def projected_to_token(self, queries: Tensor, k: Tensor, v: Tensor, residual: Tensor) -> Tensor:
-        """Return what `image_to_token` returns, for queries that are already projected."""
+        """Return the same as `image_to_token`, for queries that are already projected."""
         keys = self._separate_heads(self.k_proj(k))
         weights = (keys @ queries * keys.shape[-1] ** -0.5).softmax(dim=2)
         return self._spread(weights.flatten(1, 2), v, residual)
@@ -77,9 +77,9 @@ class FastAttention(Attention):
         return self._separate_heads(self.q_proj(q)).transpose(2, 3).contiguous()
 
     def _spread(self, weights: Tensor, v: Tensor, residual: Tensor) -> Tensor:
-        """Add to `residual` (B, Nq, dim) the few values (B, Nk, dim), by the weights (B, heads * Nk, Nq) of each query.
+        """Add the few values (B, Nk, dim) to `residual` (B, Nq, dim), by the weights (B, heads * Nk, Nq) of each query.
 
-        The weights of each head sum to one, so each key can carry its share of the output's bias.
+        The weights of each head sum to one, so each key can carry a share of the output's bias.
         """
         values = self._separate_heads(self.v_proj(v))
         outputs = values @ self.out_proj.weight.T.view(self.num_heads, values.shape[-1], -1)  # (B, heads, Nk, dim)
@@ -87,7 +87,7 @@ class FastAttention(Attention):
         return torch.baddbmm(residual, weights.transpose(1, 2), outputs.flatten(1, 2))
 
     def _pays(self, few: Tensor) -> bool:
-        # In half precision, fused kernels keep the logits in float32; that precision is worth more than the time.
+        # In half precision, fused kernels keep the logits in float32; that precision is worth more than the speed.
         exact = few.dtype == torch.float32 and not torch.is_autocast_enabled(few.device.type)
         return exact and few.shape[1] * self.num_heads < self.k_proj.out_features
 
@@ -99,13 +99,13 @@ class FastAttention(Attention):
 
 
 class ProjectedImage(NamedTuple):
-    """An image as the first block's cross-attention sees it, which is the same for every prompt without a mask.
+    """An image projected for the first block's cross-attention, the same for every prompt without a mask.
 
     Attributes:
-        image: (1, g*g, dim), with the embedding of "no mask" added.
-        keys: (1, heads, d, g*g), of tokens attending to the image.
-        values: (1, heads, g*g, d), of the same.
-        queries: (1, heads, d, g*g), of the image attending to tokens.
+        image: (1, g*g, dim), with the "no mask" embedding added.
+        keys: (1, heads, d, g*g), for tokens attending to the image.
+        values: (1, heads, g*g, d), for tokens attending to the image.
+        queries: (1, heads, d, g*g), for the image attending to tokens.
     """
 
     image: Tensor
@@ -115,12 +115,12 @@ class ProjectedImage(NamedTuple):
 
 
 class FastTwoWayTransformer(TwoWayTransformer):
-    """Projects an image once for all clicks on it, and uses `FastAttention` for the rest."""
+    """Projects an image once for all clicks on it, and uses `FastAttention` elsewhere."""
 
     def prepare(self) -> None:
         """Start with an empty cache."""
         self._projected = PerImageCache[ProjectedImage]()
-        # The embedding of "no mask" and the positions that went into `_projected`.
+        # The "no mask" embedding and the positions from which `_projected` was computed.
         self._projected_with: tuple[Tensor, Tensor] | None = None
 
     def forward(self, tokens: Tensor, image: Tensor, image_pe: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,15 +132,15 @@ class FastTwoWayTransformer(TwoWayTransformer):
         layers: Any = self.layers
         for layer in layers:
             tokens, source = _block(layer, tokens, source, token_pe, positions, projected=projected)
-            projected = None  # After the first block, the image is different for every prompt.
+            projected = None  # after the first block, the image differs between prompts
         attention: FastAttention = self.final_attn_token_to_image  # type: ignore[assignment]
         tokens = tokens + attention.token_to_image(tokens + token_pe, source + positions, source)
         return self.norm_final_attn(tokens), as_image(source, *image.shape[2:])
 
     def _project_once(self, image: Tensor, positions: Tensor, dense: Tensor) -> ProjectedImage | None:
-        """Return the projections of an image in the first block, or None where caching them would not pay.
+        """Return the projections of an image in the first block, or None if caching them would not pay off.
 
-        They are the same for every prompt without a mask, whose dense embedding is one vector for all of the image.
+        They are the same for every prompt without a mask, whose dense embedding is constant over the image.
         """
         exact = image.dtype == torch.float32 and image.device.type == "cpu"
         if not exact or dense.stride()[2:] != (0, 0) or torch.is_grad_enabled() or torch.compiler.is_dynamo_compiling():
@@ -173,7 +173,7 @@ def _block(
     *,
     projected: ProjectedImage | None,
 ) -> tuple[Tensor, Tensor]:
-    """Run a block as `TwoWayAttentionBlock.forward` does."""
+    """Run a block like `TwoWayAttentionBlock.forward`."""
     read, write = _cross_attention(block)
     tokens = block.norm1(block.attend_to_tokens(tokens, token_pe))
     if projected is not None:

@@ -1,4 +1,4 @@
-"""Masks from the decoder's tokens, as matrix products instead of transposed convolutions."""
+"""Mask upscaling with matrix products instead of transposed convolutions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sam_widget.model.mask_decoder import MaskDecoder, in_order
 
 
 class FastMaskDecoder(MaskDecoder):
-    """Upscales and classifies pixels a band at a time.
+    """Upscales and classifies pixels one band at a time.
 
-    A transposed convolution whose stride is its kernel splits each pixel into four by one linear map. As a product of
-    matrices it is faster, and pixels need to be put in order only once they are masks.
+    A transposed convolution whose stride equals its kernel size splits each pixel into four by one linear map. As a
+    matrix product it is faster, and pixels need to be reordered only once, in the masks.
     """
 
     def masks(self, mask_tokens: Tensor, embedded: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ class FastMaskDecoder(MaskDecoder):
         first, norm, act, second, _ = layers
         dim, height, width = embedded.shape[1:]
         classifiers = self.hypernetworks(mask_tokens)
-        # On a processor a band of cells at a time, so that their pixels stay in its cache; see `BAND`.
+        # On a CPU, one band of cells at a time, so that their pixels stay in the cache; see `BAND`.
         bands = torch.split(embedded.flatten(2).transpose(1, 2), BAND if embedded.is_cpu else height * width, dim=1)
         once = _splitting(first, bands[0], tokens=bands[0].shape[1])
         twice = _splitting(second, bands[0], tokens=4 * bands[0].shape[1], gelu=True)
@@ -41,11 +41,11 @@ class FastMaskDecoder(MaskDecoder):
 def _splitting(
     convolution: nn.ConvTranspose2d, like: Tensor, *, tokens: int, gelu: bool = False
 ) -> Callable[[Tensor], Tensor]:
-    """Return a transposed convolution of kernel and stride 2 on pixels (B, N, C), which returns (B, N * 4, out).
+    """Return a transposed convolution with kernel and stride 2, from pixels (B, N, C) to (B, N * 4, out).
 
     Args:
-        convolution: Its weights.
-        like: A tensor of the pixels' type and device, of B images.
+        convolution: The convolution.
+        like: A tensor with the pixels' type and device, for B images.
         tokens: N.
         gelu: Whether a GELU follows.
     """

@@ -1,4 +1,4 @@
-"""timm's SAM ViT with attention and MLPs that keep to a processor's cache."""
+"""timm's SAM ViT with attention and MLPs that stay within a CPU's cache."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sam_widget.model.layers.token_maps import TokenLinear, TokenMlp
 
 
 class Contiguous(nn.Module):
-    """Lays out tokens (B, H, W, C) with their channels adjacent.
+    """Makes tokens (B, H, W, C) contiguous in memory.
 
-    A convolution leaves the patches of a channel adjacent; every sum of the residual stream would inherit that, and
+    A convolution's output is contiguous per channel; every sum of the residual stream would inherit that layout, and
     every norm would make a copy.
     """
 
@@ -26,17 +26,17 @@ class Contiguous(nn.Module):
 
 
 class FastViT(VisionTransformerSAM):  # type: ignore[misc]
-    """Lays out tokens once, before the first block."""
+    """Makes tokens contiguous once, before the first block."""
 
     norm_pre: nn.Module
 
     def prepare(self) -> None:
-        """Put the layout where timm has room for a norm."""
+        """Insert `Contiguous` in the slot of timm's pre-norm."""
         self.norm_pre = nn.Sequential(self.norm_pre, Contiguous())
 
 
 class FastBlock(Block):  # type: ignore[misc]
-    """Attends piece by piece where there are relative positions, and maps tokens a band at a time."""
+    """Attends piece by piece if there are relative positions, and maps tokens one band at a time."""
 
     mlp: nn.Module
     attn: Any

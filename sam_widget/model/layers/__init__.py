@@ -1,1 +1,1 @@
-"""Building blocks of more than one model: a cache per image, and linear maps of many tokens."""
+"""Building blocks shared by several models: a cache per image, and linear maps of many tokens."""

@@ -1,4 +1,4 @@
-"""Caches what a model computes from an image alone, for the prompts that follow."""
+"""A cache of values that depend only on the image, for all prompts on it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 class _Entry(NamedTuple):
     images: list[weakref.ref[Tensor]]
     marks: list[Any]
-    weights: Sequence[Tensor]  # Kept alive, so that no other tensor can take their address.
+    weights: Sequence[Tensor]  # kept alive so that their addresses are not reused
     value: Any
 
 
 class PerImageCache(Generic[T]):
-    """Caches one value, computed from the last image and the current weights. Copies and pickles start empty."""
+    """Caches one value computed from the last image and the current weights. Copies and pickles start empty."""
 
     def __init__(self) -> None:
         self._entry: _Entry | None = None
@@ -29,7 +29,7 @@ class PerImageCache(Generic[T]):
         """Return `make()`, or its last result if neither images nor weights have changed.
 
         Args:
-            images: Features of an image, compared by identity: other tensors count as another image.
+            images: Features of an image, compared by identity.
             weights: Everything else the value depends on, compared by address and version, so that training, loading
                 and moving weights all count as a change.
             make: Computes the value. With gradients enabled it is always called.
@@ -55,7 +55,7 @@ class PerImageCache(Generic[T]):
 
 
 def weights_of(*modules: nn.Module) -> list[Tensor]:
-    """Return the parameters of modules, as `parameters` does but several times faster."""
+    """Return the parameters of modules, several times faster than `parameters`."""
     found: list[Tensor] = []
     for module in modules:
         found += [weight for weight in module._parameters.values() if weight is not None]  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""Linear maps of thousands of tokens, as fast as a processor can: the layers of a ViT."""
+"""Linear maps of thousands of tokens, optimised for CPUs: the layers of a ViT."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.functional import linear
 
-# Tokens mapped at a time, so that their thousands of channels stay in a processor's cache from one map to the next.
-# Besides, C's allocator returns blocks of more than 32 MB to the system, which clears every page of the next one.
+# Number of tokens mapped at a time, so that their thousands of channels stay in the CPU's cache between maps. Besides,
+# malloc returns blocks of more than 32 MB to the system, which has to clear every page of the next allocation.
 BAND = 1024
 
 
@@ -24,7 +24,7 @@ class TokenLinear(nn.Linear):
         return self.laid_out(x)(x)
 
     def laid_out(self, x: Tensor, *, gelu: bool = False) -> Callable[[Tensor], Tensor]:
-        """Return this map, with or without a GELU, for calls with several times as many tokens; see `laid_out`."""
+        """Return this map prepared for tokens like `x`, optionally with a GELU; see the function `laid_out`."""
         return laid_out(self.weight, self.bias, x, gelu=gelu)
 
 
@@ -32,7 +32,7 @@ class TokenMlp(Mlp):  # type: ignore[misc]
     """timm's MLP with `TokenLinear` layers and an exact GELU between them."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (..., dim) to (..., dim), on a processor a band of tokens at a time."""
+        """Map (..., dim) to (..., dim), on a CPU one band of tokens at a time."""
         tokens = x.reshape(-1, x.shape[-1])
         bands = torch.split(tokens, BAND) if x.device.type == "cpu" else (tokens,)
         widen, narrow = self.fc1.laid_out(bands[0], gelu=True), self.fc2.laid_out(bands[0])
@@ -42,14 +42,14 @@ class TokenMlp(Mlp):  # type: ignore[misc]
 def laid_out(weight: Tensor, bias: Tensor | None, x: Tensor, *, gelu: bool = False) -> Callable[[Tensor], Tensor]:
     """Return the linear map of a weight (out, in), prepared for tokens (..., in) of which `x` is a sample.
 
-    On a processor, oneDNN lays out the weight for that many tokens, which takes next to no time. It then multiplies up
-    to a sixth faster than MKL on AMD processors; in half precision it adds the bias on the way, where torch would first
-    fill the output with it. A GELU on values that are in registers anyway costs a tenth of a separate one.
+    On a CPU, oneDNN repacks the weight for that many tokens, which takes almost no time. It then multiplies up to a
+    sixth faster than MKL on AMD processors; in half precision it adds the bias during the product, where torch would
+    first fill the output with it. A GELU fused into the product costs a tenth of a separate one.
 
     Args:
-        weight: Has the tokens' type and device.
+        weight: The weight, with the tokens' type and device.
         bias: (out,), or None.
-        x: Some of the tokens, at least a fraction of the number to come.
+        x: A sample of the tokens, at least a fraction of the number in later calls.
         gelu: Whether a GELU follows.
     """
     fit = x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and computes_in_bfloat16())
@@ -67,17 +67,17 @@ def laid_out(weight: Tensor, bias: Tensor | None, x: Tensor, *, gelu: bool = Fal
 
 
 def _gelu(x: Tensor) -> Tensor:
-    """Apply a GELU, in place if gradients are disabled: half the memory."""
+    """Apply a GELU, in place if gradients are disabled, which halves the memory."""
     return functional.gelu(x) if torch.is_grad_enabled() else torch.ops.aten.gelu_(x)  # type: ignore[no-any-return]
 
 
 def computes_in_bfloat16() -> bool:
-    """Return whether this processor has instructions for products in bfloat16 (AVX512-BF16)."""
+    """Return whether the CPU has bfloat16 product instructions (AVX512-BF16)."""
     supported: bool = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     return supported
 
 
 def _lays_out() -> bool:
-    """Return whether torch was built with oneDNN and the operations that `torch.compile` uses of it."""
+    """Return whether torch was built with oneDNN, including its operations for `torch.compile`."""
     built: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return built and hasattr(torch.ops.mkldnn, "_linear_pointwise")

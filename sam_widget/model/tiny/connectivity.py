@@ -1,4 +1,4 @@
-"""What is meant by a prompt is connected to it."""
+"""Restrict masks to the parts that are connected to the prompt."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import torch
 from scipy.ndimage import label
 from torch import Tensor
 
-# Cells that touch at a corner belong together; those of two masks never do.
+# 8-connectivity within a mask, none between masks.
 _NEIGHBOURS = np.zeros((3, 3, 3))
 _NEIGHBOURS[1] = 1
 
 
 def connected(logits: Tensor, asked: Tensor) -> Tensor:
-    """Take out of masks what is not connected to what was asked for.
+    """Remove the parts of masks that are not connected to the prompt.
 
-    A small model finds what looks like the clicked thing wherever it is; a person means the one that was clicked. Where
-    no part of a mask was asked for, it stays as it is.
+    A small model also finds other instances that look like the clicked thing, while the user means the clicked one. A
+    mask of which no part is under the prompt is returned unchanged.
 
     Args:
         logits: (B, N, h, w) of N masks for each of B prompts.
-        asked: (B, h, w) bool, true at foreground clicks, in boxes, and where a mask was given.
+        asked: (B, h, w) bool, true at foreground clicks, in boxes, and in a given mask.
 
     Returns:
-        The logits (B, N, h, w), those of parts that were not asked for with the opposite sign.
+        The logits (B, N, h, w), with the sign flipped in removed parts.
     """
     masks = (logits > 0).cpu().numpy()
     parts, found = label(masks.reshape(-1, *masks.shape[2:]), structure=_NEIGHBOURS)
@@ -33,7 +33,7 @@ def connected(logits: Tensor, asked: Tensor) -> Tensor:
         named = parts[prompt][:, wanted]  # (N, cells)
         goes[named] = False
         names[prompt] = named.any(axis=1)
-    goes[0] = False  # What is in no mask.
+    goes[0] = False  # label 0 is the outside of all masks
     if not goes.any():
         return logits
     other = torch.from_numpy(goes.take(parts) & names[:, :, None, None]).to(logits.device)
@@ -43,11 +43,11 @@ def connected(logits: Tensor, asked: Tensor) -> Tensor:
 def asked_for(
     points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, masks: Tensor | None, *, batch: int, side: int
 ) -> Tensor:
-    """Mark the cells (B, side, side) that prompts name: foreground clicks, boxes, a mask.
+    """Return the cells (B, side, side) under foreground clicks, boxes and masks.
 
     Args:
         points: (B, N, 2) x, y in [0, 1] of the model input.
-        labels: (B, N) 1 foreground, 0 background, -1 padding.
+        labels: (B, N): 1 foreground, 0 background, -1 padding.
         boxes: (B, 4) in [0, 1].
         masks: (B, 1, side, side) logits.
         batch: B.

@@ -1,22 +1,23 @@
-"""The order in which a decoder that splits cells in four, and these in four again, makes the pixels of an image."""
+"""The order of pixels in a decoder that splits cells into four, twice."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-# How often the cells of each level have been split, finest level first.
+# Number of splits of each level, finest level first.
 SPLITS = (2, 1, 0)
 
 
 class Grid(nn.Module):
-    """The pixels of h x w cells on three levels: of 4h x 4w, of 2h x 2w, and the cells themselves, P in all.
+    """The pixels of h x w cells on three levels: 4h x 4w, 2h x 2w, and the cells themselves, P in total.
 
-    Pixels lie as the decoder makes them: cell by cell, within a cell its 2 x 2 cells, one after the other, and within
-    these their own. What is laid out once an image, and what prompts say of pixels, need not be moved for each prompt.
+    Pixels are in the order in which the decoder produces them: cell by cell, within a cell its 2 x 2 cells in turn, and
+    within these their own. Features reordered once per image, and maps of the prompts, thus need no reordering for each
+    prompt.
 
     Attributes:
-        sizes: How many pixels the levels have.
+        sizes: Number of pixels of each level.
         at: (2, P), x and y of the pixels' centres, in [0, 1].
         reach: (2, P), half of their width and height.
     """
@@ -34,7 +35,7 @@ class Grid(nn.Module):
             x, y = order % columns, order // columns
             at.append(torch.stack([(x + 0.5) / columns, (y + 0.5) / rows]))
             reach.append(torch.tensor([[0.5 / columns], [0.5 / rows]], device="cpu").expand(-1, len(order)))
-            # All of it follows from the sizes, so that checkpoints know nothing of it.
+            # Not persistent, because all of it follows from the sizes.
             self.register_buffer(f"order_{level}", order, persistent=False)
             self.register_buffer(f"place_{level}", order.argsort(), persistent=False)
         self.register_buffer("at", torch.cat(at, dim=1), persistent=False)
@@ -45,17 +46,17 @@ class Grid(nn.Module):
         return torch.split(pixels, self.sizes, dim=-1)
 
     def lay_out(self, picture: Tensor, level: int) -> Tensor:
-        """Lay out a picture (B, C, rows, columns) of a level as its pixels are made: (B, C, pixels)."""
+        """Reorder a feature map (B, C, rows, columns) of a level to the decoder's pixel order: (B, C, pixels)."""
         return _moved(picture.flatten(2), self.get_buffer(f"order_{level}"))
 
     def picture(self, pixels: Tensor, level: int) -> Tensor:
-        """Make a picture of pixels that are laid out, (B, C, pixels) to (B, C, rows, columns)."""
+        """Invert `lay_out`: (B, C, pixels) to (B, C, rows, columns)."""
         return _moved(pixels, self.get_buffer(f"place_{level}")).view(*pixels.shape[:2], *self.shapes[level])
 
 
 def _order(height: int, width: int, splits: int) -> Tensor:
-    """Return the row-major numbers of the pixels of cells that were split, in the order in which they are made."""
-    # On a processor, whatever models are built on: there is nothing to be loaded.
+    """Return the row-major indices of the pixels of split cells, in the decoder's order."""
+    # On the CPU even under the meta device, because nothing will be loaded into it.
     numbers = torch.arange((height << splits) * (width << splits), device="cpu")
     halves = (2,) * splits
     rows, columns = range(1, 1 + splits), range(2 + splits, 2 + 2 * splits)

@@ -1,8 +1,8 @@
-"""Maps of a prompt: what points, boxes and masks say about every pixel of an image.
+"""Prompt maps: points, boxes and masks encoded as values of every pixel of an image.
 
-With such maps a mask decoder need not learn to attend to places before it can learn about masks. Networks that take
-clicks together with the image get similar maps as extra input channels (RITM, arXiv 2102.06583); here they are added to
-features that were computed before any click. Pixels are laid out as in a `Grid`.
+With such maps a mask decoder does not have to learn to attend to places before it can learn about masks. Networks that
+take clicks together with the image get similar maps as extra input channels (RITM, arXiv 2102.06583); here they are
+added to features that were computed before any click. Pixels are in the order of a `Grid`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from torch.nn.functional import grid_sample, linear
 from sam_widget.model.mask_decoder import per_prompt
 from sam_widget.model.tiny.pixel_order import Grid
 
-# Inside a box; like, near, and not far from a foreground point; the same of a background point.
+# Inside a box; similar to, near, and not far from a foreground point; the same for background points.
 NEAR_MAPS = 7
-# Like what is in a box, like a foreground point, like a background point, like what a mask covers.
+# Similar to the content of a box, to a foreground point, to a background point, to the content of a mask.
 RESEMBLANCE_MAPS = 4
 MAPS = NEAR_MAPS + RESEMBLANCE_MAPS
 
-# Widths of the two bumps around a point, as shares of the image's side.
+# Widths of the two Gaussians around a point, as fractions of the image's side.
 _NEAR, _FAR = 0.02, 0.1
 
 
 class Likeness(nn.Module):
-    """How alike what is found at a place and the pixels of an image are, on one level of features."""
+    """The similarity between features at some places and the pixels of an image, on one level of features."""
 
     def __init__(self, channels: int, width: int = 32) -> None:
         super().__init__()
@@ -35,16 +35,16 @@ class Likeness(nn.Module):
         self.scale = nn.Parameter(torch.tensor(-3.0))
 
     def keys(self, pixels: Tensor) -> Tensor:
-        """Return what pixels (I, P, C) of images are compared by, its squares' sum, and a one: (I, width + 2, P)."""
+        """Return keys for pixels (I, P, C): their projection, its squared norm, and a one: (I, width + 2, P)."""
         keys = _projected(self.project, pixels)
         squares = keys.square().sum(2, keepdim=True)
         return torch.cat([keys, squares, torch.ones_like(squares)], dim=2).transpose(1, 2)
 
     def forward(self, keys: Tensor, found: Tensor) -> Tensor:
-        """Compare features found at places (B, N, C) with the keys of pixels: logarithms, up to 0, of (B, N, P)."""
+        """Return log similarities (B, N, P), at most 0, of features at places (B, N, C) and the keys of pixels."""
         found = _projected(self.project, found)
         squares = found.square().sum(2, keepdim=True)
-        # A squared distance is a product with the keys, and what their last two rows are for.
+        # The squared distance is a single product, due to the last two rows of the keys.
         query = torch.cat([2 * found, -torch.ones_like(squares), -squares], dim=2)
         return _per_image(self.scale.exp() * query, keys).clamp(max=0)
 
@@ -52,17 +52,17 @@ class Likeness(nn.Module):
 def near_maps(
     grid: Grid, likeness: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None
 ) -> Tensor:
-    """Return what points and boxes say about every pixel: how near and how alike it is.
+    """Return maps of each pixel's proximity and similarity to points and boxes.
 
-    For foreground and for background points: the likeness of the pixel's features to those at the most alike point, and
-    two bumps of different width around them; for boxes, what is inside, and likeness to their middle. A click then
-    matters where it is from the first step of training.
+    For foreground and for background points: the similarity of the pixel's features to those at the most similar point,
+    and two Gaussians of different width around the points; for boxes, the inside, and the similarity to their centre.
+    The position of a click thus matters from the first step of training.
 
     Args:
-        grid: Of the pixels.
-        likeness: (B, N, P), see `Likeness`, of all points; and, where there are boxes, of their middles after them.
+        grid: The grid of the pixels.
+        likeness: (B, N, P), see `Likeness`, of all points, followed by the boxes' centres if there are boxes.
         points: (B, N, 2) x, y in [0, 1] of the model input.
-        labels: (B, N) 1 foreground, 0 background, -1 padding.
+        labels: (B, N): 1 foreground, 0 background, -1 padding.
         boxes: (B, 4) in [0, 1].
 
     Returns:
@@ -81,21 +81,21 @@ def near_maps(
 
 
 def _of_kind(said: Tensor, kind: Tensor) -> Tensor:
-    """Return the greatest of what is said (B, K, N, P), in logarithms, of those points that `kind` (B, N) names."""
-    if kind.device.type == "cpu" and not kind.any():  # As most often of background points.
+    """Return the exponential of the maximum of `said` (B, K, N, P) over the points selected by `kind` (B, N)."""
+    if kind.device.type == "cpu" and not kind.any():  # as is common for background points
         return torch.zeros_like(said[:, :, 0])
     said = said.masked_fill(~kind[:, None, :, None], -torch.inf)
-    # Logarithms rise as what they are of does, and there are fewer of them once the greatest are found.
+    # The logarithm is monotonic, so taking the maximum first saves exponentials.
     return (said.amax(2) if said.shape[2] > 1 else said[:, :, 0]).exp()
 
 
 class Overview(NamedTuple):
-    """An image as a few of its places, which stand for all that it shows.
+    """A summary of an image by K representative places.
 
     Attributes:
-        keys: (I, width + 2, P), what pixels are compared by, where they are included.
-        belongs: (I, K, P), to which share each pixel belongs to each of K places.
-        weight: (I, 1, P), the logarithm of how much that is, before further places take part of it.
+        keys: (I, width + 2, P), keys of the pixels, including their positions.
+        belongs: (I, K, P), soft assignment of each pixel to the places.
+        weight: (I, 1, P), logarithm of the total weight of the places, to be shared with further places.
     """
 
     keys: Tensor
@@ -104,21 +104,21 @@ class Overview(NamedTuple):
 
 
 class Resemblance(nn.Module):
-    """Which pixels look like what a prompt means, rather than like the rest of the picture?
+    """Finds pixels that resemble the prompt rather than the rest of the picture.
 
-    A few hundred places of the image (a grid, a grid in the box, the points) stand for all that it shows; every pixel
-    belongs to those that look like it, by softmax. What is said of a pixel is then said of its places, and what is said
-    of a place of all its pixels. A box thus finds the pixels whose like is inside the box and not outside, which is
-    the question that GrabCut (Rother et al., 2004) puts to colours; here it is put to learned features.
+    A few hundred places (a grid over the image, a grid in the box, the points) represent the image; each pixel is
+    softly assigned, by softmax, to the places that resemble it. Values of pixels are averaged over each place, and the
+    values of the places are spread back to their pixels. A box thus selects the pixels that resemble its inside but not
+    its outside. GrabCut (Rother et al., 2004) does the same with colours instead of learned features.
     """
 
-    # Places of the image on a side.
+    # Side of the grid of places over the image.
     _OVERVIEW = 12
 
     def __init__(self, channels: int, width: int = 32) -> None:
         super().__init__()
         self.project = nn.Conv2d(channels, width, kernel_size=1)
-        # How much unlikeness it makes to be a whole image apart.
+        # Weight of the spatial distance, in units of the image's side, in the feature distance.
         self.apart = nn.Parameter(torch.tensor(4.0))
 
     def overview(self, features: Tensor, pixels: Tensor, at: Tensor) -> Overview:
@@ -126,8 +126,8 @@ class Resemblance(nn.Module):
 
         Args:
             features: (I, C, h, w).
-            pixels: The same laid out, (I, P, C).
-            at: (2, P), where they are.
+            pixels: The same features in the order of a `Grid`, (I, P, C).
+            at: (2, P), positions of the pixels.
         """
         keys = _projected(self.project, pixels).transpose(1, 2)
         keys = torch.cat([keys, (self.apart * at).expand(len(keys), -1, -1)], dim=1)
@@ -138,13 +138,13 @@ class Resemblance(nn.Module):
     def belonging(
         self, overview: Overview, found: Tensor, places: Tensor, labels: Tensor | None, *, size: tuple[int, ...]
     ) -> Tensor:
-        """Say to which share each pixel belongs to M further places, and to all of the overview.
+        """Return the soft assignment of each pixel to M further places, and to the whole overview.
 
         Args:
-            overview: Of the image.
+            overview: Overview of the image.
             found: (B, M, C), features at the places.
             places: (B, M, 2), x and y in [0, 1].
-            labels: (B, N) of the first N places, -1 for those that are none.
+            labels: (B, N) labels of the first N places, -1 for padding.
             size: Height and width of the level of features.
 
         Returns:
@@ -157,22 +157,22 @@ class Resemblance(nn.Module):
         return torch.cat([likeness, per_prompt(overview.weight, len(found))], dim=1).softmax(1)
 
     def _likeness(self, keys: Tensor, found: Tensor, places: Tensor, size: tuple[int, ...]) -> Tensor:
-        """Return negative squared distances (B, N, P), short of a term that all places share."""
+        """Return negative squared distances (B, N, P), without a term that is the same for all places."""
         found = _projected(self.project, found)
         half = places.new_tensor([0.5 / size[1], 0.5 / size[0]])
-        there = places.clamp(half, 1 - half)  # Nothing is found beyond the middle of the outermost cells.
+        there = places.clamp(half, 1 - half)  # `sample` clamps to the centres of the outermost cells
         found = torch.cat([found, (self.apart * there).to(found.dtype)], dim=2)
         return _per_image(2 * found, keys) - found.square().sum(2, keepdim=True)
 
 
 def resembling(overview: Overview, shares: Tensor, labels: Tensor | None, in_box: Tensor | None) -> Tensor:
-    """Return what boxes and points mean by what looks like them.
+    """Return maps of each pixel's resemblance to boxes and points.
 
     Args:
-        overview: Of the image.
-        shares: (B, M + 1, P), see `Resemblance.belonging`; those of the points are first.
-        labels: (B, N) 1 foreground, 0 background, -1 padding.
-        in_box: (B, P), how much of each pixel lies in a box.
+        overview: Overview of the image.
+        shares: (B, M + 1, P), see `Resemblance.belonging`; the points come first.
+        labels: (B, N): 1 foreground, 0 background, -1 padding.
+        in_box: (B, P), share of each pixel inside a box.
 
     Returns:
         All maps but that of a mask, (B, RESEMBLANCE_MAPS - 1, P).
@@ -180,7 +180,7 @@ def resembling(overview: Overview, shares: Tensor, labels: Tensor | None, in_box
     nothing = torch.zeros_like(shares[:, :1])
     of_box, of_points = nothing, nothing.expand(-1, 2, -1)
     if in_box is not None:
-        # What is inside and looks like much that is outside is not what was meant: asked once more without it.
+        # A second pass down-weights pixels inside the box that resemble its outside.
         of_box = spread(in_box * spread(in_box, overview, shares), overview, shares)[:, None]
     if labels is not None:
         kinds = torch.stack([labels == 1, labels == 0], dim=1).to(shares.dtype)  # (B, 2, N)
@@ -189,7 +189,7 @@ def resembling(overview: Overview, shares: Tensor, labels: Tensor | None, in_box
 
 
 def spread(said: Tensor, overview: Overview, shares: Tensor) -> Tensor:
-    """What is said (B, P) of pixels, said of all that look like them; shares are what `belonging` returns."""
+    """Spread values (B, P) of pixels to all pixels that resemble them; `shares` is the result of `belonging`."""
     rest = shares[:, -1]
     weights = shares[:, :-1]
     of_places = (weights @ said[:, :, None])[..., 0] / weights.sum(2).clamp(min=1e-6)  # (B, M)
@@ -199,7 +199,7 @@ def spread(said: Tensor, overview: Overview, shares: Tensor) -> Tensor:
 
 
 def inside(boxes: Tensor, grid: Grid) -> Tensor:
-    """Return how much of each pixel lies in boxes (B, 4): (B, P)."""
+    """Return the share of each pixel inside boxes (B, 4): (B, P)."""
     start, end = boxes.to(grid.at.dtype).view(-1, 2, 2, 1).unbind(1)  # (B, 2, 1), x and y
     sides = torch.minimum(grid.at + grid.reach, end) - torch.maximum(grid.at - grid.reach, start)
     return (sides / (2 * grid.reach)).clamp(0, 1).prod(1)
@@ -212,7 +212,7 @@ def lattice(side: int, like: Tensor) -> Tensor:
 
 
 def sample(level: Tensor, places: Tensor) -> Tensor:
-    """Return features (I, C, h, w) at places (B, N, 2), x and y in [0, 1]: (B, N, C)."""
+    """Sample features (I, C, h, w) at places (B, N, 2), x and y in [0, 1]: (B, N, C)."""
     if not places.shape[1]:
         return level.new_zeros(len(places), 0, level.shape[1])
     grid = (2 * places.float() - 1).view(len(level), -1, places.shape[1], 2)
@@ -221,12 +221,12 @@ def sample(level: Tensor, places: Tensor) -> Tensor:
 
 
 def _projected(convolution: nn.Conv2d, features: Tensor) -> Tensor:
-    """Apply a convolution of one pixel to features (B, N, C)."""
+    """Apply a 1x1 convolution to features (B, N, C)."""
     return linear(features, convolution.weight.flatten(1), convolution.bias)
 
 
 def _per_image(prompts: Tensor, images: Tensor) -> Tensor:
-    """Multiply (B, N, w) of prompts with (I, w, P) of their images; prompts of one image are consecutive."""
+    """Multiply prompts (B, N, w) with their images (I, w, P); prompts of one image are consecutive."""
     if len(prompts) == len(images):
         return prompts @ images
     together = prompts.reshape(len(images), -1, prompts.shape[2]) @ images

@@ -1,8 +1,8 @@
 """The embedded model: SAM's prompt encoder and mask decoder on a small trunk, for any machine.
 
-It differs from SAM where little data and little computing ask for it. While it upscales, the mask decoder sees finer
-features, as in SAM 2 (arXiv 2408.00714), and maps of the prompt, as in networks that take clicks with the image
-(RITM, arXiv 2102.06583). Prompt tokens carry the image features found at their place.
+It differs from SAM to make do with little data and computation. While upscaling, the mask decoder uses finer features,
+as in SAM 2 (arXiv 2408.00714), and maps of the prompt, as in networks that take clicks with the image (RITM, arXiv
+2102.06583). Prompt tokens include the image features at their position.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from sam_widget.model.tiny.prompt_maps import (
 )
 from sam_widget.model.tiny.vit_trunk import VitTrunk
 
-# Places inside a box whose features are averaged, on a side.
+# Side of the grid of places inside a box whose features are averaged.
 BOX_SAMPLES = 7
 
 
@@ -67,7 +67,7 @@ class TinyEncoder(nn.Module):
         return self.pyramid(self.trunk(x))
 
     def pyramid(self, levels: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Join the trunk's levels, finest first, from the coarsest down."""
+        """Merge the trunk's levels, given finest first, from coarse to fine."""
         finest, fine, middle, coarse = levels
         embedding = self.middle(middle) + _doubled(self.coarse(coarse))
         for block in self.context:
@@ -79,11 +79,11 @@ class TinyEncoder(nn.Module):
 
 
 def trunk(config: TinyConfig) -> tuple[Any, Sequence[int]]:
-    """Build a trunk, (B, 3, S, S) to a list of features of strides 4, 8, 16 and 32; return it and their channels."""
+    """Return a trunk, from (B, 3, S, S) to a list of features of strides 4, 8, 16 and 32, and their channels."""
     if config.trunk == "vit":
         vit = VitTrunk(config)
         return vit, vit.channels
-    # Counted from the end: some trunks begin with features of stride 2, others with those of stride 4.
+    # Indexed from the end, because some trunks start at stride 2, others at stride 4.
     network: Any = timm.create_model(config.trunk, features_only=True, out_indices=(-4, -3, -2, -1))
     return network, network.feature_info.channels()
 
@@ -93,7 +93,7 @@ def _doubled(features: Tensor) -> Tensor:
 
 
 class GridAttention(nn.Module):
-    """A transformer block on all cells of a grid. Where they are, the convolutions around it have told them."""
+    """A transformer block on all cells of a grid. Positions are encoded by the convolutions around it."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -105,12 +105,12 @@ class GridAttention(nn.Module):
 
 
 class _Shown(NamedTuple):
-    """What is computed of images before any prompt.
+    """Values that depend only on the image.
 
     Attributes:
-        finest: (I, P, C), features of stride 4 as the mask decoder adds them; see `TinyMaskDecoder.masks_of`.
-        fine: Of stride 8.
-        keys: What pixels of each level are compared by, see `Likeness`.
+        finest: (I, P, C), features of stride 4 for the mask decoder; see `TinyMaskDecoder.masks_of`.
+        fine: The same of stride 8.
+        keys: Keys of the pixels of each level; see `Likeness`.
         overview: See `Resemblance`.
     """
 
@@ -121,9 +121,10 @@ class _Shown(NamedTuple):
 
 
 def settled(masks: Tensor, scores: Tensor, several: Tensor) -> tuple[Tensor, Tensor]:
-    """Let the mask for unambiguous prompts stand for the best of the three, and score no less, where it should.
+    """For prompts of several clicks, replace the best of the three masks by the mask for unambiguous prompts.
 
-    As in the paper (appendix A), which has that mask for prompts of several points. The other two stay to choose from.
+    Its score becomes the highest. The paper (appendix A) also uses that mask for prompts of several points. The other
+    two masks remain available.
 
     Args:
         masks: (B, 4, h, w) logits, those for unambiguous prompts first.
@@ -143,12 +144,12 @@ def settled(masks: Tensor, scores: Tensor, several: Tensor) -> tuple[Tensor, Ten
 
 
 class _Said(NamedTuple):
-    """What clicks and boxes say, whatever mask is given with them.
+    """Values that depend on the image, clicks and boxes, but not on a mask prompt.
 
     Attributes:
         maps: (B, MAPS - 1, P), all maps but that of a mask.
         shares: (B, M + 1, P), see `Resemblance.belonging`.
-        tokens: (B, M, dim) each, what the tokens of the points and those of the box are told.
+        tokens: (B, M, dim) each, features added to the tokens of the points and those of the box.
     """
 
     maps: Tensor
@@ -157,7 +158,7 @@ class _Said(NamedTuple):
 
 
 def _places_in(boxes: Tensor) -> Tensor:
-    """Return places evenly spread in boxes (B, 4), their middles first: (B, BOX_SAMPLES ** 2, 2)."""
+    """Return evenly spaced places in boxes (B, 4), their centres first: (B, BOX_SAMPLES ** 2, 2)."""
     spread_evenly = lattice(BOX_SAMPLES, boxes).roll(BOX_SAMPLES**2 // 2 + 1, dims=1)
     return boxes[:, None, :2] + spread_evenly * (boxes[:, None, 2:] - boxes[:, None, :2])
 
@@ -165,8 +166,8 @@ def _places_in(boxes: Tensor) -> Tensor:
 class Tiny(Sam):
     """The embedded model.
 
-    A prompt token of SAM knows where a click is and has to find out by attention what is there. Told the features at
-    that place, a small decoder learns from far fewer images.
+    SAM's prompt tokens encode only the position of a click; attention has to find out what is there. If the tokens
+    include the features at that position, a small decoder learns from far fewer images.
     """
 
     config: TinyConfig
@@ -192,13 +193,14 @@ class Tiny(Sam):
         return ImageFeatures(self.for_decoder(embedding), (self.for_decoder(finest), self.for_decoder(fine)))
 
     def decode(self, image: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
-        """Decode as `Sam.decode` does, keep to what is connected to the prompt, and look at most answers twice.
+        """Decode like `Sam.decode`, with a second pass for most prompts, and keep only parts connected to the prompt.
 
-        Several clicks, or a box, are answered a second time with the first answer as a mask. A single click is answered
-        once: while the pointer moves, time matters more. Several clicks are unambiguous; see `settled`.
+        Several clicks, or a box, are decoded a second time with the first result as a mask prompt. A single click is
+        decoded once, because latency matters more while the pointer moves. Several clicks are unambiguous; see
+        `settled`.
 
-        In training the logits are those of all parts (what is cut off would be told to come back), the scores those of
-        what is connected, and everything is answered once.
+        In training, everything is decoded once, and the logits include disconnected parts, because the loss would
+        otherwise see removed parts as missing. The scores are those of the connected parts.
         """
         logits, kept, scores = self._decode(image, given)
         if self.training:
@@ -217,13 +219,13 @@ class Tiny(Sam):
     def kept(
         self, logits: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, masks: Tensor | None
     ) -> Tensor:
-        """Return logits (B, N, 4g, 4g) short of what is not connected to a prompt, which is given as to `decode`."""
+        """Remove parts that are not connected to the prompt from logits (B, N, 4g, 4g); arguments as in `decode`."""
         points, boxes = self._in_unit_square(points, boxes)
         side = logits.shape[-1]
         return connected(logits, asked_for(points, labels, boxes, masks, batch=len(logits), side=side))
 
     def _in_unit_square(self, points: Tensor | None, boxes: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        """Return points and boxes in [0, 1]. As for the prompt encoder, points are pixels' indices, boxes edges."""
+        """Scale points, which are pixel indices as in the prompt encoder, and boxes, which are edges, to [0, 1]."""
         side = self.config.image_size
         return (
             None if points is None else (points.float() + 0.5) / side,
@@ -241,13 +243,13 @@ class Tiny(Sam):
         boxes: Tensor | None,
         masks: Tensor | None,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Tell tokens (B, M, dim) what is found at their places, and pixels what the prompts say about them."""
+        """Add image features to the tokens (B, M, dim), and prompt maps to the image."""
         shown = self._show(features)
         given = [tensor for tensor in (points, labels, boxes) if tensor is not None]
         said = self._said.get(
-            # The same clicks and boxes say the same when they come again with a mask.
+            # The result is reused when the same clicks and boxes are decoded again with a mask.
             [shown.finest, *given],
-            # What is shown is other with other weights, and is compared, too.
+            # Other weights need not be listed: a change of them also changes `shown`, which is compared above.
             weights_of(self.found_at_point, self.found_in_box),
             lambda: self._say(features, shown, points, labels, boxes, batch=len(sparse)),
         )
@@ -255,7 +257,7 @@ class Tiny(Sam):
         finest, fine, coarse = self.grid.levels(maps)
         told = linear(coarse.transpose(1, 2), self.dense_maps.weight.flatten(1), self.dense_maps.bias)
         dense = told.transpose(1, 2).view_as(dense) + dense
-        # Tokens that are not of points or boxes are not told anything.
+        # Nothing is added to tokens that do not belong to points or boxes.
         told_nothing = torch.zeros_like(sparse[:, sum(tokens.shape[1] for tokens in said.tokens) :])
         sparse = sparse + torch.cat([*said.tokens, told_nothing], dim=1)
         return sparse, dense, (shown.finest, shown.fine, finest, fine)
@@ -290,7 +292,7 @@ class Tiny(Sam):
         clicks = 0 if points is None else points.shape[1]
         levels = (*features.high_resolution, features.embedding)
         finest, fine, coarse = found = [sample(level, place) for level in levels]
-        asked = clicks if boxes is None else clicks + 1  # The middle of a box is like what is clicked.
+        asked = clicks if boxes is None else clicks + 1  # the centre of a box counts as a click
         likeness = [
             told(keys, at[:, :asked]) for told, keys, at in zip(self.prompt_maps, shown.keys, found, strict=True)
         ]
@@ -305,13 +307,13 @@ class Tiny(Sam):
         return _Said(torch.cat([near, alike], dim=1), shares, tokens)
 
     def _found_at(self, there: Tensor, labels: Tensor) -> Tensor:
-        """Return what tokens are told of features (B, N, C) at points of labels (B, N): (B, N, dim)."""
+        """Return what is added to the tokens of points, from features (B, N, C) and labels (B, N): (B, N, dim)."""
         background, foreground = (told(there) for told in self.found_at_point)
         kind = labels[..., None]
         return torch.where(kind == 1, foreground, torch.where(kind == 0, background, 0.0))
 
     def _like_mask(self, masks: Tensor | None, shown: _Shown, said: _Said) -> Tensor:
-        """Return what looks like what masks (B, 1, m, m) of logits cover, or nothing: (B, 1, P)."""
+        """Return the map of resemblance to the content of mask logits (B, 1, m, m), zero without masks: (B, 1, P)."""
         if masks is None:
             return torch.zeros_like(said.maps[:, :1])
         covered = adaptive_avg_pool2d(masks.to(said.maps.dtype).sigmoid(), self.grid.shapes[1])
@@ -319,7 +321,7 @@ class Tiny(Sam):
         return self._on_all_levels(spread(covered, shown.overview, said.shares)[:, None])
 
     def _on_all_levels(self, fine: Tensor) -> Tensor:
-        """Bring maps (B, K, P) of stride 8 to the finer and to the coarser level: (B, K, P) of the three together."""
+        """Resample maps (B, K, P) of stride 8 to the finer and the coarser level; returns (B, K, P) of all three."""
         finest = self.grid.lay_out(_doubled(self.grid.picture(fine, 1)), 0)
         return torch.cat([finest, fine, fine.view(*fine.shape[:2], -1, 4).mean(3)], dim=2)
 

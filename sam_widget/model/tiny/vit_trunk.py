@@ -1,4 +1,4 @@
-"""A plain ViT as the trunk of the embedded model: a masked autoencoder's encoder, and a pyramid made of its tokens."""
+"""A plain ViT as the trunk of the embedded model: a masked autoencoder's encoder with a feature pyramid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sam_widget.model.mae import sincos_positions
 
 
 class PlainVit(nn.Module):
-    """The encoder of a masked autoencoder that leaves nothing out: class token, blocks that attend globally, norm."""
+    """The encoder of a masked autoencoder without masking: class token, blocks with global attention, norm."""
 
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
@@ -48,13 +48,13 @@ class PlainVit(nn.Module):
 
 
 class VitTrunk(nn.Module):
-    """A plain ViT whose last tokens become the levels of stride 4 to 32.
+    """A plain ViT whose last tokens are resampled to levels of stride 4 to 32.
 
-    The simple feature pyramid of "Exploring Plain Vision Transformer Backbones for Object Detection"
-    (arXiv 2203.16527): all levels are made of the last tokens.
+    This is the simple feature pyramid of "Exploring Plain Vision Transformer Backbones for Object Detection"
+    (arXiv 2203.16527): all levels are computed from the last tokens.
 
     Attributes:
-        channels: Of the levels, finest first.
+        channels: Channels of the levels, finest first.
     """
 
     def __init__(self, config: TinyConfig) -> None:
