@@ -93,6 +93,7 @@ bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/clicks.py
 	@$(PY) tests/benchmarks/hover.py
 	@$(PY) tests/benchmarks/saving.py
+	@$(PY) tests/benchmarks/publishing.py
 	@$(PY) tests/benchmarks/view.py
 
 soak: $(VENV) chromium

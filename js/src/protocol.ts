@@ -57,18 +57,34 @@ export interface Answer {
   revision: number;
 }
 
-/** One mask of a `Masks` message; its buffer holds packed row runs, as `masks.wire_codec` describes them. */
+/** One mask of a `Whole` or an `Update`; its buffer holds packed row runs, as `masks.wire_codec` describes them. */
 export interface MaskData {
   id: string;
   width: number;
   height: number;
 }
 
-/** Masks that the state names: one buffer each, in the same order; and the state, where it is news. */
-export interface Masks {
-  type: "masks";
+/** The whole state, and all masks that it names, one buffer each, in the same order; sent when a view says hello. */
+export interface Whole {
+  type: "whole";
   masks: MaskData[];
-  state: State | null;
+  state: State;
+}
+
+/** How the list of objects has changed: `removed` of them from number `start` on, replaced by those `added`. */
+export interface Splice {
+  start: number;
+  removed: number;
+  added: ObjectData[];
+}
+
+/** What has changed since revision `since`: fields of the state, the objects, and masks named for the first time. */
+export interface Update {
+  type: "update";
+  since: number;
+  fields: Partial<Omit<State, "objects">>;
+  objects: Splice | null;
+  masks: MaskData[];
 }
 
 /** The answer to a preview: the mask that its prompt would choose, for the view that asked. */
@@ -413,4 +429,4 @@ export interface Undo {
 
 export type Request = Adjust | Cancel | Everything | Export | Hello | Predict | Preview | Render | Sharpen | Tile | Mark | Show | Accept | Brush | Choose | Clear | Edit | Merge | Recolor | Redo | Refine | Remove | Rename | Subtract | Undo;
 
-export type Reply = Answer | Masks | PreviewMask | TilePicture | File;
+export type Reply = Answer | Whole | Update | PreviewMask | TilePicture | File;

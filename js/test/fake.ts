@@ -1,7 +1,7 @@
 /** A model whose kernel side is the test. */
 
 import { deflateSync } from "fflate";
-import type { Answer, ImageData, Masks, State } from "../src/protocol";
+import type { Answer, ImageData, Splice, State, Update, Whole } from "../src/protocol";
 import { type Model, RemoteSession, type SessionOptions } from "../src/state/session";
 import { Store } from "../src/state/store";
 
@@ -89,13 +89,27 @@ export class FakeModel implements Model {
     await settled();
   }
 
+  /** Send the whole state, with these masks. */
   masks(...ids: string[]): void {
-    const message: Masks = { type: "masks", masks: ids.map((id) => ({ id, width: 4, height: 4 })), state: null };
-    this.emit(
-      "msg:custom",
-      message,
-      ids.map(() => packedMask(3)),
-    );
+    const message: Whole = { type: "whole", masks: ids.map(named), state: this.state as State };
+    this.emit("msg:custom", message, ids.map(packed));
+  }
+
+  /** Send what has changed, with new masks. The state goes on from the last one, unless the test says otherwise. */
+  update(fields: Partial<State>, masks: string[] = [], objects: Splice | null = null, since?: number): void {
+    const before = this.state as State;
+    const { objects: _, ...changes } = { revision: before.revision + 1, ...fields };
+    const message: Update = {
+      type: "update",
+      since: since ?? before.revision,
+      fields: changes,
+      objects,
+      masks: masks.map(named),
+    };
+    const rows = [...before.objects];
+    if (objects) rows.splice(objects.start, objects.removed, ...objects.added);
+    this.state = { ...before, ...changes, objects: rows };
+    this.emit("msg:custom", message, masks.map(packed));
   }
 
   last(type: string): Sent {
@@ -108,6 +122,9 @@ export class FakeModel implements Model {
     return this.sent.filter((item) => item.type === type).length;
   }
 }
+
+const named = (id: string) => ({ id, width: 4, height: 4 });
+const packed = () => packedMask(3);
 
 type Options<Bitmap> = Omit<SessionOptions<Bitmap>, "signal"> & { signal: AbortSignal; changed?: () => void };
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 from sam_widget.errors import ProtocolError, SamWidgetError, SessionError
 from sam_widget.widget.conversions import MaskPrompts
@@ -56,18 +54,14 @@ _Job = _Asked | _Call
 class Dispatcher:
     """Carries out requests, one after the other, and never in the thread that receives them unless they say so."""
 
-    def __init__(
-        self, replies: Replies, masks: MaskPrompts, *, hold: Callable[[], AbstractContextManager[Any]] = nullcontext
-    ) -> None:
+    def __init__(self, replies: Replies, masks: MaskPrompts) -> None:
         """Make a dispatcher; its threads start with their first jobs.
 
         Args:
             replies: Where answers go.
             masks: The mask prompts that views may name.
-            hold: Held while a request is carried out that a newer one would supersede: what is said meanwhile is
-                said again after the answer, so views get the answer first.
         """
-        self._replies, self._masks, self._hold = replies, masks, hold
+        self._replies, self._masks = replies, masks
         self._targets: dict[str, Target] = {}
         self._verbs: Verbs = {}
         # Does a part of something long whenever no request waits; see `Worker`.
@@ -148,14 +142,13 @@ class Dispatcher:
             else:
                 job.finished.set_result(None)
             return
-        with self._hold() if job.verb.mark.latest else nullcontext():
-            try:
-                result = job.verb.call(job.target.find(), job.request, self._masks)
-            except Exception as error:  # noqa: BLE001  whatever it was, the view is told and keeps working
-                self._replies.refuse(job.request, error)
-            else:
-                if result is not ANSWERED:
-                    self._replies.done(job.request)
+        try:
+            result = job.verb.call(job.target.find(), job.request, self._masks)
+        except Exception as error:  # noqa: BLE001  whatever it was, the view is told and keeps working
+            self._replies.refuse(job.request, error)
+        else:
+            if result is not ANSWERED:
+                self._replies.done(job.request)
 
     def _superseded(self, job: _Job) -> None:
         if isinstance(job, _Call):

@@ -3,8 +3,9 @@
 A *request* goes from a view to the kernel as an anywidget custom message, and gets exactly one `Answer`. It names the
 view (`client`, a random string) and is numbered by it (`seq`), because every view of a widget hears every answer. The
 requests themselves are the signatures of the methods marked as `remote`: `verbs` derives them. Here is what their
-fields are made of, what the kernel replies, and `State`, which is small and must survive a reload: the widget's synced
-trait. What is large (the photo, masks) follows as binary buffers of `TilePicture` and `Masks` messages.
+fields are made of, what the kernel replies, and `State`, which must survive a reload: the widget's synced trait. An
+edit sends what has changed of it (`Update`); the trait follows when there is time. What is large (the photo, masks)
+travels in binary buffers.
 
 `js/src/protocol.ts` is generated (`python -m sam_widget.widget.typescript js/src/protocol.ts`), and a test fails when
 it is out of date.
@@ -37,6 +38,8 @@ Text = Annotated[str, Meta(max_length=MOST_LETTERS, pattern="^[^\ud800-\udfff]*$
 Size = Annotated[int, Meta(ge=0, le=2**53)]
 Texts = Annotated[list[Text], Meta(max_length=MOST_OBJECTS)]
 Vertices = Annotated[list[Number], Meta(max_length=2 * MOST_VERTICES)]
+# Fields of the state with their new values; all but its objects.
+Changes = Annotated[dict[str, Any], Meta(extra={"typescript": 'Partial<Omit<State, "objects">>'})]
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -115,21 +118,38 @@ class Answer(Struct, frozen=True, tag_field="type", tag="answer"):
 
 
 class MaskData(Struct, frozen=True):
-    """One mask of a `Masks` message; its buffer holds packed row runs, as `masks.wire_codec` describes them."""
+    """One mask of a `Whole` or an `Update`; its buffer holds packed row runs, as `masks.wire_codec` describes them."""
 
     id: str
     width: int
     height: int
 
 
-class Masks(Struct, frozen=True, tag_field="type", tag="masks"):
-    """Masks that the state names: one buffer each, in the same order; and the state, where it is news.
-
-    Views draw it at once. The trait brings it again, after the answer, and stays for views to come.
-    """
+class Whole(Struct, frozen=True, tag_field="type", tag="whole"):
+    """The whole state, and all masks that it names, one buffer each, in the same order; sent when a view says hello."""
 
     masks: list[MaskData]
-    state: State | None
+    state: State
+
+
+class Splice(Struct, frozen=True):
+    """How the list of objects has changed: `removed` of them from number `start` on, replaced by those `added`."""
+
+    start: int
+    removed: int
+    added: list[ObjectData]
+
+
+class Update(Struct, frozen=True, tag_field="type", tag="update"):
+    """What has changed since revision `since`: fields of the state, the objects, and masks named for the first time.
+
+    The masks' buffers are in the same order. A view that has another revision asks for the whole with `hello`.
+    """
+
+    since: int
+    fields: Changes
+    objects: Splice | None
+    masks: list[MaskData]
 
 
 class PreviewMask(Struct, frozen=True, tag_field="type", tag="preview_mask"):
@@ -302,7 +322,7 @@ class Saved(Struct, frozen=True):
     masks: list[SavedMask]
 
 
-Reply = Answer | Masks | PreviewMask | TilePicture | File
+Reply = Answer | Whole | Update | PreviewMask | TilePicture | File
 
 
 def to_json(message: Struct) -> dict[str, Any]:

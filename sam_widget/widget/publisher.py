@@ -1,4 +1,4 @@
-"""From the session to every view: new masks first, then the state that names them."""
+"""From the session to every view: what an edit has changed, and the whole to a view that asks for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from sam_widget.widget import protocol
 from sam_widget.widget.direct import Send
 from sam_widget.widget.stage import Stage
-from sam_widget.widget.state import MaskNames, mask_message, saved_view, state_of
+from sam_widget.widget.state import MaskNames, Rows, mask_message, saved_view, state_of
 
 
 class Publisher:
@@ -27,38 +27,35 @@ class Publisher:
 
         Args:
             send: Sends a message to every view.
-            show: Sets the trait that holds the state.
+            show: Told the whole state after every change.
         """
         self._send, self._show = send, show
         self.names = MaskNames()
         self.revision = 0
         self.wire = threading.RLock()
         self.line: str | None = None
+        self._rows = Rows()
+        self._state: dict[str, Any] = {}
 
     def publish(self, stage: Stage) -> None:
-        """Show the present state everywhere."""
+        """Show the present state everywhere: views get what has changed since the last time."""
         with self.wire:
+            since = self.revision
             self.revision += 1
-            session = stage.shown.session_if_open()
-            state = state_of(
-                session,
-                self.names,
-                revision=self.revision,
-                status=stage.status,
-                message=stage.message,
-                model=str(session.predictor.model.name if session else ""),
-                decode_ms=stage.decode_ms,
-                image=stage.shown.image,
-                direct=self.line,
-            )
-            shown = protocol.to_json(state)
-            self._send_masks(self.names.unsent(), shown)
-            self._show(shown)
+            state, splice = self._now(stage)
+            before, self._state = self._state, state
+            fields = {name: value for name, value in state.items() if name != "objects" and before.get(name) != value}
+            masks = [mask_message(name, mask) for name, mask in self.names.unsent()]
+            update = protocol.Update(since, fields, splice, [data for data, _ in masks])
+            self._send(protocol.to_json(update), [runs for _, runs in masks])
+            self._show(state)
 
     def welcome(self) -> None:
-        """Send every mask that the state names, for a view that has just opened."""
+        """Send the whole state and every mask that it names, for a view that has just opened or missed a change."""
         with self.wire:
-            self._send_masks(self.names.all())
+            masks = [mask_message(name, mask) for name, mask in self.names.all()]
+            message = {"type": "whole", "masks": [protocol.to_json(data) for data, _ in masks], "state": self._state}
+            self._send(message, [runs for _, runs in masks])
 
     def saved(self, stage: Stage) -> dict[str, Any] | None:
         """Return what a page without a kernel needs besides the state; None where there is no image yet."""
@@ -67,8 +64,26 @@ class Publisher:
             return None
         return protocol.to_json(saved_view(pyramid, self.names.all(), stage.shown.session_if_open()))
 
-    def _send_masks(self, masks: list[tuple[str, Any]], state: dict[str, Any] | None = None) -> None:
-        if masks:
-            parts = [mask_message(name, mask) for name, mask in masks]
-            message = protocol.to_json(protocol.Masks([data for data, _ in parts], None))
-            self._send({**message, "state": state}, [runs for _, runs in parts])
+    def _now(self, stage: Stage) -> tuple[dict[str, Any], protocol.Splice | None]:
+        """Return the state, and how its objects have changed."""
+        session = stage.shown.session_if_open()
+        now = None if session is None else session.state
+        state = state_of(
+            session,
+            now,
+            self.names,
+            revision=self.revision,
+            status=stage.status,
+            message=stage.message,
+            model=str(session.predictor.model.name if session else ""),
+            decode_ms=stage.decode_ms,
+            image=stage.shown.image,
+            direct=self.line,
+        )
+        objects = () if now is None else now.objects
+        self._rows, splice = self._rows.follow(objects, self.names)
+        if splice is not None:
+            self.names.keep(objects)
+        found = [] if state.everything is None else state.everything.found
+        self.names.prune({item.mask for item in (*state.candidates, *found)})
+        return protocol.to_json(state) | {"objects": list(self._rows.data)}, splice

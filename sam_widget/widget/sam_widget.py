@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -29,6 +28,7 @@ from sam_widget.widget.replies import Replies
 from sam_widget.widget.requests import ViewRequests
 from sam_widget.widget.stage import Stage
 from sam_widget.widget.static_picture import nobody_is_there, picture_of
+from sam_widget.widget.throttle import Throttle
 
 if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
@@ -38,6 +38,8 @@ STATIC = Path(__file__).parent / "static"
 log = logging.getLogger(__name__)
 # What the traits show before there is a session.
 NOTHING = SessionState()
+# Seconds after an edit until what a page saves with the notebook is brought up to date.
+KEEP_SECONDS = 1.5
 
 
 def _bundled(name: str) -> str:
@@ -110,9 +112,10 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         if not self._esm:
             path = STATIC / "widget.js"
             raise SamWidgetError(f"the widget's frontend is missing ({path}); run `make build` or `pip install .`")
-        self._publisher = Publisher(self._send_to_all, partial(setattr, self, "state"))
+        self._publisher = Publisher(self._send_to_all, self._show_state)
+        self._later = Throttle(self._keep_state, seconds=KEEP_SECONDS)
         self._replies = Replies(self._send_to_all, lambda: self._publisher.revision, self._publisher.wire)
-        self._dispatcher = Dispatcher(self._replies, self._publisher.names.prompts, hold=self._hold_trait)
+        self._dispatcher = Dispatcher(self._replies, self._publisher.names.prompts)
         self._stage = Stage(opener, call=self._dispatcher.call, publish=self._publish)
         requests = ViewRequests(self._stage, self._publisher, self._replies)
         session = Target(Session, lambda: self.session)
@@ -221,6 +224,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         # ipywidgets closes what is deleted, even if __init__ has refused the arguments.
         if "_dispatcher" in vars(self):
             self._hang_up()
+            self._later.close()
             self._dispatcher.close()
             self._stage.close()
         super().close()
@@ -231,16 +235,18 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         """Take a message from a view. Never waits for the model."""
         self._dispatcher.receive(content)
 
-    @contextlib.contextmanager
-    def _hold_trait(self) -> Iterator[None]:
-        """Send the answer first: the trait only repeats what views have been sent with their masks."""
-        trait = ExitStack()
-        trait.enter_context(self.hold_sync())
-        try:
-            yield
-        finally:
-            with self._publisher.wire:
-                trait.close()
+    def _should_send_property(self, key: str, value: Any) -> bool:
+        """Whether ipywidgets sends a trait as it changes: not the state, of which views are sent what changes."""
+        return key != "state" and bool(super()._should_send_property(key, value))
+
+    def _keep_state(self) -> None:
+        """Send the state as a whole: pages save it with the notebook."""
+        with self._publisher.wire:
+            self.send_state("state")
+
+    def _show_state(self, state: dict[str, Any]) -> None:
+        self.state = state
+        self._later.ask()
 
     def _publish(self) -> None:
         """Show the present state everywhere, and to the observers of the traits.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from sam_widget.image.pyramid import TILE, Pyramid
 from sam_widget.image.rendering import USUAL
@@ -11,7 +13,8 @@ from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.masks.runs import StoredMask
 from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.session.session import Session
-from sam_widget.session.state import SegmentedObject
+from sam_widget.session.state import SegmentedObject, SessionState
+from sam_widget.widget import protocol
 from sam_widget.widget.conversions import MaskPrompts, box_data, prompt_data, rendering_data, settings_data
 from sam_widget.widget.protocol import (
     CandidateData,
@@ -23,11 +26,35 @@ from sam_widget.widget.protocol import (
     PromptData,
     Saved,
     SavedMask,
+    Splice,
     State,
     ValuesData,
 )
 
 Status = Literal["loading", "embedding", "ready", "predicting", "error"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The accepted objects as they travel, and the tuple that they were made of."""
+
+    objects: tuple[SegmentedObject, ...] = ()
+    data: tuple[dict[str, Any], ...] = ()
+
+    def follow(self, objects: tuple[SegmentedObject, ...], names: MaskNames) -> tuple[Rows, Splice | None]:
+        """Return the rows of these objects, and what has changed between the two; None where nothing has.
+
+        Objects never change, so those that stay are known by identity.
+        """
+        if objects is self.objects:
+            return self, None
+        before, shorter = self.objects, min(len(self.objects), len(objects))
+        start = next((k for k in range(shorter) if before[k] is not objects[k]), shorter)
+        rest = shorter - start
+        kept = next((k for k in range(rest) if before[-1 - k] is not objects[-1 - k]), rest)
+        added = [protocol.to_json(_row(item, names)) for item in objects[start : len(objects) - kept]]
+        data = (*self.data[:start], *added, *self.data[len(before) - kept :])
+        return Rows(objects, data), Splice(start, len(before) - kept - start, added)
 
 
 class MaskNames:
@@ -37,50 +64,46 @@ class MaskNames:
     """
 
     def __init__(self) -> None:
-        self._names: dict[int, tuple[str, StoredMask]] = {}
-        self._objects: dict[int, tuple[SegmentedObject, ObjectData]] = {}
+        # By identity; those of accepted objects apart, for they are many and seldom change.
+        self._kept: dict[int, tuple[str, StoredMask]] = {}
+        self._passing: dict[int, tuple[str, StoredMask]] = {}
+        self._unsent: dict[str, StoredMask] = {}
         self._count = 0
-        self._sent: set[str] = set()
         self.prompts = MaskPrompts()
 
     def name(self, mask: StoredMask) -> str:
         """Return the mask's name, the same one for the same mask."""
-        known = self._names.get(id(mask))
-        if known is None or known[1] is not mask:
+        key = id(mask)
+        known = self._kept.get(key) or self._passing.get(key)
+        if known is None:
             self._count += 1
-            known = self._names[id(mask)] = (f"m{self._count}", mask)
+            known = (f"m{self._count}", mask)
+            self._unsent[known[0]] = mask
+        self._passing[key] = known
         return known[0]
 
-    def shown(self, item: SegmentedObject) -> ObjectData:
-        """Return an object as it travels; what has not changed is not made again."""
-        known = self._objects.get(id(item))
-        if known is None or known[0] is not item:
-            name, score, box = self.name(item.stored), round(item.score, 4), box_data(item.box)
-            # Half a letter cannot travel, and must not keep the rest from doing so.
-            label = item.label.encode("utf-8", "replace").decode()
-            data = ObjectData(item.id, label, name, score, box, item.area, item.color)
-            known = self._objects[id(item)] = (item, data)
-        return known[1]
+    def keep(self, objects: Iterable[SegmentedObject]) -> None:
+        """Remember the masks of these objects, and forget those of others."""
+        named = [(self.name(item.stored), item.stored) for item in objects]
+        self._kept = {id(mask): (name, mask) for name, mask in named}
 
     def prune(self, live: set[str]) -> None:
-        """Forget masks that the state no longer names; should undo bring one back, it gets a new name."""
-        self._names = {key: item for key, item in self._names.items() if item[0] in live}
-        self._objects = {key: item for key, item in self._objects.items() if item[1].mask in live}
-        self._sent &= live
+        """Forget masks of no object that the state no longer names; should undo bring one back, it gets a new name."""
+        self._passing = {key: item for key, item in self._passing.items() if item[0] in live}
 
     def unsent(self) -> list[tuple[str, StoredMask]]:
         """Return the masks not sent yet, and count them as sent."""
-        items = [item for item in self._names.values() if item[0] not in self._sent]
-        self._sent.update(name for name, _ in items)
+        items, self._unsent = list(self._unsent.items()), {}
         return items
 
     def all(self) -> list[tuple[str, StoredMask]]:
         """Return every mask that the state names."""
-        return list(self._names.values())
+        return list((self._kept | self._passing).values())
 
 
 def state_of(
     session: Session | None,
+    now: SessionState | None,
     names: MaskNames,
     *,
     revision: int,
@@ -91,8 +114,8 @@ def state_of(
     image: ImageData | None,
     direct: str | None,
 ) -> State:
-    """Return all that a view draws; the image may be there before the session is open."""
-    if session is None:
+    """Return all that a view draws but the objects, which are `Rows`; the image may be there before the session."""
+    if session is None or now is None:
         return State(
             revision=revision,
             status=status,
@@ -116,9 +139,8 @@ def state_of(
             autosave=None,
             direct=direct,
         )
-    now = session.state
     under_way = session.under_way
-    state = State(
+    return State(
         revision=revision,
         status=status,
         message=message,
@@ -136,7 +158,7 @@ def state_of(
             for c in now.candidates
         ],
         chosen=now.chosen_index,
-        objects=[names.shown(o) for o in now.objects],
+        objects=[],
         settings=settings_data(now.settings),
         painted=bool(now.strokes),
         editing=now.editing,
@@ -156,10 +178,13 @@ def state_of(
         autosave=None if session.autosave is None else session.autosave.name,
         direct=direct,
     )
-    found = [] if state.everything is None else state.everything.found
-    named: list[CandidateData | ObjectData | FoundData] = [*state.candidates, *state.objects, *found]
-    names.prune({item.mask for item in named})
-    return state
+
+
+def _row(item: SegmentedObject, names: MaskNames) -> ObjectData:
+    # Half a letter cannot travel, and must not keep the rest from doing so.
+    label = item.label.encode("utf-8", "replace").decode()
+    score, box = round(item.score, 4), box_data(item.box)
+    return ObjectData(item.id, label, names.name(item.stored), score, box, item.area, item.color)
 
 
 def mask_message(name: str, mask: StoredMask) -> tuple[MaskData, bytes]:

@@ -46,7 +46,8 @@ def _typescript(hint: Any) -> str:
         return _SCALARS[hint]
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _typescript(args[0])
+        said = [mark.extra["typescript"] for mark in args[1:] if isinstance(mark, msgspec.Meta) and mark.extra]
+        return str(said[0]) if said else _typescript(args[0])
     if origin is list:
         return f"{_typescript(args[0])}[]"
     if origin is Literal:

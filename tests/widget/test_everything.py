@@ -62,8 +62,8 @@ def test_everything_streams_into_every_view_and_all_else_is_answered_meanwhile(w
     order = [(m["client"], m["seq"]) for m in looks.messages if m["type"] == "answer"]
     assert order == [("looks", numbers[0]), ("asks", answer["seq"])]
 
-    states = [m["state"] for m in looks.messages if m["type"] == "masks" and m["state"]]
-    steps = [state["everything"] for state in states if state["everything"]]
+    states = [m["fields"] for m in looks.messages if m["type"] == "update"]
+    steps = [fields["everything"] for fields in states if fields.get("everything")]
     assert len(steps) > 1
     assert [step["done"] for step in steps] == sorted(step["done"] for step in steps)
     assert steps[-1]["total"] == SIDE**2
@@ -85,7 +85,7 @@ def test_a_view_stops_what_it_began_and_what_python_began(widget: SamWidget) -> 
     assert view.ask("everything", points_per_side=SIDE)["outcome"] == "done"
     few = len(widget.objects)
     assert few >= 1
-    last = [m["state"]["everything"] for m in view.messages if m["type"] == "masks" and m["state"]["everything"]][-1]
+    last = [m["fields"]["everything"] for m in view.messages if m.get("fields", {}).get("everything")][-1]
     assert last["done"] < last["total"]
     widget.undo()
 

@@ -35,6 +35,8 @@ class View:
         self.widget, self.client = widget, client
         self.seq = 0
         self.messages: list[dict[str, Any]] = []
+        # The widget's, as the view puts it together from what comes.
+        self.state: dict[str, Any] = dict(widget.state)
         self.masks: dict[str, np.ndarray] = {}
         self.pictures: dict[int, bytes] = {}
         self.files: dict[str, bytes] = {}
@@ -50,9 +52,10 @@ class View:
     def _take(self, content: dict[str, Any], buffers: list[bytes]) -> None:
         with self._news:
             self.messages.append(content)
-            if content["type"] == "masks":
+            if content["type"] in {"whole", "update"}:
                 for data, buffer in zip(content["masks"], buffers, strict=True):
                     self.masks[data["id"]] = unpacked(buffer, data)
+                self._follow(content)
             elif content["type"] == "preview_mask":
                 self.masks[f"preview {content['seq']}"] = unpacked(buffers[0], content)
             elif content["type"] == "tile_picture":
@@ -60,6 +63,15 @@ class View:
             elif content["type"] == "file":
                 (self.files[content["name"]],) = buffers
             self._news.notify_all()
+
+    def _follow(self, content: dict[str, Any]) -> None:
+        if content["type"] == "whole":
+            self.state = content["state"]
+        elif self.state.get("revision") == content["since"]:
+            objects, splice = list(self.state["objects"]), content["objects"]
+            if splice is not None:
+                objects[splice["start"] : splice["start"] + splice["removed"]] = splice["added"]
+            self.state = {**self.state, **content["fields"], "objects": objects}
 
     def wait_until(self, condition: Callable[[], object]) -> None:
         """Wait until what has come back fulfils a condition."""
@@ -198,25 +210,6 @@ def test_the_newest_prompt_wins_and_every_request_has_one_answer(widget: SamWidg
     assert outcomes.count("superseded") >= 18
     assert set(outcomes) == {"done", "superseded"}
     assert widget.prompt == sw.Prompt.from_arrays([(119, 120)])
-
-
-def test_the_state_comes_with_its_masks_and_the_trait_after_the_answer(
-    widget: SamWidget, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    view, synced = View(widget), threading.Event()
-    heard: list[str] = []
-
-    def sync(key: object) -> None:
-        if "state" in key:  # type: ignore[operator]
-            heard.extend(message["type"] for message in view.messages)
-            synced.set()
-
-    monkeypatch.setattr(widget, "send_state", sync)
-    view.ask("predict", prompt=prompt((150, 120)))
-    assert synced.wait(60)
-    assert heard == ["masks", "answer"]
-    assert view.messages[0]["state"] == widget.state
-    assert {c["mask"] for c in view.messages[0]["state"]["candidates"]} == set(view.masks)
 
 
 def test_answers_name_the_view_that_asked(widget: SamWidget) -> None:

@@ -1,6 +1,6 @@
 /** Carries requests to the kernel, and each answer back to the request. */
 
-import type { Answer, File as FileMessage, Masks, PreviewMask, Reply, Request, TilePicture } from "../protocol";
+import type { Answer, File as FileMessage, PreviewMask, Reply, Request, TilePicture, Update, Whole } from "../protocol";
 import { Direct } from "./direct";
 import { onKernelEnd } from "./lifetime";
 
@@ -27,7 +27,8 @@ export interface Reception extends Answer {
 }
 
 export interface Handlers {
-  masks(message: Masks, buffers: Uint8Array[]): void;
+  whole(message: Whole, buffers: Uint8Array[]): void;
+  update(message: Update, buffers: Uint8Array[]): void;
   /** A message has arrived, so the kernel is there. */
   heard(): void;
   /** The kernel's side is gone: every open request has just been answered with this error. */
@@ -114,9 +115,13 @@ export class Transport {
       case "answer":
         this.#answer(reply);
         break;
-      case "masks":
+      case "whole":
         this.#handlers.heard();
-        this.#handlers.masks(reply, buffers);
+        this.#handlers.whole(reply, buffers);
+        break;
+      case "update":
+        this.#handlers.heard();
+        this.#handlers.update(reply, buffers);
         break;
       case "preview_mask":
       case "tile_picture":

@@ -3,7 +3,8 @@
 import type { Mask } from "../geometry/runs";
 import { unpackMask } from "../kernel/maskcodec";
 import { type Body, type Channel, type Reception, Transport } from "../kernel/transport";
-import type { MaskData, Masks, RenderingData, Saved, State } from "../protocol";
+import type { MaskData, RenderingData, Saved, State, Update, Whole } from "../protocol";
+import { NamedMasks } from "./masks";
 import { BitmapPool } from "./pool";
 import { NO_PROMPT } from "./prompt";
 import { type Place, USUAL } from "./tiles";
@@ -37,8 +38,6 @@ const NO_STATE: State = {
   direct: null,
 };
 
-/** At most this many masks are kept that no state has named: those of superseded requests are never named. */
-const MOST_UNNAMED = 32;
 /** Milliseconds after which a silent kernel is reported. */
 const PATIENCE = 10_000;
 
@@ -55,7 +54,7 @@ export interface SessionOptions<Bitmap> {
 
 export class RemoteSession<Bitmap = ImageBitmap> {
   state: State;
-  readonly masks = new Map<string, Mask>();
+  readonly #masks = new NamedMasks();
   /** Why something from the kernel could not be read, or that the kernel is gone; until a request succeeds. */
   failure: string | null = null;
   /** The kernel's side is gone, so no answer can come. */
@@ -81,11 +80,13 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     this.#decode = decode;
     this.#pool = new BitmapPool(close);
     this.state = readState(model);
+    this.#masks.name(masksOf(this.state));
     const update = (): void => this.#setState(readState(model));
     model.on("change:state", update);
     signal.addEventListener("abort", () => model.off("change:state", update), { once: true });
     const handlers = {
-      masks: (message: Masks, buffers: Uint8Array[]) => this.#receiveMasks(message, buffers),
+      whole: (message: Whole, buffers: Uint8Array[]) => this.#setState(message.state, message.masks, buffers),
+      update: (message: Update, buffers: Uint8Array[]) => this.#update(message, buffers),
       heard: () => this.#found(),
       lost: (reason: string) => this.#lose(reason),
     };
@@ -104,7 +105,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
         refines: false,
       };
       for (const { id, width, height, runs } of saved.masks ?? [])
-        this.masks.set(id, unpackMask(fromBase64(runs), width, height));
+        this.#masks.set(id, unpackMask(fromBase64(runs), width, height));
       return;
     }
     this.#transport.follow(this.state.direct);
@@ -125,6 +126,10 @@ export class RemoteSession<Bitmap = ImageBitmap> {
   /** Whether the masks that the state names have been requested and not all arrived. */
   get opening(): boolean {
     return this.#hello.open;
+  }
+
+  mask(id: string): Mask | null {
+    return this.#masks.get(id);
   }
 
   send(body: Body): { seq: number; answer: Promise<Reception> } {
@@ -187,15 +192,41 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     this.changed();
   }
 
-  #setState(state: State): void {
-    // The trait repeats what came with masks.
-    if (state.revision <= this.state.revision) return;
-    const before = namedMasks(this.state);
+  /** Take over a whole state, unless it is here: the trait repeats what has come before. */
+  #setState(state: State, masks: MaskData[] = [], buffers: Uint8Array[] = []): void {
+    const news = state.revision > this.state.revision;
+    if (news) this.#masks.name(masksOf(state));
+    this.#receiveMasks(masks, buffers);
+    if (!news) {
+      if (masks.length > 0) this.changed();
+      return;
+    }
+    this.#masks.release(masksOf(this.state));
+    this.#arrive(state);
+  }
+
+  /** Take over what has changed. What stays is not looked at, so a change costs the same among a thousand objects. */
+  #update({ since, fields, objects: splice, masks }: Update, buffers: Uint8Array[]): void {
+    const before = this.state;
+    if ((fields.revision ?? 0) <= before.revision) return;
+    if (since !== before.revision) {
+      // Something has not arrived; the answer to a greeting under way brings it.
+      if (!this.#hello.open && !this.lost) void this.#sayHello();
+      return;
+    }
+    const objects = splice ? [...before.objects] : before.objects;
+    const removed = splice ? objects.splice(splice.start, splice.removed, ...splice.added) : [];
+    const state: State = { ...before, ...fields, objects };
+    this.#masks.name([...passing(state), ...(splice?.added ?? [])]);
+    this.#receiveMasks(masks, buffers);
+    this.#masks.release([...passing(before), ...removed]);
+    this.#arrive(state);
+  }
+
+  #arrive(state: State): void {
     this.state = state;
     this.#found();
     if (!this.saved) this.#transport.follow(state.direct);
-    const now = namedMasks(state);
-    for (const id of before) if (!now.has(id)) this.masks.delete(id);
     this.#expected = this.#expected.filter(({ revision, arrive }) => {
       if (revision <= state.revision) arrive();
       return revision > state.revision;
@@ -207,24 +238,19 @@ export class RemoteSession<Bitmap = ImageBitmap> {
   /** Ask again for masks that the state names and that are missing, once for each state. */
   #resync(): void {
     const { revision } = this.state;
-    const lacking = [...namedMasks(this.state)].some((id) => !this.masks.has(id));
-    if (lacking && !this.#hello.open && this.#hello.revision !== revision && !this.lost) void this.#sayHello();
+    if (this.#masks.lacking && !this.#hello.open && this.#hello.revision !== revision && !this.lost)
+      void this.#sayHello();
   }
 
-  #receiveMasks(message: Masks, buffers: Uint8Array[]): void {
-    message.masks.forEach(({ id, width, height }: MaskData, i) => {
-      if (this.masks.has(id)) return;
+  #receiveMasks(masks: MaskData[], buffers: Uint8Array[]): void {
+    masks.forEach(({ id, width, height }: MaskData, i) => {
+      if (!this.#masks.lacks(id)) return;
       try {
-        this.masks.set(id, unpackMask(buffers[i], width, height));
+        this.#masks.set(id, unpackMask(buffers[i], width, height));
       } catch (error) {
         this.failure = `A mask from the kernel could not be read: ${reason(error)}`;
       }
     });
-    const named = namedMasks(this.state);
-    const unnamed = [...this.masks.keys()].filter((id) => !named.has(id));
-    for (const id of unnamed.slice(0, -MOST_UNNAMED)) this.masks.delete(id);
-    if (message.state) this.#setState(message.state);
-    else this.changed();
   }
 
   #lose(why: string): void {
@@ -242,9 +268,13 @@ export class RemoteSession<Bitmap = ImageBitmap> {
   }
 }
 
-function namedMasks(state: State): Set<string> {
-  const found = state.everything?.found ?? [];
-  return new Set([...state.candidates, ...state.objects, ...found].map((item) => item.mask));
+/** What names a mask for a while: candidates, and what a search for everything has found. */
+function passing(state: State): { mask: string }[] {
+  return [...state.candidates, ...(state.everything?.found ?? [])];
+}
+
+function masksOf(state: State): { mask: string }[] {
+  return [...passing(state), ...state.objects];
 }
 
 /** The trait may be empty: before the kernel's first message, or in a notebook saved without its widgets. */

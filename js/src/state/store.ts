@@ -147,7 +147,7 @@ export class Store<Bitmap = ImageBitmap> {
   }
 
   mask(id: string): Mask | null {
-    return this.#session.masks.get(id) ?? null;
+    return this.#session.mask(id);
   }
 
   /** Change the prompt and ask for its masks; it is drawn at once. */

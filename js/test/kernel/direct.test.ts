@@ -152,7 +152,7 @@ describe("a transport with a direct line", () => {
   function transport() {
     const model = new FakeModel();
     const closing = new AbortController();
-    const handlers = { masks: vi.fn(), heard: vi.fn(), lost: vi.fn() };
+    const handlers = { whole: vi.fn(), update: vi.fn(), heard: vi.fn(), lost: vi.fn() };
     const made = new Transport(model, handlers, closing.signal, BASE);
     made.follow("k/w");
     return { model, handlers, transport: made };

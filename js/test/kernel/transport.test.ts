@@ -5,7 +5,7 @@ import { bytes, FakeModel, settled } from "../fake";
 function open() {
   const model = new FakeModel();
   const closing = new AbortController();
-  const handlers = { masks: vi.fn(), heard: vi.fn(), lost: vi.fn() };
+  const handlers = { whole: vi.fn(), update: vi.fn(), heard: vi.fn(), lost: vi.fn() };
   return { model, closing, handlers, transport: new Transport(model, handlers, closing.signal) };
 }
 
@@ -42,9 +42,9 @@ describe("Transport", () => {
 
   it("hands on exactly a buffer's own bytes", async () => {
     const { model, handlers, transport } = open();
-    const message = { type: "masks", masks: [{ id: "a", width: 4, height: 4 }] };
+    const message = { type: "whole", masks: [{ id: "a", width: 4, height: 4 }] };
     model.emit("msg:custom", message, [bytes([1, 2], 3)]);
-    expect(handlers.masks).toHaveBeenCalledWith(message, [Uint8Array.of(1, 2)]);
+    expect(handlers.whole).toHaveBeenCalledWith(message, [Uint8Array.of(1, 2)]);
     const { answer } = transport.send({ type: "export", format: "coco" });
     const file = { type: "file", client: transport.client, seq: 1, name: "cat.json", mime: "application/json" };
     model.emit("msg:custom", file, [Uint8Array.of(5, 6).buffer]);
@@ -56,7 +56,7 @@ describe("Transport", () => {
   it("ignores what it does not know", () => {
     const { model, handlers } = open();
     for (const content of [null, undefined, "text", {}, { type: "tomorrow's" }]) model.emit("msg:custom", content);
-    expect(handlers.masks).not.toHaveBeenCalled();
+    expect(handlers.whole).not.toHaveBeenCalled();
     expect(handlers.heard).not.toHaveBeenCalled();
   });
 

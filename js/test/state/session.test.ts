@@ -39,8 +39,7 @@ describe("two views of a widget", () => {
     const { model, view } = open();
     const first = view();
     await model.answer(model.last("hello"));
-    model.masks("a");
-    model.set({ revision: 2, candidates: [candidate("a")], chosen: 0 });
+    model.update({ candidates: [candidate("a")], chosen: 0 }, ["a"]);
     const second = view();
     await settled();
     expect(first.store.mask("a")).not.toBeNull();

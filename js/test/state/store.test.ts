@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PointData, PromptData, State } from "../../src/protocol";
 import { NO_PROMPT } from "../../src/state/prompt";
+import { objectOf } from "../desk";
 import { bytes, FakeModel, imageOf, openStore, packedMask, STATE, settled } from "../fake";
 
 const bytesOf = (view: DataView): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -205,18 +206,23 @@ describe("what changes the prompt in the kernel", () => {
 });
 
 describe("masks", () => {
-  it("keeps what the state names and drops what it names no longer", async () => {
-    const { model, session } = await open();
-    model.masks("a", "b");
-    model.set({ revision: 2, candidates: [candidate("a"), candidate("b")] });
-    model.set({ revision: 3, candidates: [candidate("b")] });
-    expect([...session.masks.keys()]).toEqual(["b"]);
+  it("are kept while the state names them, however often", async () => {
+    const { model, store } = await open();
+    const object = objectOf("cat", { mask: "b" });
+    model.update({ candidates: [candidate("a"), candidate("b")] }, ["a", "b"]);
+    model.update({ candidates: [candidate("b")] }, [], { start: 0, removed: 0, added: [object] });
+    expect([store.mask("a"), store.mask("b")?.width]).toEqual([null, 4]);
+    model.update({ candidates: [] });
+    expect(store.mask("b")?.width).toBe(4);
+    model.update({}, [], { start: 0, removed: 1, added: [] });
+    expect(store.mask("b")).toBeNull();
+    expect(model.count("hello")).toBe(1);
   });
 
-  it("may bring the state that names them, which the trait then repeats", async () => {
+  it("come with the state that names them, which the trait then repeats", async () => {
     const { model, store, changed } = await open();
     const state: State = { ...STATE, revision: 2, candidates: [candidate("a")], chosen: 0 };
-    model.emit("msg:custom", { type: "masks", masks: [{ id: "a", width: 4, height: 4 }], state }, [packedMask()]);
+    model.emit("msg:custom", { type: "whole", masks: [{ id: "a", width: 4, height: 4 }], state }, [packedMask()]);
     expect([store.chosen, store.mask("a")?.width]).toEqual([0, 4]);
     changed.mockClear();
     model.set({ ...state, revision: 2 });
@@ -227,20 +233,11 @@ describe("masks", () => {
     expect(store.chosen).toBeNull();
   });
 
-  it("keeps masks that a coming state is about to name", async () => {
+  it("that no state names are not kept", async () => {
     const { model, store } = await open();
-    model.masks("soon");
-    model.set({ revision: 2, message: "something else" });
-    model.set({ revision: 3, candidates: [candidate("soon")] });
-    expect(store.mask("soon")).toMatchObject({ width: 4, height: 4 });
-    expect(model.count("hello")).toBe(1);
-  });
-
-  it("keeps only the latest of those never named", async () => {
-    const { model, session } = await open();
-    for (let i = 0; i < 100; i++) model.masks(`m${i}`);
-    expect(session.masks.size).toBe(32);
-    expect(session.masks.has("m99")).toBe(true);
+    model.masks("nameless");
+    model.set({ revision: 3, candidates: [candidate("nameless")] });
+    expect(store.mask("nameless")).toBeNull();
   });
 
   it("asks again for a mask that the state names and it does not know, once for each state", async () => {
@@ -264,10 +261,67 @@ describe("masks", () => {
 
   it("says so when a mask cannot be read", async () => {
     const { model, store } = await open();
-    const message = { type: "masks", masks: [{ id: "bad", width: 1, height: 1 }] };
+    const fields = { revision: 2, candidates: [candidate("bad")] };
+    const message = { type: "update", since: 1, fields, objects: null, masks: [{ id: "bad", width: 1, height: 1 }] };
     model.emit("msg:custom", message, [new DataView(new ArrayBuffer(8), 0, 7)]);
     expect(store.failure).toContain("could not be read");
     expect(store.mask("bad")).toBeNull();
+  });
+});
+
+describe("what has changed", () => {
+  it("is taken over, and what stays is the same as before", async () => {
+    const objects = ["a", "b", "c", "d"].map((id) => objectOf(id));
+    const { model, store } = await open({ ...STATE, objects }, { greeted: false });
+    model.masks(...objects.map(({ mask }) => mask));
+    await model.answer(model.last("hello"));
+    const [a, , , d] = store.state.objects;
+    model.update({ chosen: null, message: "new" }, ["e"], {
+      start: 1,
+      removed: 2,
+      added: [objectOf("e", { mask: "e" })],
+    });
+    expect(store.state.message).toBe("new");
+    expect(store.state.objects.map(({ id }) => id)).toEqual(["a", "e", "d"]);
+    expect([store.state.objects[0], store.state.objects[2]]).toEqual([a, d]);
+    expect(store.state.objects[0]).toBe(a);
+    expect([store.mask("mask of b"), store.mask("e")?.width]).toEqual([null, 4]);
+    const before = store.state.objects;
+    model.update({ message: "newer" });
+    expect(store.state.objects).toBe(before);
+    expect(model.count("hello")).toBe(1);
+  });
+
+  it("costs the same among a thousand objects: none of them is looked at", async () => {
+    let looks = 0;
+    const watch = (id: string) =>
+      new Proxy(objectOf(id), {
+        get: (target, key, receiver) => {
+          looks++;
+          return Reflect.get(target, key, receiver);
+        },
+      });
+    const objects = Array.from({ length: 1000 }, (_, i) => watch(String(i)));
+    const { model, store } = await open({ ...STATE, objects }, { greeted: false });
+    model.masks(...Array.from({ length: 1000 }, (_, i) => `mask of ${i}`));
+    await model.answer(model.last("hello"));
+    looks = 0;
+    model.update({ candidates: [candidate("x")], chosen: 0 }, ["x"]);
+    model.update({ candidates: [] }, [], { start: 1000, removed: 0, added: [objectOf("x", { mask: "x" })] });
+    expect([store.state.objects.length, store.mask("x")?.width, looks]).toEqual([1001, 4, 0]);
+  });
+
+  it("since a state that is not here is asked for as a whole, once", async () => {
+    const { model, store } = await open();
+    model.update({ revision: 9, message: "missed" }, [], null, 8);
+    expect([store.state.revision, model.count("hello")]).toEqual([1, 2]);
+    model.update({ revision: 10, message: "more" }, [], null, 9);
+    expect(model.count("hello")).toBe(2);
+    model.masks();
+    await model.answer(model.last("hello"), { revision: 10 });
+    expect([store.state.message, model.count("hello")]).toEqual(["more", 2]);
+    model.update({ message: "and on" });
+    expect(store.state.message).toBe("and on");
   });
 });
 
