@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +31,8 @@ class PromptEdits:
         self._history = history
         self._decoder = decoder
         self._decoded: Decoded | None = None
+        # Told how many milliseconds the model took for an answer.
+        self.timed: Callable[[float], None] = lambda _milliseconds: None
 
     @property
     def state(self) -> SessionState:
@@ -123,7 +127,9 @@ class PromptEdits:
     def _decode(self, prompt: Prompt, now: SessionState) -> Decoded:
         prompt = prompt.check_inside(*self.size)
         if self._decoded is None or not self._decoded.answers(prompt, now):
+            start = time.perf_counter()
             self._decoded = self._decoder.decode(prompt, now)
+            self.timed(1000 * (time.perf_counter() - start))
         return self._decoded
 
     # ------------------------------------------------------------------------------------------------ the prompt

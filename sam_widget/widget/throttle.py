@@ -25,13 +25,13 @@ class Throttle:
         self._timer: threading.Timer | None = None
         self._closed = False
 
-    def ask(self) -> None:
-        """Ask for it; it belongs to the cell that asks first, if a cell does."""
+    def ask(self, *, seconds: float | None = None) -> None:
+        """Ask for it; what it prints belongs to the cell that asks first. This once it may take another time."""
         with self._lock:
             if self._timer is not None or self._closed:
                 return
             here = contextvars.copy_context()
-            self._timer = threading.Timer(self._seconds, here.run, args=(self._go,))
+            self._timer = threading.Timer(self._seconds if seconds is None else seconds, here.run, args=(self._go,))
             self._timer.daemon = True
             self._timer.start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 import torch
 
 import sam_widget as sw
+from sam_widget.predictor.predictor import Predictor
 from sam_widget.widget.sam_widget import SamWidget
-from sam_widget.widget.stage import decode_ms
+from sam_widget.widget.stage import HOVER_MS, REMEMBERED, decode_ms
 from tests.widget.test_sam_widget import View, prompt, wait_for
 
 
@@ -185,6 +187,75 @@ def test_the_state_says_how_long_an_answer_takes(widget: SamWidget, monkeypatch:
     clock = iter([0.0, 9.0, 10.0, 10.02, 11.0, 11.03])
     monkeypatch.setattr("sam_widget.widget.stage.time.perf_counter", lambda: next(clock))
     assert decode_ms(widget.session) == 20.0, "what is longer waited for something else"
+
+
+class Slow:
+    """A model whose answers take 100 ms more while `slow` is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.slow, answer = True, Predictor.answer
+        pause = threading.Event()
+
+        def answered(*arguments: Any, **options: Any) -> Any:
+            if self.slow:
+                pause.wait(0.1)
+            return answer(*arguments, **options)
+
+        monkeypatch.setattr(Predictor, "answer", answered)
+
+
+def hovers(state: dict[str, Any]) -> bool:
+    return state["decode_ms"] is not None and state["decode_ms"] <= HOVER_MS
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    return Slow(monkeypatch)
+
+
+def opened(photo: np.ndarray) -> SamWidget:
+    widget = SamWidget(photo)
+    assert not hovers(wait_for(widget, lambda state: state["status"] == "ready"))
+    return widget
+
+
+@pytest.mark.parametrize("asks", ["predict", "preview"])
+def test_one_fast_answer_puts_an_opening_among_others_right(photo: np.ndarray, slow: Slow, asks: str) -> None:
+    widget = opened(photo)
+    view = View(widget)
+    view.ask(asks, prompt=prompt((150, 120)))
+    assert not hovers(widget.state)
+    slow.slow = False
+    view.ask(asks, prompt=prompt((90, 120)))
+    wait_for(widget, hovers)
+    view.wait_until(lambda: hovers(view.state))
+    widget.close()
+
+
+def test_a_slow_opening_is_measured_again_with_nothing_asked(
+    photo: np.ndarray, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sam_widget.widget.stage.AGAIN_SECONDS", (0.01, 0.3))
+    widget = opened(photo)
+    slow.slow = False
+    wait_for(widget, hovers)
+    widget.close()
+
+
+def test_answers_that_become_slow_for_good_end_hovering(widget: SamWidget, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = View(widget)
+    widget._stage._timed(1.0)
+    wait_for(widget, hovers)
+    Slow(monkeypatch)
+    for x in range(REMEMBERED):
+        assert hovers(widget.state)
+        view.ask("preview", prompt=prompt((90 + 5 * x, 120)))
+    wait_for(widget, lambda state: not hovers(state))
+
+
+def test_the_view_has_the_same_limit() -> None:
+    source = (Path(__file__).parents[2] / "js/src/preview/hover.ts").read_text(encoding="utf-8")
+    assert f"const FAST = {HOVER_MS};" in source
 
 
 def test_how_long_an_answer_takes_is_measured_as_answers_are_made(
