@@ -13,7 +13,7 @@ import pytest
 import sam_widget as sw
 from sam_widget.widget.publisher import Publisher
 from sam_widget.widget.sam_widget import SamWidget
-from sam_widget.widget.state import MaskNames, state_of
+from sam_widget.widget.state import MaskNames, Rows
 from tests.waiting import until
 from tests.widget.test_sam_widget import View, prompt, wait_for
 
@@ -78,22 +78,19 @@ def test_an_observer_that_fails_stops_neither_opening_nor_editing(
 def test_half_a_letter_in_a_label_does_not_keep_the_state_from_travelling() -> None:
     names, item = MaskNames(), sw.Session(np.zeros((20, 30, 3), np.uint8)).add_objects(np.ones((20, 30), bool))[0]
     object.__setattr__(item, "label", "cat \ud83d")
-    assert names.shown(item).label == "cat ?"
+    rows, _ = Rows().follow((item,), names)
+    assert rows.data[0]["label"] == "cat ?"
 
 
 def test_objects_that_have_not_changed_are_not_made_again() -> None:
     session, names = sw.Session(np.zeros((20, 30, 3), np.uint8)), MaskNames()
     session.add_objects(np.stack([np.eye(20, 30, k=k, dtype=bool) for k in range(5)]))
 
-    def shown() -> list[Any]:
-        fixed: dict[str, Any] = {"revision": 1, "status": "ready", "message": "", "model": "", "decode_ms": 1.0}
-        return list(state_of(session, names, **fixed, image=None, direct=None).objects)
-
-    before = shown()
+    before, _ = Rows().follow(session.objects, names)
     session.rename(session.objects[2].id, "cat")
-    after = shown()
-    assert [a is b for a, b in zip(before, after, strict=True)] == [True, True, False, True, True]
-    assert after[2].label == "cat"
+    after, _ = before.follow(session.objects, names)
+    assert [a is b for a, b in zip(before.data, after.data, strict=True)] == [True, True, False, True, True]
+    assert after.data[2]["label"] == "cat"
 
 
 def test_the_repr_is_one_line(photo: np.ndarray, predictor: sw.Predictor) -> None:
