@@ -95,7 +95,7 @@ export class FakeModel implements Model {
     this.emit("msg:custom", message, ids.map(packed));
   }
 
-  /** Send what has changed, with new masks. The state goes on from the last one, unless the test says otherwise. */
+  /** Send what has changed, with new masks. It follows the last state, unless the test says otherwise. */
   update(fields: Partial<State>, masks: string[] = [], objects: Splice | null = null, since?: number): void {
     const before = this.state as State;
     const { objects: _, ...changes } = { revision: before.revision + 1, ...fields };

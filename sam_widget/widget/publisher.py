@@ -85,5 +85,5 @@ class Publisher:
         if splice is not None:
             self.names.keep(objects)
         found = [] if state.everything is None else state.everything.found
-        self.names.prune({item.mask for item in (*state.candidates, *found)})
+        self.names.prune({item.mask for item in state.candidates} | {item.mask for item in found})
         return protocol.to_json(state) | {"objects": list(self._rows.data)}, splice

@@ -52,8 +52,8 @@ class Rows:
         start = next((k for k in range(shorter) if before[k] is not objects[k]), shorter)
         rest = shorter - start
         kept = next((k for k in range(rest) if before[-1 - k] is not objects[-1 - k]), rest)
-        added = [protocol.to_json(_row(item, names)) for item in objects[start : len(objects) - kept]]
-        data = (*self.data[:start], *added, *self.data[len(before) - kept :])
+        added = [_row(item, names) for item in objects[start : len(objects) - kept]]
+        data = (*self.data[:start], *map(protocol.to_json, added), *self.data[len(before) - kept :])
         return Rows(objects, data), Splice(start, len(before) - kept - start, added)
 
 
@@ -64,7 +64,7 @@ class MaskNames:
     """
 
     def __init__(self) -> None:
-        # By identity; those of accepted objects apart, for they are many and seldom change.
+        # By identity; those of accepted objects apart: they are many and seldom change.
         self._kept: dict[int, tuple[str, StoredMask]] = {}
         self._passing: dict[int, tuple[str, StoredMask]] = {}
         self._unsent: dict[str, StoredMask] = {}

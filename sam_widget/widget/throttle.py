@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 class Throttle:
     """Does one thing some time after it is asked for: at most that often, and always after the last time."""
 
-    def __init__(self, act: Callable[[], None], *, seconds: float) -> None:
+    def __init__(self, act: Callable[[], object], *, seconds: float) -> None:
         """Make a throttle.
 
         Args:

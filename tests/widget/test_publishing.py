@@ -1,4 +1,4 @@
-"""What an edit sends: what it has changed, and no more; a view that opens gets the whole."""
+"""What an edit sends is what it has changed; a view that opens gets the whole."""
 
 from __future__ import annotations
 
