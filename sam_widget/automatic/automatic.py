@@ -188,11 +188,11 @@ def iter_everything(
     """Yield the masks of everything in an image as they are found; the last step has what `segment_everything` returns.
 
     Args:
-        model: As for `segment_everything`.
-        image: As for `segment_everything`.
+        model: See `segment_everything`.
+        image: See `segment_everything`.
         stream: Whether each step has the masks found so far. Otherwise steps report progress, and have masks whenever a
             crop is done; that is a little faster.
-        **options: As for `segment_everything`.
+        **options: See `segment_everything`.
 
     Raises:
         ImageError: The image cannot be read.

@@ -44,10 +44,10 @@ def to_coco(
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
-        path: Of the JSON file.
+        path: Path of the JSON file.
         segmentation: "rle" or "polygons".
-        tolerance: How far, in pixels, a simplified polygon may stray.
-        classes: All categories, in order; without, the labels in the order in which they first occur.
+        tolerance: Maximum deviation of a simplified polygon, in pixels.
+        classes: All categories, in order; by default the labels, in order of first occurrence.
 
     Raises:
         FormatError: A label is not among the classes, two images have one name, or the file cannot be written.
@@ -91,7 +91,7 @@ def _polygons(mask: Mask, tolerance: float) -> list[list[float]]:
 def from_coco(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
     """Read COCO instances; masks may be polygons, RLE, or RLE with its counts as a list.
 
-    What cannot be read is passed over with one warning: boxes without a mask, damaged polygons.
+    What cannot be read is skipped with a single warning: boxes without a mask, damaged polygons.
 
     Args:
         source: Path of the JSON file, or what it holds.

@@ -32,8 +32,8 @@ def to_geojson(source: Any, path: str | os.PathLike[str] | None = None, *, toler
 
     Args:
         source: A session, masks, or anything else that `images_of` reads.
-        path: Of the file.
-        tolerance: How far, in pixels, a simplified outline may stray.
+        path: Path of the file.
+        tolerance: Maximum deviation of a simplified outline, in pixels.
 
     Raises:
         FormatError: There are several images, or the file cannot be written.
@@ -77,7 +77,7 @@ def _feature(item: Annotation, tolerance: float) -> dict[str, Any]:
 def from_geojson(source: Any, *, size: tuple[int, int] | None = None) -> list[AnnotatedImage]:
     """Read polygons in pixel coordinates, also in geometry collections and QuPath's bare list of features.
 
-    Features without an area, and damaged ones, are passed over with one warning.
+    Features without an area, and damaged ones, are skipped with a single warning.
 
     Args:
         source: Path of the file, or what it holds.

@@ -45,14 +45,14 @@ def to_label_studio(
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
-        path: Of the JSON file.
+        path: Path of the JSON file.
         shape: "brush", for a labelling interface with `<BrushLabels>`, or "polygon", for `<PolygonLabels>`.
         kind: "annotations", or "predictions" for a person to accept.
         prefix: Goes before the file names to make the address from which Label Studio fetches the images, such as
             "/data/local-files/?d=photos/". Behind one that is part of a web address, names are quoted.
         from_name: Name of the tag of labels in the labelling interface.
         to_name: Name of its `<Image>`, whose value is `$image`.
-        tolerance: How far, in pixels, a simplified polygon may stray.
+        tolerance: Maximum deviation of a simplified polygon, in pixels.
 
     Raises:
         FormatError: Two images have one name, or the file cannot be written.
@@ -96,7 +96,7 @@ def from_label_studio(source: Any, *, image: str | None = None) -> list[Annotate
     """Read the regions of Label Studio's JSON export: brush masks, polygons, rectangles, ellipses; also turned ones.
 
     Labels may come from any tag: `<BrushLabels>`, `<Labels>`, ... Of several answers to a task, the first that was not
-    cancelled is read; predictions where there is none. Key points, and damaged regions, are passed over with one
+    cancelled is read; predictions where there is none. Key points, and damaged regions, are skipped with a single
     warning.
 
     Args:

@@ -40,9 +40,9 @@ def to_labelme(
 
     Args:
         source: A session, masks, or anything else that `images_of` reads.
-        path: Of the file; labelme looks for the image in the same folder.
+        path: Path of the file; labelme looks for the image in the same folder.
         shape: "mask" or "polygon".
-        tolerance: How far, in pixels, a simplified polygon may stray.
+        tolerance: Maximum deviation of a simplified polygon, in pixels.
         photo: Put the photo into the file; without, that is done where the image has no file name.
 
     Raises:

@@ -33,7 +33,7 @@ def file_stem(name: str, *, suffix: str = ".json") -> str:
     is too long is cut and ends in eight digits of its hash.
 
     Args:
-        name: Of the image.
+        name: Name of the image.
         suffix: The longest that is put behind it.
     """
     return _held(PurePath(name).stem or "image", len(suffix))

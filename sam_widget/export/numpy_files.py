@@ -72,7 +72,7 @@ def from_npz(path: str | os.PathLike[str], *, threshold: float | None = None) ->
     """Read a NumPy file: an archive with `masks` or `label_map`, or one array of either kind. Nothing in it is run.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         threshold: For soft masks, of floating-point numbers: what lies above it belongs to the mask.
 
     Raises:

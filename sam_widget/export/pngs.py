@@ -71,7 +71,7 @@ def to_cutouts(source: Any, folder: str | os.PathLike[str], *, crop: bool = True
 
     Args:
         source: A session or widget; something that knows the photo.
-        folder: Of the files.
+        folder: Folder of the files.
         crop: Cut to the object's box; otherwise each PNG has the image's size.
 
     Returns:
@@ -105,7 +105,7 @@ def from_png(path: str | os.PathLike[str], *, threshold: float | None = None) ->
     the picture has opacity, it is one mask. Names come from the text chunk, else from the file.
 
     Args:
-        path: Of the file or folder.
+        path: Path of the file or folder.
         threshold: For soft masks, whose grey fades at the edge: greys above it belong to the mask. From 0 to 1, a share
             of white; above, a grey value.
 

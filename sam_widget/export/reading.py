@@ -34,7 +34,7 @@ class Reading:
     Args:
         source: What is read: a path, or data.
         refusal: What it is not where nothing in it can be read, such as "these are not COCO instances".
-        size: Of the file, in bytes.
+        size: Size of the file, in bytes.
     """
 
     def __init__(self, source: Any, refusal: str, *, size: int = 0) -> None:

@@ -33,7 +33,7 @@ class Format:
     Attributes:
         write: Its `to_...` function.
         read: Its `from_...` function.
-        suffix: Of its files, if `export` may pick it by that; "/" for a folder.
+        suffix: Suffix of its files, if `export` may pick it by that; "/" for a folder.
     """
 
     write: Callable[..., Any]
@@ -139,7 +139,7 @@ def load_masks(
     """Read the masks of one image: `session.add_objects(sw.load_masks("masks.json"))`.
 
     Args:
-        path: As in `load_dataset`.
+        path: See `load_dataset`.
         image: Name of the image, where the file holds several: its path as the file has it, or the end of that.
         format: The name of the format; without, it is told by suffix and content.
         size: Width and height of the image, for the formats that do not say: GeoJSON, YOLO.

@@ -20,7 +20,7 @@ def parts_from_mask(mask: Mask, *, tolerance: float = 0.0) -> list[list[Ring]]:
 
     Args:
         mask: (H, W) bool.
-        tolerance: How far, in pixels, a simplified ring may stray.
+        tolerance: Maximum deviation of a simplified ring, in pixels.
 
     Returns:
         One list a part: its outline first, then its holes; closed rings of (N, 2) x, y as `polygons_from_mask` gives

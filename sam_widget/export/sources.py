@@ -124,7 +124,7 @@ def stems(images: Iterable[AnnotatedImage], *, suffix: str) -> list[tuple[str, A
 
 
 def class_names(images: Iterable[AnnotatedImage], classes: Sequence[str] | None) -> list[str]:
-    """Return the labels, numbered as classes: as given, or in the order in which they first occur.
+    """Return the labels, numbered as classes: as given, or in order of first occurrence.
 
     Raises:
         FormatError: A label is not among the classes given.

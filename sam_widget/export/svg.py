@@ -33,8 +33,8 @@ def to_svg(
 
     Args:
         source: A session, masks, or anything else that `images_of` reads.
-        path: Of the file.
-        tolerance: How far, in pixels, a simplified outline may stray.
+        path: Path of the file.
+        tolerance: Maximum deviation of a simplified outline, in pixels.
         photo: Put the photo below the paths, inside the file.
 
     Raises:
@@ -77,7 +77,7 @@ def from_svg(path: str | os.PathLike[str], *, samples: int = 16) -> list[Annotat
     """Read the filled shapes of a drawing, each as one mask, in pixels of its view box or, without one, its size.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         samples: Straight lines that a curve is read as.
 
     Raises:

@@ -64,7 +64,7 @@ def to_pandas(source: Any, path: str | os.PathLike[str] | None = None) -> Any:
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
-        path: Of the CSV file.
+        path: Path of the CSV file.
 
     Raises:
         FormatError: Two images have one name, or the file cannot be written.
@@ -107,7 +107,7 @@ _COLUMNS = [
 def from_pandas(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
     """Read a DataFrame or CSV file as `to_pandas` makes it; it needs the columns `width`, `height`, `label`, `rle`.
 
-    Rows that are damaged are passed over with one warning.
+    Rows that are damaged are skipped with a single warning.
 
     Args:
         source: The DataFrame, or path of the CSV file.

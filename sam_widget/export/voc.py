@@ -43,8 +43,8 @@ def to_voc(
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
-        folder: Of the dataset.
-        classes: All classes, in order; without, the labels in the order in which they first occur.
+        folder: Folder of the dataset.
+        classes: All classes, in order; by default the labels, in order of first occurrence.
         images: Write the images, too, as `JPEGImages/<image>.png`: lossless, despite the name.
 
     Returns:
@@ -133,7 +133,7 @@ def from_voc(folder: str | os.PathLike[str], *, image: str | None = None) -> lis
     Classes are named by `labelmap.txt`; without one they are VOC's own twenty. Number 255 is nothing.
 
     Args:
-        folder: Of the dataset.
+        folder: Folder of the dataset.
         image: Name of the only image whose masks are wanted; the others are not read.
 
     Raises:

@@ -39,8 +39,8 @@ def to_yolo(
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
-        folder: Of the dataset.
-        classes: All classes, in order; without, the labels in the order in which they first occur.
+        folder: Folder of the dataset.
+        classes: All classes, in order; by default the labels, in order of first occurrence.
         images: Write the images, too, as PNG.
 
     Returns:

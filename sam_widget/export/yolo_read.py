@@ -44,7 +44,7 @@ def from_yolo(
     Lines that are not polygons, such as boxes, are skipped with one warning.
 
     Args:
-        folder: Of the dataset, or of one split of it.
+        folder: Folder of the dataset, or of one split of it.
         size: Width and height of the images, which these files do not know; without, they are looked up in `images`.
         image: Name of the only image whose masks are wanted; the others are not read.
 

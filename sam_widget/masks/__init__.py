@@ -1,10 +1,10 @@
-"""Masks without a model: how they are stored, measured, cleaned up, drawn and exchanged.
+"""Masks without a model: storing, measuring, cleaning up, drawing and exchanging them.
 
-`runs` holds the row runs that masks are kept as, `codecs` reads and writes COCO RLE and polygons, `measures` has IoU,
-stability and non-maximum suppression; `wire_codec` packs runs for the view; `components` finds connected parts,
-`windows` moves masks between a crop and its image, `cleanup` removes holes and islands; `annotations` is the form in
-which masks come in and go out, `overlay` draws them, `palette` gives their colours. Nothing here computes a mask from
-an image.
+`runs` stores masks as row runs, `codecs` reads and writes COCO RLE and polygons, `measures` has IoU, stability and
+non-maximum suppression; `wire_codec` packs runs for the view; `components` finds connected components, `windows` moves
+masks between a crop and its image, `cleanup` removes holes and islands; `annotations` is the type in which masks are
+imported and exported, `overlay` draws them, `palette` defines their colours. Nothing here computes a mask from an
+image.
 """
 
 import lazy_loader

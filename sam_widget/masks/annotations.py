@@ -1,7 +1,7 @@
-"""Masks with names, whatever holds them: what every format writes and reads, and what a session takes in.
+"""Named masks: the common type that all formats write and read, and that a session imports.
 
-Files are the business of `sam_widget.export`. Imports neither torch nor the session: objects from there are recognised
-by their attributes.
+Files are handled by `sam_widget.export`. This module imports neither torch nor the session: their objects are
+recognised by their attributes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _EXPECTED = (
 
 
 def readable(text: str) -> str:
-    """Return a text as valid Unicode: a lone surrogate, half a character, becomes U+FFFD."""
+    """Return a text as valid Unicode: lone surrogates become U+FFFD."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
@@ -38,11 +38,11 @@ class Annotation:
     """A mask with a name.
 
     Attributes:
-        label: What it is called.
-        stored: The mask, as it is kept.
-        score: The IoU that the model expected of it, between 0 and 1; None where it is not known.
-        prompt: What it was made from, as far as that is known.
-        id: Tells it from others.
+        label: Its name.
+        stored: The stored mask.
+        score: The IoU predicted by the model, between 0 and 1; None if unknown.
+        prompt: The prompt it was made from, if known.
+        id: Identifies the annotation.
 
     Raises:
         MaskError: The score is not a finite number.
@@ -55,7 +55,7 @@ class Annotation:
     id: str = field(default_factory=lambda: os.urandom(6).hex())
 
     def __post_init__(self) -> None:
-        """Make the label valid Unicode, for JSON, XML and the wire are UTF-8; refuse a score that JSON cannot hold."""
+        """Make the label valid Unicode, because JSON, XML and the wire use UTF-8; reject scores that are not JSON."""
         object.__setattr__(self, "label", readable(str(self.label)))
         if self.score is not None and not math.isfinite(self.score):
             raise MaskError(f"the score of {self.label!r} is {self.score}, expected a finite number or None")
@@ -72,7 +72,7 @@ class Annotation:
 
     @cached_property
     def box(self) -> Box:
-        """Tight around the mask.
+        """The tight box around the mask.
 
         Raises:
             MaskError: The mask is empty.
@@ -88,10 +88,10 @@ class AnnotatedImage:
     """The masks of one image.
 
     Attributes:
-        annotations: In the order in which they were made; where two overlap, the later one lies on top.
+        annotations: The masks in order of creation; later ones lie on top.
         size: Width and height of the image, in pixels.
-        name: File name of the image; None where it is not known.
-        pixels: (H, W, 3) uint8, where there is a format that shows them; None where they are not known.
+        name: File name of the image; None if unknown.
+        pixels: (H, W, 3) uint8, for formats that include the image; None if unknown.
     """
 
     annotations: tuple[Annotation, ...]
@@ -107,27 +107,27 @@ class AnnotatedImage:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The different labels, in the order in which they first occur."""
+        """The distinct labels, in order of first occurrence."""
         return tuple(dict.fromkeys(item.label for item in self.annotations))
 
 
 def annotations_of(source: Any, *, labels: Sequence[str] | str | None = None) -> tuple[Annotation, ...]:
-    """Return the masks that something holds.
+    """Return the masks in `source`.
 
     Args:
         source: A Session or SamWidget (its objects), objects, `MaskRecord`s or the dicts of SAM's own generator,
             `supervision.Detections`, a label map (each number but 0 is one mask), masks, or several of these.
-        labels: Names for them: one for all, or one each. Without, they keep the names that they have; the others are
-            called "object 1", "object 2", ...
+        labels: Names of the masks: one for all, or one each. By default they keep their names; unnamed ones become
+            "object 1", "object 2", ...
 
     Raises:
-        MaskError: There are no masks to be had from it, one of them is empty, or they differ in size.
+        MaskError: The source contains no masks, one of them is empty, or their sizes differ.
     """
     found = list(_masks_in(source))
     if labels is not None:
         names = [labels] * len(found) if isinstance(labels, str) else list(labels)
         if len(names) != len(found):
-            raise MaskError(f"{len(found)} masks but {len(names)} labels; give one label for all, or one a mask")
+            raise MaskError(f"{len(found)} masks but {len(names)} labels; give one label for all, or one per mask")
         found = [replace(item, label=str(name).strip()) for item, name in zip(found, names, strict=True)]
     taken = {item.label for item in found}
     free = (name for number in range(1, 2 * len(found) + 2) if (name := f"object {number}") not in taken)
@@ -144,7 +144,7 @@ def annotations_of(source: Any, *, labels: Sequence[str] | str | None = None) ->
 
 
 def _masks_in(source: Any) -> Iterator[Annotation]:
-    """Yield the masks in something; a mask that has no name has a blank label."""
+    """Yield the masks in `source`; unnamed masks have an empty label."""
     if isinstance(source, Annotation):
         yield source
     elif isinstance(source, Mapping):
@@ -182,7 +182,7 @@ def _in_array(array: NDArray[Any]) -> Iterator[Annotation]:
         raise MaskError(f"cannot read masks from an array of shape {array.shape} and type {array.dtype}; {_EXPECTED}")
 
 
-# What SAM's automatic mask generator says of a mask.
+# Keys of a mask record of SAM's automatic mask generator.
 _RECORD = ("segmentation", "label", "predicted_iou", "point_coords")
 
 

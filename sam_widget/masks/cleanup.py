@@ -1,4 +1,4 @@
-"""How logits become the mask that is shown: where they are cut, and what is tidied up afterwards."""
+"""Turn logits into masks: the threshold, and cleaning up afterwards."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from sam_widget.prompts.geometry import Box, finite
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-# Standard deviations out to which a Gaussian is summed.
+# Radius of the Gaussian, in standard deviations.
 _TRUNCATE = 4.0
-# Pixels of a side that are smoothed at a time.
+# Number of pixels of a side smoothed at a time.
 _TILE = 128
 
 
 @dataclass(frozen=True)
 class MaskSettings:
-    """How a mask is made of logits. The defaults leave it as the model gives it.
+    """How a mask is computed from logits. The defaults do not change the model's mask.
 
     Attributes:
-        threshold: Logit above which a pixel belongs to the mask, counted from the model's own threshold; a higher one
-            makes the mask smaller.
+        threshold: Logit above which a pixel belongs to the mask, relative to the model's own threshold; higher values
+            make the mask smaller.
         holes: Holes of up to this many pixels are filled.
-        islands: Islands of up to this many pixels are dropped; the largest one stays.
-        smoothing: Standard deviation, in pixels, of the Gaussian that the outline is smoothed with.
+        islands: Islands of up to this many pixels are dropped; the largest one is always kept.
+        smoothing: Standard deviation, in pixels, of the Gaussian that smooths the outline.
 
     Raises:
         PromptError: A value is not a finite number, or one other than the threshold is negative.
@@ -49,28 +49,28 @@ class MaskSettings:
         for name in ("holes", "islands", "smoothing"):
             value = finite(getattr(self, name), name)
             if value < 0:
-                msg = f"{name} is {value:g}, expected a number of pixels from 0 on."
+                msg = f"{name} is {value:g}, expected a number of pixels of 0 or more."
                 raise PromptError(msg)
             object.__setattr__(self, name, value if name == "smoothing" else int(value))
 
     @property
     def cleans(self) -> bool:
-        """Whether anything is done to a mask after it is cut."""
+        """Whether masks are changed after thresholding."""
         return bool(self.holes or self.islands or self.smoothing)
 
 
 def clean(mask: StoredMask, settings: MaskSettings) -> StoredMask:
-    """Smooth a mask, drop its islands and fill its holes, as the settings say; time goes by its outline."""
+    """Smooth a mask, drop its islands and fill its holes as in `settings`, in time proportional to its outline."""
     if not settings.cleans or not mask.area:
         return mask
     return fill_holes(drop_islands(smooth(mask, settings.smoothing), settings.islands), settings.holes)
 
 
 def smooth(mask: StoredMask, sigma: float) -> StoredMask:
-    """Smooth the outline of a mask: a Gaussian of `sigma` pixels, cut at one half.
+    """Smooth the outline of a mask with a Gaussian of `sigma` pixels, thresholded at one half.
 
-    Pixels farther from the outline than the Gaussian reaches stay as they are, and are not visited. Outside the image
-    its border pixels are repeated, so that a mask that fills the image does not shrink.
+    Pixels farther from the outline than the Gaussian reaches are unchanged and not visited. Border pixels are repeated
+    outside the image, so that a mask that fills the image does not shrink.
     """
     if sigma <= 0 or not mask.area:
         return mask
@@ -114,17 +114,17 @@ def _reach(sigma: float) -> int:
 
 @lru_cache(maxsize=16)
 def _sums(sigma: float, first: int, count: int, length: int) -> csr_array:
-    """Return what `count` pixels of a line of `length`, from the `first` on, have of each when smoothed.
+    """Return the smoothing weights of `count` pixels, starting at `first`, of a line of `length` pixels.
 
-    As a product with a sparse matrix (count, length), smoothing is several times faster than as a convolution, and
-    waits for no other thread, as a dense one's product would.
+    As a product with a sparse matrix (count, length), smoothing is several times faster than a convolution, and unlike
+    a dense product it does not wait for other threads.
     """
     from scipy.sparse import csr_array
 
     offsets = np.arange(-_reach(sigma), _reach(sigma) + 1)
     weights = np.exp(-0.5 * (offsets / sigma) ** 2)
     pixels = np.arange(count)[:, None]
-    # Beyond its end, the last pixel of a line is repeated.
+    # The last pixel of a line is repeated beyond its end.
     summed = (pixels + first + offsets).clip(0, length - 1)
     values = np.tile(weights / weights.sum(), count)
     starts = np.arange(count + 1) * len(offsets)
@@ -134,7 +134,7 @@ def _sums(sigma: float, first: int, count: int, length: int) -> csr_array:
 
 
 def drop_islands(mask: StoredMask, area: int) -> StoredMask:
-    """Drop the islands of up to `area` pixels from a mask, but never the largest; diagonals connect."""
+    """Drop the islands of up to `area` pixels, 8-connected, from a mask, but never the largest."""
     if area <= 0 or not mask.area:
         return mask
     numbers = regions(mask.runs, mask.shape[1], diagonals=True)
@@ -145,14 +145,14 @@ def drop_islands(mask: StoredMask, area: int) -> StoredMask:
 
 
 def fill_holes(mask: StoredMask, area: int) -> StoredMask:
-    """Fill the holes of up to `area` pixels in a mask: background that the mask encloses, sides connecting."""
+    """Fill the holes of up to `area` pixels in a mask: enclosed background, 4-connected."""
     height, width = mask.shape
     gaps = between(mask.runs, height, width) if area > 0 else mask.runs[:0]
     if not len(gaps):
         return mask
     numbers = regions(gaps, width, diagonals=False)
     filled = areas(numbers, gaps) <= area
-    # Open to the outside, so no hole.
+    # Background that touches the border is not a hole.
     row, column = np.divmod(gaps[:, 0].astype(np.intp), width)
     filled[numbers[(row == 0) | (row == height - 1) | (column == 0) | (column + gaps[:, 1] == width)]] = False
     if not filled.any():
@@ -161,13 +161,13 @@ def fill_holes(mask: StoredMask, area: int) -> StoredMask:
 
 
 def without_small_regions(mask: StoredMask, area: int, *, holes: bool) -> StoredMask:
-    """Fill the holes, or drop the islands, of fewer than `area` pixels; corners connect.
+    """Fill the holes, or drop the islands, of fewer than `area` pixels, 8-connected.
 
-    From segment-anything, `utils/amg.py`, `remove_small_regions`: where all islands are small, the largest stays, and
-    background that is not enclosed counts as a hole, too.
+    From segment-anything, `utils/amg.py`, `remove_small_regions`: if all islands are small, the largest is kept, and
+    background that is not enclosed also counts as a hole.
 
     Returns:
-        The same mask where no region is small.
+        The cleaned mask; the same object if no region is small.
     """
     height, width = mask.shape
     runs = between(mask.runs, height, width) if holes else mask.runs

@@ -1,4 +1,4 @@
-"""Masks in other tools' forms: COCO RLE and polygons."""
+"""Convert masks from and to COCO RLE and polygons."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rle_from_mask(mask: ArrayLike) -> dict[str, Any]:
 
 
 def rle_from_stored(mask: StoredMask) -> dict[str, Any]:
-    """Encode a mask as `rle_from_mask` does, without decoding it into pixels.
+    """Encode a stored mask like `rle_from_mask`, without decoding it into pixels.
 
     Raises:
         MissingExtraError: pycocotools is not installed.
@@ -49,16 +49,16 @@ def mask_from_rle(rle: Mapping[str, Any]) -> Mask:
         (H, W) bool.
 
     Raises:
-        MaskError: It is not a valid RLE: it lacks a key, or its counts do not add up to the size.
+        MaskError: The RLE is invalid: a key is missing, or the counts do not add up to the size.
     """
     return stored_from_rle(rle).array
 
 
 def stored_from_rle(rle: Mapping[str, Any]) -> StoredMask:
-    """Read COCO's RLE as `mask_from_rle` does, without decoding it into pixels.
+    """Read COCO's RLE like `mask_from_rle`, without decoding it into pixels.
 
     Raises:
-        MaskError: It is not a valid RLE.
+        MaskError: The RLE is invalid.
     """
     expected = 'expected {"size": [height, width], "counts": str or list}'
     try:
@@ -78,16 +78,16 @@ def stored_from_rle(rle: Mapping[str, Any]) -> StoredMask:
 
 
 def runs_from_coco_polygons(rings: Sequence[NDArray[np.float64]], height: int, width: int) -> Runs:
-    """Fill polygons as pycocotools does: together, their outlines included, each ring solid.
+    """Fill polygons like pycocotools: their union, including outlines, each ring solid.
 
     Args:
         rings: (N, 2) of finite x, y near the image (`scanlines.clipped`), or empty: pycocotools allocates by the length
             of the outline and does not check it.
-        height: Of the mask, in pixels.
-        width: Of the mask, in pixels.
+        height: Height of the mask, in pixels.
+        width: Width of the mask, in pixels.
 
     Returns:
-        (R, 2) of start and length, as `runs_from_mask` returns them.
+        (R, 2) of start and length; see `runs_from_mask`.
 
     Raises:
         MissingExtraError: pycocotools is not installed.
@@ -103,16 +103,16 @@ def runs_from_coco_polygons(rings: Sequence[NDArray[np.float64]], height: int, w
 def polygons_from_mask(mask: ArrayLike, *, tolerance: float = 0.0) -> list[NDArray[np.float64]]:
     """Outline a mask with closed rings by marching squares (scikit-image's `find_contours`).
 
-    The rings pass halfway between the mask's pixel centres and their neighbours', so filling them all by the even-odd
-    rule gives back exactly the mask, holes included, while `tolerance` is 0.
+    The rings pass halfway between the mask's pixel centres and their neighbours'. With a `tolerance` of 0, filling them
+    by the even-odd rule restores exactly the same mask, including holes.
 
     Args:
         mask: (H, W) bool.
-        tolerance: how far, in pixels, a simplified ring may stray (Douglas-Peucker).
+        tolerance: Maximum deviation of a simplified ring, in pixels (Douglas-Peucker).
 
     Returns:
-        One (N, 2) array of x, y a ring, first and last point alike. Holes run the other way round than outlines: the
-        shoelace sum over (x, y) is positive for an outline and negative for a hole.
+        One (N, 2) array of x, y per ring, whose first and last points are equal. Holes have the opposite orientation:
+        the shoelace sum over (x, y) is positive for an outline and negative for a hole.
 
     Raises:
         MissingExtraError: scikit-image is not installed.
@@ -133,18 +133,18 @@ def polygons_from_mask(mask: ArrayLike, *, tolerance: float = 0.0) -> list[NDArr
 def mask_from_polygons(rings: Iterable[ArrayLike], height: int, width: int) -> Mask:
     """Fill closed rings by the even-odd rule, the inverse of `polygons_from_mask`: holes are rings within rings.
 
-    A pixel is filled when its centre lies within an odd number of rings; of one that lies on an edge, those to the left
-    and above count as inside.
+    A pixel is filled if its centre lies within an odd number of rings. Centres on an edge count as inside if the shape
+    is to their right or below.
 
     Args:
-        rings: (N, 2) arrays of x, y; a ring that does not end where it began is closed.
-        height: of the mask, in pixels.
-        width: of the mask, in pixels.
+        rings: (N, 2) arrays of x, y; open rings are closed.
+        height: Height of the mask, in pixels.
+        width: Width of the mask, in pixels.
 
     Returns:
         (H, W) bool.
 
     Raises:
-        MaskError: A ring is not (N, 2) finite numbers, or is far too ragged; see `runs_from_polygons`.
+        MaskError: A ring is not (N, 2) finite numbers, or is too ragged; see `runs_from_polygons`.
     """
     return mask_from_runs(runs_from_polygons(rings, height, width), height, width)

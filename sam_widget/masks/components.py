@@ -1,6 +1,6 @@
-"""Connected regions of masks that are known by their row runs: which runs hang together, without any pixels.
+"""Connected components of masks, computed from their row runs without decoding pixels.
 
-Two runs are of one region where they touch in neighbouring rows, and whatever hangs together by such touches.
+Runs in adjacent rows that touch belong to the same region.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from sam_widget.masks.runs import Runs
 
 
 def regions(runs: Runs, width: int, *, diagonals: bool) -> NDArray[np.intp]:
-    """Number the regions of a mask.
+    """Label the regions of a mask.
 
     Args:
-        runs: (R, 2) of start and length, in order, none longer than its row.
-        width: Of the mask, in pixels.
-        diagonals: Whether pixels that touch at a corner hang together, too.
+        runs: (R, 2) of start and length, in order, each within one row.
+        width: Width of the mask, in pixels.
+        diagonals: Whether pixels that touch at a corner are connected.
 
     Returns:
         (R,), the region of each run: 0, 1, 2, ... in the order of their first runs.
@@ -25,12 +25,12 @@ def regions(runs: Runs, width: int, *, diagonals: bool) -> NDArray[np.intp]:
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    # As if rows were two pixels wider, so that the end of one does not touch the start of the next.
+    # Treats rows as two pixels wider, so that the end of one does not touch the start of the next.
     starts = runs[:, 0].astype(np.intp)
     starts += 2 * (starts // width)
     ends = starts + runs[:, 1]
     row = width + 2
-    # Of the row above: from the first run that ends behind this one's start to the last that starts before its end.
+    # Neighbours above: from the first run that ends after this one's start to the last that starts before its end.
     reach = int(diagonals)
     first = np.searchsorted(ends, starts - row - reach, side="right")
     last = np.searchsorted(starts, ends - row + reach, side="left")
@@ -42,15 +42,15 @@ def regions(runs: Runs, width: int, *, diagonals: bool) -> NDArray[np.intp]:
 
 
 def areas(numbers: NDArray[np.intp], runs: Runs) -> NDArray[np.intp]:
-    """Return how many pixels each region of runs has."""
+    """Return the number of pixels of each region."""
     return np.bincount(numbers, weights=runs[:, 1]).astype(np.intp)
 
 
 def between(runs: Runs, height: int, width: int) -> Runs:
-    """Return the row runs of what a mask leaves out."""
+    """Return the row runs of a mask's complement."""
     starts, lengths = runs.astype(np.intp).T
     rows = np.arange(height) * width
-    # A row that nothing is in is all gap: where rows begin and end, runs do, of no pixels.
+    # Empty runs at the start and end of every row make all gaps explicit.
     begins = np.sort(np.concatenate((rows, starts + lengths)), kind="stable")
     stops = np.sort(np.concatenate((starts, rows + width)), kind="stable")
     some = stops > begins
@@ -58,7 +58,7 @@ def between(runs: Runs, height: int, width: int) -> Runs:
 
 
 def united(first: Runs, second: Runs, width: int) -> Runs:
-    """Return the row runs of two masks that share no pixel."""
+    """Return the row runs of the union of two disjoint masks."""
     runs = np.concatenate((first, second)).astype(np.intp)
     starts, lengths = runs[runs[:, 0].argsort(kind="stable")].T
     ends = starts + lengths

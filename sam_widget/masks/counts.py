@@ -1,7 +1,7 @@
-"""COCO's run lengths, to row runs: columns become rows without an array of pixels.
+"""Convert COCO's run lengths to row runs: from columns to rows without an array of pixels.
 
-Own code: pycocotools decodes into pixels, a gigabyte for a few bytes of text, and believes counts that do not add up to
-the size of the mask, whose rest is then whatever was in memory.
+This replaces pycocotools, which decodes into pixels, a gigabyte for a few bytes of text, and accepts counts that do not
+add up to the size of the mask, the rest of which is then uninitialised memory.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from sam_widget.masks.scanlines import MAX_CROSSINGS, runs_from_turns
 def counts_from_text(text: str | bytes) -> NDArray[np.int64]:
     """Decode COCO's compressed counts (`rleFrString` of pycocotools' `maskApi.c`).
 
-    Six bits a character, from "0" on: five of the number, and one that says whether it continues. From the
-    third on, counts are differences from the last but one.
+    Each character encodes six bits, offset by "0": five of the number, and one that marks its continuation. From the
+    third count on, counts are differences from the count two before.
 
     Raises:
-        MaskError: The text is cut short, or has a character that does not belong.
+        MaskError: The text is truncated, or contains an invalid character.
     """
     try:
         coded = text.encode("ascii") if isinstance(text, str) else text
@@ -52,14 +52,14 @@ def runs_from_counts(counts: NDArray[np.int64], height: int, width: int) -> Runs
 
     Args:
         counts: (C,).
-        height: Of the mask, in pixels.
-        width: Of the mask, in pixels.
+        height: Height of the mask, in pixels.
+        width: Width of the mask, in pixels.
 
     Returns:
         (R, 2) of start and length, as `runs_from_mask` returns them.
 
     Raises:
-        MaskError: The counts do not add up to height x width, or the mask is too ragged to be held as row runs.
+        MaskError: The counts do not add up to height x width, or the mask is too ragged for row runs.
     """
     if (counts < 0).any() or (counts > height * width).any() or counts.sum() != height * width:
         raise MaskError(
@@ -77,11 +77,11 @@ def counts_from_runs(runs: Runs, height: int, width: int) -> NDArray[np.int64]:
 
     Args:
         runs: (R, 2) of start and length, as `runs_from_mask` returns them.
-        height: Of the mask, in pixels.
-        width: Of the mask, in pixels.
+        height: Height of the mask, in pixels.
+        width: Width of the mask, in pixels.
 
     Returns:
-        (C,), which add up to height x width; the last is never zero, but for a mask without pixels.
+        (C,), which add up to height x width; the last is never zero, unless the mask has no pixels.
     """
     start, length = runs.astype(np.int64).T
     # Rows of the mask are columns of its transpose.
@@ -98,26 +98,26 @@ def counts_from_runs(runs: Runs, height: int, width: int) -> NDArray[np.int64]:
 def _transposed(
     start: NDArray[np.int64], stop: NDArray[np.int64], height: int, width: int, *, most: int | None = None
 ) -> Runs:
-    """Turn spans of pixels that are counted column by column into row runs.
+    """Convert spans of pixels in column-major order to row runs.
 
     Args:
-        start: (S,), column * height + row, in order; no span is empty or overlaps another.
+        start: (S,), column * height + row, ascending; spans are not empty and do not overlap.
         stop: (S,), exclusive.
-        height: Of the mask, in pixels.
-        width: Of the mask, in pixels.
-        most: How many ends of row runs there may be.
+        height: Height of the mask, in pixels.
+        width: Width of the mask, in pixels.
+        most: Maximum number of ends of row runs.
 
     Raises:
         MaskError: There are more.
     """
-    # Where columns turn on and off, column * (height + 1) + row: a run over several columns turns in each of them.
+    # Positions where columns turn on and off, column * (height + 1) + row: long runs turn in each of their columns.
     first, last = start // height, (stop - 1) // height
     pieces = last - first + 1
     column = np.repeat(first, pieces) + np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     top = np.maximum(np.repeat(start, pieces), column * height) - column * height
     bottom = np.minimum(np.repeat(stop, pieces), (column + 1) * height) - column * height
     own = np.concatenate((column * (height + 1) + top, column * (height + 1) + bottom))
-    # A pixel differs from its left neighbour where one column is on and the other is not.
+    # A pixel differs from its left neighbour where exactly one of the two columns is on.
     differs = np.concatenate((own, own + height + 1))
     differs.sort()
     places = np.flatnonzero(np.diff(differs, prepend=-1))

@@ -11,12 +11,12 @@ from sam_widget.prompts.geometry import Box
 
 
 def area(mask: ArrayLike) -> int:
-    """How many pixels a (H, W) mask has."""
+    """Return the number of pixels of an (H, W) mask."""
     return int(np.count_nonzero(checked_mask(mask)))
 
 
 def box_from_mask(mask: ArrayLike) -> Box | None:
-    """The tightest box around a (H, W) mask, x1 and y1 exclusive; None where the mask is empty."""
+    """Return the tight box around an (H, W) mask, x1 and y1 exclusive; None if the mask is empty."""
     pixels = checked_mask(mask)
     rows = np.flatnonzero(pixels.any(axis=1))
     if not len(rows):
@@ -26,7 +26,7 @@ def box_from_mask(mask: ArrayLike) -> Box | None:
 
 
 def iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-    """Intersection over union of masks; two empty masks agree, 1.
+    """Return the intersection over union of masks; for two empty masks, 1.
 
     Args:
         a: (..., H, W) bool.
@@ -36,7 +36,7 @@ def iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         The leading axes, broadcast; a scalar array for two masks.
 
     Raises:
-        MaskError: the masks differ in height or width, or their leading axes do not broadcast.
+        MaskError: The masks differ in height or width, or their leading axes do not broadcast.
     """
     first, second = np.asarray(a, dtype=np.bool_), np.asarray(b, dtype=np.bool_)
     try:
@@ -50,7 +50,7 @@ def iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     shape = (*leading, *first.shape[-2:])
     first, second = np.broadcast_to(first, shape), np.broadcast_to(second, shape)
     ratios = np.empty(leading)
-    # One pair at a time: all pairs at once would hold N x M masks.
+    # One pair at a time, because all pairs at once would allocate N x M masks.
     for index in np.ndindex(leading):
         intersection = np.count_nonzero(first[index] & second[index])
         union = np.count_nonzero(first[index] | second[index])
@@ -59,43 +59,43 @@ def iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
 
 
 def stability_score(logits: ArrayLike, threshold: float = 0.0, offset: float = 1.0) -> NDArray[np.float64]:
-    """How little a mask changes as its threshold moves: IoU between cutting `offset` above and below it.
+    """Return the stability score: the IoU of the masks at `threshold` + `offset` and `threshold` - `offset`.
 
     From segment-anything, `utils/amg.py`, `calculate_stability_score`; a mask that is empty even at the lower threshold
     scores 0 here, not NaN.
 
     Args:
         logits: (..., h, w).
-        threshold: at which logits become a mask.
-        offset: how far the threshold moves, each way.
+        threshold: Threshold of the mask.
+        offset: Offset of the threshold in each direction.
 
     Returns:
         The leading axes, in [0, 1].
     """
     values = np.asarray(logits)
-    # The higher cut lies within the lower one: they are their intersection and their union.
+    # The mask at the higher threshold is inside the other: they are the intersection and the union.
     intersections = np.count_nonzero(values > threshold + offset, axis=(-2, -1))
     unions = np.count_nonzero(values > threshold - offset, axis=(-2, -1))
     return np.asarray(intersections / np.maximum(unions, 1), dtype=np.float64)
 
 
 def nms(boxes: ArrayLike, scores: ArrayLike, iou_threshold: float) -> NDArray[np.intp]:
-    """Greedy non-maximum suppression: keep the best box, drop those that overlap it, continue with the rest.
+    """Apply greedy non-maximum suppression: keep the best box, drop those that overlap it, repeat with the rest.
 
     Args:
         boxes: (N, 4) of x0, y0, x1, y1.
         scores: (N,).
-        iou_threshold: a box is dropped when its IoU with a kept one is above this.
+        iou_threshold: A box is dropped if its IoU with a kept one is above this.
 
     Returns:
-        Indices of the boxes kept, best score first; of equal scores, the earlier box first.
+        Indices of the kept boxes, best score first; ties keep their order.
     """
     corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     x0, y0, x1, y1 = corners.T
     areas = (x1 - x0) * (y1 - y0)
     queue = np.argsort(-np.asarray(scores, dtype=np.float64).reshape(-1), kind="stable")
     if len(queue) != len(corners):
-        msg = f"{len(corners)} boxes but {len(queue)} scores; expected one score a box."
+        msg = f"{len(corners)} boxes but {len(queue)} scores; expected one score per box."
         raise MaskError(msg)
     kept: list[int] = []
     while len(queue):
@@ -104,6 +104,6 @@ def nms(boxes: ArrayLike, scores: ArrayLike, iou_threshold: float) -> NDArray[np
         width = np.minimum(x1[best], x1[queue]) - np.maximum(x0[best], x0[queue])
         height = np.minimum(y1[best], y1[queue]) - np.maximum(y0[best], y0[queue])
         overlap = width.clip(min=0) * height.clip(min=0)
-        # Multiplied out, so that boxes without area need no division by zero.
+        # Multiplied by the union, so that boxes without area do not divide by zero.
         queue = queue[overlap <= iou_threshold * (areas[best] + areas[queue] - overlap)]
     return np.array(kept, dtype=np.intp)

@@ -1,4 +1,4 @@
-"""Masks painted over their photo, as pixels: for where there is no view to paint them."""
+"""Paint masks over a photo in Python, where no view is available."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sam_widget.masks.palette import BACKGROUND, CANDIDATE, object_color, rgb
 from sam_widget.masks.runs import Mask
 from sam_widget.prompts.prompt import Prompt
 
-# How much of a mask's colour its inside and its outline have.
+# Opacity of a mask's interior and its outline.
 INSIDE, OUTLINE = 0.45, 1.0
 # Radius of a point, as a fraction of the picture's longer side.
 POINT = 0.008
 
 
 class Painted(Protocol):
-    """What has a mask and a colour: an object of a session."""
+    """Anything with a mask and a colour, such as an object of a session."""
 
     @property
     def mask(self) -> Mask:
@@ -44,9 +44,9 @@ def overlay(
     Args:
         image: (H, W, 3) uint8.
         objects: Later ones lie on top.
-        candidate: (H, W) bool, on top of them.
-        prompt: Its points and boxes, on top of all.
-        max_side: Longest side of the picture, in pixels; without, it has the photo's size.
+        candidate: (H, W) bool, on top of the objects.
+        prompt: Its points and boxes, on top of everything.
+        max_side: Longest side of the picture, in pixels; defaults to the photo's size.
 
     Returns:
         (h, w, 3) uint8.
@@ -58,7 +58,7 @@ def overlay(
     if candidate is not None:
         layers.append((candidate, CANDIDATE))
     for mask, color in layers:
-        # Smaller, each pixel is covered by a part of the mask.
+        # When downscaled, a pixel may be partly covered by the mask.
         cover = Image.fromarray(mask).convert("L").resize(picture.size, Image.Resampling.BOX)
         inner = cover.filter(ImageFilter.MinFilter(3))
         amount = INSIDE * np.asarray(cover) + (OUTLINE - INSIDE) * (np.asarray(cover) - np.asarray(inner, np.float64))

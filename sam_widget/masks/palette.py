@@ -1,7 +1,7 @@
 """The colours of objects, candidates and prompts. `js/src/palette.ts` is generated from this module.
 
-The objects' colours stay apart for colour-blind readers: those of Okabe and Ito (Color Universal Design, 2008) without
-black and without the blue kept for the candidate, and two more.
+The objects' colours are distinguishable for colour-blind readers: those of Okabe and Ito (Color Universal Design, 2008)
+without black and without the blue reserved for the candidate, and two more.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ BACKGROUND = "#c94a00"
 
 
 def object_color(index: int) -> str:
-    """Return the colour of an object by its `color`, as "#rrggbb"."""
+    """Return the colour of an object, given its `color`, as "#rrggbb"."""
     return OBJECTS[index % len(OBJECTS)]
 
 
@@ -26,7 +26,7 @@ def rgb(color: str) -> tuple[int, int, int]:
 
 
 def typescript() -> str:
-    """Return `js/src/palette.ts`."""
+    """Return the source of `js/src/palette.ts`."""
     objects = "\n".join(f'  "{color}",' for color in OBJECTS)
     return f"""// Generated from sam_widget/masks/palette.py by `make protocol`. Do not edit.
 

@@ -1,6 +1,6 @@
-"""Masks as row runs, the form they are kept in and travel in.
+"""Row runs, the encoding in which masks are stored and sent.
 
-A mask is a (H, W) bool array; its row runs are (start, length) pairs, about a hundredth of its size.
+A mask is an (H, W) bool array; its row runs are (start, length) pairs, about a hundredth of its size.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from numpy.typing import ArrayLike, NDArray
 from sam_widget.errors import MaskError
 
 Mask = NDArray[np.bool_]
-# (R, 2) of start and length, row by row, as `runs_from_mask` returns them.
+# (R, 2) of start and length, row by row; see `runs_from_mask`.
 Runs = NDArray[np.uint32]
 
-# More runs than this are noise, not masks; they take 200 MB.
+# More runs than this are noise rather than masks, and would take over 200 MB.
 _MAX_RUNS = 2**23
-# Pixels that are looked at at a time.
+# Number of pixels processed at a time.
 _BAND = 2**22
 
 
 def checked_mask(mask: ArrayLike) -> Mask:
-    """Return a (H, W) bool array.
+    """Validate a mask and return it as an (H, W) bool array.
 
     Raises:
-        MaskError: It is not a mask.
+        MaskError: The array is not a mask.
     """
     array = np.asarray(mask)
     if array.ndim != 2 or not (array.dtype == np.bool_ or np.issubdtype(array.dtype, np.integer)):
@@ -38,14 +38,14 @@ def checked_mask(mask: ArrayLike) -> Mask:
 
 
 def runs_from_mask(mask: ArrayLike) -> Runs:
-    """Encode a mask as its row runs, the form in which masks travel to a view.
+    """Encode a mask as row runs.
 
     Args:
         mask: (H, W) bool.
 
     Returns:
-        (R, 2) of start and length, in row-major order; starts count from the mask's first pixel, and no run crosses
-        the end of a row.
+        (R, 2) of start and length, in row-major order. Starts are flat pixel indices, and no run crosses the end of a
+        row.
     """
     pixels = checked_mask(mask)
     width = pixels.shape[1]
@@ -57,7 +57,7 @@ def runs_from_mask(mask: ArrayLike) -> Runs:
 
 
 def _edges(flat: Mask) -> NDArray[np.intp]:
-    """Where a pixel differs from the one before it; outside, nothing is set. They alternate: on, off, on, off."""
+    """Return where pixels differ from the previous one: alternating starts and ends. Outside counts as not set."""
     size = flat.size
     changes = np.zeros(size + 8 - size % 8, np.bool_)
     if size:
@@ -67,14 +67,14 @@ def _edges(flat: Mask) -> NDArray[np.intp]:
 
 
 def set_bits(bits: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return where an array of any shape is set, in row-major order; quick where little is."""
+    """Return the flat indices of true elements of an array of any shape; fast for sparse arrays."""
     padded = np.zeros(bits.size + -bits.size % 8, np.bool_)
     padded[: bits.size] = bits.reshape(-1)
     return _set_among(padded)
 
 
 def _set_among(bits: NDArray[np.bool_]) -> NDArray[np.intp]:
-    # Eight at a time, the empty ones are skipped at eight times the speed.
+    # Tests eight elements at a time, which skips empty ones eight times faster.
     eights = bits.view(np.uint64).astype(np.bool_).nonzero()[0]
     places = bits.reshape(-1, 8).take(eights, axis=0).reshape(-1).nonzero()[0]
     return eights.take(places >> 3) * 8 + (places & 7)
@@ -85,19 +85,19 @@ def _split_at_rows(starts: NDArray[np.int64], ends: NDArray[np.int64], width: in
     rows = (ends - 1) // width - first_row + 1
     if (rows == 1).all():
         return starts, ends
-    # One piece a row that a run touches: `piece` counts 0, 1, 2, ... within each run.
+    # One piece per row that a run touches: `piece` counts 0, 1, 2, ... within each run.
     piece = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
     row_start = (np.repeat(first_row, rows) + piece) * width
     return np.maximum(np.repeat(starts, rows), row_start), np.minimum(np.repeat(ends, rows), row_start + width)
 
 
 def split_at_rows(starts: NDArray[np.int64], ends: NDArray[np.int64], width: int) -> Runs:
-    """Return the row runs of spans of pixels, each cut where a row ends.
+    """Return the row runs of spans of pixels, split at the ends of rows.
 
     Args:
-        starts: (S,), in order; no span is empty or overlaps another.
+        starts: (S,), ascending; spans are not empty and do not overlap.
         ends: (S,), exclusive.
-        width: Of the mask, in pixels.
+        width: Width of the mask, in pixels.
     """
     if len(starts):
         starts, ends = _split_at_rows(starts, ends, width)
@@ -105,13 +105,13 @@ def split_at_rows(starts: NDArray[np.int64], ends: NDArray[np.int64], width: int
 
 
 def united_runs(parts: Sequence[Runs], width: int) -> Runs:
-    """Return the row runs of the pixels that are in any of several masks, which may overlap."""
+    """Return the row runs of the union of several masks, which may overlap."""
     if len(parts) == 1:
         return parts[0]
     runs = np.concatenate(parts).astype(np.int64)
     starts, lengths = runs[runs[:, 0].argsort(kind="stable")].T
     reached = np.maximum.accumulate(starts + lengths)
-    # A run starts where nothing before it reaches, or with a row.
+    # A run starts where no earlier one reaches, or at the start of a row.
     begins = np.flatnonzero((starts > np.concatenate(([-1], reached[:-1]))) | (starts % width == 0))
     begins = begins[np.diff(starts[begins], prepend=-1) > 0]
     stops = np.concatenate((begins[1:] - 1, [len(starts) - 1])) if len(begins) else begins
@@ -119,28 +119,28 @@ def united_runs(parts: Sequence[Runs], width: int) -> Runs:
 
 
 def pixels_of(runs: Runs) -> NDArray[np.int64]:
-    """Return the places of the pixels in runs, (area,), counted from the mask's first pixel."""
+    """Return the flat indices of the pixels in runs, (area,)."""
     starts, lengths = runs.astype(np.int64).T
     places: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
     return places
 
 
 def in_bands(numbers: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Cut an array (H, W) into bands of whole rows, 4 million pixels each."""
+    """Split an array (H, W) into bands of whole rows, 4 million pixels each."""
     rows = max(1, _BAND // max(1, numbers.shape[1]))
     for top in range(0, len(numbers), rows):
         yield numbers[top : top + rows]
 
 
 def runs_by_number(bands: Iterable[NDArray[Any]], width: int) -> dict[int, Runs]:
-    """Return the row runs of every number but 0 in a label map, in one pass however many there are.
+    """Return the row runs of every number but 0 in a label map, in a single pass.
 
     Args:
-        bands: The map from top to bottom, (h, W) of an integer type each; see `in_bands`.
+        bands: The map from top to bottom, as (h, W) integer arrays; see `in_bands`.
         width: W, in pixels.
 
     Raises:
-        MaskError: The map is noise: it has more than 8 million runs.
+        MaskError: The map has more than 8 million runs, so it is noise.
     """
     found: list[tuple[NDArray[Any], ...]] = []
     total = offset = 0
@@ -168,24 +168,24 @@ def mask_from_runs(runs: ArrayLike, height: int, width: int) -> Mask:
     """Decode row runs.
 
     Args:
-        runs: (R, 2) of start and length, as `runs_from_mask` returns them.
-        height: of the mask, in pixels.
-        width: of the mask, in pixels.
+        runs: (R, 2) of start and length; see `runs_from_mask`.
+        height: Height of the mask, in pixels.
+        width: Width of the mask, in pixels.
 
     Returns:
         (H, W) bool.
 
     Raises:
-        MaskError: the runs overlap, are out of order, or reach beyond the mask.
+        MaskError: The runs overlap, are out of order, or extend beyond the mask.
     """
     lengths = _lengths(np.asarray(runs, dtype=np.int64).reshape(-1, 2), height, width)
     return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(height, width)
 
 
 def _lengths(pairs: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
-    """How many pixels are off, on, off, on, ..., off."""
+    """Return the numbers of pixels that are off, on, off, on, ..., off."""
     edges = np.stack((pairs[:, 0], pairs.sum(axis=1)), axis=1).reshape(-1)
-    # None negative says all at once: in order, no overlap, inside.
+    # If none is negative, the runs are in order, do not overlap, and lie inside.
     lengths = np.diff(edges, prepend=0, append=height * width)
     if (lengths < 0).any():
         msg = (
@@ -197,15 +197,15 @@ def _lengths(pairs: NDArray[np.int64], height: int, width: int) -> NDArray[np.in
 
 
 class StoredMask:
-    """A mask kept as its row runs, about a hundredth of its size, so that a long history of masks stays small.
+    """A mask stored as row runs, about a hundredth of its size, so that a long history of masks stays small.
 
     Attributes:
         shape: Height and width, in pixels.
-        runs: (R, 2) of start and length, as `runs_from_mask` returns them.
+        runs: (R, 2) of start and length; see `runs_from_mask`.
     """
 
     def __init__(self, mask: Mask) -> None:
-        """Store a mask, (H, W) bool, which becomes read-only: it is `array` for as long as it is referenced."""
+        """Store a mask, (H, W) bool, which becomes read-only: `array` returns it as long as it is referenced."""
         self.shape: tuple[int, int] = (mask.shape[0], mask.shape[1])
         self.runs = runs_from_mask(mask)
         mask.flags.writeable = False
@@ -216,7 +216,7 @@ class StoredMask:
         """Store a mask given by its row runs; it is decoded on first access.
 
         Raises:
-            MaskError: The runs overlap, are out of order, or reach beyond the mask.
+            MaskError: The runs overlap, are out of order, or extend beyond the mask.
         """
         stored = cls.of_runs(np.array(runs, dtype=np.uint32).reshape(-1, 2), (height, width))
         _lengths(stored.runs.astype(np.int64), height, width)
@@ -224,14 +224,14 @@ class StoredMask:
 
     @classmethod
     def of_runs(cls, runs: NDArray[np.uint32], shape: tuple[int, int]) -> StoredMask:
-        """Store row runs that are known to be right; they are kept, not copied."""
+        """Store row runs without validating or copying them."""
         stored = cls(np.zeros((0, 0), np.bool_))
         stored.shape, stored.runs = shape, runs
         return stored
 
     @property
     def array(self) -> Mask:
-        """The mask, (H, W) bool, read-only; decoded unless it is still referenced elsewhere."""
+        """The mask, (H, W) bool, read-only; decoded unless an earlier result is still referenced."""
         mask = self._decoded()
         if mask is None:
             mask = mask_from_runs(self.runs, *self.shape)
@@ -246,7 +246,7 @@ class StoredMask:
 
     @property
     def bounds(self) -> tuple[int, int, int, int]:
-        """x, y, width, height of the tightest box, in pixels; zeros where the mask is empty."""
+        """x, y, width, height of the tight box, in pixels; zeros if the mask is empty."""
         if not len(self.runs):
             return 0, 0, 0, 0
         rows, columns = np.divmod(self.runs[:, 0].astype(np.int64), self.shape[1])

@@ -1,7 +1,7 @@
-"""Fill shapes straight into row runs, without an array of pixels: in a huge image, a shape costs only its outline.
+"""Fill shapes directly into row runs, without an array of pixels, at a cost proportional to their outline.
 
-Own code: OpenCV, scikit-image and pycocotools fill pixel arrays, and each draws outlines by a rule of its own. Here a
-pixel belongs to a shape when its centre does.
+This replaces OpenCV, scikit-image and pycocotools, which fill pixel arrays, each with its own rule for outlines. Here a
+pixel belongs to a shape if its centre does.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from sam_widget.errors import MaskError
 from sam_widget.masks.runs import Runs
 
-# How many rows the edges of one shape may cross in all: 4 million take under a second and 200 MB.
+# Maximum total number of rows crossed by the edges of a shape: 4 million take under a second and 200 MB.
 MAX_CROSSINGS = 2**22
-# Crossings computed at a time.
+# Number of crossings computed at a time.
 _CHUNK = 2**18
-# Pixels: a circle that is larger, or farther off, is a mistake.
+# In pixels: circles that are larger or farther away are mistakes.
 _FAR = 1e9
 
 
 def checked_points(ring: ArrayLike) -> NDArray[np.float64]:
-    """Return the corners of a polygon as (N, 2) float64.
+    """Validate the corners of a polygon and return them as (N, 2) float64.
 
     Raises:
         MaskError: They are not (N, 2) finite numbers.
@@ -41,17 +41,17 @@ def checked_points(ring: ArrayLike) -> NDArray[np.float64]:
 def clipped(points: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
     """Clip a polygon to the image and a margin of one image on each side (Sutherland and Hodgman, 1974).
 
-    A polygon within the margin is returned as it is. Inside the image, filling gives the same pixels; the edges that
-    clipping adds run along the margin's border.
+    A polygon within the margin is returned unchanged. Clipping does not affect the filled pixels inside the image: the
+    added edges run along the margin's border.
 
     Args:
         points: (N, 2) finite x, y.
-        height: Of the image, in pixels.
-        width: Of the image, in pixels.
+        height: Height of the image, in pixels.
+        width: Width of the image, in pixels.
     """
     for axis, side in ((0, width), (1, height)):
         for sign, limit in ((1.0, 2.0 * side), (-1.0, 1.0 * side)):
-            # How far each corner lies inside; halved, so that the difference of two huge numbers stays finite.
+            # Distance of each corner to the border; halved, so that the difference of two huge numbers stays finite.
             depth = limit / 2 - sign * points[:, axis] / 2
             if (depth >= 0).all():
                 continue
@@ -61,7 +61,7 @@ def clipped(points: NDArray[np.float64], height: int, width: int) -> NDArray[np.
             far = np.where(inside[:, None], following, points)
             reach = np.where(inside, depth, np.roll(depth, -1))
             beyond = np.where(inside, np.roll(depth, -1), depth)
-            # Counted from the corner inside, where floats are fine.
+            # Interpolated from the inner corner, where floats are precise.
             share = np.divide(reach, reach - beyond, out=np.zeros_like(reach), where=leaves)[:, None]
             crossing = near * (1 - share) + far * share
             crossing[:, axis] = sign * limit
@@ -73,19 +73,19 @@ def clipped(points: NDArray[np.float64], height: int, width: int) -> NDArray[np.
 def runs_from_polygons(rings: Iterable[ArrayLike], height: int, width: int) -> Runs:
     """Fill rings by the even-odd rule: a ring within a ring is a hole.
 
-    A pixel is filled when its centre lies within an odd number of rings; of one that lies on an edge, those to the left
-    and above count as inside.
+    A pixel is filled if its centre lies within an odd number of rings. Centres on an edge count as inside if the shape
+    is to their right or below.
 
     Args:
-        rings: (N, 2) arrays of x, y; a ring that does not end where it began is closed.
-        height: Of the mask, in pixels.
-        width: Of the mask, in pixels.
+        rings: (N, 2) arrays of x, y; open rings are closed.
+        height: Height of the mask, in pixels.
+        width: Width of the mask, in pixels.
 
     Returns:
-        (R, 2) of start and length, as `runs_from_mask` returns them.
+        (R, 2) of start and length; see `runs_from_mask`.
 
     Raises:
-        MaskError: A ring is not (N, 2) finite numbers, or the edges cross more than `MAX_CROSSINGS` rows in all.
+        MaskError: A ring is not (N, 2) finite numbers, or the edges cross more than `MAX_CROSSINGS` rows in total.
     """
     turns = [np.empty(0, np.int64)]
     left = MAX_CROSSINGS
@@ -93,7 +93,7 @@ def runs_from_polygons(rings: Iterable[ArrayLike], height: int, width: int) -> R
         points = clipped(checked_points(ring), height, width)
         x0, y0 = points.T
         x1, y1 = np.roll(points, -1, axis=0).T
-        # The rows whose centres, at +0.5, each edge crosses: from `first`, `count` of them.
+        # Each edge crosses the centres, at +0.5, of `count` rows, starting at `first`.
         first = np.ceil(np.clip(np.minimum(y0, y1), 0, height) - 0.5).astype(np.int64)
         last = np.ceil(np.clip(np.maximum(y0, y1), 0, height) - 0.5).astype(np.int64)
         count = last - first
@@ -106,7 +106,7 @@ def runs_from_polygons(rings: Iterable[ArrayLike], height: int, width: int) -> R
             )
         start = 0
         while start < len(points):
-            # One edge crosses no more rows than the image has.
+            # An edge crosses at most as many rows as the image has.
             so_far = int(total[start - 1]) if start else 0
             stop = max(start + 1, int(np.searchsorted(total, so_far + _CHUNK, side="right")))
             part = slice(start, stop)
@@ -119,11 +119,11 @@ def runs_from_polygons(rings: Iterable[ArrayLike], height: int, width: int) -> R
 
 
 def runs_from_turns(turns: NDArray[np.int64], width: int) -> Runs:
-    """Return the runs between the places where filling is turned on and off.
+    """Return the runs between the positions where filling is turned on and off.
 
     Args:
-        turns: Places, row * (width + 1) + column, in any order: an even number a row. Two at one place cancel.
-        width: Of the mask, in pixels.
+        turns: Positions, row * (width + 1) + column, in any order, an even number per row. Equal positions cancel.
+        width: Width of the mask, in pixels.
     """
     turns.sort()
     first = np.flatnonzero(np.diff(turns, prepend=-1))
@@ -140,13 +140,13 @@ def runs_from_ellipse(
 
     Args:
         centre: x, y.
-        radii: Half its width and half its height before it is turned, in pixels.
-        angle: By which it is turned, clockwise as seen, in degrees.
-        height: Of the mask, in pixels.
-        width: Of the mask, in pixels.
+        radii: Half its width and half its height before rotation, in pixels.
+        angle: Clockwise rotation, in degrees.
+        height: Height of the mask, in pixels.
+        width: Width of the mask, in pixels.
 
     Raises:
-        MaskError: A number is not finite or lies far off the image, or a radius is not positive.
+        MaskError: A number is not finite or far outside the image, or a radius is not positive.
     """
     (x, y), (across, down) = centre, radii
     if not all(math.isfinite(value) and abs(value) < _FAR for value in (x, y, across, down, angle)):

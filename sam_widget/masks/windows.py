@@ -1,4 +1,4 @@
-"""Windows of an image: boxes of whole pixels, and how masks move between a window and its image. All pure."""
+"""Crops of an image: boxes of whole pixels, and pure functions that move masks between a crop and its image."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def shape(crop: Box) -> tuple[int, int]:
 
 
 def fits(crop: Box, size: tuple[int, int]) -> bool:
-    """Whether a crop is made of whole pixels of an image of this width and height."""
+    """Whether a crop consists of whole pixels of an image of this width and height."""
     whole = all(float(corner).is_integer() for corner in crop.corners)
     return whole and crop.x0 >= 0 and crop.y0 >= 0 and crop.x1 <= size[0] and crop.y1 <= size[1]
 
 
 def placed(mask: StoredMask, crop: Box, size: tuple[int, int]) -> StoredMask:
-    """Return a crop's mask as a mask of the image, without decoding either.
+    """Return a crop's mask as a mask of the whole image, without decoding either.
 
     Args:
-        mask: Of the crop.
-        crop: Where it is.
+        mask: The mask within the crop.
+        crop: The crop, in pixels of the image.
         size: Height and width of the image, in pixels.
     """
     x0, y0, _, _ = pixels(crop)
@@ -46,7 +46,7 @@ def placed(mask: StoredMask, crop: Box, size: tuple[int, int]) -> StoredMask:
 
 
 def within(mask: StoredMask, crop: Box) -> np.ndarray:
-    """Return what a mask of the image has in a crop, (h, w) bool; no more than its rows are decoded."""
+    """Return the part of an image's mask in a crop, (h, w) bool; only the crop's rows are decoded."""
     x0, y0, x1, y1 = pixels(crop)
     width = mask.shape[1]
     starts = mask.runs[:, 0].astype(np.int64)
@@ -60,7 +60,7 @@ def is_cut(mask: np.ndarray, crop: Box, size: tuple[int, int]) -> bool:
 
     Args:
         mask: (h, w) bool, of the crop.
-        crop: Where it is.
+        crop: The crop, in pixels of the image.
         size: Height and width of the image, in pixels.
     """
     height, width = size

@@ -1,13 +1,13 @@
-"""Row runs in few bytes: the form in which masks travel to a view.
+"""A compact encoding of row runs, used to send masks to a view.
 
-A boundary runs on from row to row, so where a run begins and ends is written as the difference from the run above it,
-and most differences are 0, 1 or -1. Packed, in this order, are: the first row that has runs; how many rows there are
-from it to the last one that has; for each of these the number of its runs, less that of the row above; for each run its
-start less that of the run above, then for each run its end likewise. The run above run i is run i - n, where n is the
-number of runs in the row above run i's own; where n is 0, differences are from column 0.
+Boundaries continue from row to row, so the start and end of a run are encoded as differences from the run above it, and
+most differences are 0, 1 or -1. The encoding consists, in this order, of: the first row with runs; the number of rows
+from it to the last row with runs; for each of these rows the number of runs minus that of the row above; for each run
+its start minus that of the run above; for each run its end minus that of the run above. The run above run i is run
+i - n, where n is the number of runs in the row above run i's row; if n is 0, differences are from column 0.
 
-Every number is mapped to 0, 1, 2, ... from 0, -1, 1, ... ("zigzag") and written as a little-endian uint32, but
-in byte planes: first the lowest byte of all numbers, then the next, so that the two highest planes are usually zero.
+Every number is mapped from 0, -1, 1, ... to 0, 1, 2, ... ("zigzag") and written as a little-endian uint32, split into
+byte planes: first the lowest byte of all numbers, then the next, so that the two highest planes are usually zero.
 The result is compressed as a raw deflate stream (RFC 1951). A mask without runs has zero bytes.
 """
 
@@ -20,22 +20,22 @@ from numpy.typing import NDArray
 
 from sam_widget.errors import SamWidgetError
 
-# The compressible patterns are frequent small numbers, and rows like the one above: runs of one byte. A search
-# for other repetitions takes time and, on predicted masks, costs a fifth of the size.
+# The compressible patterns are frequent small numbers, and rows equal to the one above, which are runs of one byte.
+# Searching for other repetitions takes time and, on predicted masks, makes the result a fifth larger.
 _LEVEL, _MEMORY = 1, zlib.DEF_MEM_LEVEL
 _RAW = -zlib.MAX_WBITS
 
 
 class RunsError(SamWidgetError, ValueError):
-    """Bytes are not the packed runs of a mask of the size given."""
+    """The bytes are not packed runs of a mask of the given size."""
 
 
 def pack_runs(runs: NDArray[np.uint32], width: int) -> bytes:
     """Pack the runs of a mask.
 
     Args:
-        runs: (R, 2) of start and length, as `masks.runs_from_mask` returns them.
-        width: Of the mask, in pixels.
+        runs: (R, 2) of start and length; see `masks.runs_from_mask`.
+        width: Width of the mask, in pixels.
     """
     if not len(runs):
         return b""
@@ -46,7 +46,7 @@ def pack_runs(runs: NDArray[np.uint32], width: int) -> bytes:
     edges[1] = edges[0] + lengths
     first = int(row[0])
     row = (row - np.uint32(first)).astype(np.intp)
-    counts = np.bincount(row + 1)  # Of the row before the first, which is 0, and then of every row.
+    counts = np.bincount(row + 1)  # a zero for the row before the first, then one count per row
     in_row_above = counts.take(row)
     above = np.arange(len(row)) - in_row_above
     differences = edges - edges.take(above, axis=1) * (in_row_above > 0)
@@ -57,7 +57,7 @@ def pack_runs(runs: NDArray[np.uint32], width: int) -> bytes:
 
 
 def _planes(numbers: NDArray[np.int32]) -> bytes:
-    """All lowest bytes, then all next ones, and so on."""
+    """Return the byte planes of numbers: all lowest bytes, then all second ones, and so on."""
     return numbers.astype("<i4", copy=False).view(np.uint8).reshape(-1, 4).T.tobytes()
 
 
@@ -66,20 +66,20 @@ def unpack_runs(data: bytes, height: int, width: int) -> NDArray[np.uint32]:
 
     Args:
         data: The packed runs.
-        height: Of the mask, in pixels.
-        width: Of the mask, in pixels.
+        height: Height of the mask, in pixels.
+        width: Width of the mask, in pixels.
 
     Returns:
         (R, 2) of start and length, ascending; no run crosses the end of a row or touches the one before it.
 
     Raises:
-        RunsError: The bytes are not such runs.
+        RunsError: The bytes are not packed runs of such a mask.
     """
     if not data:
         return np.empty((0, 2), np.uint32)
     try:
         inflate = zlib.decompressobj(_RAW)
-        # A mask has at most a run for every second pixel: two numbers, and one more a row.
+        # A mask has at most one run per two pixels, with two numbers each, and one more number per row.
         most = 4 * (2 + height + height * (width + 1))
         planes = inflate.decompress(data, most + 1)
         if not inflate.eof or inflate.unused_data or len(planes) > most or len(planes) % 4:
@@ -103,7 +103,7 @@ def _runs(numbers: NDArray[np.int64], height: int, width: int) -> NDArray[np.uin
     edges = numbers[2 + rows :].reshape(2, total).copy()
     end, above = 0, 0
     for count in counts:
-        # Run by run, for in a row with more runs than the one above, some follow from others of their own row.
+        # Run by run: in a row with more runs than the one above, some depend on others in the same row.
         for i in range(end, end + count) if above else ():
             edges[:, i] += edges[:, i - above]
         row = edges[:, end : end + count].T.reshape(-1)

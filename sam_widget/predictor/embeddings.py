@@ -71,7 +71,7 @@ class Embedding:
         """Write the embedding as a safetensors file with a checksum.
 
         Args:
-            path: Of the file; an older one is replaced, whole or not at all.
+            path: Path of the file; an older one is replaced, whole or not at all.
             half: In half precision: half the size. `load` returns what `halved` does.
 
         Raises:

@@ -268,10 +268,10 @@ class Predictor:
             embedding: From `embed`, of this predictor's model.
             image: The embedded image; needed for the image encoder's steps if the embedding comes from a file.
             points: As for `predict`, and so are the others; one box at most.
-            labels: As for `predict`.
-            box: As for `predict`.
-            mask: As for `predict`.
-            multimask: As for `predict`.
+            labels: See `predict`.
+            box: See `predict`.
+            mask: See `predict`.
+            multimask: See `predict`.
 
         Returns:
             See `Trace` for the names and their shapes: `patch_embedding` (1, g, g, C), `blocks` (1, g, g, C) each,
@@ -281,7 +281,7 @@ class Predictor:
 
         Raises:
             PromptError: As for `predict`, or there are several boxes.
-            ModelError: As for `predict`.
+            ModelError: See `predict`.
         """
         prompt = Prompt.from_arrays(points, labels, box, mask)
         if len(prompt.boxes) > 1:

@@ -177,7 +177,7 @@ def traced(
 
     Args:
         model: Any of the models; it stays as it is.
-        features: Of the image, from `Sam.encode`.
+        features: Features of the image, from `Sam.encode`.
         pixels: (1, 3, h, w) of 0..255, the image encoder's input; None leaves its steps out.
         prompt: The arguments of `Sam.decode`.
         answer: The logits and scores of the predictor.

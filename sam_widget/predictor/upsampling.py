@@ -198,7 +198,7 @@ def upscaling(
         size: Height and width of the image.
         logits: Side of the logits.
         fitted: Height and width of the image in the model's input.
-        side: Of the model's input.
+        side: Side of the model's input.
         resize: How the image is brought to that input; where its longest side is fitted, the reference enlarges logits
             to the input, cuts off the padding, and resizes what is left to the image.
         mode: How logits of a squared image are enlarged.

@@ -181,7 +181,7 @@ def _continued(mask: Mask, around: Callable[[], tuple[list[StoredMask], Mask]]) 
     """Return the mask of the image that continues a mask of the crop, (h, w) bool, outside of it; or None.
 
     Args:
-        mask: Of the crop.
+        mask: The mask within the crop.
         around: Gives the masks of the image, and what the crop shows of them, (N, h, w).
     """
     masks, seen = around()

@@ -215,7 +215,7 @@ class PromptEdits:
 
         Args:
             vertices: (x, y) after (x, y) along the stroke.
-            radius: Of the brush, in pixels of the image.
+            radius: Radius of the brush, in pixels of the image.
             label: 1 adds to the mask, 0 erases from it.
 
         Returns:

@@ -35,7 +35,7 @@ class ReplayRow:
 
     Attributes:
         image: Name of the image.
-        label: Of the object.
+        label: Label of the object.
         iou: Between the recorded mask and the new one; None where there is no new one.
         old_score: The IoU that the model expected when it was recorded.
         score: The one that the model expects now; None where there is no new mask.
@@ -135,7 +135,7 @@ class Replay:
         """Draw every image twice, with the recorded masks and with the new ones, and each object's IoU.
 
         Args:
-            width: Of the figure, in inches.
+            width: Width of the figure, in inches.
         """
         from matplotlib import pyplot as plt
 

@@ -452,11 +452,11 @@ class Session(PromptEdits):
         """Open a session that was saved: objects, prompt, candidates, and all that can be undone and redone.
 
         Args:
-            path: Of the file. It stays as it is, unless `autosave` names it.
+            path: Path of the file. It stays as it is, unless `autosave` names it.
             image: The image, if it is neither in the file nor at its old place.
             model: The model that answers from now on; by default the one that was used last.
             autosave: Write every edit to this file from now on; the same path continues the same file.
-            progress: As in `Session`.
+            progress: See `Session`.
 
         Raises:
             SessionError: There is no such file, it is damaged or of a newer version, its image cannot be found or is

@@ -31,7 +31,7 @@ class Replies:
 
         Args:
             send: Sends a message to every view.
-            revision: Of the state that an answer belongs to.
+            revision: Revision of the state that an answer belongs to.
             wire: Held while an answer is sent, so that it comes after the state of its revision.
         """
         self._send, self._revision, self._wire = send, revision, wire

@@ -37,7 +37,7 @@ class Worker(Generic[Job]):
             supersedes: Whether a new job makes a waiting one worthless; asked of the last in the queue, and after it
                 of the one that is then the last. So nothing is dropped from before a job that counts.
             superseded: Told of a job that will not be run.
-            name: Of the thread.
+            name: Name of the thread.
             between: Does a part of something long, whenever no job waits; returns whether there is more of it. Asked
                 first after a job. Must not raise either.
         """
