@@ -88,6 +88,7 @@ bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/steps.py
 	@$(PY) tests/benchmarks/embeddings.py
 	@$(PY) tests/benchmarks/masks.py
+	@$(PY) tests/benchmarks/reading.py
 	@$(PY) tests/benchmarks/reference.py
 	@$(PY) tests/benchmarks/everything.py
 	@$(PY) tests/benchmarks/clicks.py

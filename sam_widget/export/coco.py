@@ -125,12 +125,14 @@ def from_coco(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
             sides = checked_size(member(entry, "width"), member(entry, "height"))
             images[key_of(member(entry, "id"), "its id")] = AnnotatedImage((), sides, called[number] or None)
     found: dict[Any, list[Annotation]] = {key: [] for key in images}
+    # Of images that are not wanted, or that were named above.
+    skipped = others - images.keys()
     for number, entry in enumerate(annotations, 1):
+        if skipped and isinstance(of := optional(entry, "image_id"), str | int | float) and of in skipped:
+            continue
         with reading.region(f"annotation {number}"):
             key = key_of(member(entry, "image_id"), "its image_id")
             if key not in images:
-                if key in others:
-                    continue  # of an image that is not wanted, or that was named above
                 raise FormatError(f"image {key!r} is missing")
             width, height = images[key].size
             category = key_of(member(entry, "category_id"), "its category_id")

@@ -11,7 +11,7 @@ from typing import Any
 
 from sam_widget.errors import FormatError
 from sam_widget.export.coco import from_coco, to_coco
-from sam_widget.export.files import read_json
+from sam_widget.export.files import JsonFile
 from sam_widget.export.geojson import from_geojson, to_geojson
 from sam_widget.export.label_studio import from_label_studio, to_label_studio
 from sam_widget.export.labelme import from_labelme, to_labelme
@@ -167,8 +167,8 @@ def _load(path: Any, format_name: str | None, options: dict[str, Any]) -> tuple[
     given = repr(format_name or (os.fspath(path) if isinstance(path, str | os.PathLike) else type(path).__name__))
     name = format_name
     if name is None and isinstance(path, str | os.PathLike) and Path(path).suffix.lower() == ".json":
-        # Read twice if it is in a known format: a file is small compared with the masks in it.
-        name = _guess_json(read_json(path))
+        path = JsonFile(path)
+        name = _guess_json(path.data)
     elif name is None:
         name = _guess(path)
     if name not in FORMATS:

@@ -27,6 +27,9 @@ _EXPECTED = (
     "a label map of shape (H, W) and integer type, masks of shape (H, W) or (N, H, W) and type bool, or a list of these"
 )
 
+# Frozen, so that all masks of unknown origin can share it.
+_NO_PROMPT = Prompt()
+
 
 def readable(text: str) -> str:
     """Return a text as valid Unicode: lone surrogates become U+FFFD."""
@@ -51,7 +54,7 @@ class Annotation:
     label: str
     stored: StoredMask
     score: float | None = None
-    prompt: Prompt = field(default_factory=Prompt)
+    prompt: Prompt = _NO_PROMPT
     id: str = field(default_factory=lambda: os.urandom(6).hex())
 
     def __post_init__(self) -> None:

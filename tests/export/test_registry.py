@@ -129,3 +129,24 @@ def test_importing_the_formats_needs_none_of_their_libraries() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for library in ("torch", "pandas", "supervision", "pycocotools", "skimage", "cv2", "svgelements", "scipy"):
         assert f"'{library}'" not in loaded
+
+
+def test_a_file_is_read_once(shapes: sw.AnnotatedImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, opened = tmp_path / "a.json", []
+    sw.export.to_coco({"a.png": shapes, "b.png": shapes}, path)
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda self: (opened.append(self), read(self))[1])
+    back = sw.load_masks(path, image="b.png")
+    assert opened == [path]
+    np.testing.assert_array_equal(masks_of(back), masks_of(shapes))
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("extra", ["NaN", '"\\ud83d"', "1e999", "1" + "0" * 30])
+def test_json_that_is_not_quite_json_is_read(
+    shapes: sw.AnnotatedImage, tmp_path: Path, coding: str, extra: str
+) -> None:
+    path = tmp_path / "a.json"
+    sw.export.to_coco(shapes, path)
+    path.write_bytes(path.read_text(encoding="utf-8").replace('"info"', f'"x": {extra}, "info"', 1).encode(coding))
+    np.testing.assert_array_equal(masks_of(sw.load_masks(path)), masks_of(shapes))
