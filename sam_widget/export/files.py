@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,8 +23,8 @@ from sam_widget.masks.runs import Mask
 
 # The largest image that a file may claim to be. Masks are kept as row runs, so this is not a limit on memory.
 MAX_PIXELS = 2**30
-# What a picture of masks may unpack to: a few bytes of PNG must not make gigabytes.
-MAX_PICTURE = 2**28
+# What a picture of masks may unpack to, in bytes, which takes half a second: a few kB of PNG must not make gigabytes.
+MAX_PICTURE = 2**27
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
@@ -119,12 +120,15 @@ def read_json(source: Any) -> Any:
         raise FormatError(f"{os.fspath(source)!r} is not JSON ({error}); export it again") from error
 
 
-def open_png(source: str | os.PathLike[str] | bytes, *, called: str | None = None) -> Image.Image:
+def open_png(
+    source: str | os.PathLike[str] | bytes, *, called: str | None = None, max_bytes: int = MAX_PICTURE
+) -> Image.Image:
     """Open a picture whose pixels are masks.
 
     Args:
         source: Path of the file, or what it holds.
         called: What errors call it; without, its path.
+        max_bytes: What it may unpack to; a larger one is refused by its header.
 
     Raises:
         FormatError: It cannot be read, is not in a format that Pillow knows, or is too large.
@@ -132,14 +136,18 @@ def open_png(source: str | os.PathLike[str] | bytes, *, called: str | None = Non
     name = called or repr(os.fspath(source))
     file: BinaryIO | Path = io.BytesIO(source) if isinstance(source, bytes) else Path(source).expanduser()
     try:
-        with Image.open(file) as picture:
+        with warnings.catch_warnings():
+            # Pillow warns from 89 megapixels on; here, bytes count.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(file)
+        with opened as picture:
             checked_size(picture.width, picture.height)
             deep = {"I": 4, "F": 4, "RGBA": 4, "RGBX": 4, "CMYK": 4, "RGB": 4, "I;16": 2, "I;16B": 2, "LA": 4}
             size = picture.width * picture.height * deep.get(picture.mode, 1)
-            if size > MAX_PICTURE:
+            if size > max_bytes:
                 raise FormatError(
-                    f"{name} has {picture.width} x {picture.height} pixels, {size // 10**6} MB; expected "
-                    f"{MAX_PICTURE // 10**6} MB at most; export to COCO, which takes no more than its outlines"
+                    f"{name} has {picture.width} x {picture.height} pixels, which unpack to {size / 1e6:,.0f} MB; "
+                    f"expected {max_bytes / 1e6:,.0f} MB at most. If you trust it, load_masks(..., max_bytes={size})"
                 )
             picture.load()
             return picture

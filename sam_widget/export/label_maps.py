@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_widget.errors import FormatError
-from sam_widget.export.files import MAX_PICTURE
 from sam_widget.export.sources import class_names, image_of
 from sam_widget.masks.runs import pixels_of
+
+_MAX_PIXELS = 2**28
 
 By = Literal["object", "class"]
 
@@ -28,7 +29,7 @@ def label_map(source: Any, *, by: By = "object") -> tuple[NDArray[np.uint16], li
         (H, W) uint16, and the names of 1, 2, 3, ...
 
     Raises:
-        FormatError: There are several images, more than 65,535 objects, or more pixels than `from_png` reads.
+        FormatError: There are several images, more than 65,535 objects, or more than 268 million pixels.
     """
     image = image_of(source, "a label map")
     if by not in ("object", "class"):
@@ -37,10 +38,10 @@ def label_map(source: Any, *, by: By = "object") -> tuple[NDArray[np.uint16], li
     if len(names) > np.iinfo(np.uint16).max:
         raise FormatError(f"a label map holds 65,535 numbers, but there are {len(names)} objects; export to COCO")
     width, height = image.size
-    if width * height * (1 if len(names) < 255 else 2) > MAX_PICTURE:
+    if width * height > _MAX_PIXELS:
         raise FormatError(
-            f"a label map of {width} x {height} pixels and {len(names)} numbers takes more than "
-            f"{MAX_PICTURE // 10**6} MB, which is the most that is read again; export to COCO"
+            f"a label map of {width} x {height} pixels takes {width * height * 2 / 1e6:,.0f} MB, expected "
+            f"{_MAX_PIXELS * 2 / 1e6:,.0f} MB at most; export to COCO, which takes no more than outlines"
         )
     numbers = np.zeros(height * width, np.uint16)
     known = {name: number for number, name in enumerate(names, 1)}

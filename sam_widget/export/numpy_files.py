@@ -6,7 +6,7 @@ import io
 import math
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,10 +20,14 @@ from sam_widget.export.reading import Reading
 from sam_widget.export.sources import image_of
 from sam_widget.image.npy import read_header
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
-from sam_widget.masks.runs import Runs, in_bands, runs_by_number, runs_from_mask
+from sam_widget.masks.runs import in_bands, runs_by_number
 
-# What the arrays of an archive may unpack to; an archive of 1 MB can hold a gigabyte of zeros.
-MAX_BYTES = 2**30
+# What the arrays of an archive may unpack to, which takes a second; an archive of 1 MB can hold a gigabyte of zeros.
+MAX_BYTES = 2**28
+# Bytes that are unpacked at a time.
+_BAND = 2**22
+# Masks of one array: each costs something, and may be of one pixel.
+_MOST = 2**14
 # The names and scores among them.
 _MAX_TEXT = 2**26
 
@@ -68,15 +72,18 @@ def to_npy(source: Any, path: str | os.PathLike[str] | None = None, *, by: By = 
     return numbers
 
 
-def from_npz(path: str | os.PathLike[str], *, threshold: float | None = None) -> list[AnnotatedImage]:
+def from_npz(
+    path: str | os.PathLike[str], *, threshold: float | None = None, max_bytes: int = MAX_BYTES
+) -> list[AnnotatedImage]:
     """Read a NumPy file: an archive with `masks` or `label_map`, or one array of either kind. Nothing in it is run.
 
     Args:
         path: Path of the file.
         threshold: For soft masks, of floating-point numbers: what lies above it belongs to the mask.
+        max_bytes: What an archive may unpack to.
 
     Raises:
-        FormatError: It is not such a file, it unpacks to more than 1 GB, or has soft masks without a threshold.
+        FormatError: It is not such a file, unpacks to more than `max_bytes`, or has soft masks without a threshold.
     """
     file = Path(path).expanduser()
     name = repr(os.fspath(path))
@@ -84,11 +91,12 @@ def from_npz(path: str | os.PathLike[str], *, threshold: float | None = None) ->
     try:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
-                return _from_archive(archive, name, threshold, reading)
+                return _from_archive(archive, name, threshold, reading, max_bytes)
         # Mapped, so that an array is not copied, and not allocated where the file is shorter than it claims.
         array = np.load(file, mmap_mode="r", allow_pickle=False)
         kind = "masks" if array.dtype == np.bool_ or (array.dtype.kind == "f" and array.ndim == 3) else "label_map"
-        return _image(kind, array.shape, iter(array if array.ndim == 3 else [array]), threshold, reading)
+        planes = (in_bands(plane) for plane in (array if array.ndim == 3 else [array]))
+        return _image(kind, array.shape, array.dtype, planes, threshold=threshold, reading=reading)
     except SamWidgetError:
         raise
     except FileNotFoundError as error:
@@ -101,26 +109,25 @@ def from_npz(path: str | os.PathLike[str], *, threshold: float | None = None) ->
 
 
 def _from_archive(
-    archive: zipfile.ZipFile, name: str, threshold: float | None, reading: Reading
+    archive: zipfile.ZipFile, name: str, threshold: float | None, reading: Reading, max_bytes: int
 ) -> list[AnnotatedImage]:
     held = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
     kind = "masks" if "masks" in held else "label_map"
     if kind not in held:
         raise FormatError(f"{name} holds {', '.join(held) or 'nothing'}; expected masks or a label_map")
     wanted = [held[key] for key in (kind, "labels", "scores") if key in held]
-    if (total := sum(entry.file_size for entry in wanted)) > MAX_BYTES:
+    if (total := sum(entry.file_size for entry in wanted)) > max_bytes:
         raise FormatError(
-            f"{name} unpacks to {total / 2**30:.0f} GiB, expected {MAX_BYTES >> 30} at most; load what you trust with "
-            "NumPy, and give the array"
+            f"{name} unpacks to {total / 1e6:,.0f} MB, expected {max_bytes / 1e6:,.0f} MB at most; if you trust it, "
+            f"load_masks(..., max_bytes={total})"
         )
     labels, scores = (
         _small(archive, held[key], name) if kind == "masks" and key in held else None for key in ("labels", "scores")
     )
     with archive.open(held[kind]) as stream:
         shape, dtype = _header(stream, held[kind], name)
-        return _image(
-            kind, shape, _planes(stream, shape, dtype, name), threshold, reading, labels=labels, scores=scores
-        )
+        planes = (_bands(stream, shape[-2:], dtype, name) for _ in range(math.prod(shape[:-2])))
+        return _image(kind, shape, dtype, planes, threshold=threshold, reading=reading, labels=labels, scores=scores)
 
 
 def _header(stream: IO[bytes], entry: zipfile.ZipInfo, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -133,15 +140,17 @@ def _header(stream: IO[bytes], entry: zipfile.ZipInfo, name: str) -> tuple[tuple
         ) from error
 
 
-def _planes(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Iterator[NDArray[Any]]:
-    """Yield an array plane by plane, so that one is in memory at a time."""
-    plane = shape[-2:]
-    size = math.prod(plane) * dtype.itemsize
-    for _ in range(math.prod(shape[:-2])):
+def _bands(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Iterator[NDArray[Any]]:
+    """Yield a plane (H, W) from top to bottom, some rows at a time, so that no more is in memory."""
+    height, width = shape
+    row = width * dtype.itemsize
+    step = max(1, _BAND // row)
+    for top in range(0, height, step):
+        size = min(step, height - top) * row
         data = stream.read(size)
         if len(data) < size:
             raise FormatError(f"{name} is cut short; save it again")
-        yield np.frombuffer(data, dtype).reshape(plane)
+        yield np.frombuffer(data, dtype).reshape(-1, width)
 
 
 def _small(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> NDArray[Any]:
@@ -155,10 +164,11 @@ def _small(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> NDArr
 def _image(
     kind: str,
     shape: tuple[int, ...],
-    planes: Iterator[NDArray[Any]],
+    dtype: np.dtype[Any],
+    planes: Iterator[Iterator[NDArray[Any]]],
+    *,
     threshold: float | None,
     reading: Reading,
-    *,
     labels: NDArray[Any] | None = None,
     scores: NDArray[Any] | None = None,
 ) -> list[AnnotatedImage]:
@@ -169,7 +179,10 @@ def _image(
     if not math.prod(shape):
         return [AnnotatedImage((), checked_size(shape[-1], shape[-2]))]
     width, height = checked_size(shape[-1], shape[-2])
+    cut = _cut(kind, dtype, threshold)
     count = shape[0] if len(shape) == 3 else 1
+    if count > _MOST:
+        raise FormatError(f"an array holds {count:,} masks, expected {_MOST:,} at most; save a label map")
     if labels is not None and (labels.shape != (count,) or labels.dtype.kind not in "USiuf"):
         reading.drop_part("array of labels that does not fit")
         labels = None
@@ -178,7 +191,10 @@ def _image(
         scores = None
     found: list[Annotation] = []
     for index, plane in enumerate(planes):
-        for number, runs in _runs(kind, plane, width, threshold).items():
+        runs_of = runs_by_number(map(cut, plane), width)
+        if kind == "masks" and not runs_of:
+            runs_of = {1: np.empty((0, 2), np.uint32)}
+        for number, runs in runs_of.items():
             label = str(number) if kind == "label_map" else f"object {index + 1}"
             score = None if scores is None or np.isnan(scores[index]) else float(scores[index])
             with reading.region(f"mask {index + 1}"):
@@ -192,13 +208,12 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _runs(kind: str, plane: NDArray[Any], width: int, threshold: float | None) -> dict[int, Runs]:
-    if plane.dtype.kind == "f":
+def _cut(kind: str, dtype: np.dtype[Any], threshold: float | None) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return what makes a band of an array whole numbers, of which 0 is the background."""
+    if dtype.kind == "f":
         if threshold is None:
             raise FormatError("these masks are soft, of floating-point numbers; say where to cut them: threshold=0.5")
-        return {1: runs_from_mask(plane > threshold)}
-    if plane.dtype.kind not in "biu":
-        raise FormatError(f"an array of masks is of type {plane.dtype}, expected bool or whole numbers")
-    if kind == "masks":
-        return {1: runs_from_mask(plane)}
-    return runs_by_number(in_bands(plane), width)
+        return lambda band: band > threshold
+    if dtype.kind not in "biu":
+        raise FormatError(f"an array of masks is of type {dtype}, expected bool or whole numbers")
+    return (lambda band: band != 0) if kind == "masks" else (lambda band: band)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sam_widget.errors import FormatError, MaskError
-from sam_widget.export.files import checked_size, mask_png, open_png, png_bytes, png_text, write_bytes
+from sam_widget.export.files import MAX_PICTURE, checked_size, mask_png, open_png, png_bytes, png_text, write_bytes
 from sam_widget.export.label_maps import By, label_map, voc_palette
 from sam_widget.export.names import safe_name
 from sam_widget.export.reading import Reading, score_of, text_of
@@ -98,7 +98,9 @@ def _said(item: Annotation) -> dict[str, Any]:
     return {"label": item.label, "score": None if item.score is None else round(item.score, 6)}
 
 
-def from_png(path: str | os.PathLike[str], *, threshold: float | None = None) -> list[AnnotatedImage]:
+def from_png(
+    path: str | os.PathLike[str], *, threshold: float | None = None, max_bytes: int = MAX_PICTURE
+) -> list[AnnotatedImage]:
     """Read masks from a PNG, or from every PNG in a folder (masks of one image, in the order of their names).
 
     Colours of a palette and grey values are numbers of objects, 0 the background; where there is one other value, or
@@ -108,9 +110,10 @@ def from_png(path: str | os.PathLike[str], *, threshold: float | None = None) ->
         path: Path of the file or folder.
         threshold: For soft masks, whose grey fades at the edge: greys above it belong to the mask. From 0 to 1, a share
             of white; above, a grey value.
+        max_bytes: What each may unpack to.
 
     Raises:
-        FormatError: It is not a PNG of masks, a folder without any, or a mask is soft and there is no threshold.
+        FormatError: It is not a PNG of masks, is too large, a folder has none, or a mask is soft without a threshold.
         MaskError: The pictures of a folder differ in size.
     """
     root = Path(path).expanduser()
@@ -121,7 +124,7 @@ def from_png(path: str | os.PathLike[str], *, threshold: float | None = None) ->
     found: list[Annotation] = []
     sizes: dict[tuple[int, int], str] = {}
     for file in files:
-        masks, (width, height) = _read_png(file, threshold)
+        masks, (width, height) = _read_png(file, threshold, max_bytes)
         sizes.setdefault((width, height), file.name)
         for label, runs, score in masks:
             found += reading.annotation(label, runs, (height, width), score)
@@ -135,8 +138,8 @@ def from_png(path: str | os.PathLike[str], *, threshold: float | None = None) ->
 Found = tuple[list[tuple[str, Runs, float | None]], tuple[int, int]]
 
 
-def _read_png(path: Path, threshold: float | None) -> Found:
-    picture = open_png(path)
+def _read_png(path: Path, threshold: float | None, max_bytes: int) -> Found:
+    picture = open_png(path, max_bytes=max_bytes)
     text = png_text(picture)
     label = path.stem
     score: float | None = None

@@ -110,6 +110,7 @@ def load_dataset(
     format: str | None = None,  # noqa: A002 - what pandas, xarray and Pillow call it
     size: tuple[int, int] | None = None,
     threshold: float | None = None,
+    max_bytes: int | None = None,
 ) -> list[AnnotatedImage]:
     """Read the masks of all images in a file or folder.
 
@@ -120,12 +121,13 @@ def load_dataset(
         format: The name of the format; without, it is told by suffix and content.
         size: Width and height of the images, for the formats that do not say: GeoJSON, YOLO.
         threshold: Where to cut soft masks, in PNG and NumPy files.
+        max_bytes: What a PNG or a NumPy archive that you trust may unpack to; without, 134 and 268 MB.
 
     Raises:
         FormatError: It is in none of the formats, or nothing in it can be read.
         MissingExtraError: A library that the format needs is not installed.
     """
-    return _load(path, format, {"size": size, "threshold": threshold})[0]
+    return _load(path, format, {"size": size, "threshold": threshold, "max_bytes": max_bytes})[0]
 
 
 def load_masks(
@@ -135,6 +137,7 @@ def load_masks(
     format: str | None = None,  # noqa: A002 - what pandas, xarray and Pillow call it
     size: tuple[int, int] | None = None,
     threshold: float | None = None,
+    max_bytes: int | None = None,
 ) -> AnnotatedImage:
     """Read the masks of one image: `session.add_objects(sw.load_masks("masks.json"))`.
 
@@ -144,6 +147,7 @@ def load_masks(
         format: The name of the format; without, it is told by suffix and content.
         size: Width and height of the image, for the formats that do not say: GeoJSON, YOLO.
         threshold: Where to cut soft masks, in PNG and NumPy files.
+        max_bytes: What a PNG or a NumPy archive that you trust may unpack to; without, 134 and 268 MB.
 
     Returns:
         The masks, with labels and scores where the format has them; iterate over it for `Annotation`s.
@@ -153,7 +157,7 @@ def load_masks(
             none is named.
         MissingExtraError: A library that the format needs is not installed.
     """
-    images, picked = _load(path, format, {"size": size, "threshold": threshold, "image": image})
+    images, picked = _load(path, format, {"size": size, "threshold": threshold, "max_bytes": max_bytes, "image": image})
     if image is not None and not picked:
         return images[pick([item.name for item in images], image)[0]]
     if len(images) != 1:
@@ -175,7 +179,8 @@ def _load(path: Any, format_name: str | None, options: dict[str, Any]) -> tuple[
         raise FormatError(f"{given} is in no format that is known; {_known()}")
     read = FORMATS[name].read
     takes = inspect.signature(read).parameters
-    return read(path, **{key: value for key, value in options.items() if key in takes}), "image" in takes
+    wanted = {key: value for key, value in options.items() if key in takes and value is not None}
+    return read(path, **wanted), "image" in takes
 
 
 def _guess(source: Any) -> str | None:

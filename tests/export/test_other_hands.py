@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import struct
+import tracemalloc
 import warnings
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +262,57 @@ class TestCost:
         else:
             with pytest.raises(sw.FormatError, match=r"100,0\d\d,\d\d\d elements|elements once every"):
                 sw.load_masks(tmp_path / "use.svg")
+
+    def test_a_picture_is_refused_by_its_header(self, tmp_path: Path) -> None:
+        """It has nothing but a header, so reading on would fail in another way."""
+        mask = np.zeros((20, 30), bool)
+        mask[5:9, 5:9] = True
+        sw.export.to_binary_pngs(mask, tmp_path / "masks")
+        (good,) = (tmp_path / "masks").iterdir()
+        data = good.read_bytes()
+        header = struct.pack(">II", 13_300, 13_400) + data[24:29]
+        bomb = data[:16] + header + zlib.crc32(b"IHDR" + header).to_bytes(4, "big") + data[33:]
+        (tmp_path / "bomb.png").write_bytes(bomb)
+        with pytest.raises(sw.FormatError, match=r"13300 x 13400 pixels, which unpack to 178 MB; expected 134 MB"):
+            sw.load_masks(tmp_path / "bomb.png")
+        with pytest.raises(sw.FormatError, match="cannot read"):
+            sw.load_masks(tmp_path / "bomb.png", max_bytes=2**28)
+        with pytest.raises(sw.FormatError, match=r"max_bytes=600\)"):
+            sw.load_masks(good, max_bytes=599)
+        assert len(sw.load_masks(good, max_bytes=600)) == 1
+
+    def test_an_archive_is_unpacked_some_rows_at_a_time(self, tmp_path: Path) -> None:
+        numbers = np.zeros((2000, 4000), np.int64)
+        numbers[100:1900, 300:3000] = 7
+        np.savez_compressed(tmp_path / "map.npz", label_map=numbers)
+        with pytest.raises(sw.FormatError, match=r"unpacks to 64 MB, expected 1 MB at most"):
+            sw.load_masks(tmp_path / "map.npz", max_bytes=10**6)
+        tracemalloc.start()
+        (item,) = sw.load_masks(tmp_path / "map.npz")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert item.area == 1800 * 2700
+        assert peak < 24e6, f"{peak / 1e6:.0f} MB"
+
+    def test_what_an_array_is_comes_before_its_numbers(self, tmp_path: Path) -> None:
+        """The archive is cut short, so reading on would fail in another way."""
+        for name, array, said in (
+            ("soft", np.zeros((1, 50, 60)), "threshold=0.5"),
+            ("text", np.full((1, 50, 60), "x"), "of type <U1, expected bool or whole numbers"),
+            ("many", np.zeros((2**14 + 1, 1, 1), bool), "holds 16,385 masks, expected 16,384 at most"),
+        ):
+            path = tmp_path / f"{name}.npz"
+            np.savez(path, masks=array)
+            with zipfile.ZipFile(path) as archive:
+                whole = archive.read("masks.npy")
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("masks.npy", whole)
+            data = bytearray(path.read_bytes())
+            start = data.index(whole) + len(whole) - 64
+            data[start : start + 64] = b"\xff" * 64  # The checksum is wrong, which is found at the end.
+            path.write_bytes(data)
+            with pytest.raises(sw.FormatError, match=said):
+                sw.load_masks(path)
 
     def test_a_label_map_of_many_numbers(self) -> None:
         numbers = np.random.default_rng(0).integers(0, 20_000, (300, 300))
