@@ -1,8 +1,8 @@
-"""Masks out of the notebook, and back in: one function a format.
+"""Export and import masks: one pair of functions per format.
 
-`export` and `load_masks` pick the format by its name or by a file's suffix; `to_coco`, `from_coco` and their like name
-it. Each takes a Session, a SamWidget, objects, masks, or a dict from file names to these, and says in its docstring
-what it does with overlaps and what it loses. Nothing here draws on a screen, and nothing in a file is ever run.
+`export` and `load_masks` choose the format by its name or by a file's suffix; `to_coco`, `from_coco` and so on are
+specific. Each accepts a Session, a SamWidget, objects, masks, or a dict from file names to these, and documents how it
+treats overlaps and what it loses. Nothing here displays anything, and no code in a file is ever executed.
 """
 
 from sam_widget.export.coco import from_coco, to_coco

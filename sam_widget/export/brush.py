@@ -1,6 +1,7 @@
-"""Label Studio's brush masks: runs of the bytes of RGBA pixels, as thi.ng/umbrella's rle-pack packs them.
+"""Label Studio's brush masks: run lengths of the bytes of RGBA pixels, in the format of thi.ng/umbrella's rle-pack.
 
-Own code: label_studio_converter reads bit by bit in Python and unpacks four bytes a pixel, gigabytes for a photo.
+This replaces label_studio_converter, which reads bit by bit in Python and unpacks four bytes per pixel, gigabytes for a
+photo.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from numpy.typing import NDArray
 from sam_widget.errors import FormatError
 from sam_widget.masks.runs import Mask, Runs, mask_from_runs, split_at_rows, united_runs
 
-# Bits that the length of a run or of a stretch of single words may have; each says with two bits which it is.
+# Possible bit widths of the length of a run or of a sequence of single words; two bits select the width.
 _COUNT_BITS = (3, 4, 8, 16)
 
 
 def pack_mask(mask: Mask) -> NDArray[np.uint8]:
-    """Pack a mask as Label Studio's brush does: each pixel is four bytes of RGBA, all 255 inside and all 0 outside.
+    """Pack a mask like Label Studio's brush: each pixel is four bytes of RGBA, all 255 inside and all 0 outside.
 
     Returns:
-        (B,) bytes: 32 bits for the number of words, 5 for their width less one, four times 4 for the widths of counts
-        less one, then runs: a 1, two bits for the width of the count, the count less one, the word.
+        (B,) bytes: 32 bits for the number of words, 5 for their width minus one, four times 4 for the widths of counts
+        minus one, then runs: a 1, two bits that select the width of the count, the count minus one, the word.
     """
     flat = np.ascontiguousarray(mask).reshape(-1)
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
@@ -53,7 +54,7 @@ def unpack_runs(packed: Any, height: int, width: int) -> Runs:
     """Unpack a brush mask into row runs: the pixels whose opacity is not 0.
 
     Raises:
-        FormatError: The bytes are cut short, or make a mask of another size.
+        FormatError: The bytes are truncated, or encode a mask of another size.
     """
     expected = "expected value.rle of Label Studio's JSON"
     try:
@@ -63,7 +64,7 @@ def unpack_runs(packed: Any, height: int, width: int) -> Runs:
     if data.ndim != 1 or data.dtype.kind not in "iu" or (data.size and (data.min() < 0 or data.max() > 255)):
         raise FormatError(f"a brush mask is not a list of bytes; {expected}")
     bits = np.unpackbits(data.astype(np.uint8)).tobytes().translate(_DIGITS)
-    # Stretches of opaque pixels; a pixel's opacity is the last of its four words.
+    # Spans of opaque pixels; a pixel's opacity is the last of its four words.
     starts: list[int] = []
     ends: list[int] = []
     position = 0
@@ -89,7 +90,7 @@ _DIGITS = bytes.maketrans(b"\x00\x01", b"01")
 
 
 def _unpacked(bits: bytes, expected: int) -> Iterator[tuple[int, int | NDArray[np.uint8]]]:
-    """Yield stretches of words: how many there are, and the one that repeats, or all of them."""
+    """Yield sequences of words: their number, and either the repeated word or all of them."""
     position = 0
 
     def read(count: int) -> int:

@@ -24,7 +24,7 @@ from sam_widget.masks.codecs import rle_from_stored, runs_from_coco_polygons, st
 from sam_widget.masks.runs import Mask, Runs
 from sam_widget.masks.scanlines import clipped
 
-# Pixels of a polygon's outline: pycocotools takes 100 bytes for each.
+# Maximum length of a polygon's outline in pixels: pycocotools allocates 100 bytes for each.
 _LONGEST = 2**21
 
 
@@ -36,21 +36,21 @@ def to_coco(
     tolerance: float = 0.0,
     classes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return, and write if a path is given, the COCO instances of one image or several.
+    """Convert one or several images to COCO instances, and write them if a path is given.
 
-    Overlaps stay: each object is whole. Masks are lossless as RLE. As polygons they are for tools that cannot read RLE;
-    a hole is tied to its outline by a bridge. pycocotools reads them back with an IoU of 0.999 or more; with
-    `tolerance=1`, and a quarter of the points, with 0.98 or more for a photo's objects.
+    Overlaps are preserved: each object is complete. RLE masks are lossless. Polygons are meant for tools that cannot
+    read RLE; holes are connected to their outline by a bridge. pycocotools reads them back with an IoU of 0.999 or
+    more; with `tolerance=1`, which leaves a quarter of the points, with 0.98 or more for a photo's objects.
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
         path: Path of the JSON file.
         segmentation: "rle" or "polygons".
         tolerance: Maximum deviation of a simplified polygon, in pixels.
-        classes: All categories, in order; by default the labels, in order of first occurrence.
+        classes: All categories in order; by default the labels, in order of first occurrence.
 
     Raises:
-        FormatError: A label is not among the classes, two images have one name, or the file cannot be written.
+        FormatError: A label is not among the classes, two images have the same name, or the file cannot be written.
         MissingExtraError: pycocotools is not installed (or scikit-image, for polygons).
     """
     if segmentation not in ("rle", "polygons"):
@@ -91,15 +91,15 @@ def _polygons(mask: Mask, tolerance: float) -> list[list[float]]:
 def from_coco(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
     """Read COCO instances; masks may be polygons, RLE, or RLE with its counts as a list.
 
-    What cannot be read is skipped with a single warning: boxes without a mask, damaged polygons.
+    Boxes without a mask and damaged polygons are skipped with a single warning.
 
     Args:
-        source: Path of the JSON file, or what it holds.
-        image: Name of the only image whose masks are wanted; the others are not decoded.
+        source: Path of the JSON file, or its parsed content.
+        image: Name of the only image to read; the others are not decoded.
 
     Raises:
-        FormatError: It is not COCO, no mask in it can be read, or no image has this name.
-        MissingExtraError: pycocotools is not installed, which polygons need.
+        FormatError: The file is not COCO, no mask in it can be read, or no image has this name.
+        MissingExtraError: The file has polygons, and pycocotools is not installed.
     """
     size = file_size(source)
     data = read_json(source)
@@ -125,7 +125,7 @@ def from_coco(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
             sides = checked_size(member(entry, "width"), member(entry, "height"))
             images[key_of(member(entry, "id"), "its id")] = AnnotatedImage((), sides, called[number] or None)
     found: dict[Any, list[Annotation]] = {key: [] for key in images}
-    # Of images that are not wanted, or that were named above.
+    # Annotations of images that are not requested, or that were reported above.
     skipped = others - images.keys()
     for number, entry in enumerate(annotations, 1):
         if skipped and isinstance(of := optional(entry, "image_id"), str | int | float) and of in skipped:
@@ -147,7 +147,7 @@ def from_coco(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
 
 
 def _runs(segmentation: Any, height: int, width: int, reading: Reading) -> Runs | None:
-    """Return the row runs of a segmentation; None, and counted, where there is only a box."""
+    """Return the row runs of a segmentation; if there is only a box, count it and return None."""
     if isinstance(segmentation, Mapping):
         if list(items(member(segmentation, "size"), "the size of an RLE")) != [height, width]:
             raise MaskError(f"an RLE has size {segmentation['size']}, but its image {[height, width]}")
@@ -157,7 +157,7 @@ def _runs(segmentation: Any, height: int, width: int, reading: Reading) -> Runs 
         return None
     rings = items(segmentation, "the segmentation")
     if isinstance(rings[0], int | float):
-        rings = [rings]  # one polygon, not in a list of its own
+        rings = [rings]  # a single polygon without an outer list
     good, error = [], None
     for ring in rings:
         try:

@@ -1,4 +1,4 @@
-"""Read and write the files of annotations: JSON, pictures, bytes; with limits on what a file may claim to be."""
+"""Read and write annotation files, JSON, pictures and bytes, with limits on the sizes that a file may claim."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from sam_widget.export.reading import number, shown
 from sam_widget.masks.annotations import readable
 from sam_widget.masks.runs import Mask
 
-# The largest image that a file may claim to be. Masks are kept as row runs, so this is not a limit on memory.
+# The largest image size that a file may claim. Masks are stored as row runs, so this does not limit memory.
 MAX_PIXELS = 2**30
-# What a picture of masks may unpack to, in bytes, which takes half a second: a few kB of PNG must not make gigabytes.
+# Maximum decoded size of a picture of masks in bytes, half a second's work: a few kB of PNG must not expand to gigabytes.
 MAX_PICTURE = 2**27
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
-    """Write a file and the folders that it lies in. A reader finds it whole or not at all.
+    """Write a file atomically, creating its folders.
 
     Raises:
-        FormatError: It cannot be written.
+        FormatError: The file cannot be written.
     """
     target = Path(path).expanduser()
     try:
@@ -42,10 +42,10 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
 
 
 def write_json(path: str | os.PathLike[str] | None, data: Any, indent: int | None = None) -> None:
-    """Write JSON, where a path is given.
+    """Write JSON if a path is given.
 
     Raises:
-        FormatError: It cannot be written.
+        FormatError: The file cannot be written.
     """
     if path is not None:
         # A lone surrogate in an option, such as a prefix, is not valid UTF-8.
@@ -56,7 +56,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Read a file.
 
     Raises:
-        FormatError: It cannot be read.
+        FormatError: The file cannot be read.
     """
     try:
         return Path(path).expanduser().read_bytes()
@@ -69,7 +69,7 @@ def _reason(error: Exception) -> str:
 
 
 def file_size(source: Any) -> int:
-    """Return the size of a file in bytes; 0 where there is none, or where data was given."""
+    """Return the size of a file in bytes; 0 if it does not exist, or if `source` is not a path."""
     try:
         return Path(source).expanduser().stat().st_size if isinstance(source, str | os.PathLike) else 0
     except (OSError, ValueError):
@@ -77,17 +77,17 @@ def file_size(source: Any) -> int:
 
 
 class JsonFile(os.PathLike[str]):
-    """A JSON file that has been read: a path, and to `read_json` what the file holds.
+    """A parsed JSON file, which can be used as a path; `read_json` returns its data without reading it again.
 
     Attributes:
-        data: What it holds.
+        data: The parsed content.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Read the file.
 
         Raises:
-            FormatError: It cannot be read, or is not JSON.
+            FormatError: The file cannot be read, or is not JSON.
         """
         self._path = os.fspath(path)
         self.data = read_json(path)
@@ -97,10 +97,10 @@ class JsonFile(os.PathLike[str]):
 
 
 def read_json(source: Any) -> Any:
-    """Read JSON from a path; what was read already is returned as it is.
+    """Read JSON from a path; parsed data is returned unchanged.
 
     Raises:
-        FormatError: It cannot be read, or is not JSON.
+        FormatError: The file cannot be read, or is not JSON.
     """
     if isinstance(source, JsonFile):
         return source.data
@@ -111,7 +111,7 @@ def read_json(source: Any) -> Any:
         return msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
-    # Several times slower, but takes NaN, half an emoji, UTF-16 and a byte order mark, and says where it fails.
+    # Several times slower, but accepts NaN, lone surrogates, UTF-16 and a byte order mark, and reports error positions.
     try:
         return json.loads(data)
     except RecursionError as error:
@@ -126,18 +126,18 @@ def open_png(
     """Open a picture whose pixels are masks.
 
     Args:
-        source: Path of the file, or what it holds.
-        called: What errors call it; without, its path.
-        max_bytes: What it may unpack to; a larger one is refused by its header.
+        source: Path of the file, or its content.
+        called: Name in error messages; defaults to the path.
+        max_bytes: Maximum decoded size; larger pictures are rejected by their header.
 
     Raises:
-        FormatError: It cannot be read, is not in a format that Pillow knows, or is too large.
+        FormatError: The picture cannot be read, is not in a format that Pillow supports, or is too large.
     """
     name = called or repr(os.fspath(source))
     file: BinaryIO | Path = io.BytesIO(source) if isinstance(source, bytes) else Path(source).expanduser()
     try:
         with warnings.catch_warnings():
-            # Pillow warns from 89 megapixels on; here, bytes count.
+            # Pillow warns above 89 megapixels; the limit here is in bytes.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             opened = Image.open(file)
         with opened as picture:
@@ -155,33 +155,33 @@ def open_png(
         raise
     except UnidentifiedImageError as error:
         raise FormatError(f"cannot read {name} as a picture; expected a PNG") from error
-    # Decoders raise whatever malformed bytes make them trip over.
+    # Decoders may raise anything for malformed bytes.
     except Exception as error:
         raise FormatError(f"cannot read {name} as a picture ({_reason(error)}); expected a PNG") from error
 
 
 def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return width and height of a picture as `to_rgb` reads it: upright.
+    """Return the width and height of a picture after rotation by its EXIF orientation, as `to_rgb` reads it.
 
     Raises:
-        FormatError: It cannot be read.
+        FormatError: The picture cannot be read.
     """
     try:
         with Image.open(Path(path).expanduser()) as picture:
-            # EXIF's orientations 5 to 8 lie on their side.
+            # EXIF orientations 5 to 8 swap width and height.
             turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
             return checked_size(*(picture.size[::-1] if turned else picture.size))
     except FormatError:
         raise
-    except Exception as error:  # of any type: what malformed pictures make the decoder trip over
+    except Exception as error:  # decoders may raise anything for malformed bytes
         raise FormatError(f"cannot read {os.fspath(path)!r} as a picture ({_reason(error)}); check the file") from error
 
 
 def checked_size(width: Any, height: Any) -> tuple[int, int]:
-    """Return width and height as numbers that a mask may have.
+    """Validate the width and height of a mask.
 
     Raises:
-        FormatError: They are not.
+        FormatError: They are not numbers, or the size is too large.
     """
     try:
         sides = int(number(width, "the width")), int(number(height, "the height"))
@@ -197,11 +197,11 @@ def checked_size(width: Any, height: Any) -> tuple[int, int]:
 
 
 def png_bytes(pixels: np.ndarray | Image.Image, *, text: Mapping[str, Any] | None = None) -> bytes:
-    """Encode pixels as PNG, with a text chunk that says of them what their format cannot.
+    """Encode pixels as PNG, with metadata in a text chunk.
 
     Args:
         pixels: (H, W) or (H, W, C) uint8, or a Pillow image.
-        text: Goes into the chunk `sam_widget`, as JSON.
+        text: Metadata, stored as JSON in the chunk `sam_widget`.
     """
     picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     info = PngInfo()
@@ -213,7 +213,7 @@ def png_bytes(pixels: np.ndarray | Image.Image, *, text: Mapping[str, Any] | Non
 
 
 def png_text(picture: Image.Image) -> dict[str, Any]:
-    """Return what `png_bytes` said of a picture; empty where it is another's."""
+    """Return the metadata stored by `png_bytes`; empty for other pictures."""
     try:
         said = json.loads(getattr(picture, "text", {}).get("sam_widget", "{}"))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""GeoJSON in pixels, as QuPath reads and writes it. Holes stay holes, overlaps stay.
+"""GeoJSON in pixel coordinates, as QuPath reads and writes it. Holes and overlaps are preserved.
 
 https://datatracker.ietf.org/doc/html/rfc7946
 """
@@ -24,11 +24,11 @@ from sam_widget.masks.scanlines import runs_from_polygons
 
 
 def to_geojson(source: Any, path: str | os.PathLike[str] | None = None, *, tolerance: float = 0.0) -> dict[str, Any]:
-    """Return, and write if a path is given, one image's objects as a GeoJSON FeatureCollection.
+    """Convert one image's objects to a GeoJSON FeatureCollection, and write it if a path is given.
 
-    Coordinates are pixels, x to the right and y down, as QuPath takes them; no geographic ones. Each object is one
-    feature: a Polygon with its holes, or a MultiPolygon. Filled by pixel centres, as rasterio does, they give the masks
-    back without loss while `tolerance` is 0; at 1, with an IoU of 0.98 or more for a photo's objects.
+    Coordinates are pixels, x to the right and y down, as QuPath expects, not geographic. Each object is one feature: a
+    Polygon with its holes, or a MultiPolygon. Filling them by pixel centres, like rasterio, restores the masks without
+    loss if `tolerance` is 0; at 1, with an IoU of 0.98 or more for a photo's objects.
 
     Args:
         source: A session, masks, or anything else that `images_of` reads.
@@ -44,7 +44,7 @@ def to_geojson(source: Any, path: str | os.PathLike[str] | None = None, *, toler
     data = {
         "type": "FeatureCollection",
         "features": [_feature(item, tolerance) for item in image],
-        # A foreign member, as the standard calls it: what the size of the masks is.
+        # A foreign member in the standard's terms: the size of the masks.
         "image": {"width": width, "height": height, "file_name": written_name(image.name) if image.name else None},
     }
     write_json(path, data)
@@ -67,7 +67,7 @@ def _feature(item: Annotation, tolerance: float) -> dict[str, Any]:
             "label": item.label,
             "score": None if item.score is None else round(item.score, 6),
             "area": item.area,
-            # What QuPath shows.
+            # Displayed by QuPath.
             "objectType": "annotation",
             "classification": {"name": item.label},
         },
@@ -75,16 +75,16 @@ def _feature(item: Annotation, tolerance: float) -> dict[str, Any]:
 
 
 def from_geojson(source: Any, *, size: tuple[int, int] | None = None) -> list[AnnotatedImage]:
-    """Read polygons in pixel coordinates, also in geometry collections and QuPath's bare list of features.
+    """Read polygons in pixel coordinates, also from geometry collections and QuPath's bare list of features.
 
-    Features without an area, and damaged ones, are skipped with a single warning.
+    Features without an area and damaged features are skipped with a single warning.
 
     Args:
-        source: Path of the file, or what it holds.
-        size: Width and height of the image, where the file does not say.
+        source: Path of the file, or its parsed content.
+        size: Width and height of the image, if the file does not contain it.
 
     Raises:
-        FormatError: It is not GeoJSON, no feature in it can be read, or the size is not known.
+        FormatError: The file is not GeoJSON, no feature in it can be read, or the size is unknown.
     """
     bytes_ = file_size(source)
     data = read_json(source)
@@ -105,7 +105,7 @@ def from_geojson(source: Any, *, size: tuple[int, int] | None = None) -> list[An
             polygons = list(_polygons(member(feature, "geometry"), reading))
             if not polygons:
                 continue
-            # Parts may overlap where they come from elsewhere: each is filled by itself.
+            # Parts in files of other programs may overlap, so each is filled separately.
             runs = united_runs([runs_from_polygons(rings, height, width) for rings in polygons], width)
             properties = optional(feature, "properties")
             label = _label(properties) or f"object {len(objects) + 1}"
@@ -119,12 +119,12 @@ def _features(data: Any) -> Sequence[Any]:
     kind = member(data, "type")
     if kind == "FeatureCollection":
         return items(member(data, "features"), "'features'")
-    # A geometry may stand by itself (RFC 7946, section 3).
+    # A bare geometry is valid (RFC 7946, section 3).
     return [data] if kind == "Feature" else [{"geometry": data}]
 
 
 def _polygons(geometry: Any, reading: Reading, depth: int = 0) -> Iterator[list[NDArray[np.float64]]]:
-    """Yield the polygons of a geometry, each its rings; count what has no area."""
+    """Yield the polygons of a geometry as lists of rings; count geometries without an area."""
     if geometry is None:
         reading.pass_over("feature without a geometry", plural="features without a geometry")
         return
@@ -147,7 +147,7 @@ def _polygons(geometry: Any, reading: Reading, depth: int = 0) -> Iterator[list[
         raise FormatError(f"its geometry is of type {shown(kind)}, expected a Polygon or MultiPolygon")
 
 
-# Collections within collections, which the standard advises against.
+# Maximum nesting of collections, which the standard advises against.
 _DEEPEST = 8
 
 

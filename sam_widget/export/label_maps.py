@@ -1,4 +1,4 @@
-"""Label maps: one array in which each number is an object; and the colours in which Pascal VOC shows numbers."""
+"""Label maps, arrays in which each number is an object, and Pascal VOC's palette for them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ By = Literal["object", "class"]
 
 
 def label_map(source: Any, *, by: By = "object") -> tuple[NDArray[np.uint16], list[str]]:
-    """Return the objects of one image as one array of numbers: 0 is background, n the n-th name.
+    """Convert the objects of one image to an array of numbers: 0 is background, n the n-th name.
 
-    Where objects overlap, the later one lies on top; what it hides is lost.
+    Where objects overlap, the later one is on top, and the hidden part of the other is lost.
 
     Args:
         source: A session, masks, or anything else that `images_of` reads.
-        by: "object": each object has its own number. "class": objects of one label share one.
+        by: "object" gives each object its own number, "class" gives objects with the same label the same number.
 
     Returns:
         (H, W) uint16, and the names of 1, 2, 3, ...
@@ -51,7 +51,7 @@ def label_map(source: Any, *, by: By = "object") -> tuple[NDArray[np.uint16], li
 
 
 def voc_palette() -> NDArray[np.uint8]:
-    """Return the 256 colours of Pascal VOC's label images, (256, 3): a number's bits, dealt to red, green and blue."""
+    """Return Pascal VOC's palette, (256, 3): a number's bits are distributed over red, green and blue."""
     numbers = np.arange(256)
     colours = np.zeros((256, 3), np.uint8)
     for bit in range(8):

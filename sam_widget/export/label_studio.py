@@ -1,4 +1,4 @@
-"""Label Studio's JSON: tasks to import, each an image with its annotations or predictions.
+"""Label Studio's JSON: a list of tasks, each an image with its annotations or predictions.
 
 https://labelstud.io/guide/task_format
 """
@@ -38,25 +38,25 @@ def to_label_studio(
     to_name: str = "image",
     tolerance: float = 0.0,
 ) -> list[dict[str, Any]]:
-    """Return, and write if a path is given, Label Studio's tasks, one an image. Overlaps stay.
+    """Convert images to Label Studio's tasks, one per image, and write them if a path is given. Overlaps are preserved.
 
-    As brush masks they are lossless. As polygons, each part is one region, and a hole is tied to its outline by a
-    bridge; filled by pixel centres they are lossless, too, while `tolerance` is 0.
+    Brush masks are lossless. With polygons, each part of a mask is one region, and holes are connected to their outline
+    by a bridge; filled by pixel centres, they are lossless too if `tolerance` is 0.
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
         path: Path of the JSON file.
         shape: "brush", for a labelling interface with `<BrushLabels>`, or "polygon", for `<PolygonLabels>`.
-        kind: "annotations", or "predictions" for a person to accept.
-        prefix: Goes before the file names to make the address from which Label Studio fetches the images, such as
-            "/data/local-files/?d=photos/". Behind one that is part of a web address, names are quoted.
-        from_name: Name of the tag of labels in the labelling interface.
-        to_name: Name of its `<Image>`, whose value is `$image`.
+        kind: "annotations", or "predictions" for an annotator to accept.
+        prefix: Prefix of the file names that makes them addresses from which Label Studio loads the images, such as
+            "/data/local-files/?d=photos/". If it is part of a URL, names are quoted.
+        from_name: Name of the labels tag in the labelling interface.
+        to_name: Name of its `<Image>` tag, whose value is `$image`.
         tolerance: Maximum deviation of a simplified polygon, in pixels.
 
     Raises:
-        FormatError: Two images have one name, or the file cannot be written.
-        MissingExtraError: scikit-image or scipy is not installed, which polygons need.
+        FormatError: Two images have the same name, or the file cannot be written.
+        MissingExtraError: For polygons, scikit-image or scipy is not installed.
     """
     if shape not in ("brush", "polygon") or kind not in ("annotations", "predictions"):
         raise FormatError(
@@ -93,18 +93,18 @@ def to_label_studio(
 
 
 def from_label_studio(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
-    """Read the regions of Label Studio's JSON export: brush masks, polygons, rectangles, ellipses; also turned ones.
+    """Read Label Studio's JSON export: brush masks, polygons, rectangles and ellipses, including rotated ones.
 
-    Labels may come from any tag: `<BrushLabels>`, `<Labels>`, ... Of several answers to a task, the first that was not
-    cancelled is read; predictions where there is none. Key points, and damaged regions, are skipped with a single
+    Labels may come from any tag: `<BrushLabels>`, `<Labels>`, ... Of several annotations of a task, the first that was
+    not cancelled is read; if there are none, its predictions. Key points and damaged regions are skipped with a single
     warning.
 
     Args:
-        source: Path of the file, or what it holds.
-        image: Name of the only image whose masks are wanted; the others are not decoded.
+        source: Path of the file, or its parsed content.
+        image: Name of the only image to read; the others are not decoded.
 
     Raises:
-        FormatError: It is not Label Studio's, no region in it can be read, or no image has this name.
+        FormatError: The file is not Label Studio's, no region in it can be read, or no image has this name.
     """
     size = file_size(source)
     data = read_json(source)
@@ -123,7 +123,7 @@ def from_label_studio(source: Any, *, image: str | None = None) -> list[Annotate
     for index in pick(paths, image) if known else ():
         path, served, regions = known[index]
         base = PurePosixPath(path).name
-        # The folder from which Label Studio serves images is part of their names only where it tells two apart.
+        # The folder from which Label Studio serves images is kept in names only if it distinguishes two of them.
         name = base if served and bases[base] == 1 else path
         with reading.region(f"image {name!r}"):
             found.append(_image(name, regions, reading))
@@ -134,7 +134,7 @@ def from_label_studio(source: Any, *, image: str | None = None) -> list[Annotate
 
 
 def _regions(task: Any, reading: Reading) -> list[Any]:
-    """Return the results of a task that are regions of its image."""
+    """Return those results of a task that are regions of its image."""
     if not isinstance(task, Mapping):
         raise FormatError(f"a task is {shown(task)}, expected an object")
     results: Sequence[Any] = ()
@@ -167,7 +167,7 @@ def _image(name: str, regions: Sequence[Any], reading: Reading) -> AnnotatedImag
             own = checked_size(*(member(result, side) for side in ("original_width", "original_height")))
             if own != (width, height):
                 raise FormatError(f"its image has {own[0]} x {own[1]} pixels, but that of the first {width} x {height}")
-            # Parts of one object, as written above, differ in how they end.
+            # The parts of an object, as written above, differ only in the suffix of their id.
             region = re.sub(r"\.part\d+$", "", text_of(optional(result, "id"), "its id") or f" {position}")
             label = _label(result["value"]) or f"object {len(found) + 1}"
             runs = _runs(result["value"], height, width)
@@ -185,7 +185,7 @@ def _address(task: Any) -> str:
 
 
 def _label(value: Mapping[str, Any]) -> str:
-    """Return the first label of a region, from whatever tag: "brushlabels", "labels", ..."""
+    """Return the first label of a region, from any tag: "brushlabels", "labels", ..."""
     for key, labels in value.items():
         if key.endswith("labels") and isinstance(labels, list) and labels:
             return text_of(labels[0], "its label")
@@ -193,7 +193,7 @@ def _label(value: Mapping[str, Any]) -> str:
 
 
 def _runs(value: Mapping[str, Any], height: int, width: int) -> Runs:
-    """Fill a region; sizes are per cent of the image, and angles turn clockwise."""
+    """Fill a region; sizes are percentages of the image, and angles are clockwise."""
     if "rle" in value:
         return unpack_runs(value["rle"], height, width)
     scale = np.array((width / 100, height / 100))
@@ -205,7 +205,7 @@ def _runs(value: Mapping[str, Any], height: int, width: int) -> Runs:
     across, down = (number(member(value, side), side) * per_cent for side, per_cent in zip(sides, scale, strict=True))
     if "radiusX" in value:
         return runs_from_ellipse((x, y), (across, down), angle, height, width)
-    # About the corner at the top left, as label_studio_converter turns it (utils.convert_annotation_to_yolo_obb).
+    # Rotated about the top left corner, like in label_studio_converter (utils.convert_annotation_to_yolo_obb).
     cosine, sine = _turn(angle)
     along, below = np.array((cosine, sine)) * across, np.array((-sine, cosine)) * down
     corner = np.array((x, y))

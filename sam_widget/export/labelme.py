@@ -33,21 +33,21 @@ def to_labelme(
     tolerance: float = 0.0,
     photo: bool | None = None,
 ) -> dict[str, Any]:
-    """Return, and write if a path is given, one image's objects as labelme's JSON. Overlaps stay.
+    """Convert one image's objects to labelme's JSON, and write it if a path is given. Overlaps are preserved.
 
-    As masks they are lossless. As polygons, an object in several parts is several shapes of one group, and holes are
-    filled, for labelme's polygons have none; without holes, labelme draws one that is about a pixel wider than it was.
+    Masks are lossless. With polygons, an object in several parts becomes several shapes in one group, and holes are
+    filled, because labelme's polygons have none; labelme draws polygons about one pixel wider than the mask.
 
     Args:
         source: A session, masks, or anything else that `images_of` reads.
         path: Path of the file; labelme looks for the image in the same folder.
         shape: "mask" or "polygon".
         tolerance: Maximum deviation of a simplified polygon, in pixels.
-        photo: Put the photo into the file; without, that is done where the image has no file name.
+        photo: Whether to embed the photo in the file; by default, only if the image has no file name.
 
     Raises:
-        FormatError: There are several images, the photo is wanted and not known, or the file cannot be written.
-        MissingExtraError: scikit-image is not installed, which polygons need.
+        FormatError: There are several images, the photo to embed is unknown, or the file cannot be written.
+        MissingExtraError: For polygons, scikit-image is not installed.
     """
     if shape not in ("mask", "polygon"):
         raise FormatError(f"shape is {shape!r}, expected 'mask' or 'polygon'")
@@ -87,16 +87,16 @@ def to_labelme(
 
 
 def from_labelme(source: Any) -> list[AnnotatedImage]:
-    """Read labelme's and X-AnyLabeling's shapes: masks, polygons, rectangles (also turned ones), circles.
+    """Read labelme's and X-AnyLabeling's shapes: masks, polygons, rectangles (also rotated ones), circles.
 
-    Shapes of one group and label are one object. Points and lines, which enclose nothing, and damaged shapes are passed
-    over with one warning.
+    Shapes with the same group and label are one object. Points and lines, which enclose no area, and damaged shapes are
+    skipped with a single warning.
 
     Args:
-        source: Path of the file, or what it holds.
+        source: Path of the file, or its parsed content.
 
     Raises:
-        FormatError: It is not labelme's, or no shape in it can be read.
+        FormatError: The file is not labelme's, or no shape in it can be read.
     """
     size = file_size(source)
     data = read_json(source)
@@ -125,7 +125,7 @@ def from_labelme(source: Any) -> list[AnnotatedImage]:
     return [AnnotatedImage(tuple(objects), (width, height), name or None)]
 
 
-# Shapes that enclose nothing.
+# Shapes that enclose no area.
 _WITHOUT_AREA = ("point", "points", "line", "linestrip")
 
 
@@ -146,7 +146,7 @@ def _runs(shape: Any, kind: str, height: int, width: int) -> Runs:
 
 
 def _mask(shape: Any, points: NDArray[np.float64], height: int, width: int) -> Runs:
-    """Read a shape of type "mask": a PNG, in Base64, that lies with its corner at the first of the points."""
+    """Read a shape of type "mask": a PNG, in Base64, whose top left corner is the first of the points."""
     text = member(shape, "mask")
     try:
         png = base64.b64decode(text, validate=True)

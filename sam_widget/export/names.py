@@ -1,4 +1,4 @@
-"""Names of images: as files that are written, in addresses, and when one is looked up."""
+"""Names of images: converting them to file names and URLs, and looking images up by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 from sam_widget.errors import FormatError
 from sam_widget.masks.annotations import readable
 
-# Bytes that a file system gives a name; Windows counts UTF-16 units, which are never more.
+# Maximum number of bytes in a file name; Windows counts UTF-16 units, which are never more.
 _LONGEST = 255
 _WINDOWS = os.name == "nt"
 
@@ -21,47 +21,47 @@ _WINDOWS = os.name == "nt"
 
 
 def safe_name(text: str) -> str:
-    """Return a text as part of a file name: letters, digits, dots, dashes and underscores, none of which leads away."""
+    """Return a text as a safe part of a file name: letters, digits, dots, dashes and underscores, never a path."""
     plain = re.sub(r"[^\w.-]+", "_", text).strip("._")[:80]
     return plain.encode()[:200].decode("utf-8", "ignore") or "unnamed"
 
 
 def file_stem(name: str, *, suffix: str = ".json") -> str:
-    """Return the name of a file for an image: the image's own, without its suffix.
+    """Return the file name for an image: the image's own name, without its suffix.
 
-    It changes only where the file system cannot hold it: a character that it does not take becomes "_", and a name that
-    is too long is cut and ends in eight digits of its hash.
+    The name changes only if the file system does not allow it: invalid characters become "_", and a name that is too
+    long is truncated and ends in eight digits of its hash.
 
     Args:
         name: Name of the image.
-        suffix: The longest that is put behind it.
+        suffix: The longest suffix that will be appended.
     """
     return _held(PurePath(name).stem or "image", len(suffix))
 
 
 def file_path(name: str, *, suffix: str = ".json") -> str:
-    """Return the path of a file for an image, relative: its folders, as far as they lead down, and `file_stem`."""
+    """Return the relative path of a file for an image: its folders, excluding upward ones, and `file_stem`."""
     folders = [_held(part, 0) for part in PurePath(name).parent.parts if part not in ("..", PurePath(name).anchor)]
     return "/".join([*folders, file_stem(name, suffix=suffix)])
 
 
 def path_in(path: Path, folder: Path) -> str:
-    """Return the path of a file in a folder, without its suffix, "/" between its parts."""
+    """Return the path of a file relative to a folder, without its suffix, with "/" as separator."""
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def below_common_folder(names: Sequence[str]) -> list[str]:
-    """Return the names of images, absolute ones relative to the innermost folder that holds all of these."""
+    """Return the names of images, with absolute ones relative to their innermost common folder."""
     rooted = [name for name in names if PurePath(name).is_absolute()]
     try:
         common = os.path.commonpath([str(PurePath(name).parent) for name in rooted]) if rooted else ""
-    except ValueError:  # on several drives
+    except ValueError:  # on different drives
         return list(names)
     return [str(PurePath(name).relative_to(common)) if PurePath(name).is_absolute() else name for name in names]
 
 
 def _held(part: str, beside: int) -> str:
-    """Return a part of a path as the file system can hold it, with `beside` bytes behind it."""
+    """Return a part of a path that the file system allows, with room for `beside` more bytes."""
     held = part.replace("/", "_").replace("\0", "_")
     if _WINDOWS:
         held = re.sub(r'[<>:"|?*\\\x00-\x1f]', "_", held).rstrip(". ") or "_"
@@ -76,7 +76,7 @@ def _held(part: str, beside: int) -> str:
 
 
 def _cut(coded: bytes, length: int) -> bytes:
-    """Cut a name, but not within a letter of UTF-8."""
+    """Truncate a name, but not within a UTF-8 character."""
     for stop in range(length, length - 4, -1):
         try:
             coded[:stop].decode()
@@ -87,7 +87,7 @@ def _cut(coded: bytes, length: int) -> bytes:
 
 
 def name_in_file(text: str) -> str:
-    """Return the name of an image as a file gives it: its path, or the last part where the path leads elsewhere."""
+    """Return the name of an image from a path in a file: the path, or its last part if the path leads elsewhere."""
     plain = readable(text)
     posix = PureWindowsPath(plain).as_posix() if "\\" in plain and "/" not in plain else plain
     path = PurePosixPath(posix)
@@ -99,16 +99,16 @@ def name_in_file(text: str) -> str:
 
 
 def address_of(name: str, prefix: str) -> str:
-    """Return the address of an image: a prefix, and the name, quoted where the prefix is part of an address.
+    """Return the address of an image: a prefix and the name, which is quoted if the prefix is part of a URL.
 
-    A key of S3 or another store is not quoted: Label Studio takes these as they are.
+    Keys of S3 and other object stores are not quoted, because Label Studio uses them verbatim.
     """
     readable_name = readable(name)
     return prefix + (quote(readable_name, safe="/") if _is_quoted(prefix) else readable_name)
 
 
 def name_in_address(address: str) -> str:
-    """Return the name of the image at an address, its path where that is relative."""
+    """Return the name of the image at an address, including its path if that is relative."""
     plain = readable(address)
     if not _is_quoted(plain):
         _, scheme, key = plain.partition("://")
@@ -130,14 +130,14 @@ def _is_quoted(address: str) -> bool:
 
 
 def pick(names: Sequence[str | None], wanted: str | None) -> list[int]:
-    """Return which of several images is wanted: all of them where `wanted` is None.
+    """Return the indices of the images that match a name: all of them if `wanted` is None.
 
-    The whole path counts first; then a path or name that ends it; then the name without its suffix; then the name alone
-    of a wanted path, among images that have no folder; then the name with another suffix. Unicode's composed and
-    decomposed forms are the same.
+    Tries, in this order: the whole path; the end of the path; the name without its suffix; only the file name of
+    `wanted`, among images without a folder; the name with another suffix. Unicode's composed and decomposed forms are
+    equal.
 
     Raises:
-        FormatError: No image, or more than one, is called so.
+        FormatError: No image, or more than one, matches.
     """
     if wanted is None:
         return list(range(len(names)))

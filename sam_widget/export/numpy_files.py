@@ -1,4 +1,4 @@
-"""Masks as NumPy files. Nothing in a file is run, and masks are unpacked one at a time."""
+"""Masks as NumPy files. Files are read without executing code, and masks are unpacked one at a time."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from sam_widget.image.npy import read_header
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
 from sam_widget.masks.runs import in_bands, runs_by_number
 
-# What the arrays of an archive may unpack to, which takes a second; an archive of 1 MB can hold a gigabyte of zeros.
+# Maximum unpacked size of the arrays in an archive, a second's work; an archive of 1 MB can contain a gigabyte of zeros.
 MAX_BYTES = 2**28
-# Bytes that are unpacked at a time.
+# Number of bytes unpacked at a time.
 _BAND = 2**22
-# Masks of one array: each costs something, and may be of one pixel.
+# Maximum number of masks in one array: each has a cost, even if it has only one pixel.
 _MOST = 2**14
-# The names and scores among them.
+# Maximum unpacked size of its names and scores.
 _MAX_TEXT = 2**26
 
 
 def to_npz(source: Any, path: str | os.PathLike[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Return, and write if a path is given, a NumPy archive of one image's objects. Lossless, overlaps stay.
+    """Convert one image's objects to a NumPy archive, and write it if a path is given. Lossless, including overlaps.
 
-    It holds `masks` (N, H, W) bool, `labels` (N,) str, `scores` (N,) float32 (NaN where unknown), `boxes` (N, 4) of
+    It contains `masks` (N, H, W) bool, `labels` (N,) str, `scores` (N,) float32 (NaN where unknown), `boxes` (N, 4) of
     x0, y0, x1, y1, and `label_map` (H, W) uint16, in which later objects lie on top of earlier ones.
 
     Raises:
@@ -59,7 +59,7 @@ def to_npz(source: Any, path: str | os.PathLike[str] | None = None) -> dict[str,
 
 
 def to_npy(source: Any, path: str | os.PathLike[str] | None = None, *, by: By = "object") -> NDArray[np.uint16]:
-    """Return, and write if a path is given, the label map of one image, without its names; see `label_map`.
+    """Convert one image's objects to a label map, without names, and write it if a path is given; see `label_map`.
 
     Raises:
         FormatError: There are several images, or the file cannot be written.
@@ -75,15 +75,15 @@ def to_npy(source: Any, path: str | os.PathLike[str] | None = None, *, by: By = 
 def from_npz(
     path: str | os.PathLike[str], *, threshold: float | None = None, max_bytes: int = MAX_BYTES
 ) -> list[AnnotatedImage]:
-    """Read a NumPy file: an archive with `masks` or `label_map`, or one array of either kind. Nothing in it is run.
+    """Read a NumPy file: an archive with `masks` or `label_map`, or a single array of either kind. Executes no code.
 
     Args:
         path: Path of the file.
-        threshold: For soft masks, of floating-point numbers: what lies above it belongs to the mask.
-        max_bytes: What an archive may unpack to.
+        threshold: For soft masks of floating-point numbers, the value above which a pixel belongs to the mask.
+        max_bytes: Maximum unpacked size of an archive.
 
     Raises:
-        FormatError: It is not such a file, unpacks to more than `max_bytes`, or has soft masks without a threshold.
+        FormatError: The file is neither, unpacks to more than `max_bytes`, or has soft masks and no threshold is given.
     """
     file = Path(path).expanduser()
     name = repr(os.fspath(path))
@@ -92,7 +92,7 @@ def from_npz(
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
                 return _from_archive(archive, name, threshold, reading, max_bytes)
-        # Mapped, so that an array is not copied, and not allocated where the file is shorter than it claims.
+        # Memory-mapped, so that an array is neither copied nor, in a truncated file, allocated.
         array = np.load(file, mmap_mode="r", allow_pickle=False)
         kind = "masks" if array.dtype == np.bool_ or (array.dtype.kind == "f" and array.ndim == 3) else "label_map"
         planes = (in_bands(plane) for plane in (array if array.ndim == 3 else [array]))
@@ -101,7 +101,7 @@ def from_npz(
         raise
     except FileNotFoundError as error:
         raise FormatError(f"cannot read {name} ({error.strerror}); check the path") from error
-    # Of any type: NumPy and zipfile trip over malformed files in many ways.
+    # NumPy and zipfile raise many types for malformed files.
     except Exception as error:
         raise FormatError(
             f"{name} is not a NumPy file that can be read safely; save it with np.savez or np.save"
@@ -131,7 +131,7 @@ def _from_archive(
 
 
 def _header(stream: IO[bytes], entry: zipfile.ZipInfo, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read what an array in an archive claims to be, and check that against how much of it there is."""
+    """Read the header of an array in an archive, and check it against the array's actual size."""
     try:
         return read_header(stream, entry.file_size)
     except ImageError as error:
@@ -141,7 +141,7 @@ def _header(stream: IO[bytes], entry: zipfile.ZipInfo, name: str) -> tuple[tuple
 
 
 def _bands(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Iterator[NDArray[Any]]:
-    """Yield a plane (H, W) from top to bottom, some rows at a time, so that no more is in memory."""
+    """Yield a plane (H, W) from top to bottom, a few rows at a time, to limit memory."""
     height, width = shape
     row = width * dtype.itemsize
     step = max(1, _BAND // row)
@@ -209,7 +209,7 @@ def _text(value: Any) -> str:
 
 
 def _cut(kind: str, dtype: np.dtype[Any], threshold: float | None) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return what makes a band of an array whole numbers, of which 0 is the background."""
+    """Return a function that converts a band of an array to integers, of which 0 is the background."""
     if dtype.kind == "f":
         if threshold is None:
             raise FormatError("these masks are soft, of floating-point numbers; say where to cut them: threshold=0.5")

@@ -1,4 +1,4 @@
-"""Masks as PNGs: an indexed one of all objects, one a mask, cut-outs."""
+"""Masks as PNGs: one indexed PNG of all objects, one PNG per mask, or cut-outs."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from sam_widget.masks.runs import Runs, StoredMask, runs_by_number
 from sam_widget.masks.windows import placed
 from sam_widget.prompts.geometry import Box
 
-# Pixels that are looked at at a time.
+# Number of pixels processed at a time.
 _BAND = 2**22
 
 
 def to_indexed_png(
     source: Any, path: str | os.PathLike[str] | None = None, *, by: By = "object"
 ) -> tuple[NDArray[np.uint16], list[str]]:
-    """Write the label map of one image as a PNG in Pascal VOC's colours, and return it with its names.
+    """Write the label map of one image as a PNG with Pascal VOC's palette, and return it with its names.
 
-    Where objects overlap, the later one lies on top; apart from that it is lossless. The names go into a text chunk.
-    More than 254 objects (255 is VOC's "do not care") make a 16-bit grey PNG instead.
+    Lossless, except where objects overlap: the later one is on top. The names are stored in a text chunk. For more than
+    254 objects (255 is VOC's "do not care"), a 16-bit grey PNG is written instead.
 
     Raises:
         FormatError: There are several images, or the file cannot be written.
@@ -49,10 +49,10 @@ def to_indexed_png(
 
 
 def to_binary_pngs(source: Any, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write each object of one image as a PNG of the image's size, 0 outside and 255 inside. Lossless, overlaps stay.
+    """Write each object of one image as a PNG of the image's size, 0 outside and 255 inside. Lossless with overlaps.
 
     Returns:
-        The files: `001_label.png`, `002_label.png`, ... Label and score go into a text chunk.
+        The files: `001_label.png`, `002_label.png`, ... Label and score are stored in a text chunk.
 
     Raises:
         FormatError: There are several images, or a file cannot be written.
@@ -67,18 +67,18 @@ def to_binary_pngs(source: Any, folder: str | os.PathLike[str]) -> list[Path]:
 def to_cutouts(source: Any, folder: str | os.PathLike[str], *, crop: bool = True) -> list[Path]:
     """Write each object of one image as an RGBA PNG: the photo inside the mask, transparent outside.
 
-    Lossless, overlaps stay. Where it lies in the image goes into a text chunk, so that a crop finds back.
+    Lossless, including overlaps. The position in the image is stored in a text chunk, so that crops can be read back.
 
     Args:
-        source: A session or widget; something that knows the photo.
+        source: A session, a widget, or anything else that includes the photo.
         folder: Folder of the files.
-        crop: Cut to the object's box; otherwise each PNG has the image's size.
+        crop: Crop to the object's box; otherwise each PNG has the image's size.
 
     Returns:
         The files: `001_label.png`, `002_label.png`, ...
 
     Raises:
-        FormatError: There are several images, the photo is not known, or a file cannot be written.
+        FormatError: There are several images, the photo is unknown, or a file cannot be written.
     """
     image = image_of(source, "a folder of cut-outs")
     if image.pixels is None:
@@ -87,7 +87,7 @@ def to_cutouts(source: Any, folder: str | os.PathLike[str], *, crop: bool = True
     for number, item in enumerate(image, 1):
         x0, y0, x1, y1 = (int(side) for side in item.box.corners) if crop else (0, 0, *image.size)
         alpha = item.mask[y0:y1, x0:x1].astype(np.uint8) * np.uint8(255)
-        # Nothing of the photo is left under the transparency.
+        # Erase the photo in transparent pixels.
         shown = np.where(alpha[..., None] > 0, image.pixels[y0:y1, x0:x1], 0).astype(np.uint8)
         png = png_bytes(np.dstack((shown, alpha)), text={**_said(item), "offset": [x0, y0], "size": list(image.size)})
         written.append(write_bytes(root / f"{number:03}_{safe_name(item.label)}.png", png))
@@ -101,20 +101,21 @@ def _said(item: Annotation) -> dict[str, Any]:
 def from_png(
     path: str | os.PathLike[str], *, threshold: float | None = None, max_bytes: int = MAX_PICTURE
 ) -> list[AnnotatedImage]:
-    """Read masks from a PNG, or from every PNG in a folder (masks of one image, in the order of their names).
+    """Read masks from a PNG, or from every PNG in a folder (masks of one image, sorted by name).
 
-    Colours of a palette and grey values are numbers of objects, 0 the background; where there is one other value, or
-    the picture has opacity, it is one mask. Names come from the text chunk, else from the file.
+    Palette indices and grey values are numbers of objects, 0 the background; a picture with only one other value, or
+    with opacity, is a single mask. Names are read from the text chunk, or else from the file name.
 
     Args:
         path: Path of the file or folder.
-        threshold: For soft masks, whose grey fades at the edge: greys above it belong to the mask. From 0 to 1, a share
-            of white; above, a grey value.
-        max_bytes: What each may unpack to.
+        threshold: For soft masks, with grey edges, the grey above which a pixel belongs to the mask. From 0 to 1, a
+            fraction of white; above 1, a grey value.
+        max_bytes: Maximum decoded size of each picture.
 
     Raises:
-        FormatError: It is not a PNG of masks, is too large, a folder has none, or a mask is soft without a threshold.
-        MaskError: The pictures of a folder differ in size.
+        FormatError: The file is not a PNG of masks or is too large, the folder contains none, or a mask is soft and no
+            threshold is given.
+        MaskError: The pictures in a folder differ in size.
     """
     root = Path(path).expanduser()
     files = sorted(file for file in root.iterdir() if file.suffix.lower() == ".png") if root.is_dir() else [root]
@@ -172,7 +173,7 @@ def _read_png(path: Path, threshold: float | None, max_bytes: int) -> Found:
             "it, load_masks(..., threshold=0.5), or save a label map with a palette"
         )
     if picture.mode == "P" and len(found) > 1 and 255 in found and 254 not in found:
-        del found[255]  # Pascal VOC's "do not care", around its objects
+        del found[255]  # Pascal VOC's "do not care", around objects
     names = text.get("names")
     if isinstance(names, list):
         known = {number: _said_name(name) for number, name in enumerate(names, 1)}
@@ -186,7 +187,7 @@ def _said_name(name: Any) -> str:
 
 
 def _bands(picture: Image.Image) -> Iterator[NDArray[Any]]:
-    """Yield a picture from top to bottom, a few rows at a time: as an array, it would be in memory twice."""
+    """Yield a picture from top to bottom, a few rows at a time; a whole array would double the memory."""
     rows = max(1, _BAND // picture.width)
     for top in range(0, picture.height, rows):
         yield np.asarray(picture.crop((0, top, picture.width, min(top + rows, picture.height))))
@@ -197,11 +198,11 @@ def _is_grey(band: NDArray[Any]) -> bool:
 
 
 def _is_soft(picture: Image.Image, found: dict[int, Runs]) -> bool:
-    """Whether the greys of a picture are one mask with a soft edge rather than the numbers of objects.
+    """Whether the greys of a picture are a mask with soft edges rather than numbers of objects.
 
-    Where an edge fades, most pixels between black and white have both a darker and a lighter neighbour; those of an
-    object have neighbours of its own number, or of the background. Object numbers that count from 1 and stay small are
-    not greys, however thin the objects.
+    On a soft edge, most pixels between black and white have both a darker and a lighter neighbour; pixels of an object
+    have neighbours with its own number or of the background. Small consecutive numbers from 1 are always object
+    numbers, however thin the objects.
     """
     high = max(found, default=0)
     if len(found) < 2 or high < (128 if picture.mode == "L" else 2**15):
@@ -222,7 +223,7 @@ def _is_soft(picture: Image.Image, found: dict[int, Runs]) -> bool:
 
 
 def _placed(runs: Runs, size: tuple[int, int], text: dict[str, Any]) -> tuple[Runs, tuple[int, int]]:
-    """Put a crop where it was in its image, if its text chunk says so."""
+    """Move a crop back to its position in the image, if its text chunk contains it."""
     width, height = size
     try:
         (x, y), whole = (int(side) for side in text["offset"]), checked_size(*text["size"])

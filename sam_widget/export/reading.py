@@ -1,7 +1,7 @@
-"""How annotation files are read: what can be read is read, the rest is counted and named in one warning.
+"""Tolerant reading of annotation files: unreadable regions are skipped and reported in a single warning.
 
-`Reading` collects what became of a file's regions. The functions below it take JSON apart; their messages are in the
-words of JSON, for a person who has never seen Python.
+`Reading` records the outcome for each region of a file. The functions below it access JSON data; their messages use
+JSON's terms rather than Python's, for users who do not program.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from sam_widget.errors import FormatError, MaskError
 from sam_widget.masks.annotations import Annotation, readable
 from sam_widget.masks.runs import Runs, StoredMask
 
-# Row runs that the masks of one file may have in all, 130 MB; a larger file may have as many as it has bytes.
+# Maximum total number of row runs in one file, 130 MB; a larger file may have as many as it has bytes.
 _MAX_RUNS = 2**24
-# Damaged regions that a warning names; the others it counts.
+# Number of damaged regions described in a warning; the others are only counted.
 _NAMED = 3
 
 
 class Reading:
-    """What becomes of the regions of one file.
+    """The outcome of reading the regions of one file.
 
     Args:
-        source: What is read: a path, or data.
-        refusal: What it is not where nothing in it can be read, such as "these are not COCO instances".
+        source: The path or data being read.
+        refusal: Start of the error message if no region can be read, such as "these are not COCO instances".
         size: Size of the file, in bytes.
     """
 
     def __init__(self, source: Any, refusal: str, *, size: int = 0) -> None:
         self._name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "this data"
         self._refusal = refusal
-        # Damaged regions: what was wrong with each.
+        # Descriptions of the damaged regions.
         self._damaged: list[str] = []
         # Number of regions that are not masks, by kind.
         self._passed: Counter[str] = Counter()
         self._plurals: dict[str, str] = {}
-        # What was left out of regions that were read.
+        # Parts left out of regions that were read.
         self._parts: Counter[str] = Counter()
         self._read = 0
         self._runs_left = max(_MAX_RUNS, size)
 
     @contextmanager
     def region(self, name: str) -> Iterator[None]:
-        """Read a region; if it is damaged, continue with the next."""
+        """Record errors of a damaged region, so that reading continues with the next."""
         try:
             yield
         except TooMuchError:
@@ -63,10 +63,10 @@ class Reading:
     def annotation(
         self, label: str, runs: Runs, shape: tuple[int, int], score: float | None = None
     ) -> list[Annotation]:
-        """Return a region that was read, or nothing where it has no pixel.
+        """Return a list with the region's annotation, empty if the region has no pixels.
 
         Raises:
-            TooMuchError: The masks of the file are too many for the memory they would take.
+            TooMuchError: The masks of the file would take too much memory.
         """
         if not len(runs):
             self.pass_over("mask without a pixel in its image", plural="masks without a pixel in their images")
@@ -90,14 +90,14 @@ class Reading:
         self._parts[kind] += 1
 
     def keep_parts(self, kind: str, count: int) -> None:
-        """Take back what `drop_part` counted, where the whole region turns out to be damaged."""
+        """Undo calls of `drop_part`, if the whole region turns out to be damaged."""
         self._parts[kind] -= count
 
     def finish(self) -> None:
-        """Warn of what was not read, once.
+        """Report everything that was skipped, in a single warning.
 
         Raises:
-            FormatError: There were regions, but all that are masks are damaged.
+            FormatError: Every mask in the file is damaged.
         """
         if self._damaged and not self._read:
             others = f", and {len(self._damaged) - 1} more like it" if len(self._damaged) > 1 else ""
@@ -122,11 +122,11 @@ class Reading:
 
 
 class TooMuchError(FormatError):
-    """The masks of a file would take too much memory: a fault of the file, not of one of its regions."""
+    """The masks of a file would take too much memory: an error of the file rather than of one of its regions."""
 
 
 def warn(message: str) -> None:
-    """Warn the caller of this package, at the line that called it."""
+    """Issue a warning that points to the line that called this package."""
     level, frame = 1, inspect.currentframe()
     while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] in (
         "sam_widget",
@@ -140,7 +140,7 @@ def warn(message: str) -> None:
 
 
 def shown(value: Any) -> str:
-    """Return a value of JSON in words."""
+    """Describe a JSON value in words."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -155,10 +155,10 @@ def shown(value: Any) -> str:
 
 
 def items(value: Any, what: str) -> Sequence[Any]:
-    """Return a list.
+    """Validate a list.
 
     Raises:
-        FormatError: It is something else.
+        FormatError: The value is not a list.
     """
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise FormatError(f"{what} is {shown(value)}, expected a list")
@@ -169,7 +169,7 @@ def member(data: Any, name: str) -> Any:
     """Return a member of an object.
 
     Raises:
-        FormatError: It is missing, or the data is not an object.
+        FormatError: The member is missing, or the data is not an object.
     """
     if not isinstance(data, Mapping):
         raise FormatError(f"expected an object with {name!r}, got {shown(data)}")
@@ -179,15 +179,15 @@ def member(data: Any, name: str) -> Any:
 
 
 def optional(data: Any, name: str) -> Any:
-    """Return a member of an object, or None where there is none."""
+    """Return a member of an object, or None if it is missing."""
     return data.get(name) if isinstance(data, Mapping) else None
 
 
 def number(value: Any, what: str) -> float:
-    """Return a finite number; text that reads as one counts.
+    """Validate a finite number, which may be given as text.
 
     Raises:
-        FormatError: It is something else.
+        FormatError: The value is not a finite number.
     """
     try:
         found = math.nan if isinstance(value, bool) else float(value)
@@ -199,19 +199,19 @@ def number(value: Any, what: str) -> float:
 
 
 def score_of(value: Any) -> float | None:
-    """Return a score, None where there is none.
+    """Validate a score, which may be None.
 
     Raises:
-        FormatError: It is not a finite number.
+        FormatError: The value is not a finite number.
     """
     return None if value is None else number(value, "the score")
 
 
 def text_of(value: Any, what: str) -> str:
-    """Return a name as text; null is the empty text.
+    """Return a name as text; null becomes an empty string.
 
     Raises:
-        FormatError: It is a list or an object.
+        FormatError: The value is a list or an object.
     """
     if value is None:
         return ""
@@ -219,15 +219,15 @@ def text_of(value: Any, what: str) -> str:
         raise FormatError(f"{what} is {shown(value)}, expected text")
     try:
         return readable(str(value))
-    except ValueError as error:  # a whole number of more than 4300 digits
+    except ValueError as error:  # an integer of more than 4300 digits
         raise FormatError(f"{what} is a number of thousands of digits, expected text") from error
 
 
 def key_of(value: Any, what: str) -> str | int | float:
-    """Return an identifier.
+    """Validate an identifier.
 
     Raises:
-        FormatError: It is neither text nor a number.
+        FormatError: The value is neither text nor a number.
     """
     if not isinstance(value, str | int | float):
         raise FormatError(f"{what} is {shown(value)}, expected a number or text")
@@ -238,7 +238,7 @@ def numbers(value: Any, what: str) -> NDArray[np.float64]:
     """Return a list of finite numbers, or of lists of them, as an array.
 
     Raises:
-        FormatError: One of them is not a finite number, or the lists differ in length.
+        FormatError: A value is not a finite number, or the lists differ in length.
     """
     items(value, what)
     try:
@@ -251,10 +251,10 @@ def numbers(value: Any, what: str) -> NDArray[np.float64]:
 
 
 def corners(value: Any, what: str, *, least: int = 3) -> NDArray[np.float64]:
-    """Return the corners of a shape, (N, 2): pairs, or x, y, x, y, ...; further coordinates are left out.
+    """Return the corners of a shape, (N, 2), given as pairs or as x, y, x, y, ...; further coordinates are dropped.
 
     Raises:
-        FormatError: They are fewer than `least`, or not finite numbers.
+        FormatError: There are fewer than `least` corners, or they are not finite numbers.
     """
     array = numbers(value, what)
     few = f"{what} has fewer than {('one', 'two', 'three')[least - 1]} corners"

@@ -1,4 +1,4 @@
-"""Which formats there are, and which one a name, a suffix or a file's content means."""
+"""The table of formats, and detection of a format from a name, a suffix or a file's content."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Format:
     Attributes:
         write: Its `to_...` function.
         read: Its `from_...` function.
-        suffix: Suffix of its files, if `export` may pick it by that; "/" for a folder.
+        suffix: Suffix of its files, if `export` may choose it by suffix; "/" for a folder.
     """
 
     write: Callable[..., Any]
@@ -57,7 +57,7 @@ FORMATS = {
     "supervision": Format(to_supervision, from_supervision, ""),
     "pandas": Format(to_pandas, from_pandas, ".csv"),
 }
-# Of several formats with one suffix, the first is meant.
+# If several formats share a suffix, the first is used.
 _BY_SUFFIX = {item.suffix: name for name, item in reversed(FORMATS.items()) if item.suffix.startswith(".")}
 
 
@@ -68,22 +68,22 @@ def export(
     format: str | None = None,  # noqa: A002 - what pandas, xarray and Pillow call it
     **options: Any,
 ) -> Any:
-    """Write objects to a file or a folder, or return them as another library's.
+    """Write objects to a file or folder, or convert them to another library's type.
 
     Args:
         source: A Session, a SamWidget, objects, masks, or a dict from file names to these; see `images_of`.
-        target: A path, whose suffix says which format is meant: .json (COCO), .png (indexed), .npz, .npy, .geojson,
-            .svg, .csv. Or the name of a format, to return what would be written: "coco", "supervision", "pandas", ...
-        format: The name of the format, where the path does not say: `export(s, "labels", format="yolo")`.
-        options: Of the format's own function, such as `segmentation="polygons"` of `to_coco`.
+        target: A path, whose suffix determines the format: .json (COCO), .png (indexed), .npz, .npy, .geojson, .svg,
+            .csv. Or the name of a format, to return the data instead: "coco", "supervision", "pandas", ...
+        format: The name of the format, if the path does not determine it: `export(s, "labels", format="yolo")`.
+        options: Options of the format's function, such as `segmentation="polygons"` of `to_coco`.
 
     Returns:
-        What the format's function returns: the data, or the paths written.
+        The result of the format's function: the data, or the paths written.
 
     Raises:
-        FormatError: There is no such format, it has no such option, or it cannot hold what was given.
-        MaskError: There are no masks to be had from the source.
-        MissingExtraError: A library that the format needs is not installed.
+        FormatError: The format or option does not exist, or the format cannot represent the objects.
+        MaskError: The source contains no masks.
+        MissingExtraError: A library that the format requires is not installed.
     """
     text = os.fspath(target)
     name = format or (text if text in FORMATS else _BY_SUFFIX.get(Path(text).suffix.lower()))
@@ -114,18 +114,18 @@ def load_dataset(
 ) -> list[AnnotatedImage]:
     """Read the masks of all images in a file or folder.
 
-    What can be read is read; the rest is counted and named in one warning.
+    Unreadable parts are skipped and reported in a single warning.
 
     Args:
-        path: A file or folder in any of the formats, `supervision.Detections`, a DataFrame, or what a JSON file holds.
-        format: The name of the format; without, it is told by suffix and content.
-        size: Width and height of the images, for the formats that do not say: GeoJSON, YOLO.
-        threshold: Where to cut soft masks, in PNG and NumPy files.
-        max_bytes: What a PNG or a NumPy archive that you trust may unpack to; without, 134 and 268 MB.
+        path: A file or folder in any of the formats, `supervision.Detections`, a DataFrame, or parsed JSON.
+        format: The name of the format; detected from suffix and content by default.
+        size: Width and height of the images, for formats that do not contain them: GeoJSON, YOLO.
+        threshold: Threshold of soft masks in PNG and NumPy files.
+        max_bytes: Maximum unpacked size of a PNG or a NumPy archive, for files you trust; defaults to 134 and 268 MB.
 
     Raises:
-        FormatError: It is in none of the formats, or nothing in it can be read.
-        MissingExtraError: A library that the format needs is not installed.
+        FormatError: The format is unknown, or nothing can be read.
+        MissingExtraError: A library that the format requires is not installed.
     """
     return _load(path, format, {"size": size, "threshold": threshold, "max_bytes": max_bytes})[0]
 
@@ -143,19 +143,18 @@ def load_masks(
 
     Args:
         path: See `load_dataset`.
-        image: Name of the image, where the file holds several: its path as the file has it, or the end of that.
-        format: The name of the format; without, it is told by suffix and content.
-        size: Width and height of the image, for the formats that do not say: GeoJSON, YOLO.
-        threshold: Where to cut soft masks, in PNG and NumPy files.
-        max_bytes: What a PNG or a NumPy archive that you trust may unpack to; without, 134 and 268 MB.
+        image: Name of the image, if the file contains several: its path in the file, or the end of that path.
+        format: The name of the format; detected from suffix and content by default.
+        size: Width and height of the image, for formats that do not contain them: GeoJSON, YOLO.
+        threshold: Threshold of soft masks in PNG and NumPy files.
+        max_bytes: Maximum unpacked size of a PNG or a NumPy archive, for files you trust; defaults to 134 and 268 MB.
 
     Returns:
-        The masks, with labels and scores where the format has them; iterate over it for `Annotation`s.
+        The masks, with labels and scores if the format has them; iterating over the result yields `Annotation`s.
 
     Raises:
-        FormatError: It is in none of the formats, nothing in it can be read, or it has several images and
-            none is named.
-        MissingExtraError: A library that the format needs is not installed.
+        FormatError: The format is unknown, nothing can be read, or there are several images and `image` is not given.
+        MissingExtraError: A library that the format requires is not installed.
     """
     images, picked = _load(path, format, {"size": size, "threshold": threshold, "max_bytes": max_bytes, "image": image})
     if image is not None and not picked:
@@ -167,7 +166,7 @@ def load_masks(
 
 
 def _load(path: Any, format_name: str | None, options: dict[str, Any]) -> tuple[list[AnnotatedImage], bool]:
-    """Return the images in something, and whether its reader has picked the one that is wanted."""
+    """Return the images in `path`, and whether the reader has already selected the requested one."""
     given = repr(format_name or (os.fspath(path) if isinstance(path, str | os.PathLike) else type(path).__name__))
     name = format_name
     if name is None and isinstance(path, str | os.PathLike) and Path(path).suffix.lower() == ".json":
@@ -176,7 +175,7 @@ def _load(path: Any, format_name: str | None, options: dict[str, Any]) -> tuple[
     elif name is None:
         name = _guess(path)
     if name not in FORMATS:
-        raise FormatError(f"{given} is in no format that is known; {_known()}")
+        raise FormatError(f"{given} is in an unknown format; {_known()}")
     read = FORMATS[name].read
     takes = inspect.signature(read).parameters
     wanted = {key: value for key, value in options.items() if key in takes and value is not None}
@@ -184,7 +183,7 @@ def _load(path: Any, format_name: str | None, options: dict[str, Any]) -> tuple[
 
 
 def _guess(source: Any) -> str | None:
-    """Return the name of the format that something is in, or None."""
+    """Return the name of the detected format, or None."""
     if not isinstance(source, str | os.PathLike):
         if hasattr(source, "xyxy"):
             return "supervision"
@@ -199,7 +198,7 @@ def _guess(source: Any) -> str | None:
 
 def _guess_json(data: Any) -> str | None:
     if isinstance(data, list):
-        # QuPath writes features without a collection around them.
+        # QuPath writes a bare list of features.
         return "geojson" if any(isinstance(item, dict) and "geometry" in item for item in data) else "label_studio"
     if not isinstance(data, dict):
         return None

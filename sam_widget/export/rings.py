@@ -1,4 +1,4 @@
-"""Outlines, for the formats that know no masks: the parts of a mask, and several rings as one."""
+"""Outlines for formats without masks: the parts of a mask as rings, and joining several rings into one."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Ring = NDArray[np.float64]
 
 
 def parts_from_mask(mask: Mask, *, tolerance: float = 0.0) -> list[list[Ring]]:
-    """Outline each part of a mask; parts do not touch, or only at corners.
+    """Outline each part of a mask. Parts touch at corners at most.
 
     Args:
         mask: (H, W) bool.
         tolerance: Maximum deviation of a simplified ring, in pixels.
 
     Returns:
-        One list a part: its outline first, then its holes; closed rings of (N, 2) x, y as `polygons_from_mask` gives
-        them, less the points that lie on a line between their neighbours.
+        One list per part: its outline first, then its holes; closed rings of (N, 2) x, y like those of
+        `polygons_from_mask`, without the points on a straight line between their neighbours.
 
     Raises:
         MissingExtraError: scikit-image is not installed.
@@ -35,28 +35,28 @@ def parts_from_mask(mask: Mask, *, tolerance: float = 0.0) -> list[list[Ring]]:
         top, left, _, _ = region.bbox
         exact = polygons_from_mask(region.image)
         rings = [_simplified(ring, tolerance) + np.array((left, top)) for ring in exact]
-        # The outline is the one ring that runs the positive way.
+        # The outline is the only ring with positive orientation.
         parts.append(sorted(rings, key=signed_area, reverse=True))
     return parts
 
 
 def _simplified(ring: Ring, tolerance: float) -> Ring:
-    """Drop points of a closed ring: those that say nothing, and those that the tolerance allows."""
+    """Simplify a closed ring: drop redundant points, and those within the tolerance."""
     exact = straightened(ring)
     if tolerance <= 0:
         return exact
     simple: Ring = straightened(import_extra("skimage.measure", "export").approximate_polygon(exact, tolerance))
-    # Where nothing that encloses anything would be left, a small part stays as it is.
+    # A small part is kept unchanged if its simplified ring would enclose no area.
     return simple if len(simple) > 3 else exact
 
 
 def pixel_rings(mask: Mask) -> list[Ring]:
     """Outline a mask along the centres of its outermost pixels (OpenCV's `findContours`).
 
-    `cv2.fillPoly`, which fills the pixels under its lines, makes the mask of them again, without loss.
+    `cv2.fillPoly`, which also fills the pixels under its lines, restores the mask without loss.
 
     Returns:
-        One closed (N, 2) array of x, y a ring, outlines and holes, in pixel indices: centres at whole numbers.
+        One closed (N, 2) array of x, y per ring, outlines and holes, in pixel indices: centres are integers.
 
     Raises:
         MissingExtraError: OpenCV is not installed.
@@ -74,22 +74,22 @@ def signed_area(ring: Ring) -> float:
 
 
 def straightened(ring: Ring) -> Ring:
-    """Drop the points of a closed ring that lie on the line between their neighbours."""
+    """Drop the points of a closed ring that lie on the straight line between their neighbours."""
     points = ring[:-1]
     points = points[(points != np.roll(points, 1, axis=0)).any(axis=1)]
     before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
     turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
-    # Where a ring turns back on itself, as `one_ring` makes it, the point is one of its ends.
+    # A point where the ring reverses direction, as rings of `one_ring` do, is kept.
     ends = (before * after).sum(axis=1) < 0
     kept = points[turns | ends]
     return np.vstack((kept, kept[:1])) if len(kept) else np.vstack((ring[:1], ring[:1]))
 
 
 def one_ring(rings: Sequence[Ring]) -> Ring:
-    """Join rings into one, by bridges that are walked there and back: for formats in which an object is one polygon.
+    """Join rings into one by bridges traversed in both directions, for formats in which an object is one polygon.
 
-    Each ring is tied to the nearest of those already tied (Prim's minimum spanning tree). Filled by the even-odd rule,
-    bridges enclose nothing, and the rings stay what they are: parts and holes.
+    Each ring is connected to the nearest connected one (Prim's minimum spanning tree). Under the even-odd rule, bridges
+    enclose no area, and the rings remain parts and holes.
 
     Args:
         rings: Closed rings, (N, 2) each.
@@ -104,9 +104,9 @@ def one_ring(rings: Sequence[Ring]) -> Ring:
     if len(opened) == 1:
         return straightened(rings[0])
     trees = import_extra("scipy.spatial", "export").cKDTree
-    # From a tied ring's vertex to the rings that hang on it, each with the vertex that it hangs by.
+    # For each vertex of a connected ring: the rings attached there, each with its own vertex.
     hanging: defaultdict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
-    # For each ring not tied yet: how far it is from those that are, and by which vertices.
+    # For each ring not connected yet: its distance to the connected ones, and the nearest vertices.
     nearest = dict.fromkeys(range(1, len(opened)), (np.inf, 0, 0, 0))
     tied = 0
     while nearest:
@@ -121,7 +121,7 @@ def one_ring(rings: Sequence[Ring]) -> Ring:
         hanging[ring, vertex].append((tied, own))
 
     def around(number: int, start: int) -> Iterator[tuple[int, int] | NDArray[np.float64]]:
-        """Yield a ring's points from a vertex round to it again, and where a ring hangs, that ring and its vertex."""
+        """Yield a ring's points around from a vertex back to it; attached rings are yielded with their vertex."""
         count = len(opened[number])
         for step in range(count):
             vertex = (start + step) % count

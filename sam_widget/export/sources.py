@@ -1,4 +1,4 @@
-"""What is written: the images of whatever was given, their names, and the numbers of their classes."""
+"""The input of exports: the images in a source, their names, and their class numbers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from sam_widget.masks.annotations import AnnotatedImage, annotations_of, readabl
 
 
 def images_of(source: Any) -> list[AnnotatedImage]:
-    """Return the annotated images that something holds.
+    """Return the annotated images in `source`.
 
     Args:
-        source: What `annotations_of` reads, for one image; several sessions, widgets or `AnnotatedImage`s; or a
-            dict from file names to any of these. A dict names the images; the others keep the names that they have.
+        source: Anything that `annotations_of` reads, for one image; several sessions, widgets or `AnnotatedImage`s; or
+            a dict from file names to any of these. A dict names the images; otherwise they keep their names.
 
     Raises:
-        FormatError: There is no image in it.
-        MaskError: There are no masks to be had from it.
+        FormatError: The source contains no image.
+        MaskError: The source contains no masks.
     """
     if isinstance(source, Mapping) and "segmentation" not in source:
         images = [_image_of(item, name=str(name)) for name, item in source.items()]
@@ -36,11 +36,11 @@ def images_of(source: Any) -> list[AnnotatedImage]:
 
 
 def image_of(source: Any, format_name: str) -> AnnotatedImage:
-    """Return the one annotated image that something holds.
+    """Return the only annotated image in `source`.
 
     Raises:
-        FormatError: There are several, or none.
-        MaskError: There are no masks to be had from it.
+        FormatError: The source contains several images, or none.
+        MaskError: The source contains no masks.
     """
     images = images_of(source)
     if len(images) > 1:
@@ -66,9 +66,9 @@ def _image_of(source: Any, name: str | None = None) -> AnnotatedImage:
 
 
 def named(images: Iterable[AnnotatedImage], suffix: str = ".png") -> list[tuple[str, AnnotatedImage]]:
-    """Return each image with a file name of its own; one that has none is called "image_1" and so on.
+    """Return each image with a unique file name; unnamed images become "image_1" and so on.
 
-    Where a name is not valid Unicode (it has bytes that are not UTF-8), U+FFFD takes their place, with a warning.
+    Bytes of a name that are not valid UTF-8 are replaced by U+FFFD, with a warning.
 
     Raises:
         FormatError: Two images have the same name.
@@ -81,7 +81,7 @@ def named(images: Iterable[AnnotatedImage], suffix: str = ".png") -> list[tuple[
 
 
 def written_name(name: str) -> str:
-    """Return the name of an image as it can be written into a file of UTF-8; warn where it changes."""
+    """Return the name of an image as valid UTF-8; warn if that changes it."""
     plain = readable(name)
     if plain != name:
         warn(f"the name {name!a} is not valid Unicode and is written as {plain!r}; rename the file to have it found")
@@ -89,16 +89,17 @@ def written_name(name: str) -> str:
 
 
 def stems(images: Iterable[AnnotatedImage], *, suffix: str) -> list[tuple[str, AnnotatedImage]]:
-    """Return each image with the path of its files, less the suffix: its own, below the folder that holds all of them.
+    """Return each image with the path of its files, without suffix: its own path relative to the common folder.
 
-    Readers find labels by the name of the image, so it stays; where the file system cannot hold it, a warning says so.
+    Readers find labels by the name of the image, so names are preserved; if the file system does not allow one, a
+    warning is issued.
 
     Args:
-        images: Named or not.
-        suffix: The longest that is put behind a stem.
+        images: The images, named or not.
+        suffix: The longest suffix that will be appended.
 
     Raises:
-        FormatError: Two images have the same one.
+        FormatError: Two images have the same path.
     """
     known = list(images)
     names = below_common_folder([image.name or f"image_{number}.png" for number, image in enumerate(known, 1)])
@@ -124,7 +125,7 @@ def stems(images: Iterable[AnnotatedImage], *, suffix: str) -> list[tuple[str, A
 
 
 def class_names(images: Iterable[AnnotatedImage], classes: Sequence[str] | None) -> list[str]:
-    """Return the labels, numbered as classes: as given, or in order of first occurrence.
+    """Return the class names in order: as given, or the labels in order of first occurrence.
 
     Raises:
         FormatError: A label is not among the classes given.

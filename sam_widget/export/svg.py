@@ -1,4 +1,4 @@
-"""SVG drawings, a path an object. Holes stay holes, overlaps stay."""
+"""SVG drawings, one path per object. Holes and overlaps are preserved."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from sam_widget.masks.scanlines import runs_from_polygons
 def to_svg(
     source: Any, path: str | os.PathLike[str] | None = None, *, tolerance: float = 0.0, photo: bool = False
 ) -> str:
-    """Return, and write if a path is given, one image's objects as an SVG drawing, one path an object.
+    """Convert one image's objects to an SVG drawing, one path per object, and write it if a path is given.
 
-    The drawing has the image's size in pixels. Filled by pixel centres the paths give the masks back without loss while
+    The drawing has the image's size in pixels. Filling the paths by pixel centres restores the masks without loss if
     `tolerance` is 0; drawing programs smooth their edges.
 
     Args:
         source: A session, masks, or anything else that `images_of` reads.
         path: Path of the file.
         tolerance: Maximum deviation of a simplified outline, in pixels.
-        photo: Put the photo below the paths, inside the file.
+        photo: Embed the photo below the paths.
 
     Raises:
-        FormatError: There are several images, the photo is wanted and not known, or the file cannot be written.
+        FormatError: There are several images, the photo to embed is unknown, or the file cannot be written.
         MissingExtraError: scikit-image is not installed.
     """
     image = image_of(source, "SVG")
@@ -65,7 +65,7 @@ def to_svg(
 
 
 def printable(text: str) -> str:
-    """Return a text without the control characters that XML cannot hold."""
+    """Return a text without control characters, which XML does not allow."""
     return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
 
 
@@ -78,10 +78,10 @@ def from_svg(path: str | os.PathLike[str], *, samples: int = 16) -> list[Annotat
 
     Args:
         path: Path of the file.
-        samples: Straight lines that a curve is read as.
+        samples: Number of straight lines that approximate a curve.
 
     Raises:
-        FormatError: It is not SVG, or far larger than it looks: references (`<use>`) multiply its elements.
+        FormatError: The file is not SVG, or references (`<use>`) multiply its elements too much.
         MissingExtraError: svgelements is not installed.
     """
     svg = import_extra("svgelements", "export")
@@ -91,13 +91,13 @@ def from_svg(path: str | os.PathLike[str], *, samples: int = 16) -> list[Annotat
         drawing = svg.SVG.parse(io.BytesIO(text), reify=True, ppi=96)
         box = drawing.viewbox
         width, height = (drawing.width, drawing.height) if box is None else (box.width, box.height)
-        # Shapes come in units of the drawing's size on a page; masks are in those of its view box.
+        # The parser scales shapes to the drawing's size on a page; masks use the units of its view box.
         scale = (width / drawing.width, height / drawing.height)
         width, height = checked_size(round(width), round(height))
         shapes = list(drawing.elements(lambda element: isinstance(element, svg.Shape)))
     except FormatError:
         raise
-    except Exception as error:  # of any type: what malformed drawings make the parser trip over
+    except Exception as error:  # the parser may raise anything for malformed drawings
         raise _unreadable(path) from error
     reading = Reading(path, "this is not an SVG drawing", size=len(text))
     objects: list[Annotation] = []
@@ -122,7 +122,7 @@ def _unreadable(path: str | os.PathLike[str]) -> FormatError:
 
 
 def _flattened(svg: Any, outline: Any, samples: int) -> Ring:
-    """Return the corners of a path, curves as straight lines."""
+    """Return the corners of a path, with curves approximated by straight lines."""
     points: list[tuple[float, float]] = []
     for segment in outline:
         if isinstance(segment, svg.Move | svg.Line | svg.Close):

@@ -1,4 +1,4 @@
-"""What a drawing costs before it is drawn: how many elements it has once its references are followed."""
+"""Estimate the cost of a drawing before it is parsed: the number of elements after expanding references."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from xml.parsers import expat
 
 from sam_widget.errors import FormatError
 
-# Elements that references may add to a drawing's own.
+# Maximum number of elements that references may add.
 _MOST_ADDED = 10_000
-# Elements within elements: the parser calls itself for each.
+# Maximum nesting of elements, because the parser is recursive.
 _DEEPEST = 200
 
 
 def check_cost(text: bytes, name: str) -> None:
-    """Refuse a drawing that is a bomb.
+    """Reject drawings that expand to too many elements.
 
-    `<use>` draws another element again, and ten of them in each of eight groups make a hundred million. Entities, the
+    `<use>` draws another element again, so ten of them in each of eight groups make a hundred million. Entities, the
     other way to multiply text, are limited by expat itself.
 
     Args:
-        text: Of the drawing.
-        name: What errors call it.
+        text: The drawing.
+        name: Name in error messages.
 
     Raises:
-        FormatError: It is not XML, a reference leads back to itself, or references multiply its elements.
+        FormatError: The drawing is not XML, a reference is circular, or references multiply its elements too much.
     """
     drawing = _Drawing()
     parser = expat.ParserCreate(namespace_separator=" ")
@@ -46,12 +46,12 @@ def check_cost(text: bytes, name: str) -> None:
 
 
 class _Drawing:
-    """The elements with an id, what is in each, and what each refers to. The whole drawing has the id ""."""
+    """The elements with an id, their sizes, and the ids they refer to. The whole drawing has the id ""."""
 
     def __init__(self) -> None:
         self.root = ""
         self.count = self.deepest = 0
-        # For each id: the number of elements in it, less those with ids of their own; and the ids that it draws.
+        # For each id: the number of elements in it, except those with their own ids; and the ids that it draws.
         self._own: dict[str, int] = {"": 0}
         self._drawn: dict[str, list[str]] = {"": []}
         self._within = [""]
@@ -76,7 +76,7 @@ class _Drawing:
         self._within.pop()
 
     def cost(self, start: str) -> int | None:
-        """Return how many elements are drawn for an id; None where it draws itself."""
+        """Return how many elements are drawn for an id; None if the id refers to itself."""
         path: list[tuple[str, list[str]]] = [(start, list(self._drawn[start]))]
         open_ids = {start}
         while path:

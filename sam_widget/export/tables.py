@@ -1,4 +1,4 @@
-"""Masks as other libraries' objects: `supervision.Detections` and pandas' DataFrame."""
+"""Convert masks to and from other libraries' types: `supervision.Detections` and pandas' DataFrame."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sam_widget.masks.codecs import rle_from_stored, stored_from_rle
 
 
 def to_supervision(source: Any) -> Any:
-    """Return one image's objects as `supervision.Detections`: boxes, masks, scores, class numbers and names.
+    """Convert one image's objects to `supervision.Detections`: boxes, masks, scores, class numbers and names.
 
-    Lossless, overlaps stay. Classes are numbered in the order in which labels first occur; `confidence` is None where a
-    score is not known.
+    Lossless, including overlaps. Classes are numbered in order of first occurrence; `confidence` is None if a score is
+    unknown.
 
     Raises:
         FormatError: There are several images.
@@ -46,8 +46,8 @@ def from_supervision(detections: Any) -> list[AnnotatedImage]:
     """Read `supervision.Detections` with masks.
 
     Raises:
-        MaskError: They have none.
-        FormatError: There is no detection, and so no size.
+        MaskError: The detections have no masks.
+        FormatError: There are no detections, so the size of the image is unknown.
     """
     items = annotations_of(detections)
     if not items:
@@ -57,17 +57,17 @@ def from_supervision(detections: Any) -> list[AnnotatedImage]:
 
 
 def to_pandas(source: Any, path: str | os.PathLike[str] | None = None) -> Any:
-    """Return a DataFrame with a row for each object, and write it as CSV if a path is given. Lossless, overlaps stay.
+    """Return a DataFrame with one row per object, and write it as CSV if a path is given. Lossless, including overlaps.
 
     Columns: `image`, `width`, `height` (of the image), `id`, `label`, `score`, `area`, `x0`, `y0`, `x1`, `y1` (of the
-    box), `centroid_x`, `centroid_y`, `points` (how many the prompt had), `rle` (the mask: counts of COCO's RLE).
+    box), `centroid_x`, `centroid_y`, `points` (number in the prompt), `rle` (the mask as counts of COCO's RLE).
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
         path: Path of the CSV file.
 
     Raises:
-        FormatError: Two images have one name, or the file cannot be written.
+        FormatError: Two images have the same name, or the file cannot be written.
         MissingExtraError: pandas or pycocotools is not installed.
     """
     pandas = import_extra("pandas", "pandas")
@@ -105,13 +105,13 @@ _COLUMNS = [
 
 
 def from_pandas(source: Any, *, image: str | None = None) -> list[AnnotatedImage]:
-    """Read a DataFrame or CSV file as `to_pandas` makes it; it needs the columns `width`, `height`, `label`, `rle`.
+    """Read a DataFrame or CSV file with the columns of `to_pandas`; requires `width`, `height`, `label` and `rle`.
 
-    Rows that are damaged are skipped with a single warning.
+    Damaged rows are skipped with a single warning.
 
     Args:
-        source: The DataFrame, or path of the CSV file.
-        image: Name of the only image whose masks are wanted; the others are not decoded.
+        source: The DataFrame, or the path of the CSV file.
+        image: Name of the only image to read; the others are not decoded.
 
     Raises:
         FormatError: A column is missing, no mask can be read, or no image has this name.
@@ -120,7 +120,7 @@ def from_pandas(source: Any, *, image: str | None = None) -> list[AnnotatedImage
     pandas = import_extra("pandas", "pandas")
     size = file_size(source)
     if isinstance(source, str | os.PathLike):
-        # Labels and RLE may look like numbers, or like "NA".
+        # Read as text, because labels and RLE may look like numbers or "NA".
         text = {"image": str, "label": str, "rle": str}
         data = read_bytes(source)
         try:
@@ -131,7 +131,7 @@ def from_pandas(source: Any, *, image: str | None = None) -> list[AnnotatedImage
                 keep_default_na=False,
                 encoding_errors="replace",
             )
-        except Exception as error:  # of any type: what malformed tables make the parser trip over
+        except Exception as error:  # the parser may raise anything for malformed tables
             raise FormatError(
                 f"{os.fspath(source)!r} is not a table of masks; expected CSV with the columns of to_pandas"
             ) from error

@@ -1,7 +1,7 @@
 """Pascal VOC: indexed PNGs of classes and objects, and an XML file of boxes for each image.
 
-http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html; `labelmap.txt`, which names the colours of
-classes that are not VOC's own twenty, is CVAT's and Datumaro's.
+http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html; `labelmap.txt`, which defines classes other than
+VOC's own twenty, is an extension of CVAT and Datumaro.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ def to_voc(
 ) -> list[Path]:
     """Write a Pascal VOC dataset: `SegmentationObject`, `SegmentationClass`, `Annotations`, `labelmap.txt`.
 
-    Files keep the names and folders of their images. Where objects overlap, the later one lies on top, and an object
-    that is wholly hidden is lost; apart from that masks are lossless. Boxes are of whole objects, in pixels counted
-    from 1, as VOC's are.
+    Files keep the names and folders of their images. Masks are lossless, except where objects overlap: the later one is
+    on top, and a completely hidden object is lost. Boxes cover the whole objects, in pixels counted from 1, following
+    VOC.
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
         folder: Folder of the dataset.
         classes: All classes, in order; by default the labels, in order of first occurrence.
-        images: Write the images, too, as `JPEGImages/<image>.png`: lossless, despite the name.
+        images: Also write the images, as `JPEGImages/<image>.png`: lossless, despite the folder's name.
 
     Returns:
         The files written.
 
     Raises:
-        FormatError: An image has more than 254 objects or there are more classes, a label is not among the classes, two
-            images have one name, an image is wanted and not known, or a file cannot be written.
+        FormatError: There are more than 254 classes or objects in an image, a label is not among the classes, two
+            images have the same name, an image to write is unknown, or a file cannot be written.
     """
     found = images_of(source)
     names = class_names(found, classes)
@@ -88,7 +88,7 @@ def to_voc(
 
 
 def _plain(name: str) -> str:
-    """Return a label without what separates fields and lines of `labelmap.txt`."""
+    """Return a label without the separators of fields and lines in `labelmap.txt`."""
     return " ".join(name.replace(":", " ").split())
 
 
@@ -119,7 +119,7 @@ def _xml(image: AnnotatedImage, stem: str) -> bytes:
         add(entry, "truncated", 0)
         add(entry, "difficult", 0)
         box = add(entry, "bndbox")
-        # Counted from 1, the last row and column included.
+        # Counted from 1, including the last row and column.
         corners = (item.box.x0 + 1, item.box.y0 + 1, item.box.x1, item.box.y1)
         for tag, corner in zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True):
             add(box, tag, int(corner))
@@ -130,14 +130,15 @@ def _xml(image: AnnotatedImage, stem: str) -> bytes:
 def from_voc(folder: str | os.PathLike[str], *, image: str | None = None) -> list[AnnotatedImage]:
     """Read a Pascal VOC dataset: objects from `SegmentationObject`, their classes from `SegmentationClass`.
 
-    Classes are named by `labelmap.txt`; without one they are VOC's own twenty. Number 255 is nothing.
+    Class names are read from `labelmap.txt`, and default to VOC's own twenty. Number 255 is ignored.
 
     Args:
         folder: Folder of the dataset.
-        image: Name of the only image whose masks are wanted; the others are not read.
+        image: Name of the only image to read.
 
     Raises:
-        FormatError: It is not such a folder, no image has this name, or two pictures of an image differ in size.
+        FormatError: The folder is not such a dataset, no image has this name, or two pictures of an image differ in
+            size.
     """
     root = Path(folder).expanduser()
     place = root / "SegmentationObject"

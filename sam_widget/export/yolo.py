@@ -1,4 +1,4 @@
-"""YOLO segmentation: a text file for each image, one polygon a line, and a `data.yaml` that names the classes.
+"""YOLO segmentation: a text file per image with one polygon per line, and a `data.yaml` with the class names.
 
 https://docs.ultralytics.com/datasets/segment/
 """
@@ -18,7 +18,7 @@ from sam_widget.export.rings import one_ring, pixel_rings
 from sam_widget.export.sources import class_names, images_of, stems
 from sam_widget.masks.runs import Mask
 
-# Where in a pixel its point lies, so that rounding (supervision) and cutting off (Ultralytics) both find the pixel.
+# Offset of a point in its pixel, chosen so that both rounding (supervision) and truncation (Ultralytics) hit the pixel.
 INSIDE = 0.25
 
 
@@ -33,22 +33,22 @@ def to_yolo(
 
     Files keep the names and folders of their images, by which trainers find them.
 
-    Overlaps stay: each object is whole, but in one polygon. It runs along the outermost pixels, so a reader that fills
-    the pixels under its lines, as Ultralytics and supervision do, gets an object in one part, holes included, without
-    loss. One in several parts comes with bridges between them, one pixel wide (IoU 0.98 or more for a photo's objects).
+    Overlaps are preserved: each object is complete, in a single polygon. It follows the outermost pixels, so readers
+    that also fill the pixels under its lines, like Ultralytics and supervision, restore an object in one part without
+    loss, including holes. Several parts are joined by bridges one pixel wide (IoU 0.98 or more for a photo's objects).
 
     Args:
         source: Sessions, masks, or a dict from file names to these; see `images_of`.
         folder: Folder of the dataset.
         classes: All classes, in order; by default the labels, in order of first occurrence.
-        images: Write the images, too, as PNG.
+        images: Also write the images, as PNG.
 
     Returns:
         The files written.
 
     Raises:
-        FormatError: A label is not among the classes, two images have one name, an image is wanted and not known, or a
-            file cannot be written.
+        FormatError: A label is not among the classes, two images have the same name, an image to write is unknown, or
+            a file cannot be written.
         MissingExtraError: OpenCV or scipy is not installed.
     """
     found = images_of(source)
@@ -75,6 +75,6 @@ def _polygon(mask: Mask) -> str:
     """Return x, y of each corner, as fractions of the image."""
     height, width = mask.shape
     corners = one_ring(pixel_rings(mask))[:-1]
-    # A polygon has three corners, be it a single pixel.
+    # Even a single pixel needs a polygon of three corners.
     corners = np.vstack((corners, np.repeat(corners[-1:], max(0, 3 - len(corners)), axis=0)))
     return " ".join(f"{value:.7g}" for value in ((corners + INSIDE) / (width, height)).ravel())

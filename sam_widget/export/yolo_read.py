@@ -1,6 +1,6 @@
-"""Read YOLO segmentation datasets in the layouts of those who write them.
+"""Read YOLO segmentation datasets in the layouts of various programs.
 
-Ultralytics has `labels/train`, Roboflow `train/labels`, Label Studio `classes.txt` next to `labels`, labelImg in it.
+Ultralytics uses `labels/train`, Roboflow `train/labels`, Label Studio `classes.txt` next to `labels`, labelImg in it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from sam_widget.masks.scanlines import clipped
 from sam_widget.masks.windows import placed
 from sam_widget.prompts.geometry import Box
 
-# Bytes and aliases of a `data.yaml`: more is not a list of classes but an attack on the parser.
+# Maximum number of bytes and aliases of a `data.yaml`; larger files are attacks on the parser rather than class lists.
 _MAX_YAML = 2**20
 _MAX_ALIASES = 8
-# The folders of a split, in `labels` or with `labels` in them.
+# The folders of a split, inside `labels` or containing it.
 _SPLITS = ("train", "val", "valid", "test")
 _IMAGES = frozenset((".avif", ".bmp", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"))
 _IMAGES |= {".mpo", ".pfm", ".png", ".tif", ".tiff", ".webp"}
@@ -45,11 +45,12 @@ def from_yolo(
 
     Args:
         folder: Folder of the dataset, or of one split of it.
-        size: Width and height of the images, which these files do not know; without, they are looked up in `images`.
-        image: Name of the only image whose masks are wanted; the others are not read.
+        size: Width and height of the images, which the files do not contain; by default, read from `images`.
+        image: Name of the only image to read.
 
     Raises:
-        FormatError: It is not such a folder, no line can be read, an image is missing, or no image has this name.
+        FormatError: The folder is not such a dataset, no line can be read, an image is missing, or no image has this
+            name.
         MissingExtraError: OpenCV is not installed.
     """
     root = Path(folder).expanduser()
@@ -85,7 +86,7 @@ def from_yolo(
 
 
 def _label_folders(root: Path) -> list[Path]:
-    """Return where the labels are: `labels`, that of each split, where `data.yaml` says, or the folder itself."""
+    """Return the folders of labels: `labels`, those of the splits or in `data.yaml`, or the folder itself."""
     if (root / "labels").is_dir():
         return [root / "labels"]
     if found := [root / split / "labels" for split in _SPLITS if (root / split / "labels").is_dir()]:
@@ -98,8 +99,8 @@ def _label_folders(root: Path) -> list[Path]:
 
 
 def _labels_for(root: Path, images: str) -> Path:
-    """Return the folder of labels for one of images, as Ultralytics: the last "images" in its path is "labels"."""
-    # Below the dataset, whatever the file says: Roboflow writes "../train/images" for its "train/images".
+    """Return the label folder for an image folder, like Ultralytics: the last "images" in its path becomes "labels"."""
+    # Always inside the dataset: Roboflow writes "../train/images" for its "train/images".
     parts = [part for part in PurePosixPath(images.replace("\\", "/")).parts if part not in ("/", "..", ".")]
     places = [index for index, part in enumerate(parts) if part == "images"]
     if places:
@@ -108,7 +109,7 @@ def _labels_for(root: Path, images: str) -> Path:
 
 
 def _pictures(labels: Path) -> dict[str, Path]:
-    """Return the images of a folder of labels, by path without suffix; Ultralytics keeps them in `images`."""
+    """Return the images for a label folder, by path without suffix; Ultralytics keeps them in `images`."""
     parts = list(labels.parts)
     places = [index for index, part in enumerate(parts) if part == "labels"]
     if places:
@@ -118,7 +119,7 @@ def _pictures(labels: Path) -> dict[str, Path]:
 
 
 def _class_names(root: Path) -> Mapping[int, str]:
-    """Return the names of classes: from a YAML file, the folder's or that above a split, or a list of lines."""
+    """Return the class names, from a YAML file in the folder or above a split, or from a text file of lines."""
     for path in (root / "data.yaml", root / "dataset.yaml", root.parent / "data.yaml"):
         if path.is_file():
             return _names_in_yaml(path)
@@ -144,7 +145,7 @@ def _yaml(path: Path) -> Mapping[Any, Any]:
         raise FormatError(f"{expected}: it has {len(text):,} bytes, expected {_MAX_YAML:,} at most")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        # References multiply what they refer to, and a list of classes needs none.
+        # References can multiply content, and a list of classes needs none.
         aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=loader))
         if aliases > _MAX_ALIASES:
             raise FormatError(f"{expected}: it has {aliases} references (*name), expected a list without")
@@ -170,7 +171,7 @@ def _names_in_yaml(path: Path) -> Mapping[int, str]:
 
 
 def _read_line(line: str, names: Mapping[int, str], width: int, height: int) -> tuple[str, Runs]:
-    """Read a class and its polygon, filled as Ultralytics does: the pixels under its lines included."""
+    """Read a class and its polygon, filled like in Ultralytics, including the pixels under its lines."""
     expected = "expected class, x, y, x, y, ..."
     number, *fractions = line.split()
     try:
@@ -183,7 +184,7 @@ def _read_line(line: str, names: Mapping[int, str], width: int, height: int) -> 
     except FormatError as error:
         raise FormatError(f"it is not a polygon ({error}); {expected}") from error
     points = np.round(clipped(points, height, width)).astype(np.int32)
-    # Only the part of the image that the polygon reaches is filled.
+    # Only the part of the image under the polygon is rasterised.
     left, top = points.min(axis=0, initial=2**30).clip(0, (width, height)).tolist()
     right, bottom = (points.max(axis=0, initial=-1) + 1).clip(0, (width, height)).tolist()
     if right <= left or bottom <= top:

@@ -100,8 +100,8 @@ def test_what_cannot_be_meant_is_refused(arguments: tuple[str], options: dict[st
     [
         ("missing.json", "cannot read 'missing.json'"),
         ("missing.npz", "cannot read 'missing.npz'"),
-        ("missing.tiff", "'missing.tiff' is in no format that is known"),
-        ({"a": 1}, "'dict' is in no format that is known"),
+        ("missing.tiff", "'missing.tiff' is in an unknown format"),
+        ({"a": 1}, "'dict' is in an unknown format"),
         (7, "'int' is in no format"),
     ],
 )

@@ -180,7 +180,7 @@ def test_the_command_starts_and_resumes(cache: Path, tmp_path: Path, capsys: pyt
     assert run.config.mae.norm_pix_loss
     assert run.config.mae.embed_dim == 32
     assert main(["pretrain", str(tmp_path), "--depth", "2"]) == 1
-    assert "without options of the model" in capsys.readouterr().err
+    assert "without model options" in capsys.readouterr().err
     (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
     assert main(["export", str(tmp_path / "checkpoint.pt"), str(tmp_path / "x.safetensors")]) == 1
     assert "cannot be read" in capsys.readouterr().err

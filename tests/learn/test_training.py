@@ -296,7 +296,7 @@ def test_the_mean_of_exported_weights(tmp_path: Path, capsys: pytest.CaptureFixt
 
     save_file({"w": torch.zeros(2, 2)}, files[1])
     assert main(["average", *files, str(out)]) == 1
-    assert "another network" in capsys.readouterr().err
+    assert "belong to different networks" in capsys.readouterr().err
     Path(files[1]).write_bytes(b"no weights")
     assert main(["average", *files, str(out)]) == 1
     assert "safetensors" in capsys.readouterr().err
