@@ -23,7 +23,7 @@ from sam_widget.masks.runs import Mask
 
 # The largest image size that a file may claim. Masks are stored as row runs, so this does not limit memory.
 MAX_PIXELS = 2**30
-# Maximum decoded size of a picture of masks in bytes, half a second's work: a few kB of PNG must not expand to gigabytes.
+# Maximum decoded size of a picture of masks in bytes, half a second of work: a few kB of PNG must not become gigabytes.
 MAX_PICTURE = 2**27
 
 

@@ -22,7 +22,7 @@ from sam_widget.image.npy import read_header
 from sam_widget.masks.annotations import AnnotatedImage, Annotation
 from sam_widget.masks.runs import in_bands, runs_by_number
 
-# Maximum unpacked size of the arrays in an archive, a second's work; an archive of 1 MB can contain a gigabyte of zeros.
+# Maximum unpacked size of the arrays in an archive, a second of work; an archive of 1 MB can contain a gigabyte.
 MAX_BYTES = 2**28
 # Number of bytes unpacked at a time.
 _BAND = 2**22
