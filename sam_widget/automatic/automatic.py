@@ -1,7 +1,7 @@
-"""Segment everything: a grid of points over the image and its crops, and the good ones among all their masks.
+"""Segment everything: decode a grid of points over the image and its crops, and keep the good masks.
 
 Follows `SamAutomaticMaskGenerator` of segment-anything (Kirillov et al., arXiv 2304.02643, appendix B), with its
-keyword names and its results.
+keyword names and results.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class MaskRecord:
 
     Attributes:
         stored: The mask as row runs.
-        predicted_iou: The IoU that the model predicts for it.
-        stability_score: How little it changes as its threshold moves, between 0 and 1.
+        predicted_iou: The IoU predicted by the model.
+        stability_score: How stable the mask is under changes of the threshold, between 0 and 1.
         point_coords: The point that produced it, ((x, y),), in pixels of the image.
         crop_box: x, y, width, height of the crop in which it was found.
-        output_mode: What `segmentation` is.
+        output_mode: The format of `segmentation`.
     """
 
     stored: StoredMask
@@ -56,7 +56,7 @@ class MaskRecord:
 
     @cached_property
     def segmentation(self) -> Any:
-        """The mask in the form of `output_mode`: (H, W) bool, a COCO RLE as a dict, or a list of (N, 2) rings."""
+        """The mask in the format `output_mode`: (H, W) bool, a COCO RLE as a dict, or a list of (N, 2) rings."""
         match self.output_mode:
             case "coco_rle":
                 return rle_from_stored(self.stored)
@@ -77,11 +77,11 @@ class MaskRecord:
 
     @cached_property
     def bbox(self) -> tuple[int, int, int, int]:
-        """x, y, width, height of the mask as in COCO: one pixel is 1 wide, where SAM's own records say 0."""
+        """x, y, width, height of the mask as in COCO: a single pixel has width 1, in SAM's own records 0."""
         return self.stored.bounds
 
     def keys(self) -> tuple[str, ...]:
-        """Return what SAM's records have: `dict(record)` is one."""
+        """Return the keys of SAM's records, so that `dict(record)` is such a record."""
         return ("segmentation", "area", "bbox", "predicted_iou", "point_coords", "stability_score", "crop_box")
 
     def __getitem__(self, key: str) -> Any:
@@ -92,13 +92,13 @@ class MaskRecord:
 
 @dataclass(frozen=True, eq=False)
 class EverythingStep:
-    """How far `iter_everything` is.
+    """The progress of `iter_everything`.
 
     Attributes:
         done: Number of points decoded so far.
-        total: Number of points in all.
-        records: The masks found so far. A mask that is missing here but was in an earlier step has turned out to be a
-            duplicate of a better one; an unchanged mask is the same object.
+        total: Total number of points.
+        records: The masks found so far. A mask of an earlier step that is missing here was a duplicate of a better one;
+            an unchanged mask is the same object.
     """
 
     done: int
@@ -126,26 +126,27 @@ def segment_everything(
     progress: Callable[[EverythingStep], object] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> list[MaskRecord]:
-    """Return a mask of everything in an image: each good one once, those of smaller crops first, then by predicted IoU.
+    """Return masks of everything in an image without duplicates, from small crops first, then by predicted IoU.
 
     Args:
-        model: A predictor, a loaded model, or what `load_model` takes.
-        image: Anything `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
-        points_per_side: Points along a side of the grid; None where `point_grids` is given.
-        points_per_batch: Points decoded at a time; a CPU takes fewer, which is faster there.
+        model: A predictor, a loaded model, or an argument of `load_model`.
+        image: Anything that `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
+        points_per_side: Points along each side of the grid; None if `point_grids` is given.
+        points_per_batch: Number of points decoded at a time; a CPU uses fewer, which is faster.
         pred_iou_thresh: Masks with a lower predicted IoU are dropped. None uses the value that the model's authors
             recommend: 0.88 for SAM, 0.8 for SAM 2.
-        stability_score_thresh: Masks that are less stable are dropped; None as before, 0.95 for both.
-        stability_score_offset: How far the threshold is moved, each way, to see how stable a mask is; None as before,
-            1.0 for both.
+        stability_score_thresh: Masks with a lower stability score are dropped. None uses the recommended value, 0.95
+            for both.
+        stability_score_offset: Offset of the threshold, each way, in the stability score. None uses the recommended
+            value, 1.0 for both.
         box_nms_thresh: Of two masks of a crop whose boxes have a higher IoU, the one of lower predicted IoU is dropped.
-        crop_n_layers: Number of further layers, of crops half, a quarter, ... of the image's size.
+        crop_n_layers: Number of additional layers of crops, of 1/2, 1/4, ... of the image's size.
         crop_nms_thresh: Like `box_nms_thresh`, between crops; the mask of the larger crop is dropped.
-        crop_overlap_ratio: How far the crops of the first layer overlap; those of further layers overlap less.
-        crop_n_points_downscale_factor: By how much the grid gets coarser with each layer.
+        crop_overlap_ratio: Overlap of the crops in the first layer; crops in further layers overlap less.
+        crop_n_points_downscale_factor: Factor by which the grid gets coarser with each layer.
         point_grids: The points of each layer, (N, 2) of x, y between 0 and 1.
         min_mask_region_area: Islands and holes with fewer pixels are removed at the end.
-        output_mode: What `MaskRecord.segmentation` is: "binary_mask", "uncompressed_rle", "coco_rle" or "polygons".
+        output_mode: Format of `MaskRecord.segmentation`: "binary_mask", "uncompressed_rle", "coco_rle" or "polygons".
         progress: Called after every batch of points, with the masks found so far.
         cancelled: Called after every batch; once it returns true, the masks found so far are returned.
 
@@ -185,13 +186,13 @@ def segment_everything(
 def iter_everything(
     model: Predictor | Sam | str | Path, image: Any, *, stream: bool = True, **options: Any
 ) -> Iterator[EverythingStep]:
-    """Yield the masks of everything in an image as they are found; the last step has what `segment_everything` returns.
+    """Yield the masks of everything in an image as they are found; the last step is the complete result.
 
     Args:
         model: See `segment_everything`.
         image: See `segment_everything`.
-        stream: Whether each step has the masks found so far. Otherwise steps report progress, and have masks whenever a
-            crop is done; that is a little faster.
+        stream: Whether each step has the masks found so far. Otherwise steps only report progress, and have masks
+            whenever a crop is complete, which is slightly faster.
         **options: See `segment_everything`.
 
     Raises:
@@ -231,7 +232,7 @@ def _steps(
     for frame, layer in crops:
         whole = (frame.height, frame.width) == frame.image_size
         part = rgb[frame.y0 : frame.y0 + frame.height, frame.x0 : frame.x0 + frame.width]
-        # The whole image will probably be used again, a crop not.
+        # The whole image will probably be used again, unlike a crop.
         embedding = predictor.embed(part, keep=whole)
         points = grids[layer] * (frame.width, frame.height) + (frame.x0, frame.y0)
         crop = CropProposals(predictor, embedding, frame, points, criteria)
@@ -269,7 +270,7 @@ def crop_frames(image_size: tuple[int, int], layers: int, overlap_ratio: float) 
 
 
 def _across_crops(proposals: list[Proposal], limit: float) -> list[Proposal]:
-    """Drop duplicates from different crops; the smaller crop shows more detail."""
+    """Drop duplicates between crops, preferring smaller crops, which show more detail."""
     boxes = np.array([proposal.seen.box for proposal in proposals])
     return [proposals[i] for i in nms(boxes, [-p.frame.width * p.frame.height for p in proposals], limit)]
 
@@ -287,7 +288,7 @@ def _record(proposal: Proposal, mode: OutputMode) -> MaskRecord:
 
 
 def _tidied(records: tuple[MaskRecord, ...], wanted: EverythingOptions) -> tuple[MaskRecord, ...]:
-    """Remove small islands and holes, then duplicates again, preferring masks that had neither."""
+    """Remove small islands and holes, then duplicates again, preferring masks without either."""
     tidied = []
     for record in records:
         stored = without_small_regions(record.stored, wanted.min_mask_region_area, holes=True)

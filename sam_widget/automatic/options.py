@@ -1,4 +1,4 @@
-"""The options of segmenting everything, with the keyword names of SAM's own generator."""
+"""The options of `segment_everything`, with the keyword names of SAM's own generator."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ OUTPUT_MODES: tuple[OutputMode, ...] = ("binary_mask", "uncompressed_rle", "coco
 
 @dataclass(frozen=True, eq=False)
 class EverythingOptions:
-    """What to look for; see `segment_everything`.
+    """The options of a run; see `segment_everything`.
 
     Raises:
-        PromptError: A value is out of its range, or there are no points.
+        PromptError: A value is out of range, or there are no points.
     """
 
     points_per_side: int | None = 32
@@ -73,10 +73,10 @@ class EverythingOptions:
             )
 
     def grid(self, layer: int) -> np.ndarray:
-        """Return the points of a layer, (N, 2) of 0 to 1; layer 0 is the whole image.
+        """Return the points of a layer, (N, 2) in [0, 1]; layer 0 is the whole image.
 
         Raises:
-            PromptError: `point_grids` holds no points of 0 to 1.
+            PromptError: `point_grids` does not contain points in [0, 1].
         """
         if self.point_grids is None:
             side = int(cast(int, self.points_per_side) / self.crop_n_points_downscale_factor**layer)
@@ -91,7 +91,7 @@ class EverythingOptions:
         return grid
 
     def criteria(self, predictor: Predictor) -> Criteria:
-        """Return the criteria for keeping a mask of this model."""
+        """Return the criteria for masks of this model."""
         names = ("pred_iou_thresh", "stability_score_thresh", "stability_score_offset")
         given = {name: getattr(self, name) for name in names}
         advised = {name: getattr(predictor.config, name) for name in names}

@@ -1,8 +1,8 @@
-"""All masks that a grid of points gives in one crop, examined at full size only where low resolution leaves doubt.
+"""Mask proposals of a grid of points in one crop, upsampled to full size only if low resolution is inconclusive.
 
-A model answers at low resolution, and most answers are bad or duplicates. Low resolution is mostly enough to tell. Only
-the masks that are kept, or nearly kept, are brought to the size of the image, and only in the part that they cover. The
-result is the same as bringing everything to full size.
+Models predict at low resolution, and most predictions are bad or duplicates, which low resolution usually suffices to
+detect. Only masks that are kept, or nearly kept, are upsampled to the size of the image, and only within their box. The
+result is the same as upsampling everything.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from torch import Tensor
 from sam_widget.masks.runs import StoredMask, runs_from_mask
 from sam_widget.predictor.predictor import Embedding, Predictor
 
-# A mask that is nearer than this, in pixels, to where a crop cuts the image is probably cut, too.
+# A mask closer than this, in pixels, to an inner edge of a crop is probably truncated.
 EDGE = 20.0
-# How far stability at low resolution may be off: a little for any mask, and much for one of few pixels.
+# Possible error of the stability score at low resolution: small in general, large for masks of few pixels.
 DOUBT = 0.1
 DOUBT_OF_A_PIXEL = 1.5
-# Prompts decoded at a time on a CPU; more would overflow its caches.
+# Number of prompts decoded at a time on a CPU; more would overflow its caches.
 CPU_BATCH = 16
 
 
@@ -40,13 +40,13 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Frame:
-    """A part of the image that is embedded as an image of its own.
+    """A crop of the image that is embedded as a separate image.
 
     Attributes:
-        x0: Its left side, in pixels of the image.
-        y0: Its upper side.
-        width: In pixels.
-        height: In pixels.
+        x0: Left edge, in pixels of the image.
+        y0: Top edge.
+        width: Width in pixels.
+        height: Height in pixels.
         image_size: Height and width of the image.
     """
 
@@ -62,7 +62,7 @@ class Frame:
         return np.array([self.x0, self.y0, self.x0 + self.width, self.y0 + self.height], dtype=np.float64)
 
     def cuts(self, box: np.ndarray) -> bool:
-        """Whether a box (4,), in pixels of the image, comes close to where the frame cuts the image."""
+        """Whether a box (4,), in pixels of the image, comes close to an edge of the crop inside the image."""
         height, width = self.image_size
         cut = np.abs(box - self.corners) <= EDGE
         outer = np.abs(box - (0, 0, width, height)) <= EDGE
@@ -70,10 +70,10 @@ class Frame:
 
 
 class Axis:
-    """How low-resolution logits become pixels along one axis; the other is alike.
+    """The upsampling of low-resolution logits to pixels along one axis.
 
     Attributes:
-        weights: (pixels, h) what each logit has in each pixel; logits of the padding have none.
+        weights: (pixels, h) weight of each logit in each pixel; zero for logits of the padding.
     """
 
     def __init__(self, weights: Tensor) -> None:
@@ -85,23 +85,23 @@ class Axis:
         self.last_pixel = pixels - 1 - reach[::-1].argmax(axis=0)
         self.first_logit = reach.argmax(axis=1)
         self.last_logit = logits - 1 - reach[:, ::-1].argmax(axis=1)
-        self._centre = self.weights.argmax(dim=0).cpu().numpy()  # The pixel that is most of a logit's.
+        self._centre = self.weights.argmax(dim=0).cpu().numpy()  # the pixel with the largest weight of each logit
 
     def least(self, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the pixels that a mask surely reaches to whose outermost logits are these."""
+        """Return the range of pixels that a mask with these outermost logits covers at least."""
         return self._centre[first], self._centre[last]
 
     def most(self, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the pixels beyond which such a mask does not reach: where the next logits are, which are not in it."""
+        """Return the range of pixels that such a mask covers at most: up to the next logits, which are outside it."""
         ends = np.concatenate(([-1], self._centre, [len(self.weights)]))
         return ends[first] + 1, ends[last + 2] - 1
 
     def pixels(self, first: int, last: int) -> tuple[int, int]:
-        """Return the range of pixels, end exclusive, that logits `first` to `last` have a part in."""
+        """Return the range of pixels, end exclusive, that depend on logits `first` to `last`."""
         return int(self.first_pixel[first]), int(self.last_pixel[last]) + 1
 
     def logits(self, start: int, end: int) -> tuple[int, int]:
-        """Return the range of logits, end exclusive, that have a part in pixels `start` to `end`, end exclusive."""
+        """Return the range of logits, end exclusive, on which pixels `start` to `end`, end exclusive, depend."""
         return int(self.first_logit[start]), int(self.last_logit[end - 1]) + 1
 
 
@@ -112,7 +112,7 @@ class Closeup:
     Attributes:
         box: (4,) x0, y0, x1, y1 of its outermost pixels, in pixels of the image; x1 and y1 are inclusive here.
         stability: Its stability score.
-        pixels: (h, w) bool, what the box encloses.
+        pixels: (h, w) bool, the mask inside the box.
     """
 
     box: np.ndarray
@@ -129,32 +129,32 @@ class Closeup:
 
 
 class Proposal:
-    """A mask that a point produced: its low-resolution logits, and its closeup once it has been computed.
+    """A mask predicted for a point: its low-resolution logits, and its closeup once computed.
 
     Attributes:
         point: x, y in pixels of the image.
-        score: The IoU that the model predicts.
-        frame: Where it was found.
+        score: The IoU predicted by the model.
+        frame: The crop in which it was found.
     """
 
     def __init__(
         self, crop: CropProposals, logits: Tensor, bounds: np.ndarray, point: np.ndarray, score: float
     ) -> None:
-        """Take logits (h, w) and their bounds (4,): first and last column and row above the lower threshold."""
+        """Store logits (h, w) and their bounds (4,): first and last column and row above the lower threshold."""
         self._crop = crop
         self.frame = crop.frame
         self.point = (float(point[0]), float(point[1]))
         self.score = score
         left, top, right, bottom = (int(side) for side in bounds)
         self._rows, self._columns = crop.rows.pixels(top, bottom), crop.columns.pixels(left, right)
-        # All logits that have a part in these pixels; a copy, so that the others are not kept.
+        # The logits on which these pixels depend; copied, so that the others are freed.
         (top, bottom), (left, right) = crop.rows.logits(*self._rows), crop.columns.logits(*self._columns)
         self._corner = (top, left)
         self._logits = logits[top:bottom, left:right].clone()
 
     @cached_property
     def closeup(self) -> Closeup | None:
-        """The mask at full size; None for one that is empty, unstable or cut."""
+        """The mask at full size; None if it is empty, unstable or truncated."""
         crop, criteria = self._crop, self._crop.criteria
         (top, left), (height, width) = self._corner, self._logits.shape
         (r0, r1), (c0, c1) = self._rows, self._columns
@@ -180,19 +180,19 @@ class Proposal:
 
     @property
     def seen(self) -> Closeup:
-        """The closeup of a mask that was kept."""
+        """The closeup of a kept mask."""
         if self.closeup is None:
             raise AssertionError("only masks that have a closeup are kept")
         return self.closeup
 
 
 class CropProposals:
-    """The masks of one crop, as they are found."""
+    """The masks of one crop, computed batch by batch."""
 
     def __init__(
         self, predictor: Predictor, embedding: Embedding, frame: Frame, points: np.ndarray, criteria: Criteria
     ) -> None:
-        """Prepare to decode points (N, 2), in pixels of the image, of an embedded crop."""
+        """Prepare to decode points (N, 2), in pixels of the image, in an embedded crop."""
         self.frame = frame
         self.criteria = criteria
         self.threshold = predictor.config.mask_threshold
@@ -205,7 +205,7 @@ class CropProposals:
         self._inner: list[np.ndarray] = []
 
     def __iter__(self) -> Iterator[int]:
-        """Decode a batch of points at a time; yields how many have been decoded."""
+        """Decode one batch of points at a time; yields the number of points decoded so far."""
         size = self.criteria.points_per_batch
         if self._predictor.device.type == "cpu":
             size = min(size, CPU_BATCH)
@@ -243,7 +243,7 @@ class CropProposals:
             boxes += list(np.stack([x0, y0, x1, y1], axis=1) + self.frame.corners[[0, 1, 0, 1]])
 
     def standing(self) -> list[Proposal]:
-        """Return the masks found so far without inferior duplicates, best first."""
+        """Return the masks found so far, without duplicates, best first."""
         order = sorted(range(len(self._found)), key=lambda i: -self._found[i].score)
         kept: list[Proposal] = []
         boxes = np.empty((len(order), 4))
@@ -262,7 +262,7 @@ class CropProposals:
 
 
 def _bounds(masks: Tensor) -> np.ndarray:
-    """Return first column, first row, last column, last row of masks (S, h, w): (S, 4); of an empty one, zeros."""
+    """Return first column, first row, last column, last row of masks (S, h, w): (S, 4); zeros if empty."""
     rows, columns = masks.any(dim=2), masks.any(dim=1)  # (S, h), (S, w)
     sides = []
     for taken in (columns, rows):
@@ -274,7 +274,7 @@ def _bounds(masks: Tensor) -> np.ndarray:
 
 
 def _least_iou(inner: np.ndarray, outer: np.ndarray, rivals: np.ndarray) -> np.ndarray:
-    """Return the least IoU with boxes (N, 4) of a box that is known to lie between two (4,) boxes: (N,)."""
+    """Return the minimum IoU (N,) of boxes (N, 4) with any box that contains `inner` and lies in `outer`, (4,) each."""
     width = np.minimum(inner[2], rivals[:, 2]) - np.maximum(inner[0], rivals[:, 0])
     height = np.minimum(inner[3], rivals[:, 3]) - np.maximum(inner[1], rivals[:, 1])
     shared = width.clip(min=0) * height.clip(min=0)
