@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sam_widget.errors import MaskError
+from sam_widget.masks.wire_codec import pack_runs, unpack_runs
 
 Mask = NDArray[np.bool_]
 # (R, 2) of start and length, row by row; see `runs_from_mask`.
@@ -198,21 +199,35 @@ def _lengths(pairs: NDArray[np.int64], height: int, width: int) -> NDArray[np.in
     return lengths
 
 
+def _canonical(runs: Runs, width: int) -> Runs:
+    """Return runs as `runs_from_mask` would: none empty, none across the end of a row, none touching another."""
+    starts, lengths = runs.astype(np.int64).T
+    ends = starts + lengths
+    rows = starts // width
+    whole = (lengths > 0) & ((ends - 1) // width == rows)
+    if whole.all() and ((starts[1:] > ends[:-1]) | (rows[1:] > rows[:-1])).all():
+        return runs
+    some = lengths > 0
+    return united_runs([runs[:0], split_at_rows(starts[some], ends[some], width)], width)
+
+
 class StoredMask:
     """A mask stored as row runs, about a hundredth of its size, so that a long history of masks stays small.
 
     Attributes:
         shape: Height and width, in pixels.
-        runs: (R, 2) of start and length; see `runs_from_mask`.
     """
 
     # The mask, for as long as it is referenced elsewhere.
     _decoded: Callable[[], Mask | None] = staticmethod(lambda: None)
+    # Either may be None, not both.
+    _runs: Runs | None = None
+    _packed: bytes | None = None
 
     def __init__(self, mask: Mask) -> None:
         """Store a mask, (H, W) bool, which becomes read-only: `array` returns it as long as it is referenced."""
         self.shape: tuple[int, int] = (mask.shape[0], mask.shape[1])
-        self.runs = runs_from_mask(mask)
+        self._runs = runs_from_mask(mask)
         mask.flags.writeable = False
         self._decoded = weakref.ref(mask)
 
@@ -231,8 +246,40 @@ class StoredMask:
     def of_runs(cls, runs: NDArray[np.uint32], shape: tuple[int, int]) -> StoredMask:
         """Store row runs without validating or copying them."""
         stored = cls.__new__(cls)
-        stored.shape, stored.runs = shape, runs
+        stored.shape, stored._runs = shape, runs  # noqa: SLF001  a mask of its own
         return stored
+
+    @classmethod
+    def from_packed(cls, packed: bytes, height: int, width: int) -> StoredMask:
+        """Store a mask as `packed` gave it; the bytes are looked at when `runs` is first asked for."""
+        stored = cls.__new__(cls)
+        stored.shape, stored._packed = (height, width), packed  # noqa: SLF001  a mask of its own
+        return stored
+
+    @property
+    def runs(self) -> Runs:
+        """(R, 2) of start and length, as `runs_from_mask` returns them.
+
+        Raises:
+            RunsError: The mask came from `from_packed`, and the bytes were not such a mask.
+        """
+        runs = self._runs
+        if runs is None:
+            runs = self._runs = unpack_runs(self._packed or b"", *self.shape)
+        return runs
+
+    @property
+    def packed(self) -> bytes:
+        """The mask in few bytes; see `wire_codec`."""
+        packed = self._packed
+        if packed is None:
+            packed = self._packed = pack_runs(_canonical(self.runs, self.shape[1]), self.shape[1])
+        return packed
+
+    def shrink(self) -> None:
+        """Keep no more than the packed mask, a sixth of its runs, until `runs` is next asked for."""
+        if self._runs is not None and self.packed is not None:
+            self._runs = None
 
     @property
     def array(self) -> Mask:

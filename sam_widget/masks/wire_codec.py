@@ -1,4 +1,4 @@
-"""A compact encoding of row runs, used to send masks to a view.
+"""A compact encoding of row runs, used to send masks to a view and to store the masks of a long history.
 
 Boundaries continue from row to row, so the start and end of a run are encoded as differences from the run above it, and
 most differences are 0, 1 or -1. The encoding consists, in this order, of: the first row with runs; the number of rows
@@ -102,13 +102,15 @@ def _runs(numbers: NDArray[np.int64], height: int, width: int) -> NDArray[np.uin
         raise ValueError(f"{len(numbers)} numbers do not make {rows} rows of runs")
     edges = numbers[2 + rows :].reshape(2, total).copy()
     end, above = 0, 0
-    for count in counts:
-        # Run by run: in a row with more runs than the one above, some depend on others in the same row.
-        for i in range(end, end + count) if above else ():
-            edges[:, i] += edges[:, i - above]
-        row = edges[:, end : end + count].T.reshape(-1)
-        if (np.diff(row, prepend=-1, append=width + 1) <= 0).any():
-            raise ValueError("its runs overlap or leave their row")
+    for count in counts.tolist():
+        # In a row with more runs than the one above, some depend on others in the same row.
+        for first_of in range(end, end + count, above) if above else ():
+            last = min(first_of + above, end + count)
+            edges[:, first_of:last] += edges[:, first_of - above : last - above]
         end, above = end + count, count
-    starts = edges[0] + np.repeat(np.arange(first, first + rows) * width, counts)
-    return np.stack((starts, edges[1] - edges[0]), axis=1).astype(np.uint32)
+    starts, ends = edges
+    rows_of = np.repeat(np.arange(first, first + rows), counts)
+    follows = rows_of[1:] == rows_of[:-1]
+    if (starts < 0).any() or (ends > width).any() or (ends <= starts).any() or (starts[1:] <= ends[:-1])[follows].any():
+        raise ValueError("its runs overlap or leave their row")
+    return np.stack((starts + rows_of * width, ends - starts), axis=1).astype(np.uint32)

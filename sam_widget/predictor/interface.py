@@ -6,6 +6,7 @@ test only have to offer the same members. An embedding is opaque here: it goes f
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,11 @@ class ModelIdentity(Protocol):
 
     @property
     def weights_id(self) -> str: ...  # noqa: D102
+
+
+def without_precision(weights_id: str) -> str:
+    """Return what names weights, whatever precision they are computed in: that is the machine's affair."""
+    return re.sub("-(float32|float16|bfloat16|float64)$", "", weights_id)
 
 
 class Prediction(Protocol):

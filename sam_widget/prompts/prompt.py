@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -246,7 +246,7 @@ def _parts(parts: Iterable[Any], kind: type, what: str) -> tuple[Any, ...]:
 def _mask_logits(mask: ArrayLike | None) -> NDArray[np.float32] | None:
     if mask is None:
         return None
-    logits = _numbers(mask, "mask").astype(np.float32)
+    logits = mask if _is_frozen(mask) else _numbers(mask, "mask").astype(np.float32)
     if logits.ndim == 3 and logits.shape[0] == 1:
         logits = logits[0]
     if logits.ndim != 2 or logits.size == 0 or not np.isfinite(logits).all():
@@ -257,6 +257,11 @@ def _mask_logits(mask: ArrayLike | None) -> NDArray[np.float32] | None:
         raise PromptError(msg)
     logits.flags.writeable = False
     return logits
+
+
+def _is_frozen(mask: ArrayLike) -> TypeGuard[NDArray[np.float32]]:
+    """Whether an array can be shared: each prompt of a long history would hold a copy of its mask otherwise."""
+    return isinstance(mask, np.ndarray) and mask.dtype == np.float32 and mask.base is None and not mask.flags.writeable
 
 
 def _fields(data: object, keys: set[str], what: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sam_widget.predictor.interface import Prediction, Predictor
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.prompts.strokes import Layer, paint
-from sam_widget.session.state import Candidate, SegmentedObject
+from sam_widget.session.state import Answer, Candidate, SegmentedObject
 
 
 @dataclass(frozen=True)
@@ -52,20 +52,21 @@ def candidate_of(
     cut: StoredMask,
     predictor: Predictor,
     *,
+    answer: Answer,
     settings: MaskSettings,
     strokes: tuple[BrushStroke, ...],
     place: Place | None = None,
 ) -> Candidate:
     """Return the candidate of a prediction that has a mask, which is of a crop where a place is given."""
-    logits = prediction.logits[index]
     source = cut if place is None else place.put(cut)
     return Candidate(
         stored=_shaped(source, settings, strokes),
         score=min(max(float(prediction.scores[index]), 0.0), 1.0),
-        logits=_frozen(logits),
-        stability=_stability(logits, predictor, cut.shape, settings.threshold),
+        answer=answer,
+        stability=_stability(prediction.logits[index], predictor, cut.shape, settings.threshold),
         source=source,
         crop=None if place is None else place.crop,
+        index=index,
     )
 
 
@@ -85,16 +86,17 @@ def reshaped(
 ) -> Candidate:
     """Return a candidate with other settings than before; without logits, its threshold cannot move."""
     source, stability = candidate.base, candidate.stability
-    if candidate.logits is not None and settings.threshold != before.threshold:
+    logits = candidate.logits if settings.threshold != before.threshold else None
+    if logits is not None:
         crop = candidate.crop
         size = source.shape if crop is None else windows.shape(crop)
-        cut = predictor.binarize_one(candidate.logits, size, threshold=settings.threshold)
+        cut = predictor.binarize_one(logits, size, threshold=settings.threshold)
         if crop is None:
             source = cut
         else:  # What is outside the crop is not the crop's to change.
             outside = None if _within(source, crop) else source
             source = Place(crop, source.shape, outside).put(cut)
-        stability = _stability(candidate.logits, predictor, size, settings.threshold)
+        stability = _stability(logits, predictor, size, settings.threshold)
     stored = _shaped(source, settings, strokes)
     return replace(candidate, stored=stored, source=source, stability=stability)
 
@@ -114,7 +116,7 @@ def as_mask_prompt(candidate: Candidate, predictor: Predictor, settings: MaskSet
     if crop is not None and not _within(candidate.stored, crop):
         logits, crop = None, None
     if logits is not None and candidate.stored is candidate.base and not settings.threshold:
-        return logits, crop
+        return logits, crop  # `Prompt` copies it: it is a part of what the decoder keeps for a while.
     drawn = predictor.mask_to_logits(candidate.mask if crop is None else candidate.mask[windows.part(crop)])
     if logits is None:
         return drawn, crop
@@ -182,9 +184,3 @@ def _layer(strokes: tuple[BrushStroke, ...], shape: tuple[int, int]) -> Layer:
 def _stability(logits: np.ndarray, predictor: Predictor, size: tuple[int, int], threshold: float) -> float:
     level = predictor.config.mask_threshold + threshold
     return float(stability_score(predictor.unpad(logits[None], size), threshold=level)[0])
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array = array.copy() if array.base is not None else array
-    array.flags.writeable = False
-    return array

@@ -25,17 +25,19 @@ from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks import windows
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import Mask, StoredMask
-from sam_widget.predictor.interface import Embedding, Prediction, Predictor
+from sam_widget.predictor.interface import Embedding, Prediction, Predictor, without_precision
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import candidates as shaping
 from sam_widget.session import crops
-from sam_widget.session.state import Candidate, SessionState
+from sam_widget.session.state import Answer, Candidate, SessionState
 
 # The IoU inside the crop from which a mask of the image as a whole is taken for the same thing.
 AGREES = 0.7
 # Crops whose embeddings are kept: to go back and forth between them, and to undo.
 MOST_CROPS = 8
+# Bytes of the newest answers' logits that are kept: 75 answers of `tiny`, 10 of `vit_b`. Older ones are decoded again.
+MOST_LOGITS = 2**23
 
 
 class PromptDecoder:
@@ -47,6 +49,7 @@ class PromptDecoder:
         self._crops: OrderedDict[tuple[Rendering, Box], Embedding] = OrderedDict()
         # The mask prompt that was brought from one crop to another last: hovering brings the same one every time.
         self._brought: tuple[np.ndarray, Box | None, Box | None, np.ndarray] | None = None
+        self._recent: OrderedDict[Answer, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
     def whole(self, rendering: Rendering) -> Embedding:
@@ -73,11 +76,12 @@ class PromptDecoder:
 
     def decode(self, prompt: Prompt, state: SessionState) -> Decoded:
         """Answer a prompt as a state would have it: by its crop, if that holds the prompt, else by the image."""
-        crop = state.crop
-        if crop is None or not crops.holds(crop, prompt):
-            whole = self._of_whole(prompt, state.rendering)
-            return Decoded(prompt, state, whole, self._predictor, lambda _mask: None)
-        sharp = self._predictor.answer(self.crop(state.rendering, crop), crops.inside(crop, self._bring(prompt, crop)))
+        crop = None if state.crop is None or not crops.holds(state.crop, prompt) else state.crop
+        prediction = self._predict(prompt, state.rendering, crop)
+        weights = self._predictor.model.weights_id
+        answer = Answer(prompt, state.rendering, crop, prediction.best, weights, self.logits)
+        if crop is None:
+            return Decoded(state, answer, prediction, self._predictor, lambda _mask: None)
         size = (self._source.size[1], self._source.size[0])
 
         @cache
@@ -92,7 +96,39 @@ class PromptDecoder:
             outside = _continued(mask.array, around) if windows.is_cut(mask.array, crop, size) else None
             return shaping.Place(crop, size, outside)
 
-        return Decoded(prompt, state, sharp, self._predictor, place)
+        return Decoded(state, answer, prediction, self._predictor, place)
+
+    def logits(self, answer: Answer) -> np.ndarray | None:
+        """Return the logits of an answer, (N, h, w) float32, read-only; None where other weights gave it.
+
+        Raises:
+            ModelError: They must be decoded again, and the device has too little memory for the model.
+        """
+        with self._lock:
+            known = self._recent.get(answer)
+        if known is None:
+            if without_precision(answer.weights) != without_precision(self._predictor.model.weights_id):
+                return None
+            known = self._predict(answer.prompt, answer.rendering, answer.crop).logits
+        return self.keep(answer, known)
+
+    def keep(self, answer: Answer, logits: np.ndarray) -> np.ndarray:
+        """Keep the logits of an answer as the newest, and let go of the oldest beyond `MOST_LOGITS`."""
+        if logits.flags.writeable:
+            logits = logits.copy()
+            logits.flags.writeable = False
+        with self._lock:
+            self._recent[answer] = logits
+            self._recent.move_to_end(answer)
+            held = sum(array.nbytes for array in self._recent.values())
+            while held > MOST_LOGITS and len(self._recent) > 1:
+                held -= self._recent.popitem(last=False)[1].nbytes
+        return logits
+
+    def _predict(self, prompt: Prompt, rendering: Rendering, crop: Box | None) -> Prediction:
+        if crop is None:
+            return self._of_whole(prompt, rendering)
+        return self._predictor.answer(self.crop(rendering, crop), crops.inside(crop, self._bring(prompt, crop)))
 
     def _of_whole(self, prompt: Prompt, rendering: Rendering) -> Prediction:
         return self._predictor.answer(self.whole(rendering), self._bring(prompt, None))
@@ -118,14 +154,14 @@ class Decoded:
     """What the model says to a prompt. Masks are made when they are first asked for: often that is but one of them.
 
     Attributes:
-        prompt: What was asked.
-        best: Index of the candidate with the highest score.
+        answer: What was asked, and how.
+        best: Index of the candidate that is chosen at first.
     """
 
     def __init__(
         self,
-        prompt: Prompt,
         state: SessionState,
+        answer: Answer,
         prediction: Prediction,
         predictor: Predictor,
         place: Callable[[StoredMask], shaping.Place | None],
@@ -133,14 +169,14 @@ class Decoded:
         """Keep a prediction.
 
         Args:
-            prompt: What was asked.
-            state: How: its settings, strokes, rendering and crop.
+            state: Whose settings, strokes, rendering and crop the candidates are made with.
+            answer: What was asked, and how.
             prediction: What came of it.
             predictor: Its model.
             place: Where a mask of the prediction belongs; None where it is of the image as a whole.
         """
-        self.best = prediction.best
-        self.prompt, self._state = prompt, state
+        self.answer, self.best = answer, answer.best
+        self._state = state
         self._prediction, self._predictor, self._place = prediction, predictor, place
         self._made: dict[int, Candidate] = {}
 
@@ -148,7 +184,7 @@ class Decoded:
         """Whether this is the answer to a prompt as a state would have it."""
         of = self._state
         return (
-            self.prompt == prompt
+            self.answer.prompt == prompt
             and of.strokes == state.strokes
             and of.settings == state.settings
             and of.rendering == state.rendering
@@ -165,11 +201,17 @@ class Decoded:
                 index,
                 mask,
                 predictor,
+                answer=self.answer,
                 settings=settings,
                 strokes=self._state.strokes,
                 place=self._place(mask),
             )
         return self._made[index]
+
+    @property
+    def logits(self) -> np.ndarray:
+        """The logits of the candidates, (N, h, w) float32 at low resolution."""
+        return self._prediction.logits
 
     @cached_property
     def candidates(self) -> tuple[Candidate, ...]:

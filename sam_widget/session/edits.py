@@ -108,7 +108,8 @@ class PromptEdits:
             if prompt.is_empty:
                 return replace(now, prompt=prompt, candidates=(), chosen_index=None, strokes=())
             decoded = self._decode(prompt, now)
-            return replace(now, prompt=decoded.prompt, candidates=decoded.candidates, chosen_index=decoded.best)
+            self._decoder.keep(decoded.answer, decoded.logits)
+            return replace(now, prompt=decoded.answer.prompt, candidates=decoded.candidates, chosen_index=decoded.best)
 
     def predict_best(self, prompt: Prompt) -> Candidate | None:
         """Return the candidate that `set_prompt` would choose, and change nothing; an empty prompt has none.

@@ -10,6 +10,9 @@ from typing import Protocol
 from sam_widget.errors import SessionError
 from sam_widget.session.state import SessionState
 
+# States farther from the present one than this keep their masks packed: undo takes a moment longer there.
+NEAR = 16
+
 
 class Save(Protocol):
     """Puts a history on the disk, or raises."""
@@ -153,4 +156,7 @@ class History:
         states[start:] = new
         self._unsaved = start + len(new)
         self._track = _Track(states, position, self._unsaved)
+        for far in (position - NEAR, position + NEAR):
+            if 0 <= far < self._unsaved:
+                states[far].shrink()
         self.notify()

@@ -9,7 +9,7 @@ from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.session.state import Candidate, SegmentedObject, SessionState
+from sam_widget.session.state import Answer, Candidate, SegmentedObject, SessionState
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,19 @@ def _lineage(
     strokes: tuple[BrushStroke, ...],
     timeline: Sequence[SessionState],
 ) -> Lineage | None:
-    # Painting and settings make new candidates of the same logits; an object that is edited is alone with its own.
-    if candidate.logits is None or prompt.is_empty:
+    if candidate.answer is None or prompt.is_empty:
         return None
-    states = [state for state in timeline if any(other.logits is candidate.logits for other in state.candidates)]
+    if isinstance(candidate.answer, Answer):
+        answer, index = candidate.answer, candidate.index
+        return Lineage(prompt, index, index == answer.best, settings, strokes, answer.rendering, candidate.crop)
+    # In files of version 1. Painting and settings make new candidates of the same logits; an object that is edited is
+    # alone with its own.
+    logits = candidate.answer
+    states = [state for state in timeline if any(other.answer is logits for other in state.candidates)]
     if not states:
         return None
     first = max(states, key=lambda state: len(state.candidates))
-    index = next(k for k, other in enumerate(first.candidates) if other.logits is candidate.logits)
+    index = next(k for k, other in enumerate(first.candidates) if other.answer is logits)
     scores = [other.score for other in first.candidates]
     best = scores[index] == max(scores) and scores.count(scores[index]) == 1
     return Lineage(prompt, index, best, settings, strokes, first.rendering, candidate.crop)

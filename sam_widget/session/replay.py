@@ -16,10 +16,10 @@ from sam_widget.errors import ImageError, PromptError, SessionError
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.measures import iou
 from sam_widget.masks.palette import object_color, rgb
-from sam_widget.predictor.interface import ModelLike, check_model_is_here
+from sam_widget.predictor.interface import ModelLike, check_model_is_here, without_precision
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.session.file.reader import Record, without_precision
+from sam_widget.session.file.reader import Record
 from sam_widget.session.lineage import Lineage, lineage_of, lineage_of_chosen
 from sam_widget.session.state import SegmentedObject, SessionState
 

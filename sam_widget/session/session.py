@@ -552,7 +552,8 @@ class Session(PromptEdits):
             SessionError: The record is damaged, or there is something else at the path to save to.
         """
         with self._history.editing:
-            states, position = self._recording().resume(record, autosave=autosave, keep_image=keep_image)
+            recall = self._decoder.logits
+            states, position = self._recording().resume(record, recall=recall, autosave=autosave, keep_image=keep_image)
             self._history.restore(states, position)
 
     def _recording(self) -> Recorder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,26 +16,54 @@ from sam_widget.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True, eq=False)
+class Answer:
+    """One answer of the model, as what it takes to get it again: a history keeps this instead of the logits.
+
+    Attributes:
+        prompt: What was asked.
+        rendering: How the model saw the image.
+        crop: The part of the image that answered; None for the image as a whole.
+        best: Index of the candidate that was chosen at first.
+        weights: What identifies the model's weights.
+        recall: Returns the answer's logits, (N, h, w) float32, by decoding the prompt again unless they are still at
+            hand; None where these weights are not loaded. None for an answer in a file that was only read.
+    """
+
+    prompt: Prompt
+    rendering: Rendering
+    crop: Box | None
+    best: int
+    weights: str
+    recall: Recall | None = None
+
+
+# Returns the logits of an answer, (N, h, w) float32, or None.
+Recall = Callable[[Answer], np.ndarray | None]
+
+
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """One of the masks that the model offers for the prompt.
 
     Attributes:
         stored: The mask, as it is kept: `source`, cleaned up and painted on.
         score: The IoU that the model expects, between 0 and 1.
-        logits: (h, w) float32 at low resolution, read-only; can be a mask prompt. None for the mask of an object that
-            no single prediction made.
+        answer: Where the logits come from: the answer that this is mask `index` of, or the logits themselves; None for
+            the mask of an object that no single prediction made.
         stability: How little the mask changes as its threshold moves, between 0 and 1 (`masks.stability_score`); None
             where there are no logits.
         source: The mask as the logits give it, before anything is done to it; `stored` itself where nothing is.
         crop: The part of the image that answered, and that the logits are of; None for the image as a whole.
+        index: Which mask of the answer it is.
     """
 
     stored: StoredMask
     score: float
-    logits: np.ndarray | None
+    answer: Answer | np.ndarray | None
     stability: float | None = None
     source: StoredMask | None = None
     crop: Box | None = None
+    index: int = 0
 
     def __repr__(self) -> str:
         """One line, without arrays."""
@@ -46,6 +75,21 @@ class Candidate:
     def mask(self) -> np.ndarray:
         """The mask, (H, W) bool, read-only."""
         return self.stored.array
+
+    @property
+    def logits(self) -> np.ndarray | None:
+        """(h, w) float32 at low resolution, read-only; can be a mask prompt.
+
+        Those of older answers are decoded again. None where no single prediction made the mask, or another model did.
+
+        Raises:
+            ModelError: They must be decoded again, and the device has too little memory for the model.
+        """
+        answer = self.answer
+        if not isinstance(answer, Answer):
+            return answer
+        logits = None if answer.recall is None else answer.recall(answer)
+        return None if logits is None or self.index >= len(logits) else logits[self.index]
 
     @property
     def base(self) -> StoredMask:
@@ -128,3 +172,9 @@ class SessionState:
     def chosen(self) -> Candidate | None:
         """The chosen candidate."""
         return None if self.chosen_index is None else self.candidates[self.chosen_index]
+
+    def shrink(self) -> None:
+        """Keep the candidates' masks packed until they are next looked at."""
+        for candidate in self.candidates:
+            candidate.stored.shrink()
+            candidate.base.shrink()

@@ -15,9 +15,10 @@ from sam_widget.image.reading import image_hash
 from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.image.samples import sample, samples
 from sam_widget.masks.cleanup import MaskSettings
+from sam_widget.predictor.interface import without_precision
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.session.file.reader import image_blobs, without_precision
+from sam_widget.session.file.reader import image_blobs
 from sam_widget.session.lineage import Lineage, lineage_of, lineage_of_chosen
 from sam_widget.session.state import SegmentedObject
 

@@ -11,7 +11,6 @@ from sam_widget.image.pyramid import TILE, Pyramid
 from sam_widget.image.rendering import USUAL
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.masks.runs import StoredMask
-from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.session.session import Session
 from sam_widget.session.state import SegmentedObject, SessionState
 from sam_widget.widget import protocol
@@ -190,7 +189,7 @@ def _row(item: SegmentedObject, names: MaskNames) -> ObjectData:
 def mask_message(name: str, mask: StoredMask) -> tuple[MaskData, bytes]:
     """Return a mask as it travels: packed row runs."""
     height, width = mask.shape
-    return MaskData(name, width, height), pack_runs(mask.runs, width)
+    return MaskData(name, width, height), mask.packed
 
 
 def saved_view(pyramid: Pyramid, masks: list[tuple[str, StoredMask]], session: Session | None) -> Saved:

@@ -21,6 +21,7 @@ from sam_widget.masks.codecs import (
 )
 from sam_widget.masks.measures import area, box_from_mask, iou, nms, stability_score
 from sam_widget.masks.runs import StoredMask, mask_from_runs, runs_from_mask
+from sam_widget.masks.wire_codec import RunsError
 from sam_widget.prompts.prompt import Box
 from tests.masks.examples import MASKS, disc
 
@@ -45,6 +46,29 @@ def naive_runs(mask: Mask) -> list[tuple[int, int]]:
                 runs.append((row * width + start, column - start))
             column += 1
     return runs
+
+
+class TestPacked:
+    @every_mask
+    def test_a_shrunk_mask_is_the_same(self, mask: Mask) -> None:
+        stored = StoredMask(mask.copy())
+        runs = stored.runs
+        stored.shrink()
+        assert stored._runs is None
+        np.testing.assert_array_equal(stored.runs, runs)
+        again = StoredMask.from_packed(stored.packed, *mask.shape)
+        np.testing.assert_array_equal(again.array, mask)
+
+    def test_runs_from_outside_may_touch_cross_rows_or_be_empty(self) -> None:
+        for runs in ([[0, 3], [3, 2]], [[2, 17]], [[0, 0], [4, 0], [5, 3]], [[8, 2], [10, 4], [14, 9]], [[7, 0]]):
+            stored = StoredMask.from_runs(runs, 3, 10)
+            mask = stored.array.copy()
+            stored.shrink()
+            np.testing.assert_array_equal(stored.runs, runs_from_mask(mask))
+
+    def test_bytes_that_are_no_mask_are_refused(self) -> None:
+        with pytest.raises(RunsError, match="mask of 3 x 10"):
+            _ = StoredMask.from_packed(b"nothing", 3, 10).runs
 
 
 class TestRuns:

@@ -2,18 +2,24 @@
 
 Every document is a JSON object; `hash` below is the name of a blob or of another document.
 
-- `state`: `prompt`, `candidates` (hashes), `chosen` (index or null), `objects` (hashes, oldest first), `strokes`,
-  `settings`, `editing` (id of an object, or null), `rendering`, `crop` (x0, y0, x1, y1, or null).
+- `state`: `prompt` (hash), `candidates` (hashes), `chosen` (index or null), `objects` (hashes, oldest first),
+  `strokes`, `settings`, `editing` (id of an object, or null), `rendering`, `crop` (x0, y0, x1, y1, or null).
 - `candidate`: `mask` (hash), `source` (hash of the mask before it was cleaned up and painted on, or null where that is
-  `mask`), `score`, `logits` (hash or null), `stability` (or null), `model` (a key of the meta row `models`, or null),
-  `crop` (x0, y0, x1, y1 of the part of the image that answered and that the logits are of, or null).
-- `object`: `id`, `label`, `mask` (hash), `area`, `box` (x0, y0, x1, y1), `score`, `color`, `prompt`, `candidate` (hash
-  or null), `strokes`, `settings`, `model`.
+  `mask`), `score`, `stability` (or null), `model` (a key of the meta row `models`, or null), `crop` (x0, y0, x1, y1 of
+  the part of the image that answered, or null), and where the logits come from: `answer` (null, or `prompt` (hash),
+  `rendering`, `best`, the index that was chosen at first, and `index`, this candidate's) or `logits` (hash or null).
+- `object`: `id`, `label`, `mask` (hash), `area`, `box` (x0, y0, x1, y1), `score`, `color`, `prompt` (hash),
+  `candidate` (hash or null), `strokes`, `settings`, `model`.
+- `prompt`: `base` (hash of a prompt that this one continues, or null), and what was drawn after it: `points` (x, y,
+  label), `boxes` (x0, y0, x1, y1) and `strokes` (vertices, label, closed); `mask` (hash of logits, or null) and
+  `mask_crop` (their crop, or null). So a click costs a click, however many there were before.
 
-A prompt is `points` (x, y, label), `boxes` (x0, y0, x1, y1), `strokes` (vertices, label, closed), `mask` (hash of
-logits, or null) and `mask_crop` (their crop, or null); `strokes` are those of the brush (vertices, radius, label);
-`settings` as in `MaskSettings`; `rendering` as in `Rendering`. Coordinates are pixels of the image. Older files lack
-`crop` and `mask_crop`.
+`strokes` of states and objects are those of the brush (vertices, radius, label); `settings` as in `MaskSettings`;
+`rendering` as in `Rendering`. Coordinates are pixels of the image. Masks of candidates are `packed` blobs, and those of
+objects `mask` blobs.
+
+Version 1 has prompts instead of their hashes, without `base`; candidates with `logits` and no `answer`; `mask` blobs
+for all masks; and its older files lack `crop` and `mask_crop`.
 """
 
 from __future__ import annotations
@@ -34,7 +40,7 @@ from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.format import Blob, Contents, Document, to_json
-from sam_widget.session.state import Candidate, SegmentedObject, SessionState
+from sam_widget.session.state import Answer, Candidate, Recall, SegmentedObject, SessionState
 
 MadeBy = weakref.WeakKeyDictionary[StoredMask, str]
 
@@ -58,6 +64,8 @@ class Encoder:
         self.blobs: dict[str, Blob] = {}
         self.made_by: MadeBy = no_makers() if made_by is None else made_by
         self._hashes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        # The newest prompt and its hash, after the one that it continues, and so on.
+        self._prompts: list[tuple[Prompt, str]] = []
 
     def clear(self) -> None:
         """Forget documents and blobs, but not which states were turned."""
@@ -67,7 +75,7 @@ class Encoder:
         """Learn what a decoder made: all of it is in the file already."""
         self.made_by.update(decoder.made_by)
         for key, item in decoder.done.items():
-            if not isinstance(item, np.ndarray):
+            if not isinstance(item, np.ndarray | Prompt):
                 self._hashes[item] = key
 
     def states(self, states: Sequence[SessionState], model: str) -> list[str]:
@@ -97,12 +105,12 @@ class Encoder:
     def _candidate(self, item: Candidate, model: str) -> str:
         if item in self._hashes:
             return self._hashes[item]
-        made_by = self.made_by.setdefault(item.base, model) if item.logits is not None else None
+        made_by = self.made_by.setdefault(item.base, model) if item.answer is not None else None
         body = {
-            "mask": self._mask(item.stored),
-            "source": None if item.base is item.stored else self._mask(item.base),
+            "mask": self._packed(item.stored),
+            "source": None if item.base is item.stored else self._packed(item.base),
             "score": item.score,
-            "logits": self._logits(item.logits),
+            **self._answer(item),
             "stability": item.stability,
             "model": made_by,
             "crop": _corners(item.crop),
@@ -129,13 +137,34 @@ class Encoder:
         }
         return self._document("object", body, item)
 
-    def _prompt(self, prompt: Prompt) -> dict[str, Any]:
-        return {**prompt.to_dict(), "mask": self._logits(prompt.mask), "mask_crop": _corners(prompt.mask_crop)}
+    def _answer(self, item: Candidate) -> dict[str, Any]:
+        answer = item.answer
+        if not isinstance(answer, Answer):
+            return {"answer": None, "logits": self._logits(answer)}
+        asked = {"prompt": self._prompt(answer.prompt), "rendering": dataclasses.asdict(answer.rendering)}
+        return {"answer": {**asked, "best": answer.best, "index": item.index}, "logits": None}
+
+    def _prompt(self, prompt: Prompt) -> str:
+        known = self._prompts
+        while known and not _continues(prompt, known[-1][0]):
+            known.pop()
+        if known and known[-1][0] == prompt:
+            return known[-1][1]
+        base = known[-1][0] if known else Prompt()
+        drawn = {name: items[len(getattr(base, name)) :] for name, items in prompt.to_dict().items()}
+        mask = {"mask": self._logits(prompt.mask), "mask_crop": _corners(prompt.mask_crop)}
+        document = Document("prompt", to_json({"base": known[-1][1] if known else None, **drawn, **mask}))
+        self.documents[document.hash] = document
+        known.append((prompt, document.hash))
+        return document.hash
+
+    def _packed(self, mask: StoredMask) -> str:
+        if mask not in self._hashes:
+            self._hashes[mask] = self.blob(Blob("packed", *mask.shape, mask.packed))
+        return self._hashes[mask]
 
     def _mask(self, mask: StoredMask) -> str:
-        if mask not in self._hashes:
-            self._hashes[mask] = self.blob(Blob("mask", *mask.shape, mask.runs.astype("<u4").tobytes()))
-        return self._hashes[mask]
+        return self.blob(Blob("mask", *mask.shape, mask.runs.astype("<u4").tobytes()))
 
     def _logits(self, logits: np.ndarray | None) -> str | None:
         if logits is None:
@@ -149,6 +178,15 @@ class Encoder:
         self.documents[key] = document
         self._hashes[source] = key
         return key
+
+
+def _continues(prompt: Prompt, base: Prompt) -> bool:
+    """Whether all that was drawn of one prompt is what another begins with."""
+    return (
+        prompt.points[: len(base.points)] == base.points
+        and prompt.boxes[: len(base.boxes)] == base.boxes
+        and prompt.strokes[: len(base.strokes)] == base.strokes
+    )
 
 
 def _corners(crop: Box | None) -> list[float] | None:
@@ -172,10 +210,12 @@ class Decoder:
         done: What came of documents and blobs, by hash.
     """
 
-    def __init__(self, contents: Contents, size: tuple[int, int]) -> None:
-        """Make a decoder for an image of this width and height."""
+    def __init__(self, contents: Contents, size: tuple[int, int], recall: Recall | None = None) -> None:
+        """Make a decoder for an image of this width and height; `recall` gets the logits of answers again."""
         self.made_by: MadeBy = no_makers()
         self._contents = contents
+        self._recall = recall
+        self._answers: dict[str, Answer] = {}
         self._shape = (size[1], size[0])
         self.done: dict[str, Any] = {}
 
@@ -197,11 +237,17 @@ class Decoder:
                 "mask": self._mask,
                 "logits": self._logits,
             }
-            found: Document | Blob | None = self._contents.documents.get(key) or self._contents.blobs.get(key)
-            if found is None or found.kind != kind:
-                raise ValueError(f"it lacks {kind} {key}")
-            self.done[key] = makers[kind](found)
+            kinds = ("packed", "mask") if kind == "mask" else (kind,)
+            self.done[key] = makers[kind](self._found(key, *kinds))
         return self.done[key]
+
+    def _found(self, key: object, *kinds: str) -> Document | Blob:
+        found: Document | Blob | None = None
+        if isinstance(key, str):
+            found = self._contents.documents.get(key) or self._contents.blobs.get(key)
+        if found is None or found.kind not in kinds:
+            raise ValueError(f"it lacks {kinds[-1]} {key}")
+        return found
 
     def _state(self, document: Document) -> SessionState:
         body = json.loads(document.json)
@@ -228,21 +274,37 @@ class Decoder:
         body = json.loads(document.json)
         stored = self._once(body["mask"], "mask")
         source = stored if body["source"] is None else self._once(body["source"], "mask")
-        logits = None if body["logits"] is None else self._once(body["logits"], "logits")
+        crop = self._crop(body.get("crop"))
+        asked, index = body.get("answer"), 0
+        if asked is None:
+            answer = None if body["logits"] is None else self._once(body["logits"], "logits")
+        else:
+            answer, index = self._answer(asked, crop, str(body["model"])), _index(asked["index"])
         if body["model"] is not None:
             self.made_by[source] = str(body["model"])
         stability = body["stability"]
         stability = None if stability is None else float(stability)
-        return Candidate(stored, float(body["score"]), logits, stability, source, self._crop(body.get("crop")))
+        return Candidate(stored, float(body["score"]), answer, stability, source, crop, index)
+
+    def _answer(self, asked: Mapping[str, Any], crop: Box | None, weights: str) -> Answer:
+        rendering, best = _rendering(**asked["rendering"]), _index(asked["best"])
+        key = repr((asked["prompt"], rendering, crop, best, weights))
+        if key not in self._answers:
+            prompt = self._prompt(asked["prompt"])
+            self._answers[key] = Answer(prompt, rendering, crop, best, weights, self._recall)
+        return self._answers[key]
 
     def _object(self, document: Document) -> SegmentedObject:
         body = json.loads(document.json)
         if not isinstance(body["label"], str) or not isinstance(body["id"], str) or not isinstance(body["color"], int):
             raise TypeError("label, id or color of an object is of another type")
         candidate = None if body["candidate"] is None else self._once(body["candidate"], "candidate")
+        stored = self._once(body["mask"], "mask")
+        if candidate is not None and np.array_equal(candidate.stored.runs, stored.runs):
+            stored = candidate.stored
         return SegmentedObject(
             label=body["label"],
-            stored=self._once(body["mask"], "mask"),
+            stored=stored,
             score=float(body["score"]),
             box=Box(*body["box"]),
             prompt=self._prompt(body["prompt"]),
@@ -253,10 +315,29 @@ class Decoder:
             settings=MaskSettings(**body["settings"]),
         )
 
-    def _prompt(self, body: Mapping[str, Any]) -> Prompt:
-        drawn = {key: value for key, value in body.items() if key not in ("mask", "mask_crop")}
-        prompt, crop = Prompt.from_dict(drawn), self._crop(body.get("mask_crop"))
-        return prompt if body["mask"] is None else prompt.with_mask(self._once(body["mask"], "logits"), crop)
+    def _prompt(self, named: object) -> Prompt:
+        if isinstance(named, Mapping):  # Version 1.
+            return self._drawn(named, Prompt())
+        todo: list[tuple[str, dict[str, Any]]] = []
+        while named is not None and named not in self.done:
+            document = self._found(named, "prompt")
+            body = json.loads(document.json)  # type: ignore[union-attr]
+            todo.append((str(named), body))
+            named = body.pop("base")
+        prompt = Prompt() if named is None else self.done[named]
+        for key, body in reversed(todo):
+            prompt = self.done[key] = self._drawn(body, prompt)
+        return prompt
+
+    def _drawn(self, body: Mapping[str, Any], base: Prompt) -> Prompt:
+        drawn = Prompt.from_dict({key: value for key, value in body.items() if key not in ("mask", "mask_crop")})
+        return Prompt(
+            (*base.points, *drawn.points),
+            boxes=(*base.boxes, *drawn.boxes),
+            strokes=(*base.strokes, *drawn.strokes),
+            mask=None if body["mask"] is None else self._once(body["mask"], "logits"),
+            mask_crop=self._crop(body.get("mask_crop")),
+        )
 
     def _crop(self, corners: Sequence[float] | None) -> Box | None:
         if corners is None:
@@ -269,10 +350,18 @@ class Decoder:
     def _mask(self, blob: Blob) -> StoredMask:
         if (blob.height, blob.width) != self._shape:
             raise ValueError(f"a mask is {blob.width} x {blob.height} pixels, and the image is not")
+        if blob.kind == "packed":
+            return StoredMask.from_packed(blob.data, *self._shape)
         return StoredMask.from_runs(np.frombuffer(blob.data, "<u4").reshape(-1, 2), *self._shape)
 
     def _logits(self, blob: Blob) -> np.ndarray:
         return np.frombuffer(blob.data, "<f4").reshape(blob.height, blob.width)
+
+
+def _index(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise TypeError(f"{value!r} is not the index of a candidate")
+    return value
 
 
 def _rendering(channels: Sequence[int], black: float | None, white: float | None, gamma: float) -> Rendering:

@@ -4,17 +4,17 @@ Why SQLite: an edit is one transaction, so that the file stays intact when its p
 of an edit depends on what it adds, not on the size of the file (a zip is rewritten each time); and any language opens
 it.
 
-The tables of version 1 (`PRAGMA application_id` is 0x53414D57, "SAMW", and `PRAGMA user_version` the version):
+The tables of version 2 (`PRAGMA application_id` is 0x53414D57, "SAMW", and `PRAGMA user_version` the version):
 
 - `meta(key, value)`: JSON values. `session` identifies the session. `image` has `hash` (as `image.image_hash` makes
   it), `width`, `height`, `name`, `path`, `relative` (the path from the file's own folder), `url`, and the blobs that
   hold it: `png` and, where its numbers are not those of a PNG, `values`; what there is not is null. `models` maps
   weights to what loads them, and `model` is the one used last. `versions` and `created` are for the curious.
 - `blobs(hash, kind, height, width, data)`: kind `mask`: row runs, little-endian uint32 pairs (start, length),
-  row-major, no run crosses the end of a row; `logits`: little-endian float32, row-major; `image`: a PNG; `values`: a
-  NumPy file, without pickle.
-- `documents(hash, kind, json)`: kind `state`, `candidate` or `object`, as `documents.py` describes them; they name each
-  other and the blobs by hash.
+  row-major, no run crosses the end of a row; `packed`: the same, as `masks.wire_codec` packs them; `logits`:
+  little-endian float32, row-major; `image`: a PNG; `values`: a NumPy file, without pickle.
+- `documents(hash, kind, json)`: kind `state`, `candidate`, `object` or `prompt`, as `documents.py` describes them; they
+  name each other and the blobs by hash.
 - `history(position, state, checksum)`: the states in order, from 0.
 - `head(position, stamp, checksum)`: one row. `position` is the present state: those before it can be undone, those
   after it redone. `stamp` is another one after every edit.
@@ -43,7 +43,9 @@ from urllib.parse import quote
 
 from sam_widget.errors import SessionError
 
-VERSION = 1
+VERSION = 2
+# Files of version 1 are read, and become version 2 when they are opened for writing; `documents` says what differs.
+READABLE = (1, 2)
 APPLICATION = 0x53414D57
 _VIEW = """
     CREATE VIEW objects AS
@@ -100,7 +102,7 @@ class Blob:
 
 @dataclass(frozen=True)
 class Document:
-    """A state, candidate or object, as JSON."""
+    """A state, candidate, object or prompt, as JSON."""
 
     kind: str
     json: str
@@ -257,10 +259,10 @@ def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
             f"{path.name} is a database, but not a session file; expected one that `save` or autosave wrote. Nothing "
             "of it was changed"
         )
-    if version != VERSION:
+    if version not in READABLE:
         raise SessionError(
-            f"{path.name} is of version {version} of the session file, and this sam_widget reads version {VERSION}; "
-            "nothing of it was changed. Install a newer sam_widget: pip install --upgrade sam-widget"
+            f"{path.name} is of version {version} of the session file, and this sam_widget reads versions up to "
+            f"{VERSION}; nothing of it was changed. Install a newer sam_widget: pip install --upgrade sam-widget"
         )
     if schema != set(SCHEMA.items()):
         raise damaged(path, "its tables are not those of a session file")

@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 import io
 import platform
-import re
 import uuid
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -24,7 +23,7 @@ from sam_widget.predictor.interface import check_model_is_here
 from sam_widget.session.file.documents import Decoder, Encoder
 from sam_widget.session.file.format import Blob, Contents, damaged, read
 from sam_widget.session.file.writer import SessionFile, resolved
-from sam_widget.session.state import SegmentedObject, SessionState
+from sam_widget.session.state import Recall, SegmentedObject, SessionState
 
 # Row runs count pixels in 32 bits.
 _MAX_PIXELS = 2**32 - 1
@@ -169,15 +168,19 @@ class Record:
         if source.size != self.size:
             raise ValueError(f"its masks are of {self.size} pixels, but its image has {source.size}")
 
-    def states(self, encoder: Encoder | None = None) -> list[SessionState]:
+    def states(self, encoder: Encoder | None = None, recall: Recall | None = None) -> list[SessionState]:
         """Return the states of the history; an encoder learns that it need not write them again.
+
+        Args:
+            encoder: What the states are written with from now on.
+            recall: Gets the logits of answers again; without it, they are None.
 
         Raises:
             SessionError: The file is damaged.
         """
         with self._damage():
             meta = self._contents.meta["image"]
-            decoder = Decoder(self._contents, self.size)
+            decoder = Decoder(self._contents, self.size, recall)
             states = decoder.states()
         self.live = {*decoder.done, *filter(None, [meta["png"], meta["values"]])}
         if encoder is not None:
@@ -205,11 +208,6 @@ class Record:
                 raise
             why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
             raise damaged(self.path, why) from error
-
-
-def without_precision(weights: str) -> str:
-    """Return what names weights, whatever precision they are computed in: that is the machine's affair."""
-    return re.sub("-(float32|float16|bfloat16|float64)$", "", weights)
 
 
 def new_meta(source: SourceImage, folder: Path, *, kept: Mapping[str, str | None]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from typing import Any
 
 from sam_widget.errors import SessionError
 from sam_widget.image.rendering import SourceImage
-from sam_widget.predictor.interface import ModelIdentity
+from sam_widget.predictor.interface import ModelIdentity, without_precision
 from sam_widget.session.file.documents import Encoder, MadeBy, no_makers
 from sam_widget.session.file.format import Contents
-from sam_widget.session.file.reader import Record, image_blobs, new_meta, without_precision
+from sam_widget.session.file.reader import Record, image_blobs, new_meta
 from sam_widget.session.file.writer import SessionFile, resolved
-from sam_widget.session.state import SegmentedObject, SessionState
+from sam_widget.session.state import Recall, SegmentedObject, SessionState
 
 
 class Recorder:
@@ -94,9 +94,14 @@ class Recorder:
             file.close()
 
     def resume(
-        self, record: Record, *, autosave: str | Path | None = None, keep_image: bool = True
+        self,
+        record: Record,
+        *,
+        recall: Recall | None = None,
+        autosave: str | Path | None = None,
+        keep_image: bool = True,
     ) -> tuple[list[SessionState], int]:
-        """Return the history of a record, and continue its file if the record is writable.
+        """Return the history of a record, and continue its file if the record is writable; see `Record.states`.
 
         Raises:
             SessionError: The record is damaged, or there is something else at the path to save to.
@@ -104,7 +109,7 @@ class Recorder:
         file, encoder = record.file, Encoder(self.made_by)
         states, position = [SessionState()], 0
         if record.contents is not None:
-            states, position = record.states(encoder), record.contents.position
+            states, position = record.states(encoder, recall), record.contents.position
             self._meta = {key: record.contents.meta[key] for key in ("session", "versions", "created", "image")}
             self._left = {record.path: record.contents.stamp}
             self._compare_weights(record)

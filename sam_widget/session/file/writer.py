@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from sam_widget.errors import SessionError
 from sam_widget.session.file.format import (
+    VERSION,
     Blob,
     Contents,
     Document,
@@ -225,6 +226,7 @@ class SessionFile:
             self._checksums = self.contents.checksums()
             self._known = self.contents.documents.keys() | self.contents.blobs.keys()
             with self._transaction() as to:
+                to.execute(f"PRAGMA user_version = {VERSION}")
                 to.execute("DELETE FROM writer")
                 since = dt.datetime.now(dt.UTC).isoformat(sep=" ", timespec="seconds")
                 to.execute("INSERT INTO writer VALUES (?, ?, ?)", (self._pid, platform.node(), since))

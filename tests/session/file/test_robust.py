@@ -54,7 +54,7 @@ def test_a_new_file_is_new_whatever_a_dead_kernel_left_next_to_it(
     session.add_objects(mask[:18, :24], labels="new")
     session.close()
     assert [item.label for item in sw.Session.load(path, model=predictor).objects] == ["new"]
-    assert len(read(path).documents) == 3, "two states and an object: nothing of the deleted session"
+    assert len(read(path).documents) == 4, "two states, their prompt and an object: nothing of the deleted session"
 
 
 def test_a_label_with_half_an_emoji_is_cleaned_at_the_door(predictor: sw.Predictor, tmp_path: Path) -> None:

@@ -217,11 +217,11 @@ def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.sam"
     written(path).close()
     with sqlite3.connect(path) as plain:
-        plain.execute("PRAGMA user_version = 2")
+        plain.execute("PRAGMA user_version = 3")
     plain.close()
     before = path.read_bytes()
     for opening in (read, SessionFile.claim):
-        with pytest.raises(SessionError, match="version 2.*newer sam_widget"):
+        with pytest.raises(SessionError, match="version 3.*newer sam_widget"):
             opening(path)
     assert path.read_bytes() == before
 
