@@ -13,10 +13,11 @@ Installing the package enables this extension; where it does not run, everything
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from typing import Any
 
-from sam_widget.widget.direct import LONGEST, Address, framed, length_of
+from sam_widget.widget.direct import Address
 
 # What the paths of direct lines begin with.
 DIRECT = "sam-widget/direct"
@@ -58,16 +59,21 @@ def direct_handler() -> type[Any]:
     """Return the handler of the websockets between pages and the listeners in kernels."""
     from jupyter_server.base.handlers import JupyterHandler
     from jupyter_server.base.websocket import WebSocketMixin
-    from tornado.iostream import IOStream, StreamClosedError
-    from tornado.tcpclient import TCPClient
     from tornado.web import HTTPError
-    from tornado.websocket import WebSocketClosedError, WebSocketHandler
+    from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketHandler
+
+    from sam_widget.widget.direct_line import LONGEST, connect
 
     class DirectHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
         """Passes messages on unchanged, for users who may execute code in the kernel."""
 
         auth_resource = "kernels"
-        _kernel: IOStream | None = None
+        _kernel: WebSocketClientConnection | None = None
+
+        @property
+        def max_message_size(self) -> int:
+            """Longest request, in bytes; a longer one ends the line."""
+            return LONGEST
 
         def set_default_headers(self) -> None:
             """Leave the headers of pages away, as Jupyter's own websockets do."""
@@ -89,36 +95,32 @@ def direct_handler() -> type[Any]:
             await super().get(kernel, widget)
 
         async def open(self, kernel: str, widget: str) -> None:
-            """Connect to the kernel, and begin to hand on what it says."""
+            """Connect to the kernel, and begin to pass on what it says."""
             super().open(kernel, widget)
             self.set_nodelay(value=True)
             try:
-                self._kernel = await TCPClient().connect("127.0.0.1", self._address.port)
-                self._kernel.set_nodelay(value=True)
-                await self._kernel.write(self._address.greeting(widget))
-            except OSError:  # It no longer listens.
+                self._kernel = await connect(self._address, widget)
+            except ConnectionError as error:
+                self.log.debug("sam_widget: no direct line: %s", error)
+                self._address.forget()
                 self.close()
             else:
                 self._hearing = asyncio.create_task(self._hear(self._kernel))
 
-        async def _hear(self, kernel: IOStream) -> None:
-            try:
-                while True:
-                    length = length_of(await kernel.read_bytes(4))
-                    await self.write_message(await kernel.read_bytes(length), binary=True)
-            except (StreamClosedError, WebSocketClosedError):
-                self.close()
+        async def _hear(self, kernel: WebSocketClientConnection) -> None:
+            with contextlib.suppress(WebSocketClosedError):
+                while (message := await kernel.read_message()) is not None:
+                    await self.write_message(message, binary=True)
+            self.close()
 
         def on_message(self, message: str | bytes) -> None:
-            """Hand on what the page says."""
-            content = message.encode() if isinstance(message, str) else message
-            if len(content) > LONGEST:
-                self.close(1009)
-            elif self._kernel is not None and not self._kernel.closed():
-                self._kernel.write(framed(content))
+            """Pass on what the page says."""
+            if self._kernel is not None:
+                with contextlib.suppress(WebSocketClosedError):
+                    self._kernel.write_message(message)
 
         def on_close(self) -> None:
-            """Hang up."""
+            """Disconnect from the kernel."""
             if self._kernel is not None:
                 self._kernel.close()
             super().on_close()

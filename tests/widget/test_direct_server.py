@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -41,6 +42,7 @@ class Server:
     port: int
     path: str
     bare: str
+    runtime: Path
 
     async def connect(self, path: str, **headers: str) -> WebSocketClientConnection:
         url = f"ws://127.0.0.1:{self.port}/a/base/sam-widget/direct/{path}"
@@ -105,7 +107,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         shown, bare = (request(port, "kernels", "POST", {"name": "python3"})["id"] for _ in range(2))
         path = run(folder / "runtime" / f"kernel-{shown}.json", SHOW)
         assert path.startswith(f"{shown}/"), path
-        yield Server(port, path, bare)
+        yield Server(port, path, bare, folder / "runtime")
         for kernel in (shown, bare):
             request(port, f"kernels/{kernel}", "DELETE")
     finally:
@@ -190,3 +192,36 @@ def test_a_widget_that_is_not_there_hangs_up(server: Server) -> None:
         return await line.read_message()
 
     assert asyncio.run(talk()) is None
+
+
+def test_a_frame_is_not_passed_on_to_what_has_the_port_of_a_killed_kernel(server: Server) -> None:
+    """The key stays where it is, and the file that leads to the wrong process is removed."""
+    told: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as impostor:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                peer, _ = impostor.accept()
+                with peer:
+                    peer.settimeout(60)
+                    told.append(peer.recv(1 << 16))
+                    peer.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        left = server.runtime / f"sam_widget-kernel-{server.bare}.json"
+        key = "5e" * 32
+        left.write_text(json.dumps({"port": impostor.getsockname()[1], "key": key, "process": os.getpid()}))
+
+        async def talk() -> object:
+            line = await server.connect(f"{server.bare}/a-widget", **KNOWN)
+            await line.write_message('{"type": "preview", "secret": "a prompt"}')
+            return await line.read_message()
+
+        assert asyncio.run(talk()) is None
+        thread.join(60)
+    heard = b"".join(told)
+    assert heard
+    assert not any(secret in heard for secret in (key.encode(), b"a-widget", b"a prompt"))
+    assert not left.exists()
+    assert refusal(server, f"{server.bare}/a-widget", **KNOWN) == 404

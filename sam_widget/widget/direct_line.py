@@ -1,0 +1,205 @@
+"""Both ends of a direct line between a Jupyter server and a kernel, see `direct`: a websocket of tornado's.
+
+The server connects and sends a nonce. The kernel replies with {"nonce": ..., "proof": ...}, the server with
+{"proof": ..., "widget": ...}, which names the widget that is asked. From then on, each message to the kernel is a
+request, and each message from it a reply: the length of its JSON (4 bytes, little-endian), the JSON, the binary data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import struct
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, HTTPError
+from tornado.websocket import (
+    WebSocketClientConnection,
+    WebSocketClosedError,
+    WebSocketError,
+    WebSocketHandler,
+    websocket_connect,
+)
+
+from sam_widget.widget.direct import Address, Receive, path_near, remove_left_over
+
+# Longest request, in bytes: it is a prompt, and anything longer is not. And longest reply: a mask.
+LONGEST = 1 << 20
+LONGEST_REPLY = 1 << 26
+# Seconds that a greeting may take as a whole, and a peer to show that it still reads.
+PATIENCE = 10.0
+_LENGTH = struct.Struct("<I")
+
+
+async def connect(address: Address, widget: str) -> WebSocketClientConnection:
+    """Connect to a widget, once both sides have proved that they know the key.
+
+    Raises:
+        ConnectionError: Nothing listens there, or something else does.
+    """
+    url = f"ws://127.0.0.1:{address.port}/"
+    try:
+        asked = HTTPRequest(url, connect_timeout=PATIENCE, request_timeout=PATIENCE)
+        line = await websocket_connect(asked, max_message_size=LONGEST_REPLY)
+    except (OSError, HTTPClientError, WebSocketError) as error:
+        raise ConnectionError(f"nothing listens at {url}") from error
+    try:
+        async with asyncio.timeout(PATIENCE):
+            nonce = secrets.token_hex(32)
+            await line.write_message(nonce)
+            greeting = json.loads(await line.read_message() or "null")
+            nonces = (nonce, str(greeting["nonce"]))
+            if not address.proves(greeting["proof"], "kernel", nonces):
+                raise ConnectionError(f"what listens at {url} is not the kernel")
+            await line.write_message(json.dumps({"proof": address.proof("server", nonces), "widget": widget}))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, WebSocketClosedError) as error:
+        line.close()
+        raise error if isinstance(error, ConnectionError) else ConnectionError(f"no greeting from {url}") from error
+    return line
+
+
+class Listener:
+    """Receives requests to the widgets of this process, in one thread."""
+
+    def __init__(self, connection_file: Path) -> None:
+        """Listen, and write down where.
+
+        Raises:
+            OSError: That cannot be done here.
+        """
+        # ipykernel's names: kernel-<id>.json, the id being the one that the server knows the kernel by.
+        self.kernel = connection_file.stem.removeprefix("kernel-")
+        self.widgets: dict[str, Receive] = {}
+        self.peers: set[_Peer] = set()
+        self._sockets = bind_sockets(0, "127.0.0.1")
+        port = self._sockets[0].getsockname()[1]
+        self.address = Address(port, secrets.token_hex(32), os.getpid(), path_near(connection_file))
+        remove_left_over(connection_file.parent)
+        try:
+            self.address.write()
+        except OSError:
+            for one in self._sockets:
+                one.close()
+            raise
+        self._loop = asyncio.new_event_loop()
+        self._over = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="sam_widget direct", daemon=True)
+        self._thread.start()
+
+    def register(self, widget: str, receive: Receive) -> str:
+        """Pass a widget its requests; returns what a page asks the server for. `receive` must not raise or wait."""
+        self.widgets[widget] = receive
+        return f"{self.kernel}/{widget}"
+
+    def unregister(self, widget: str) -> None:
+        """Stop passing requests to a widget."""
+        self.widgets.pop(widget, None)
+
+    def close(self) -> None:
+        """Stop listening, and end the thread. In a forked process, this leaves the parent's line alone."""
+        if os.getpid() != self.address.process:
+            return
+        self.address.forget()
+        self.call(self._over.set)
+        self._thread.join(PATIENCE)
+
+    def call(self, function: Any, *arguments: Any) -> None:
+        """Call a function in the listener's thread, from any other; after `close`, nothing happens."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        application = Application(
+            [("/", _Peer, {"listener": self})],
+            log_function=lambda _: None,
+            websocket_max_message_size=LONGEST,
+            websocket_ping_interval=PATIENCE,
+            websocket_ping_timeout=PATIENCE,
+        )
+        # A client has as long to ask for a websocket, however slowly its bytes come.
+        server = HTTPServer(application, idle_connection_timeout=PATIENCE, max_header_size=1 << 13, max_body_size=0)
+        server.add_sockets(self._sockets)
+        await self._over.wait()
+        server.stop()
+        for peer in tuple(self.peers):
+            peer.drop()
+        await server.close_all_connections()
+
+
+class _Peer(WebSocketHandler):
+    """One connection, in the listener's thread."""
+
+    def initialize(self, listener: Listener) -> None:
+        """Belong to a listener."""
+        self._listener = listener
+        self._nonces: tuple[str, str] | None = None
+        self._widget: str | None = None
+
+    def prepare(self) -> None:
+        """Refuse web pages, which say where they are from; the Jupyter server does not."""
+        if "Origin" in self.request.headers:
+            raise HTTPError(403)
+
+    def open(self, *_: str, **__: str) -> None:
+        """Begin the greeting, which has one deadline."""
+        self.set_nodelay(value=True)
+        self._listener.peers.add(self)
+        self._deadline = asyncio.get_running_loop().call_later(PATIENCE, self.drop)
+
+    def on_message(self, message: str | bytes) -> None:
+        """Take a nonce, then a proof, then requests. What makes no sense ends the connection."""
+        try:
+            if self._widget is None:
+                self._greet(message)
+            elif (receive := self._listener.widgets.get(self._widget)) is not None:
+                receive(json.loads(message), self.reply)
+            else:
+                self.drop()
+        except (ValueError, LookupError, TypeError, RecursionError):
+            self.drop()
+
+    def _greet(self, message: str | bytes) -> None:
+        address = self._listener.address
+        if self._nonces is None:
+            self._nonces = (str(message), secrets.token_hex(32))
+            proof = address.proof("kernel", self._nonces)
+            self.write_message({"nonce": self._nonces[1], "proof": proof})
+            return
+        said = json.loads(message)
+        if not address.proves(said["proof"], "server", self._nonces) or said["widget"] not in self._listener.widgets:
+            self.drop()
+            return
+        self._widget = said["widget"]
+        self._deadline.cancel()
+
+    def reply(self, message: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
+        """Send a reply, from any thread; never waits. Errors from a closed peer are ignored."""
+        text = json.dumps(message).encode()
+        self._listener.call(self._write, b"".join([_LENGTH.pack(len(text)), text, *buffers]))
+
+    def _write(self, reply: bytes) -> None:
+        with contextlib.suppress(WebSocketClosedError):
+            self.write_message(reply, binary=True)
+
+    def drop(self) -> None:
+        """Disconnect at once."""
+        if self.ws_connection is not None and self.ws_connection.stream is not None:
+            self.ws_connection.stream.close()
+
+    def on_close(self) -> None:
+        """Forget the connection."""
+        self._deadline.cancel()
+        self._listener.peers.discard(self)
