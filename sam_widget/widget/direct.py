@@ -73,7 +73,7 @@ class Address:
         return None
 
     def write(self) -> None:
-        """Write the file, in place of what was there.
+        """Write the file, replacing an earlier one.
 
         Raises:
             OSError: It cannot be written.
