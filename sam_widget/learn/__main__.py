@@ -145,7 +145,7 @@ def _given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _training() -> dict[str, Any]:
-    from sam_widget.learn.train import TrainConfig
+    from sam_widget.learn.train_config import TrainConfig
 
     return dataclasses.asdict(TrainConfig())
 
@@ -184,7 +184,8 @@ def _train(options: argparse.Namespace) -> None:
     import torch
 
     from sam_widget.learn.photo_masks import PhotoMasks
-    from sam_widget.learn.train import TrainConfig, Trainer
+    from sam_widget.learn.train import Trainer
+    from sam_widget.learn.train_config import TrainConfig
 
     if options.threads:
         torch.set_num_threads(options.threads)

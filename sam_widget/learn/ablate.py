@@ -24,7 +24,8 @@ from sam_widget.learn.evaluate.evaluate import REPORTED, ModelMethod, Sample, ev
 from sam_widget.learn.networks import trunk_of
 from sam_widget.learn.scenes.canvas import Effects
 from sam_widget.learn.scenes.scenes import render_scene
-from sam_widget.learn.train import TrainConfig, Trainer
+from sam_widget.learn.train import Trainer
+from sam_widget.learn.train_config import TrainConfig
 from sam_widget.masks.measures import iou
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.sam import Sam

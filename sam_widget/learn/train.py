@@ -12,7 +12,6 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,90 +25,16 @@ from sam_widget.learn.checkpoints import average_weights, log_from, parameter_gr
 from sam_widget.learn.curves import draw_curves
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
 from sam_widget.learn.frozen_trunk import FrozenTrunkEncoder
-from sam_widget.learn.losses import Affinity, promptable_loss
+from sam_widget.learn.losses import Affinity
 from sam_widget.learn.networks import begin_trunk, network, trunk_of
 from sam_widget.learn.photo_masks import PhotoMasks
-from sam_widget.learn.simulate_clicks import corrections, first_prompts, levels_at, sample_targets
+from sam_widget.learn.rounds import learn_rounds
+from sam_widget.learn.train_config import TrainConfig
 from sam_widget.model.config import TinyConfig
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.mask_decoder import Attention
 from sam_widget.model.sam import ImageFeatures, Sam
 from sam_widget.model.tiny.tiny import Tiny
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that determines the outcome of a run; it is saved in the checkpoint and printed in the model card.
-
-    Attributes:
-        network: "tiny", or another of `networks.NETWORKS`.
-        image_size: Side of the training images, in pixels.
-        scene_size: Side of the rendered scenes that images are cropped from.
-        scenes: Number of distinct scenes.
-        without: One of `Effects` to leave out of the scenes, to measure its contribution.
-        steps: Total number of optimiser steps.
-        affinity_steps: First steps, in which only the image encoder learns.
-        balanced_steps: Following steps, over which the mask loss changes from balanced cross-entropy to the paper's
-            focal and dice. With the latter from the start, all masks become empty.
-        batch_size: Images per batch.
-        accumulate: Batches per step.
-        prompts: Prompts per image.
-        rounds: Maximum number of rounds of prompts; the paper has 11. Two of them add only the mask and no new click:
-            one somewhere between the others, and the last. They grow in number over the first half of the run.
-        learned_rounds: Consecutive rounds per step that are learned from; those before them are answered without
-            gradients, so that late rounds are learned without the cost of all. Equal to `rounds`: as in the paper.
-        box_share: Share of steps that start from a box rather than a click.
-        level_share: Share of first clicks after which each of the three masks learns its own level, subpart, part or
-            whole, and not the best of them what was asked for.
-        mask_share: Share of steps whose corrections are also given the mask so far.
-        learning_rate: Peak learning rate of AdamW.
-        trunk_rate: Learning rate of the trunk, relative to that; at 0 the trunk stays as it is. By default the
-            network's own.
-        warmup_steps: Steps of linear warm-up, before cosine decay to 2% of the peak.
-        weight_decay: Weight decay of matrices; vectors are not decayed.
-        ema: Decay of the averaged weights, which are the ones exported.
-        augmentation: Where scenes are cut and recoloured: by the processes that read them ("workers", see
-            `data.augment`), or on the device, where things from other scenes are also pasted into them ("device", see
-            `augment`). "auto" is the device unless that is the CPU; a resumed run keeps its setting.
-        paste_share: Share of the attempts at pasting that are made: on the device between scenes, by the processes
-            that read them from photos with human masks.
-        photo_share: Share of the images that are photos with human masks, where a run is given any; the rest is scenes.
-        rounds_mean: Mean number of rounds per step, drawn from a geometric law up to `rounds`; at 0 they grow in number
-            over the first half of the run, see `rounds`.
-        affinity_weight: Weight of the affinity loss next to the promptable one.
-        precision: "float32", "bfloat16" or "auto": the latter where the processor or device computes in it, and
-            does not emulate it at four times the cost.
-        seed: Determines scenes, order, augmentation, prompts and initial weights.
-    """
-
-    network: str = "tiny"
-    image_size: int = 256
-    scene_size: int = 384
-    scenes: int = 6_000
-    without: str = ""
-    steps: int = 4_000
-    affinity_steps: int = 150
-    balanced_steps: int = 200
-    batch_size: int = 8
-    accumulate: int = 1
-    prompts: int = 6
-    rounds: int = 11
-    learned_rounds: int = 2
-    box_share: float = 0.4
-    level_share: float = 1.0
-    mask_share: float = 0.5
-    learning_rate: float = 8e-4
-    trunk_rate: float | None = None
-    warmup_steps: int = 100
-    weight_decay: float = 0.05
-    ema: float = 0.998
-    augmentation: str = "auto"
-    paste_share: float = 0.5
-    photo_share: float = 0.75
-    rounds_mean: float = 0.0
-    affinity_weight: float = 0.1
-    precision: str = "auto"
-    seed: int = 0
 
 
 def align_attention(model: Sam) -> None:
@@ -353,81 +278,9 @@ class Trainer:
         if warming:
             loss, first, last, oracle = affinity, math.nan, math.nan, math.nan
         else:
-            prompted, first, last, oracle = self._prompt(batch, features)
+            prompted, first, last, oracle = learn_rounds(
+                self.model, batch, features, config=self.config, step=self.step, generator=self.generator
+            )
             loss = prompted + self.config.affinity_weight * affinity
         (weight * loss).backward()  # type: ignore[no-untyped-call]
         return float(loss.detach()), float(affinity.detach()), first, last, oracle
-
-    def _prompt(self, batch: Batch, features: ImageFeatures) -> tuple[Tensor, float, float, float]:
-        """Run the rounds of prompts on an embedded batch; return their mean loss and the IoUs reached."""
-        config, model = self.config, self.model
-        mask_size = model.config.mask_size
-        draw = torch.rand(4, generator=self.generator).tolist()
-        box = draw[0] < config.box_share
-        targets, valid = sample_targets(
-            batch, per_image=config.prompts, mask_size=mask_size, generator=self.generator, box=box
-        )
-        prompts = first_prompts(targets, image_size=config.image_size, box=box, generator=self.generator)
-        with_masks = draw[1] < config.mask_share
-        first, last, resting = self._plan(draw[2], draw[3])
-        targets_there, valid_there = targets.to(self.device), valid.to(self.device)
-        losses, ious, oracles = [], [], []
-        mask: Tensor | None = None
-        for turn in range(last):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=False), torch.set_grad_enabled(turn >= first):
-                given = prompts.to(self.device)
-                logits, scores = model.decode(
-                    features.embedding, high_resolution=features.high_resolution, **given, masks=mask
-                )
-            logits, scores = logits.float(), scores.float()
-            kept = logits.detach()
-            if isinstance(model, Tiny):
-                kept = model.kept(kept, **given, masks=mask)
-            best = 1 + scores[:, 1:].argmax(1)
-            rows = torch.arange(len(best), device=best.device)
-            if turn >= first:
-                done = (self.step - config.affinity_steps) / max(config.balanced_steps, 1)
-                balanced = max(0.0, 1 - done)
-                levels = known = None
-                if turn == 0 and not box and draw[3] < config.level_share:  # It could mean any of the three.
-                    at_click = levels_at(batch, prompts.points[:, 0], mask_size=mask_size)
-                    levels, known = (x.to(self.device) for x in at_click)
-                loss, reached = promptable_loss(
-                    logits, scores, targets_there, valid_there, levels=levels, known=known, kept=kept, balanced=balanced
-                )
-                losses.append(loss)
-                ious.append(float(reached[rows, best].mean()))
-                oracles.append(float(reached[:, 1:].amax(1).mean()))
-            chosen = kept[rows, best]
-            if with_masks:
-                mask = chosen[:, None]
-            if turn + 1 < last and not (with_masks and turn + 1 in resting):
-                prompts.add(
-                    *corrections(chosen.cpu(), targets, valid, image_size=config.image_size, generator=self.generator)
-                )
-        # The IoU after a first click has a curve of its own, with gaps at steps that learn later rounds.
-        return torch.stack(losses).mean(), ious[0] if first == 0 else math.nan, ious[-1], oracles[-1]
-
-    def _plan(self, start: float, rest: float) -> tuple[int, int, tuple[int, int]]:
-        """Return the first round to learn from, the number of rounds, and the two without a new click.
-
-        Early rounds are learned from more often: whatever comes later starts from them.
-        """
-        config = self.config
-        if config.rounds_mean:
-            return self._geometric_plan(start, rest)
-        grown = min(1.0, 2 * self.step / max(config.steps, 1))
-        rounds = max(min(config.rounds, 2), round(config.rounds * grown))
-        learned = min(config.learned_rounds, rounds)
-        first = int((rounds - learned + 1) * start**2)
-        return first, first + learned, (1 + int(rest * (rounds - 1)), rounds - 1)
-
-    def _geometric_plan(self, start: float, rest: float) -> tuple[int, int, tuple[int, int]]:
-        """Plan rounds whose number follows a geometric law: most steps are short, and any round is met."""
-        config = self.config
-        chance = 1 / max(config.rounds_mean - config.learned_rounds + 1, 1)
-        before = 0 if chance >= 1 else int(math.log(max(1 - start, 1e-9)) / math.log(1 - chance))
-        first = min(before, max(config.rounds - config.learned_rounds, 0))
-        last = first + config.learned_rounds
-        # Short steps rarely have a round without a click: they are meant for corrections.
-        return first, last, (1 + int(rest * 2 * (last - 1)), -1)

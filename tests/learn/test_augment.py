@@ -15,7 +15,8 @@ from sam_widget.errors import ModelError
 from sam_widget.learn import augment as mixing
 from sam_widget.learn.augment import Draws, crop, look_up, mix, paste, resample, sharpen, whole_things
 from sam_widget.learn.data import Batch, SceneCache
-from sam_widget.learn.train import TrainConfig, Trainer
+from sam_widget.learn.train import Trainer
+from sam_widget.learn.train_config import TrainConfig
 
 CPU = torch.device("cpu")
 

@@ -15,7 +15,8 @@ from sam_widget.learn.ablate import ABLATIONS, BUDGET
 from sam_widget.learn.data import SceneCache, TrainingSet, batches
 from sam_widget.learn.networks import NETWORKS, pretrained_trunk, trunk_of
 from sam_widget.learn.scenes.scenes import render_scene
-from sam_widget.learn.train import TrainConfig, Trainer
+from sam_widget.learn.train import Trainer
+from sam_widget.learn.train_config import TrainConfig
 from sam_widget.model.config import TINY, TinyConfig
 from sam_widget.model.mae_transfer import plain_vit_state
 from sam_widget.model.tiny.tiny import Tiny

@@ -16,7 +16,8 @@ from sam_widget.learn.__main__ import main
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
 from sam_widget.learn.losses import balanced_loss, dice_loss, focal_loss, mask_iou, promptable_loss
 from sam_widget.learn.simulate_clicks import corrections, first_prompts, inner_distance, levels_at, sample_targets
-from sam_widget.learn.train import TrainConfig, Trainer, computes_in_half
+from sam_widget.learn.train import Trainer, computes_in_half
+from sam_widget.learn.train_config import TrainConfig
 from sam_widget.model.config import TINY
 from sam_widget.model.tiny.tiny import tiny
 
@@ -206,14 +207,6 @@ def test_bfloat16_is_for_processors_that_have_it(native: bool, monkeypatch: pyte
     assert not computes_in_half("float32", "cuda")
     with pytest.raises(ModelError, match="expected auto, float32 or bfloat16"):
         computes_in_half("half", "cpu")
-
-
-def test_rounds_follow_a_geometric_law() -> None:
-    trainer = Trainer(dataclasses.replace(SMALL, rounds=8, rounds_mean=3.0))
-    lasts = [trainer._plan((k + 0.5) / 400, 0.5)[1] for k in range(400)]
-    assert min(lasts) == 2
-    assert max(lasts) == 8
-    assert np.mean(lasts) == pytest.approx(3, abs=0.2)
 
 
 def test_a_resumed_run_is_the_uninterrupted_run(cache: Path, tmp_path: Path) -> None:
