@@ -1,0 +1,63 @@
+"""COCO's counts and row runs, against pycocotools; counts that do not add up are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from sam_widget.errors import MaskError
+from sam_widget.masks.counts import counts_from_runs, counts_from_text, runs_from_counts
+from sam_widget.masks.runs import runs_from_mask
+from tests.masks.examples import MASKS
+
+Mask = NDArray[np.bool_]
+every_mask = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
+
+
+def counts_of(mask: Mask) -> list[int]:
+    """Lengths of off, on, off, ... down the columns, pixel by pixel."""
+    counts, value = [0], False
+    for pixel in mask.T.ravel().tolist():
+        if pixel != value:
+            counts.append(0)
+            value = pixel
+        counts[-1] += 1
+    return counts
+
+
+@every_mask
+def test_text_is_read_as_pycocotools_writes_it(mask: Mask) -> None:
+    text = coco.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
+    assert counts_from_text(text).tolist() == counts_of(mask)
+    assert counts_from_text(text.decode()).tolist() == counts_of(mask)
+
+
+@every_mask
+def test_counts_and_row_runs_are_two_forms_of_one_mask(mask: Mask) -> None:
+    runs = runs_from_mask(mask)
+    counts = counts_from_runs(runs, *mask.shape)
+    assert counts.tolist() == counts_of(mask)
+    np.testing.assert_array_equal(runs_from_counts(counts, *mask.shape), runs)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("04`", "cut short"),
+        ("0 4", "does not belong"),
+        ("0\u00e9", "does not belong"),
+        (b"0\xff", "does not belong"),
+        ("oooooooo0", "35 bits"),
+    ],
+)
+def test_damaged_text_is_refused(text: str | bytes, complaint: str) -> None:
+    with pytest.raises(MaskError, match=complaint):
+        counts_from_text(text)
+
+
+@pytest.mark.parametrize("counts", [[], [1, 2], [3, 4], [-1, 7], [7, -1], [2**62, 2**62]])
+def test_counts_that_do_not_add_up_are_refused(counts: list[int]) -> None:
+    with pytest.raises(MaskError, match=r"not to 6, the pixels of 2 x 3"):
+        runs_from_counts(np.array(counts, np.int64), 2, 3)
