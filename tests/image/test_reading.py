@@ -20,8 +20,6 @@ from PIL import Image
 from sam_widget.errors import ImageError
 from sam_widget.image import sources
 from sam_widget.image.reading import image_hash, to_rgb
-from sam_widget.image.rendering import SourceImage
-from sam_widget.image.sources import describe, file_name
 
 Array = NDArray[Any]
 
@@ -544,40 +542,6 @@ class TestUrls:
             to_rgb(f"{web}/photo.png")
 
 
-class TestNames:
-    @pytest.mark.parametrize(
-        ("source", "name"),
-        [
-            ("folder/cat.jpg", "cat.jpg"),
-            (Path("/photos/cat.jpg"), "cat.jpg"),
-            ("https://example.org/a/b/cat.jpg?size=3#top", "example.org/cat.jpg"),
-            ("https://user:secret@example.org/cat.jpg", "example.org/cat.jpg"),
-            ("HTTP://example.org", "example.org"),
-            ("http://[bad", "[bad"),
-            ("data:image/png;base64,AAAA", "data URL (image/png)"),
-            ("data:,hello", "data URL (text/plain)"),
-            (b"abc", "3 bytes"),
-            (np.zeros((480, 640)), "array 480x640"),
-            (PHOTO, "array 6x8x3"),
-            (Image.fromarray(PHOTO), "Pillow image 8x6"),
-            (io.BytesIO(), "file"),
-            (None, "NoneType"),
-            (np.float64(1), "float64"),
-        ],
-    )
-    def test_describe(self, source: object, name: str) -> None:
-        assert describe(source) == name
-
-    def test_describe_open_things(self, tmp_path: Path) -> None:
-        path = tmp_path / "cat.png"
-        path.write_bytes(PNG)
-        with path.open("rb") as file, Image.open(path) as picture:
-            assert (describe(file), describe(picture)) == ("cat.png", "cat.png")
-
-    def test_describe_stays_short(self) -> None:
-        assert len(describe("x" * 1000)) == 80
-
-
 class TestHash:
     def test_is_of_the_content(self) -> None:
         assert image_hash(PHOTO) == image_hash(np.asfortranarray(PHOTO))
@@ -592,28 +556,3 @@ class TestHash:
     def test_does_not_change_between_releases(self) -> None:
         """Embeddings are cached on disk under it."""
         assert image_hash(np.zeros((2, 3, 3), np.uint8)) == "3034a84a7690e6cd97747e2c803230b8"
-
-
-@pytest.mark.parametrize(
-    ("source", "name"),
-    [
-        ("photos/cat.jpg", "cat.jpg"),
-        (Path("photos") / "cat 2.jpg", "cat 2.jpg"),
-        ("https://example.org/a/cat%20one.jpg?size=2#top", "cat one.jpg"),
-        ("https://example.org/", None),
-        ("data:image/png;base64,AAAA", None),
-        (b"bytes", None),
-        (np.zeros((2, 2)), None),
-        (Image.new("RGB", (2, 2)), None),
-    ],
-)
-def test_file_name(source: object, name: str | None) -> None:
-    assert file_name(source) == name
-
-
-def test_file_name_of_what_was_opened(tmp_path: Path) -> None:
-    Image.new("RGB", (2, 2)).save(tmp_path / "cat.png")
-    with (tmp_path / "cat.png").open("rb") as file, Image.open(tmp_path / "cat.png") as picture:
-        assert (file_name(file), file_name(picture)) == ("cat.png", "cat.png")
-        assert SourceImage(picture).name == "cat.png"
-    assert file_name(io.BytesIO(b"")) is None
