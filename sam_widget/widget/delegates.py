@@ -45,7 +45,7 @@ class Scripting:
     remove_point = through(Session.remove_point)
     remove_box = through(Session.remove_box)
     remove_stroke = through(Session.remove_stroke)
-    everything = through(Session.everything)
+    everything = through(Session.everything)  # type: ignore[arg-type]  # an option could be called "self"
     cancel = through(Session.cancel)
     choose = through(Session.choose)
     brush = through(Session.brush)
@@ -69,4 +69,4 @@ class Scripting:
     add_objects = through(Session.add_objects)
     save = through(Session.save)
     to_code = through(Session.to_code)
-    export = through(Session.export)
+    export = through(Session.export)  # type: ignore[arg-type]  # as above
