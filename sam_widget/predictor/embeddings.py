@@ -1,6 +1,6 @@
-"""Embedded images, and where they are kept: a few in memory, many in a folder.
+"""Embeddings, and their caches: a few in memory, many in a folder.
 
-Nothing here embeds anything; `predictor.py` does.
+Embeddings are computed in `predictor.py`.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ _ABANDONED_SECONDS = 3600
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """An embedded image: all that a prompt needs to be answered, again and again.
+    """An embedded image, which can be decoded with any number of prompts.
 
     Attributes:
         features: (1, prompt_dim, g, g) output of the image encoder.
         image_size: Height and width of the original image, in pixels.
         image_hash: Content hash of the original image.
         model_name: Name of the model that embedded it.
-        weights_id: Its weights; another model's decoder cannot read these features.
-        high_resolution: Finer features, of the models whose decoder reads them.
-        shown: Rows and columns of the grid that show the image; the rest is padding. None in files of older versions.
-        pixels: (1, 3, h, w) uint8 on the CPU, the image as the model takes it, for `Predictor.trace`; not saved.
+        weights_id: The model's weights; other models cannot decode these features.
+        high_resolution: Finer features, for models whose decoder uses them.
+        shown: Rows and columns of the grid that cover the image; the rest is padding. None in files of older versions.
+        pixels: (1, 3, h, w) uint8 on the CPU, the model's input, for `Predictor.trace`; not saved.
     """
 
     features: Tensor
@@ -71,8 +71,8 @@ class Embedding:
         """Write the embedding as a safetensors file with a checksum.
 
         Args:
-            path: Path of the file; an older one is replaced, whole or not at all.
-            half: In half precision: half the size. `load` returns what `halved` does.
+            path: Path of the file; an existing one is replaced atomically.
+            half: Use half precision, at half the size. `load` then returns the same as `halved`.
 
         Raises:
             StoreError: The file cannot be written.
@@ -105,7 +105,7 @@ class Embedding:
         """Read an embedding that `save` wrote.
 
         Raises:
-            ModelError: The file is missing, damaged, or no embedding.
+            ModelError: The file is missing, damaged, or not an embedding.
         """
         try:
             with safe_open(path, framework="pt") as file:
@@ -132,7 +132,7 @@ class Embedding:
             raise ModelError(f"{path} cannot be read as an embedding ({error}); embed the image again") from error
 
     def halved(self) -> Embedding:
-        """Return this embedding as it is after a stay in a store: rounded to half precision, of the same type."""
+        """Return this embedding rounded to half precision, as after storing it; the type does not change."""
         return self._with(lambda tensor: _half(tensor).to(tensor.dtype))
 
     def to(self, device: torch.device) -> Embedding:
@@ -141,7 +141,7 @@ class Embedding:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its tensors."""
+        """The size of its tensors, in bytes."""
         return sum(tensor.numel() * tensor.element_size() for tensor in (self.features, *self.high_resolution))
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> Embedding:
@@ -150,42 +150,42 @@ class Embedding:
 
 
 class EmbeddingStore:
-    """Embeddings in a folder, in half precision, by image content and model weights.
+    """Embeddings in a folder, in half precision, keyed by image content and model weights.
 
-    Survives kernels, can be shared between processes, and never holds more than `max_bytes`: the embeddings unused for
-    longest make room. An entry is there whole or not at all; one that is damaged all the same is reported by a warning
-    and dropped, so that the image is embedded again. The folder may be deleted at any time.
+    The store outlives kernels, can be shared between processes, and never exceeds `max_bytes`: the least recently used
+    embeddings are deleted. Entries are written atomically; a damaged entry is reported in a warning and deleted, so
+    that the image is embedded again. The folder may be deleted at any time.
 
-    One file an embedding, `<weights>/<image hash>.safetensors`; the time a file was last changed is when it was used.
+    There is one file per embedding, `<weights>/<image hash>.safetensors`; its modification time records its last use.
     """
 
     def __init__(self, folder: str | Path | None = None, *, max_bytes: int = 10 * GIGABYTE) -> None:
-        """Use a folder; it is made by the first embedding.
+        """Use a folder, which is created when the first embedding is stored.
 
         Args:
-            folder: By default `embeddings` in $SAM_WIDGET_CACHE or, without that, in the user's folder for caches.
-            max_bytes: The most bytes to keep.
+            folder: Defaults to `embeddings` in $SAM_WIDGET_CACHE or, if that is not set, in the user's cache folder.
+            max_bytes: Maximum size of the folder.
         """
         self.folder = default_folder() if folder is None else Path(folder).expanduser()
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._bytes: int | None = None  # In the folder when it was last looked through, and written since.
-        self._written = 0  # Since the folder was last looked through: other processes write, too.
+        self._bytes: int | None = None  # size at the last scan of the folder, plus what was written since
+        self._written = 0  # since the last scan of the folder, to which other processes also write
 
     def path(self, image_hash: str, weights_id: str) -> Path:
-        """Return the file of an embedding, whether it is there or not."""
+        """Return the path of an embedding's file, which need not exist."""
         weights = re.sub(r"[^A-Za-z0-9_.-]", "_", weights_id)
         if weights != weights_id or weights[:1] in ("", ".") or len(weights) > 100:
-            # The end holds the hash of the weights; names are as free as those of checkpoint files.
+            # The end contains the hash of the weights; names are arbitrary, like those of checkpoint files.
             weights = f"{weights[-60:].lstrip('._')}-{hashlib.blake2b(weights_id.encode(), digest_size=6).hexdigest()}"
         return self.folder / weights / f"{image_hash}.safetensors"
 
     def has(self, image_hash: str, weights_id: str) -> bool:
-        """Whether there is an entry, without reading it."""
+        """Whether an entry exists, without reading it."""
         return self.path(image_hash, weights_id).is_file()
 
     def get(self, image_hash: str, weights_id: str) -> Embedding | None:
-        """Return an embedding and mark it as used, or None where there is none that can be read."""
+        """Return an embedding and mark it as used, or None if there is no readable one."""
         path = self.path(image_hash, weights_id)
         if not path.is_file():
             return None
@@ -194,20 +194,20 @@ class EmbeddingStore:
             if (embedding.image_hash, embedding.weights_id) != (image_hash, weights_id):
                 raise ModelError(f"{path} holds another embedding than its name says; embed the image again")
         except ModelError as error:
-            if path.is_file():  # Else another process has just evicted it.
+            if path.is_file():  # otherwise another process has just deleted it
                 warnings.warn(f"a stored embedding is dropped: {error}", stacklevel=2)
                 with contextlib.suppress(OSError):
                     path.unlink()
             return None
-        with contextlib.suppress(OSError):  # A store that can only be read is still a store.
+        with contextlib.suppress(OSError):  # a read-only store can still be used
             os.utime(path)
         return embedding
 
     def put(self, embedding: Embedding) -> Embedding:
-        """Store an embedding, making room for it, and return it as `get` will.
+        """Store an embedding, deleting others if necessary, and return it as `get` will.
 
         Raises:
-            StoreError: It cannot be written.
+            StoreError: The embedding cannot be written.
         """
         path = self.path(embedding.image_hash, embedding.weights_id)
         embedding.save(path, half=True)
@@ -222,7 +222,7 @@ class EmbeddingStore:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in the folder now."""
+        """The current size of the folder, in bytes."""
         return sum(size for _, size, _ in self._entries())
 
     def __len__(self) -> int:
@@ -232,17 +232,17 @@ class EmbeddingStore:
         entries = sorted(self._entries())
         total = sum(size for _, size, _ in entries)
         if total > self.max_bytes:
-            # A little more than needed: the folder is not to be looked through for every image from now on.
+            # Frees slightly more than needed, so that the folder is not scanned for every further image.
             for _, size, path in entries:
                 if total <= self.max_bytes * 0.95:
                     break
-                with contextlib.suppress(OSError):  # Another process makes room, too.
+                with contextlib.suppress(OSError):  # another process may delete it first
                     path.unlink(missing_ok=True)
                 total -= size
         self._bytes, self._written = total, 0
 
     def _entries(self) -> list[tuple[int, int, Path]]:
-        """Return each entry's last use, size in bytes and path; delete files whose writing was abandoned."""
+        """Return each entry's last use, size in bytes and path; delete abandoned unfinished files."""
         found = []
         for path in self.folder.glob("*/*"):
             with contextlib.suppress(OSError):
@@ -255,15 +255,15 @@ class EmbeddingStore:
 
 
 class EmbeddingCache:
-    """The embeddings used last, in memory and, with a store, on disk; safe to share between threads."""
+    """The most recently used embeddings, in memory and, with a store, on disk. Thread-safe."""
 
     def __init__(self, size: int = 16, *, store: EmbeddingStore | None = None, read_only: bool = False) -> None:
-        """Make a cache.
+        """Create a cache.
 
         Args:
-            size: How many embeddings are kept in memory.
-            store: Where all of them are kept; one that cannot be written to is reported by a warning, once.
-            read_only: Take from the store what others have put there, and add nothing.
+            size: Number of embeddings kept in memory.
+            store: Store of all embeddings; if it cannot be written to, a warning is issued once.
+            read_only: Read from the store but do not write to it.
         """
         self.size = size
         self.store = store
@@ -273,7 +273,7 @@ class EmbeddingCache:
         self._making: dict[tuple[str, str], tuple[threading.Lock, int]] = {}
 
     def get(self, image_hash: str, weights_id: str, *, device: torch.device | None = None) -> Embedding | None:
-        """Return an embedding and mark it as used, or None. What comes from disk is brought to `device`."""
+        """Return an embedding and mark it as used, or None. Embeddings from disk are moved to `device`."""
         with self._lock:
             item = self._items.get((image_hash, weights_id))
             if item is not None:
@@ -283,13 +283,13 @@ class EmbeddingCache:
         return None if stored is None else self._keep(stored if device is None else stored.to(device))
 
     def has(self, image_hash: str, weights_id: str) -> bool:
-        """Whether there is an embedding, without reading it."""
+        """Whether an embedding exists, without reading it."""
         if (image_hash, weights_id) in self._items:
             return True
         return self.store is not None and self.store.has(image_hash, weights_id)
 
     def put(self, embedding: Embedding) -> Embedding:
-        """Keep an embedding and return it as `get` will: rounded to half precision if it goes to disk."""
+        """Store an embedding and return it as `get` will: rounded to half precision if it is written to disk."""
         if self.store is not None and not self.read_only:
             try:
                 embedding = self.store.put(embedding)
@@ -300,7 +300,7 @@ class EmbeddingCache:
 
     @contextlib.contextmanager
     def making(self, image_hash: str, weights_id: str) -> Iterator[None]:
-        """Let one thread at a time embed an image: the next will find what the first has made."""
+        """Let one thread at a time embed an image, so that the next finds the result in the cache."""
         key = image_hash, weights_id
         with self._lock:
             alone, waiting = self._making.get(key, (threading.Lock(), 0))
@@ -315,7 +315,7 @@ class EmbeddingCache:
                     self._making[key] = alone, waiting - 1
 
     def _keep(self, embedding: Embedding) -> Embedding:
-        """Keep an embedding in memory, dropping the one unused for longest when there are too many."""
+        """Store an embedding in memory, and evict the least recently used one if there are too many."""
         with self._lock:
             self._items[embedding.image_hash, embedding.weights_id] = embedding
             self._items.move_to_end((embedding.image_hash, embedding.weights_id))
@@ -328,13 +328,13 @@ class EmbeddingCache:
 
 
 def default_folder() -> Path:
-    """Return where embeddings are stored unless told otherwise."""
+    """Return the default folder of the embedding store."""
     chosen = os.environ.get("SAM_WIDGET_CACHE")
     return (Path(chosen).expanduser() if chosen else user_cache_path("sam_widget", appauthor=False)) / "embeddings"
 
 
 def tokens_first(features: Tensor) -> Tensor:
-    """Lay channels side by side: the decoder reads tokens, and would do it in every click."""
+    """Make channels contiguous once, because the decoder reads tokens and would otherwise do it in every click."""
     return features.contiguous(memory_format=torch.channels_last)
 
 
@@ -342,7 +342,7 @@ _DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in (torch.float32,
 
 
 def _half(tensor: Tensor) -> Tensor:
-    """Round to float16; features that it cannot hold stay as they are."""
+    """Round to float16; features outside its range are returned unchanged."""
     half = tensor.to(torch.float16)
     return half if bool(half.isfinite().all()) else tensor
 
@@ -355,5 +355,5 @@ def _checksum(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-# One for the process, so that two widgets on the same photo embed it once, and an embedded folder opens at once.
+# One per process, so that two widgets on the same photo embed it only once, and an embedded folder opens instantly.
 CACHE = EmbeddingCache(store=EmbeddingStore(), read_only=True)

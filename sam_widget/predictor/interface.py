@@ -1,7 +1,7 @@
-"""What a session asks of a predictor, in NumPy types; torch stays below this line.
+"""The protocol that a session requires of a predictor, in NumPy types, without torch.
 
-`Predictor` in `predictor.py` is the one that computes in this process. A remote predictor, a page's, and a fake in a
-test only have to offer the same members. An embedding is opaque here: it goes from `embed` to `answer` unread.
+`Predictor` in `predictor.py` computes in this process. A remote predictor, a page's predictor and a fake in a test only
+have to provide the same members. An embedding is opaque here: it is passed from `embed` to `answer` unread.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
 
 Embedding = Any
-# In a mask prompt made from a mask: the logit where the mask covers everything; minus this where it covers nothing.
+# In a mask prompt made from a mask: the logit of cells inside the mask; its negative outside.
 CERTAIN = 10.0
-# Called with bytes done and bytes in all while weights are downloaded.
+# Called with the bytes done and the total while weights are downloaded.
 Progress = Callable[[int, int], None]
-# Anything that stands for a model; see `predictor_of`.
+# Anything that denotes a model; see `predictor_of`.
 ModelLike: TypeAlias = "str | Path | Sam | Predictor"
 
 
 class ModelIdentity(Protocol):
-    """Which model answers.
+    """The identity of a model.
 
     Attributes:
-        name: What `load_model` takes, such as "tiny".
-        weights_id: Identifies the weights; differs between two models that may answer differently.
+        name: Name for `load_model`, such as "tiny".
+        weights_id: Identifies the weights; models with different predictions have different ids.
     """
 
     @property
@@ -56,7 +56,7 @@ class Prediction(Protocol):
 
     @property
     def scores(self) -> np.ndarray:
-        """(N,) float32, the IoU that the model expects of each mask."""
+        """(N,) float32, the predicted IoU of each mask."""
 
     @property
     def logits(self) -> np.ndarray:
@@ -71,7 +71,7 @@ class Prediction(Protocol):
         """Index of the highest score."""
 
     def stored_mask(self, index: int) -> StoredMask:
-        """Return one mask at image resolution, without making the others."""
+        """Return one mask at image resolution, without computing the others."""
 
 
 class Predictor(Protocol):
@@ -79,7 +79,7 @@ class Predictor(Protocol):
 
     @property
     def model(self) -> ModelIdentity:
-        """Which model answers."""
+        """The model in use."""
 
     @property
     def config(self) -> SamConfig:
@@ -93,30 +93,30 @@ class Predictor(Protocol):
         """
 
     def has(self, image_hash: str) -> bool:
-        """Whether `embed` is quick because the embedding of this image is at hand."""
+        """Whether the embedding of this image is cached, so that `embed` is fast."""
 
     def answer(self, embedding: Embedding, prompt: Prompt) -> Prediction:
         """Answer a prompt that is not empty, in pixels of the embedded image.
 
         Raises:
-            PromptError: The prompt lies outside the image, or this model does not take such a prompt.
+            PromptError: The prompt lies outside the image, or the model does not support it.
         """
 
     def binarize_one(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> StoredMask:
-        """Upsample logits (h, w) to a height and width and cut them `threshold` above the model's own."""
+        """Upsample logits (h, w) to an image's size and binarize them `threshold` above the model's own threshold."""
 
     def mask_to_logits(self, mask: np.ndarray) -> np.ndarray:
-        """Turn a mask (H, W) bool into a mask prompt, (h, w) float32."""
+        """Convert a mask (H, W) bool to a mask prompt, (h, w) float32."""
 
     def unpad(self, logits: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-        """Return the part of logits (N, h, w) that shows an image of this height and width."""
+        """Return the part of logits (N, h, w) that covers an image of this height and width, without the padding."""
 
 
 def check_model_is_here(name: str, file: str) -> None:
-    """Refuse to load the model that a session file names from another machine: a file may come from anyone.
+    """Reject a model named by a session file unless it is available locally, because a file may be from anyone.
 
     Raises:
-        ModelError: It is a path on another machine, or its weights must be downloaded first.
+        ModelError: The model is a path on another machine, or its weights would have to be downloaded.
     """
     if name.startswith(("\\\\", "//")) or "://" in name:
         raise ModelError(
@@ -141,7 +141,7 @@ _loading = threading.Lock()
 def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predictor:
     """Return the predictor of a model: a name, a checkpoint path, a loaded model, or a predictor itself.
 
-    A named model is loaded once a process, so that ten widgets share one copy of the weights.
+    A named model is loaded once per process, so that ten widgets share one copy of the weights.
 
     Raises:
         ModelError: The model cannot be loaded.

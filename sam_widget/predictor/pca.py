@@ -6,15 +6,15 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-# Pixels of the picture per cell of the grid.
+# Side of a grid cell in the picture, in pixels.
 CELL = 8
 
 
 def pca_picture(features: Tensor, *, cell: int = CELL) -> Image.Image:
     """Return features (C, h, w) as an RGB picture of h * cell x w * cell pixels; similar features have similar colours.
 
-    Each component spans the 2nd to the 98th percentile; its sign is that of its largest weight, so that the picture
-    does not change from run to run.
+    Each component is scaled from the 2nd to the 98th percentile; its sign is that of its largest weight, so that the
+    picture is reproducible.
     """
     channels, height, width = features.shape
     cells = features.float().cpu().reshape(channels, -1).T.numpy()  # (h * w, C)

@@ -1,7 +1,7 @@
-"""What a predictor needs beyond `embed` and `answer`, in NumPy, for a model whose logits span the whole image.
+"""A base class for predictors, in NumPy, for models whose logits span the whole image.
 
 A predictor on another machine, in a page or in a test derives from `PlainPredictor` and adds four members: `model`,
-`config`, `embed` and `answer`. It is slower and less exact than `Predictor`, which knows how its model pads images.
+`config`, `embed` and `answer`. It is slower and less exact than `Predictor`, which accounts for its model's padding.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class PlainPrediction:
     """The answer to one prompt.
 
     Attributes:
-        scores: (N,) float32, the IoU that the model expects of each mask.
+        scores: (N,) float32, the predicted IoU of each mask.
         logits: (N, h, w) float32 at low resolution; row 0 is the top of the image, and row h - 1 its bottom.
         size: Height and width of the masks, in pixels.
         level: Logit above which a pixel belongs to the mask.
@@ -44,7 +44,7 @@ class PlainPrediction:
 
 
 class PlainPredictor(ABC):
-    """Everything that a session asks of a predictor, but for `model`, `config`, `embed` and `answer`."""
+    """Implements everything that a session requires of a predictor except `model`, `config`, `embed` and `answer`."""
 
     model: ModelIdentity
     config: SamConfig
@@ -58,20 +58,20 @@ class PlainPredictor(ABC):
         """Answer a prompt that is not empty; logits are (N, `config.mask_size`, `config.mask_size`)."""
 
     def has(self, image_hash: str) -> bool:  # noqa: ARG002  part of the interface
-        """Return False: no embedding is kept."""
+        """Return False, because no embeddings are cached."""
         return False
 
     def binarize_one(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> StoredMask:
-        """Upsample logits (h, w) to a height and width and cut them `threshold` above the model's own."""
+        """Upsample logits (h, w) to an image's size and binarize them `threshold` above the model's own threshold."""
         return StoredMask(_resized(logits, image_size) > self.config.mask_threshold + threshold)
 
     def mask_to_logits(self, mask: np.ndarray) -> np.ndarray:
-        """Turn a mask (H, W) bool into a mask prompt, (h, w) float32: the covered share of each cell, as a logit."""
+        """Convert a mask (H, W) bool to a mask prompt, (h, w) float32: the covered share of each cell, as a logit."""
         side = self.config.mask_size
         return (2 * _resized(mask, (side, side), "BOX") - 1) * np.float32(CERTAIN)
 
     def unpad(self, logits: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:  # noqa: ARG002  see `has`
-        """Return the logits: nothing pads the image."""
+        """Return the logits unchanged, because the image is not padded."""
         return logits
 
 

@@ -1,4 +1,4 @@
-"""Embed once, decode often: images and prompts in the user's own pixels, NumPy masks out."""
+"""Embed an image once, decode prompts often: prompts in the pixels of the original image, masks as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sam_widget.prompts.prompt import Box, Prompt
 
 __all__ = ["CACHE", "Embedding", "EmbeddingCache", "Prediction", "Predictor"]
 
-# Rows of a mask that are made floats at a time.
+# Number of rows of a mask converted to floats at a time.
 _ROWS = 256
 
 
@@ -41,29 +41,29 @@ class Prediction:
     """The answer to a prompt: masks in the model's own order, subpart, part, whole.
 
     Attributes:
-        scores: (N,) float32, the IoU that the model expects of each mask.
-        logits: (N, h, w) float32 at low resolution; `logits[best]` goes back in as `mask`.
+        scores: (N,) float32, the predicted IoU of each mask.
+        logits: (N, h, w) float32 at low resolution; `logits[best]` can be passed back as `mask`.
     """
 
     scores: np.ndarray
     logits: np.ndarray
-    _exact: Tensor = field(repr=False)  # The logits before they are clamped, where the model is.
+    _exact: Tensor = field(repr=False)  # logits before clamping, on the model's device
     _upscaling: Upscaling = field(repr=False)
     _level: float = field(repr=False)
     _stored: dict[int, StoredMask] = field(default_factory=dict, repr=False)
 
     @cached_property
     def masks(self) -> np.ndarray:
-        """(N, H, W) bool at image resolution; made when first asked for."""
+        """(N, H, W) bool at image resolution, computed on first access."""
         return self._upscaling.masks(self._exact, self._level)
 
     @cached_property
     def stored(self) -> tuple[StoredMask, ...]:
-        """The masks as row runs, which are made without the masks' pixels."""
+        """The masks as row runs, computed without building pixel arrays."""
         return tuple(self.stored_mask(index) for index in range(len(self.scores)))
 
     def stored_mask(self, index: int) -> StoredMask:
-        """Return one of `stored`, without making the others."""
+        """Return one of `stored`, without computing the others."""
         known = self._stored.get(index)
         if known is None:
             known = self._stored[index] = self._upscaling.stored(self._exact[index], self._level)
@@ -102,12 +102,12 @@ class Predictor:
         """Wrap a model.
 
         Args:
-            model: A loaded model, or what `load_model` takes.
-            cache: Where embeddings are kept; by default one cache serves the process, which also finds what
-                `embed_folder` and `sam-widget embed` have stored.
-            progress: Called with bytes done and bytes in all while the model's weights are downloaded.
-            compile: Compile the mask decoder, which pays on a GPU. It begins after an image is embedded, in a thread of
-                its own; until then, and where it fails, answers come as without.
+            model: A loaded model, or an argument of `load_model`.
+            cache: Cache of embeddings. By default, a cache shared by the whole process, which also includes the
+                embeddings stored by `embed_folder` and `sam-widget embed`.
+            progress: Called with the bytes done and the total while the model's weights are downloaded.
+            compile: Compile the mask decoder, which is worthwhile on a GPU. Compilation starts after an image is
+                embedded, in a background thread; until it is done, or if it fails, the uncompiled decoder is used.
 
         Raises:
             ModelError: The model cannot be loaded.
@@ -127,16 +127,16 @@ class Predictor:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
-        # Of all weights, those of the image encoder come first, and take long to find.
+        """The model's device."""
+        # Of the prompt encoder, because finding the first of all weights, the image encoder's, is slow.
         return next(self.model.prompt_encoder.parameters()).device
 
     def embed(self, image: Any, *, keep: bool = True) -> Embedding:
         """Embed an image, or return its embedding from the cache.
 
         Args:
-            image: Anything `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
-            keep: Whether to put it into the cache.
+            image: Anything that `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
+            keep: Whether to store the embedding in the cache.
 
         Raises:
             ImageError: The image cannot be read.
@@ -154,7 +154,7 @@ class Predictor:
         return embedding
 
     def has(self, image_hash: str) -> bool:
-        """Whether the embedding of an image is at hand, in memory or on disk, so that `embed` will be quick."""
+        """Whether the embedding of an image is cached, in memory or on disk, so that `embed` will be fast."""
         return self._cache.has(image_hash, self.model.weights_id)
 
     def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
@@ -175,11 +175,11 @@ class Predictor:
         )
 
     def warm_up(self, embedding: Embedding, *, wait: bool = False) -> None:
-        """With `compile`, begin to compile for the usual prompts, and maybe wait for it; `embed` calls this."""
+        """If `compile` is set, start compiling for common prompts, and optionally wait. Called by `embed`."""
         if self._compiled is None:
             return
         if not self._compiled.begun:
-            # These answers are discarded.
+            # The results are discarded.
             centre = (embedding.image_size[1] / 2, embedding.image_size[0] / 2)
             self.predict(embedding, points=[centre])
             self.predict(embedding, points=[centre, (0, 0)])
@@ -199,24 +199,24 @@ class Predictor:
         """Answer a prompt.
 
         Args:
-            embedding: From `embed`, of this predictor's model.
+            embedding: An embedding from `embed`, of this predictor's model.
             points: (N, 2) x, y.
-            labels: (N,) 1 foreground, 0 background; all foreground when left out.
+            labels: (N,): 1 foreground, 0 background; all foreground by default.
             box: x0, y0, x1, y1; or (N, 4), several boxes around parts of one object.
             mask: (h, w) low-resolution logits of an earlier prediction.
-            multimask: Three masks for an ambiguous prompt, or the one for an unambiguous prompt.
+            multimask: Return three masks, for an ambiguous prompt, or one, for an unambiguous prompt.
 
         Raises:
-            PromptError: There is no prompt, or it is malformed or outside the image.
-            ModelError: The embedding is another model's, or the device has too little memory for the model.
+            PromptError: The prompt is empty, malformed or outside the image.
+            ModelError: The embedding is from another model, or the device has too little memory for the model.
         """
         return self.answer(embedding, Prompt.from_arrays(points, labels, box, mask), multimask=multimask)
 
     def answer(self, embedding: Embedding, prompt: Prompt, *, multimask: bool = True) -> Prediction:
         """Answer a `Prompt`; see `predict`.
 
-        A prompt that SAM cannot take at once is answered in parts (see `prompting.parts`): their masks are united by
-        the greater logit, first with first and so on, and the scores are their means.
+        A prompt that SAM does not accept as a whole is decoded in parts (see `prompt_parts.parts`): corresponding masks
+        of the parts are merged by their maximum logit, and their scores are averaged.
         """
         if embedding.weights_id != self.model.weights_id:
             raise ModelError(
@@ -227,7 +227,7 @@ class Predictor:
             raise PromptError("the prompt is empty; give points, a box or a mask")
         if prompt.mask_crop is not None:
             raise PromptError(
-                f"the prompt's mask is of the part {prompt.mask_crop.corners} of an image; give the prompt to the "
+                f"the prompt's mask covers only the part {prompt.mask_crop.corners} of an image; give it to the "
                 "session that made it"
             )
         height, width = embedding.image_size
@@ -258,18 +258,18 @@ class Predictor:
         mask: np.ndarray | None = None,
         multimask: bool = True,
     ) -> Trace:
-        """Answer a prompt as `predict` does, and return every intermediate tensor by name.
+        """Answer a prompt like `predict`, and return every intermediate tensor by name.
 
-        The encoder and the decoder run once more, in the plain form that follows the papers, so this takes as long as
-        `embed`. Where the answer takes two passes of the decoder (`tiny` with a box or several points), the trace shows
+        The encoder and the decoder run again, in the plain version that follows the papers, so this takes as long as
+        `embed`. If the prompt takes two passes of the decoder (`tiny` with a box or several points), the trace records
         the second.
 
         Args:
-            embedding: From `embed`, of this predictor's model.
-            image: The embedded image; needed for the image encoder's steps if the embedding comes from a file.
-            points: As for `predict`, and so are the others; one box at most.
+            embedding: An embedding from `embed`, of this predictor's model.
+            image: The embedded image; required for the image encoder's steps if the embedding comes from a file.
+            points: See `predict`.
             labels: See `predict`.
-            box: See `predict`.
+            box: See `predict`; one box at most.
             mask: See `predict`.
             multimask: See `predict`.
 
@@ -280,12 +280,12 @@ class Predictor:
             (1, c, 4g, 4g), `hypernetworks` (1, 4, c), `logits` (N, 4g, 4g) and `scores` (N,).
 
         Raises:
-            PromptError: As for `predict`, or there are several boxes.
+            PromptError: See `predict`; also raised for several boxes.
             ModelError: See `predict`.
         """
         prompt = Prompt.from_arrays(points, labels, box, mask)
         if len(prompt.boxes) > 1:
-            raise PromptError(f"a trace shows one pass of the decoder, got {len(prompt.boxes)} boxes; give one")
+            raise PromptError(f"a trace records one pass of the decoder, got {len(prompt.boxes)} boxes; give one")
         answer = self.answer(embedding, prompt, multimask=multimask)
         pixels = embedding.pixels if image is None else self._pixels(to_rgb(image))
         return traced(
@@ -297,10 +297,10 @@ class Predictor:
         )
 
     def binarize(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> np.ndarray:
-        """Make masks of low-resolution logits, as `predict` does, at another threshold.
+        """Convert low-resolution logits to masks like `predict`, at another threshold.
 
         Args:
-            logits: (N, h, w), as a prediction has them.
+            logits: (N, h, w), from a prediction.
             image_size: Height and width of the original image, in pixels.
             threshold: Added to the model's own threshold.
 
@@ -311,13 +311,13 @@ class Predictor:
         return self._upscaling(image_size).masks(torch.tensor(logits, device=self.device), level)
 
     def binarize_one(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> StoredMask:
-        """Make one mask of logits (h, w), as `binarize` does, and without its pixels: as row runs."""
+        """Convert logits (h, w) to a mask like `binarize`, but as row runs, without building a pixel array."""
         return self._upscaling(image_size).stored(torch.tensor(logits), self.config.mask_threshold + threshold)
 
     def mask_to_logits(self, mask: np.ndarray) -> np.ndarray:
-        """Make a mask prompt of a mask that the model did not predict: (H, W) bool to (h, w) float32 logits."""
+        """Convert any mask, (H, W) bool, to a mask prompt, (h, w) float32 logits."""
         height, width = self._fitted(*mask.shape)
-        # Across first, and some rows at a time: the image may be too large for an array of floats.
+        # Columns first, a few rows at a time, because the image may be too large for an array of floats.
         bands = (torch.from_numpy(mask[top : top + _ROWS].astype(np.float32)) for top in range(0, len(mask), _ROWS))
         across = torch.cat([_resized(band, (len(band), width)) for band in bands])
         covered = _resized(across, (height, width))
@@ -329,7 +329,7 @@ class Predictor:
         return logits
 
     def unpad(self, logits: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-        """Return the part of (N, h, w) low-resolution logits that shows the image, without what pads it."""
+        """Return the part of (N, h, w) low-resolution logits that covers the image, without the padding."""
         height, width = self._fitted(*image_size)
         ratio = self.config.image_size // self.config.mask_size
         return logits[..., : -(-height // ratio), : -(-width // ratio)]
@@ -346,16 +346,16 @@ class Predictor:
     def masks_at(
         self, embedding: Embedding, points: np.ndarray, *, minimum_score: float = -np.inf
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Answer many clicks at once, each on its own, with the masks of which the model expects enough.
+        """Decode many independent clicks at once, and return the masks with a sufficient score.
 
         Args:
-            embedding: From `embed`, of this predictor's model.
+            embedding: An embedding from `embed`, of this predictor's model.
             points: (B, 2) x, y, all foreground, inside the image.
-            minimum_score: Masks with a predicted IoU up to this are left out.
+            minimum_score: Masks with a predicted IoU of at most this are dropped.
 
         Returns:
-            For M of the three masks of each point: logits (M, h, w) float32 at low resolution, predicted IoUs (M,), and
-            the index of the point (M,). `upscaling` says how the logits become pixels.
+            For M masks, up to three per point: logits (M, h, w) float32 at low resolution, predicted IoUs (M,), and the
+            index of the point (M,). `upscaling` maps the logits to pixels.
         """
         height, width = embedding.image_size
         fitted_height, fitted_width = self._fitted(height, width)
@@ -373,10 +373,10 @@ class Predictor:
             return logits[which, mask + 1].float(), scores[which, mask + 1].float(), which
 
     def upscaling(self, embedding: Embedding) -> tuple[Tensor, Tensor]:
-        """Return what low-resolution logits have in the pixels of the image; it is linear, and alike for all masks.
+        """Return the weights of low-resolution logits in the pixels of the image: a linear map, equal for all masks.
 
         Returns:
-            Weights of rows (H, h) and of columns (W, w): a mask is where `rows @ logits @ columns.T` is above the
+            Weights of rows (H, h) and of columns (W, w): a mask is where `rows @ logits @ columns.T` exceeds the
             threshold.
         """
         return self._upscaling(embedding.image_size).weights(self.device)
@@ -394,18 +394,18 @@ class Predictor:
     # ----------------------------------------------------------------------------- between the user's pixels and SAM's
 
     def _fitted(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width in the model input: the longest side is its side, or both are."""
+        """Return the image's height and width in the model input, where its longest side, or both, are the input's."""
         if self.config.resize == "square":
             return self.config.image_size, self.config.image_size
-        # As the reference's ResizeLongestSide rounds.
+        # Rounded like the reference's ResizeLongestSide.
         scale = self.config.image_size / max(height, width)
-        # Never zero: the reference rounds the short side of a very thin image to nothing and fails.
+        # At least 1: the reference rounds the short side of a very thin image to 0 and fails.
         return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
     def _pixels(self, rgb: np.ndarray) -> Tensor:
         """Resize (H, W, 3) uint8 to the model's size, antialiased and bilinear: (1, 3, h, w) of 0..255."""
         height, width = self._fitted(rgb.shape[0], rgb.shape[1])
-        if self.config.resize == "square":  # As their authors do it, without rounding to integers.
+        if self.config.resize == "square":  # like the authors' code, without rounding to integers
             pixels = torch.from_numpy(rgb.copy()).to(self.device).permute(2, 0, 1)[None].float()
             antialias = self.config.antialias
             return interpolate(pixels, (height, width), mode="bilinear", align_corners=False, antialias=antialias)

@@ -1,7 +1,7 @@
-"""A trace of one answer: every intermediate tensor between the pixels and the masks, by name.
+"""A trace of one prediction: every intermediate tensor between the pixels and the masks, by name.
 
-The model's plain modules run once more, on a copy of the module tree that shares their weights. Hooks and recording
-attention exist on that copy only, so that a trace leaves nothing behind and costs nothing when it is not called.
+The model's plain modules run again, on a copy of the module tree that shares their weights. Hooks and recording
+attention exist only on that copy, so a trace does not modify the model and has no cost when it is not used.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class LayerTrace:
     cells are in row-major order.
 
     Attributes:
-        self_attention: (1, heads, N, N), of tokens on tokens.
-        token_to_image: (1, heads, N, g*g), of tokens on the image.
-        image_to_token: (1, heads, g*g, N), of the image on tokens.
+        self_attention: (1, heads, N, N), attention of tokens to tokens.
+        token_to_image: (1, heads, N, g*g), attention of tokens to the image.
+        image_to_token: (1, heads, g*g, N), attention of the image to tokens.
         tokens: (1, N, prompt_dim) after this layer.
         image: (1, g*g, prompt_dim) after this layer.
     """
@@ -42,25 +42,25 @@ class LayerTrace:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The intermediate tensors of one answer, on the CPU.
+    """The intermediate tensors of one prediction, on the CPU.
 
-    Below, g is the side of the embedding grid (64 for SAM at 1024 px, 24 for `tiny`), C the channels of the image
-    encoder at that point, M the number of prompt tokens, and N the number of masks asked for: 3 or 1.
+    g is the side of the embedding grid (64 for SAM at 1024 px, 24 for `tiny`), C the number of channels of the image
+    encoder at that point, M the number of prompt tokens, and N the number of requested masks: 3 or 1.
 
     Attributes:
         patch_embedding: Output of the patch embedding: (1, g, g, C) for SAM's ViT, (1, 4g, 4g, C) for SAM 2's Hiera,
             and (1, C, h, w) for the convolutional stems of `tiny` and MobileSAM. None without the image.
-        blocks: Output of each block of the image encoder: (1, g, g, C) for a ViT, (1, h, w, C) with fewer and wider
-            cells from stage to stage for Hiera; (1, C, h, w) for convolutional blocks. Empty without the image.
-        image_embedding: (1, prompt_dim, g, g), what the prompt is decoded on.
+        blocks: Output of each block of the image encoder: (1, g, g, C) for a ViT, (1, h, w, C) for Hiera, with fewer
+            cells and more channels in later stages; (1, C, h, w) for convolutional blocks. Empty without the image.
+        image_embedding: (1, prompt_dim, g, g), the input of the mask decoder.
         high_resolution: Finer image features, for the models that use them: (1, c, 4g, 4g) and (1, c', 2g, 2g).
         prompt_tokens: (1, M, prompt_dim), the sparse prompt embedding.
-        dense_prompt: (1, prompt_dim, g, g), the dense one, added to the image embedding.
+        dense_prompt: (1, prompt_dim, g, g), the dense prompt embedding, which is added to the image embedding.
         layers: Attention, tokens and image of each decoder layer.
         final_token_to_image: (1, heads, output tokens + M, g*g), weights of the last attention to the image.
         upscaled: (1, c, 4g, 4g), image features after upscaling.
         hypernetworks: (1, 4, c), a classifier of upscaled pixels for each mask: `hypernetworks @ upscaled` are the
-            logits. In `tiny` it has further weights, for maps of the prompt.
+            logits. In `tiny` it has additional weights for maps of the prompt.
         logits: (N, 4g, 4g), low-resolution mask logits, as in `Prediction`.
         scores: (N,), predicted IoUs, as in `Prediction`.
     """
@@ -98,7 +98,7 @@ def _flat(name: str, value: Any) -> list[tuple[str, Tensor]]:
 
 
 class _RecordingAttention(Attention):
-    """Attention that keeps its weights (B, heads, Nq, Nk)."""
+    """Attention that records its weights (B, heads, Nq, Nk)."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q = self._separate_heads(self.q_proj(q))
@@ -109,7 +109,7 @@ class _RecordingAttention(Attention):
 
 
 class _Recorder:
-    """Runs a copy of a model and keeps what its parts return; of parts that run twice, the last."""
+    """Runs a copy of a model and records the outputs of its parts; if a part runs twice, the last output."""
 
     def __init__(self, model: Sam) -> None:
         self.model: Sam = twin(model, {Attention: _RecordingAttention}, hooks=False).eval()
@@ -128,7 +128,7 @@ class _Recorder:
         for number, layer in enumerate(decoder.transformer.layers):
             self._watch(layer, f"layer {number}")
         for step in ("upscale", "hypernetworks"):
-            # On the instance, where it is found before the method of its class.
+            # An instance attribute takes precedence over the method of the class.
             vars(decoder)[step] = self._keeping(step, getattr(decoder, step))
 
         def decode(*given: Any) -> Any:
@@ -152,7 +152,7 @@ class _Recorder:
 
     def _watch(self, module: nn.Module, name: str) -> None:
         def keep(_: nn.Module, __: Any, output: Any) -> None:
-            # Later steps may write over it.
+            # Later steps may overwrite it.
             self.seen[name] = output.clone() if isinstance(output, Tensor) else output
 
         module.register_forward_hook(keep)
@@ -173,12 +173,12 @@ def traced(
     *,
     answer: tuple[Tensor, Tensor],
 ) -> Trace:
-    """Run a model's plain modules on an image and a prompt, and return what they computed.
+    """Run a model's plain modules on an image and a prompt, and return their outputs.
 
     Args:
-        model: Any of the models; it stays as it is.
+        model: Any of the models; it is not modified.
         features: Features of the image, from `Sam.encode`.
-        pixels: (1, 3, h, w) of 0..255, the image encoder's input; None leaves its steps out.
+        pixels: (1, 3, h, w) of 0..255, the image encoder's input; None omits its steps.
         prompt: The arguments of `Sam.decode`.
         answer: The logits and scores of the predictor.
     """
@@ -190,7 +190,7 @@ def traced(
     seen = recorder.seen
     transformer: Any = recorder.model.mask_decoder.transformer
     upscaled: Tensor = seen["upscale"]
-    if upscaled.ndim == 3:  # `tiny` leaves pixels in the order in which they were split: (1, g*g*16, c).
+    if upscaled.ndim == 3:  # `tiny` does not reorder split pixels: (1, g*g*16, c)
         upscaled = in_order(upscaled.transpose(1, 2).contiguous(), *features.embedding.shape[2:])
     stem = seen.get("patch_embedding")
     return Trace(
@@ -210,7 +210,7 @@ def traced(
 
 
 def stem_and_blocks(encoder: nn.Module) -> tuple[nn.Module, list[nn.Module]]:
-    """Return the patch embedding and the blocks of any of the image encoders, in the order in which they run."""
+    """Return the patch embedding and the blocks of any image encoder, in execution order."""
     trunk: Any = getattr(encoder, "trunk", encoder)
     trunk = getattr(trunk, "vit", trunk)
     stem = next(
@@ -220,7 +220,7 @@ def stem_and_blocks(encoder: nn.Module) -> tuple[nn.Module, list[nn.Module]]:
     if isinstance(stem, nn.ModuleDict):
         stem = stem["proj"]
     if hasattr(trunk, "blocks"):
-        # A ViT's and Hiera's blocks, or stages of blocks.
+        # The blocks of a ViT or Hiera, or stages of blocks.
         blocks = [block for part in trunk.blocks for block in (part if isinstance(part, nn.Sequential) else [part])]
     elif hasattr(trunk, "stages"):
         blocks = [block for stage in trunk.stages for block in stage.blocks]

@@ -1,9 +1,9 @@
-"""From low-resolution logits to masks of the image's size, without an image of floats.
+"""Upsample low-resolution logits to masks at the image's size, without an array of floats at that size.
 
-Enlarging is linear, one side after the other, and local: a pixel is made of two to four neighbouring logits of each
-side. So a band of rows is a small product of matrices, which stays in the processor's cache until it is cut. Along a
-row, the logits of neighbouring pixels lie on straight lines from knot to knot; where only the outline is wanted, it is
-enough to look at the knots, and to calculate where a line between two of them passes the threshold.
+Upsampling is linear, separable and local: a pixel depends on two to four neighbouring logits per axis. A band of rows
+is therefore a small matrix product, which stays in the CPU's cache until it is thresholded. Along a row, the logits are
+piecewise linear between knots; if only the outline is needed, it suffices to evaluate the knots, and to compute where
+the line between two of them crosses the threshold.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from torch import Tensor
 
 from sam_widget.masks.runs import Mask, StoredMask, set_bits
 
-# Pixels of one side that are made in one product of matrices; more would be made of more logits, mostly of none.
+# Number of pixels of one axis per matrix product; with more, the matrices would be mostly zero.
 _BLOCK = 32
-# Numbers made at a time, so that they are still in the cache when they are cut.
+# Number of values computed at a time, so that they are still in the cache when they are thresholded.
 _AT_ONCE = 1 << 17
 
 
 class Upscaling:
-    """How logits (h, w) become masks (H, W)."""
+    """The upsampling of logits (h, w) to masks (H, W)."""
 
     def __init__(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> None:
-        """Prepare.
+        """Prepare the upsampling.
 
         Args:
-            rows: (H, h), what each row of the image has of each row of logits; see `bilinear` and `bicubic`.
+            rows: (H, h), weight of each row of logits in each row of the image; see `bilinear` and `bicubic`.
             columns: (W, w), the same for columns.
         """
         self.size = (len(rows), len(columns))
-        # What nothing negative is made of is positive only where something is that it is made of.
+        # With non-negative weights, a value is positive only if one of the logits it depends on is.
         self._convex = bool(rows.min() >= 0 and columns.min() >= 0)
         self._rows, self._columns = _Bands(rows), _Bands(columns)
         self._knots = _knots(columns)
         self._at_knots = self._columns if len(self._knots) == len(columns) else _Bands(columns[self._knots])
-        # From the pixel before the first knot to the one behind the last.
+        # From the pixel before the first knot to the one after the last.
         self._ends = np.concatenate(([-1], self._knots, [len(columns)]))
 
     def weights(self, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -49,7 +49,7 @@ class Upscaling:
         return self._rows.weights.to(device), self._columns.weights.to(device)
 
     def masks(self, logits: Tensor, level: float) -> Mask:
-        """Return where logits (N, h, w) are above a level in the image: (N, H, W) bool."""
+        """Return where upsampled logits (N, h, w) exceed a level: (N, H, W) bool."""
         if logits.device.type != "cpu":
             rows, columns = self.weights(logits.device)
             cut = [(rows @ one @ columns.T > level).cpu().numpy() for one in logits.float()]
@@ -62,33 +62,33 @@ class Upscaling:
         return masks
 
     def stored(self, logits: Tensor, level: float) -> StoredMask:
-        """Return the one mask of logits (h, w); its pixels are never made.
+        """Return the mask of logits (h, w) without building a pixel array.
 
-        It is the mask that `masks` makes, but for pixels whose logit is the level to within rounding.
+        The result is the same as that of `masks`, except for pixels whose logit equals the level up to rounding.
         """
         width = self.size[1]
         edges = [np.empty(0, np.int64)]
         for top, left, values in self._strips(logits.float().cpu(), self._at_knots, level):
-            above = np.zeros((values.shape[0], values.shape[1] + 2), np.bool_)  # Nothing is, outside.
+            above = np.zeros((values.shape[0], values.shape[1] + 2), np.bool_)  # false outside
             np.greater(values, level, out=above[:, 1:-1])
             places = set_bits(above[:, 1:] != above[:, :-1])
             row, knot = np.divmod(places, values.shape[1] + 1)
             edges.append((row + top) * width + self._passed(values, row, knot, left, level))
-        ends = np.concatenate(edges).reshape(-1, 2)  # They alternate: on, off, on, off.
+        ends = np.concatenate(edges).reshape(-1, 2)  # alternating: on, off, on, off
         runs = np.stack((ends[:, 0], ends[:, 1] - ends[:, 0]), axis=1).astype(np.uint32)
         return StoredMask.of_runs(runs, self.size)
 
     def _passed(
         self, values: NDArray[np.float32], row: NDArray[np.intp], knot: NDArray[np.intp], left: int, level: float
     ) -> NDArray[np.int64]:
-        """Return the first pixels behind an edge, which lies before the knots given, counted from `left`."""
+        """Return the first pixels, relative to `left`, after edges that lie before the given knots."""
         before, behind = self._ends[left + knot], self._ends[left + knot + 1]
         if self._at_knots is self._columns:
             return behind
         last = values.shape[1] - 1
         a, b = values[row, np.maximum(knot - 1, 0)] - level, values[row, np.minimum(knot, last)] - level
         fall = a - b
-        fall[fall == 0] = 1  # At the image's border, where there is but one pixel to choose from.
+        fall[fall == 0] = 1  # at the image's border, where there is only one candidate pixel
         at = before + (behind - before) * (a.astype(np.float64) / fall)
         # A pixel exactly at the level is not above it.
         passed = np.where(a > 0, np.ceil(at), np.floor(at) + 1)
@@ -96,11 +96,11 @@ class Upscaling:
         return found
 
     def _strips(self, logits: Tensor, columns: _Bands, level: float) -> Iterator[tuple[int, int, NDArray[np.float32]]]:
-        """Enlarge logits (h, w), band by band.
+        """Upsample logits (h, w), band by band.
 
         Yields:
-            The first row and the first column (or knot) of a band, and its logits. Bands that are left out have no
-            value above the level.
+            The first row and the first column (or knot) of a band, and its logits. Omitted bands have no value above
+            the level.
         """
         with torch.inference_mode():
             wide = columns.make(logits.T).T  # (h, W)
@@ -112,7 +112,7 @@ class Upscaling:
                 seen = np.flatnonzero(used[self._rows.windows.numpy()].any(axis=1))
                 if not len(seen):
                     return
-                # With a knot more on either side, for the outline lies between them.
+                # Includes one more knot on either side, because the outline lies between knots.
                 left, right = max(0, int(some[0]) - 1), min(right, int(some[-1]) + 2)
                 bands = range(int(seen[0]), int(seen[-1]) + 1)
             wide = wide[:, left:right].contiguous()
@@ -123,12 +123,12 @@ class Upscaling:
 
 
 class _Bands:
-    """The weights of one side, as products of small matrices.
+    """The weights of one axis, as products of small matrices.
 
     Attributes:
         weights: (pixels, logits) float32.
         blocks: (B, _BLOCK, K), the weights of `_BLOCK` pixels on K logits.
-        windows: (B, K), which logits those are.
+        windows: (B, K), indices of these logits.
     """
 
     def __init__(self, weights: NDArray[np.float64]) -> None:
@@ -146,13 +146,13 @@ class _Bands:
         self.blocks, self.windows = torch.from_numpy(blocks), torch.from_numpy(windows)
 
     def make(self, lines: Tensor, first: int = 0, end: int | None = None) -> Tensor:
-        """Make pixels of lines (logits, n): those of blocks `first` to `end`, end exclusive, or all: (pixels, n)."""
+        """Upsample lines (logits, n) in blocks `first` to `end`, end exclusive, or in all: (pixels, n)."""
         made = self.blocks[first:end] @ lines[self.windows[first:end]]
         return made.flatten(0, 1)[: len(self.weights) - first * _BLOCK]
 
 
 def _knots(weights: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the pixels between which those of weights (pixels, logits) lie on straight lines, first and last too."""
+    """Return the pixels between which weights (pixels, logits) are linear, including the first and the last."""
     bends = np.abs(np.diff(weights, n=2, axis=0)).max(axis=1, initial=0) > 1e-9
     knots = np.ones(len(weights), np.bool_)
     knots[1:-1] = bends
@@ -160,7 +160,7 @@ def _knots(weights: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def bilinear(lines: NDArray[np.float64], count: int, scale: float) -> NDArray[np.float64]:
-    """Resize lines (n, h) to (count, h) as torch's `interpolate` does, a pixel standing for `scale` of those given."""
+    """Resize lines (n, h) to (count, h) like torch's `interpolate`; one output pixel covers `scale` input pixels."""
     at = np.maximum((np.arange(count) + 0.5) * scale - 0.5, 0)
     first = np.minimum(at.astype(np.intp), len(lines) - 1)
     part = (at - first)[:, None]
@@ -169,7 +169,7 @@ def bilinear(lines: NDArray[np.float64], count: int, scale: float) -> NDArray[np
 
 
 def bicubic(lines: NDArray[np.float64], count: int, scale: float) -> NDArray[np.float64]:
-    """Resize lines as `bilinear` does, by Keys' cubic convolution with the -0.75 of torch's `interpolate`."""
+    """Resize lines like `bilinear`, by Keys' cubic convolution with a = -0.75, as in torch's `interpolate`."""
     at = (np.arange(count) + 0.5) * scale - 0.5
     first = np.floor(at).astype(np.intp)
     part = at - first
@@ -192,16 +192,16 @@ def upscaling(
     resize: Literal["longest side", "square"],
     mode: Literal["bilinear", "bicubic"],
 ) -> Upscaling:
-    """Return how square logits become masks of an image; prepared once for images of one size.
+    """Return the upsampling of square logits to masks of an image, prepared once per image size.
 
     Args:
         size: Height and width of the image.
         logits: Side of the logits.
         fitted: Height and width of the image in the model's input.
         side: Side of the model's input.
-        resize: How the image is brought to that input; where its longest side is fitted, the reference enlarges logits
-            to the input, cuts off the padding, and resizes what is left to the image.
-        mode: How logits of a squared image are enlarged.
+        resize: How the image is fitted to that input. With "longest side", the reference upsamples logits to the input,
+            removes the padding, and resizes the rest to the image.
+        mode: Interpolation of the logits of a stretched image.
     """
     lines = np.eye(logits)
     sides = []

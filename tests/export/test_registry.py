@@ -102,7 +102,7 @@ def test_what_cannot_be_meant_is_refused(arguments: tuple[str], options: dict[st
         ("missing.npz", "cannot read 'missing.npz'"),
         ("missing.tiff", "'missing.tiff' is in an unknown format"),
         ({"a": 1}, "'dict' is in an unknown format"),
-        (7, "'int' is in no format"),
+        (7, "'int' is in an unknown format"),
     ],
 )
 def test_what_cannot_be_read_is_refused(source: Any, message: str) -> None:
