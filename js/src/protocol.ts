@@ -321,7 +321,7 @@ export interface Show {
   index: number;
 }
 
-/** Turn the chosen candidate into an object; without a label it is called "object 1", "object 2", ... */
+/** Turn the chosen candidate into an object; the default labels are "object 1", "object 2", ... */
 export interface Accept {
   type: "accept";
   client: string;
@@ -329,7 +329,7 @@ export interface Accept {
   label?: string | null;
 }
 
-/** Paint on the candidates with a round brush; what is painted stays when the prompt changes. */
+/** Paint on the candidates with a round brush. Strokes are kept when the prompt changes. */
 export interface Brush {
   type: "brush";
   client: string;
@@ -347,14 +347,14 @@ export interface Choose {
   index: number;
 }
 
-/** Drop the prompt and its candidates; objects stay as they are, even one that was being edited. */
+/** Remove the prompt and its candidates. Objects do not change, even one that was being edited. */
 export interface Clear {
   type: "clear";
   client: string;
   seq: number;
 }
 
-/** Take up an accepted object again: its prompt, its mask and what was painted come back; `accept` replaces it. */
+/** Reopen an accepted object for editing, with its prompt, mask and strokes; `accept` replaces it. */
 export interface Edit {
   type: "edit";
   client: string;
@@ -362,7 +362,7 @@ export interface Edit {
   object: string;
 }
 
-/** Unite objects into the first of them, which keeps its label unless given another. */
+/** Merge objects into the first of them, which keeps its label unless another one is given. */
 export interface Merge {
   type: "merge";
   client: string;
@@ -371,7 +371,7 @@ export interface Merge {
   label?: string | null;
 }
 
-/** Give an object another colour of the palette, counted from 0; beyond its end it starts over. */
+/** Change an object's colour to an index of the palette, counted from 0; it wraps around at the end. */
 export interface Recolor {
   type: "recolor";
   client: string;
@@ -380,14 +380,14 @@ export interface Recolor {
   color: number;
 }
 
-/** Make the edit undone last again. */
+/** Redo the edit that was undone last. */
 export interface Redo {
   type: "redo";
   client: string;
   seq: number;
 }
 
-/** Ask the model again, with the chosen mask, as painted and cleaned up, as a mask prompt. Returns the answer. */
+/** Decode again with the chosen mask, as painted and cleaned up, as a mask prompt. Returns the new candidates. */
 export interface Refine {
   type: "refine";
   client: string;
@@ -402,7 +402,7 @@ export interface Remove {
   objects: string[];
 }
 
-/** Give several objects one label, in one edit. Returns them, in the order of their ids. */
+/** Give several objects the same label, in one edit. Returns them, in the order of the ids. */
 export interface Rename {
   type: "rename";
   client: string;
@@ -411,7 +411,7 @@ export interface Rename {
   label: string;
 }
 
-/** Take from an object what another one covers; the other stays as it is. */
+/** Subtract another object's mask from an object; the other object does not change. */
 export interface Subtract {
   type: "subtract";
   client: string;
@@ -420,7 +420,7 @@ export interface Subtract {
   other: string;
 }
 
-/** Take back the last edit. */
+/** Undo the last edit. */
 export interface Undo {
   type: "undo";
   client: string;

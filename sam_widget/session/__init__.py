@@ -1,8 +1,8 @@
-"""One person, one image: the prompt, its candidates, the accepted objects, and the way back.
+"""Work on one image: the prompt, its candidates, the accepted objects, and undo.
 
-`session` is the public class; `state` is one immutable moment of it and `history` the sequence of moments; `edits`,
-`candidates`, `crops`, `decoding` and `everything` make new states; `replay` runs a recorded session on another model
-or image and `to_code` writes one as Python; `file` is the session file. Nothing here draws or knows about views.
+`session` is the public class; `state` is one immutable state of it and `history` the sequence of states; `edits`,
+`candidates`, `crops`, `decoding` and `everything` compute new states; `replay` runs a recorded session on another model
+or image, and `to_code` writes one as Python; `file` is the session file. Nothing here draws or depends on views.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""How candidates and objects get their masks: cut from logits, cleaned up, painted on, united, subtracted. All pure."""
+"""Pure functions that compute the masks of candidates and objects: threshold, clean up, paint, merge, subtract."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from sam_widget.session.state import Answer, Candidate, SegmentedObject
 
 @dataclass(frozen=True)
 class Place:
-    """Where a mask of a crop belongs.
+    """The position of a crop's mask in the image.
 
     Attributes:
-        crop: The part of the image that it is of.
+        crop: The crop, in pixels of the image.
         size: Height and width of the image, in pixels.
         outside: The mask of the image that continues outside the crop; None if there is none.
     """
@@ -33,11 +33,11 @@ class Place:
     outside: StoredMask | None
 
     def put(self, mask: StoredMask) -> StoredMask:
-        """Return the mask of the image that the crop's mask becomes."""
+        """Return a crop's mask as a mask of the whole image."""
         around, crop = self.outside, self.crop
         if around is None or not around.area:
             return windows.placed(mask, crop, self.size)
-        # No more than what holds both: the image may be very large.
+        # Decodes only the box around both masks, because the image may be very large.
         x, y, width, height = around.bounds
         both = Box(min(x, crop.x0), min(y, crop.y0), max(x + width, crop.x1), max(y + height, crop.y1))
         whole = windows.within(around, both)
@@ -57,7 +57,7 @@ def candidate_of(
     strokes: tuple[BrushStroke, ...],
     place: Place | None = None,
 ) -> Candidate:
-    """Return the candidate of a prediction that has a mask, which is of a crop where a place is given."""
+    """Return the candidate with one mask of a prediction; if a place is given, the prediction is that of a crop."""
     source = cut if place is None else place.put(cut)
     return Candidate(
         stored=_shaped(source, settings, strokes),
@@ -84,7 +84,7 @@ def reshaped(
     settings: MaskSettings,
     strokes: tuple[BrushStroke, ...],
 ) -> Candidate:
-    """Return a candidate with other settings than before; without logits, its threshold cannot move."""
+    """Return a candidate with changed settings; without logits, its threshold cannot change."""
     source, stability = candidate.base, candidate.stability
     logits = candidate.logits if settings.threshold != before.threshold else None
     if logits is not None:
@@ -93,7 +93,7 @@ def reshaped(
         cut = predictor.binarize_one(logits, size, threshold=settings.threshold)
         if crop is None:
             source = cut
-        else:  # What is outside the crop is not the crop's to change.
+        else:  # the mask outside the crop does not change
             outside = None if _within(source, crop) else source
             source = Place(crop, source.shape, outside).put(cut)
         stability = _stability(logits, predictor, size, settings.threshold)
@@ -102,15 +102,15 @@ def reshaped(
 
 
 def painted(candidate: Candidate, stroke: BrushStroke) -> Candidate:
-    """Return a candidate with one more stroke on its mask."""
+    """Return a candidate with another stroke on its mask."""
     return replace(candidate, stored=StoredMask(paint(candidate.mask, [stroke])), source=candidate.base)
 
 
 def as_mask_prompt(candidate: Candidate, predictor: Predictor, settings: MaskSettings) -> tuple[np.ndarray, Box | None]:
-    """Return low-resolution logits that say what the candidate's mask says, its own wherever they agree with it.
+    """Convert a candidate's mask to low-resolution logits, using its own logits where they agree with the mask.
 
     Returns:
-        The logits, and the crop that they are of: the candidate's, unless its mask continues outside.
+        The logits, and the crop that they cover: the candidate's, unless its mask continues outside.
     """
     logits, crop = candidate.logits, candidate.crop
     if crop is not None and not _within(candidate.stored, crop):
@@ -131,7 +131,7 @@ def _within(mask: StoredMask, crop: Box) -> bool:
 
 
 def united(objects: Sequence[SegmentedObject]) -> SegmentedObject:
-    """Return the first object grown by the others; its score is the mean by area."""
+    """Merge objects into the first; its score is their mean, weighted by area."""
     mask = objects[0].mask.copy()
     for item in objects[1:]:
         mask |= item.mask
@@ -149,7 +149,7 @@ def united(objects: Sequence[SegmentedObject]) -> SegmentedObject:
 
 
 def subtracted(item: SegmentedObject, other: SegmentedObject) -> SegmentedObject | None:
-    """Return an object less what another one covers; None where nothing is left."""
+    """Subtract another object's mask from an object; returns None if nothing remains."""
     return _with_mask(item, item.mask & ~other.mask)
 
 
@@ -157,12 +157,12 @@ def _with_mask(item: SegmentedObject, mask: np.ndarray) -> SegmentedObject | Non
     box = box_from_mask(mask)
     if box is None:
         return None
-    # No candidate, stroke or setting leads to this mask.
+    # Cleared, because no candidate, stroke or setting yields this mask.
     return replace(item, stored=StoredMask(mask), box=box, candidate=None, strokes=(), settings=MaskSettings())
 
 
 def _shaped(source: StoredMask, settings: MaskSettings, strokes: tuple[BrushStroke, ...]) -> StoredMask:
-    """Clean up, then paint: what a person has painted is not tidied away."""
+    """Clean up, then paint, so that painted strokes are not cleaned away."""
     if not settings.cleans and not strokes:
         return source
     cleaned = clean(source, settings)
@@ -173,7 +173,7 @@ _last: list[Layer] = []
 
 
 def _layer(strokes: tuple[BrushStroke, ...], shape: tuple[int, int]) -> Layer:
-    """Return the strokes as a layer; the last one is kept, for hovering asks for masks under the same paint."""
+    """Return the strokes as a layer. The last one is cached, because hovering decodes masks under the same strokes."""
     layer = _last[0] if _last else None
     if layer is None or layer.strokes is not strokes or layer.shape != shape:
         layer = Layer(strokes, shape)

@@ -1,7 +1,7 @@
-"""A part of an image that answers on its own: which part, and for which prompts.
+"""Crops that are embedded separately: choosing a crop, and the prompts that it answers. Pure functions.
 
-A model sees an image shrunk to its input, and a small thing in a large photo shrinks to nothing. A crop of it is seen
-finer. A crop is a window (`masks.windows`); its masks and logits are of the crop alone. All pure.
+A model downscales an image to its input size, so a small thing in a large photo shrinks to nothing, while a crop of it
+is seen at higher resolution. Masks and logits of a crop cover only the crop; see `masks.windows`.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from sam_widget.errors import PromptError
 from sam_widget.prompts.geometry import Box, Point
 from sam_widget.prompts.prompt import Prompt
 
-# Of the region to be seen sharply, how much more is embedded on each side: a model needs to see what is around.
+# Margin around the region, as a fraction of its sides: models need to see the surroundings.
 MARGIN = 0.25
-# A crop of fewer pixels than this part of the model's input, or half of the image, shows too little around a thing.
+# Minimum side of a crop, as a fraction of the model's input, or half of the image: smaller crops lack surroundings.
 LEAST = 0.5
-# The least side of a crop that is asked for exactly, in pixels.
+# Minimum side of a crop without a margin, in pixels.
 SMALLEST = 16
 
 
 def around(region: Box, size: tuple[int, int], *, margin: float, model_side: int) -> Box:
     """Return the crop for a region.
 
-    With a margin the crop is square where the image has room, like the model's input, and at least `LEAST` of it.
-    Without, it is the region, extended to whole pixels.
+    With a margin, the crop is square like the model's input, if the image has room, and at least `LEAST` of it.
+    Without one, it is the region, extended to whole pixels.
 
     Args:
         region: The part to sharpen.
         size: Width and height of the image, in pixels.
-        margin: How much more on each side, as a part of the region's.
+        margin: Margin on each side, as a fraction of the region's side.
         model_side: Side of the model's input, in pixels.
 
     Raises:
-        PromptError: The region lies outside the image, the margin is negative, or the crop would be no finer than the
-            image as a whole, or too small.
+        PromptError: The region lies outside the image, the margin is negative, or the crop is as large as the image or
+            too small.
     """
     if not (math.isfinite(margin) and margin >= 0):
-        raise PromptError(f"margin is {margin!r}, expected a number from 0 on; 0.25 is a quarter of the region's sides")
+        raise PromptError(f"margin is {margin!r}, expected 0 or more; 0.25 is a quarter of the region's sides")
     width, height = size
     region = region.clip(width, height)
     if margin:
@@ -53,12 +53,12 @@ def around(region: Box, size: tuple[int, int], *, margin: float, model_side: int
             "no finer; give a smaller one"
         )
     if min(crop.width, crop.height) < min(SMALLEST, *size):
-        raise PromptError(f"the part {crop.corners} is too small; give one of at least {SMALLEST} pixels a side")
+        raise PromptError(f"the part {crop.corners} is too small; give one of at least {SMALLEST} pixels per side")
     return crop
 
 
 def _about(low: float, high: float, side: float, length: int) -> tuple[float, float]:
-    """Return a stretch of a side about the middle of another one, moved into the image."""
+    """Return an interval of length `side` with the same centre as [low, high], shifted into the image."""
     if side >= length:
         return 0, length
     start = min(max((low + high - side) / 2, 0), length - side)
@@ -66,7 +66,7 @@ def _about(low: float, high: float, side: float, length: int) -> tuple[float, fl
 
 
 def holds(crop: Box, prompt: Prompt) -> bool:
-    """Whether all that was drawn lies in a crop. A mask alone does where it is of the same crop."""
+    """Whether all drawn parts of a prompt lie in a crop; for a mask alone, whether it covers the same crop."""
     x0, y0, x1, y1 = crop.corners
     places = [(point.x, point.y) for point in prompt.points]
     places += [corner for box in prompt.boxes for corner in ((box.x0, box.y0), (box.x1, box.y1))]
@@ -77,7 +77,7 @@ def holds(crop: Box, prompt: Prompt) -> bool:
 
 
 def inside(crop: Box, prompt: Prompt) -> Prompt:
-    """Return a prompt that a crop holds in the crop's own pixels; its mask, which must be of the crop, stays."""
+    """Convert a prompt inside a crop to the crop's pixels; a mask, which must cover the crop, is unchanged."""
     left, top = crop.x0, crop.y0
     return Prompt(
         [Point(point.x - left, point.y - top, point.label) for point in prompt.points],

@@ -1,13 +1,13 @@
-"""Answers a session's prompts from the embedding of the image, or from that of its sharpened part.
+"""Decode a session's prompts with the embedding of the image, or with that of a sharpened crop.
 
-Inside the crop, the crop's answer counts. A mask that is cut off at the crop's edge continues outside with a mask of
-the whole image, if the two agree where both are known: the mask of the whole with the greatest IoU inside the crop, and
-at least `AGREES`. Otherwise the mask ends at the edge. The two are not blended: at the edge, one pixel is from the crop
-and the next from the whole image.
+Inside the crop, the crop's mask is used. A mask that is truncated at the crop's edge is continued outside by a mask of
+the whole image, if the two agree: the mask of the whole image with the highest IoU inside the crop, if that is at least
+`AGREES`. Otherwise the mask ends at the edge. The two are not blended: at the edge, one pixel is from the crop and the
+next from the whole image.
 
-Measured with `tiny` on 26 things in rendered scenes, a fifth of a 1600-pixel image each, of which the crop showed about
-half: the best of three masks has a mean IoU of 0.476 with nothing outside, 0.426 where an IoU of 0.3 is enough to
-agree, 0.494 with 0.5, 0.503 with 0.7, 0.484 with 0.85. Where the crop shows all of the thing, 0.509; the image alone,
+Measured with `tiny` on 26 things in rendered scenes, each a fifth of a 1600-pixel image and about half inside the crop:
+the best of three masks has a mean IoU of 0.476 without continuation, 0.426 with an agreement threshold of 0.3, 0.494
+with 0.5, 0.503 with 0.7, 0.484 with 0.85. If the crop contains the whole thing, it is 0.509; with only the whole image,
 0.376.
 """
 
@@ -32,35 +32,35 @@ from sam_widget.session import candidates as shaping
 from sam_widget.session import crops
 from sam_widget.session.state import Answer, Candidate, SessionState
 
-# The IoU inside the crop from which a mask of the image as a whole is taken for the same thing.
+# Minimum IoU inside the crop for a mask of the whole image to count as the same thing.
 AGREES = 0.7
-# Crops whose embeddings are kept: to go back and forth between them, and to undo.
+# Number of crops whose embeddings are cached, for switching between them and for undo.
 MOST_CROPS = 8
-# Bytes of the newest answers' logits that are kept: 75 answers of `tiny`, 10 of `vit_b`. Older ones are decoded again.
+# Maximum size of cached logits in bytes: 75 answers of `tiny`, 10 of `vit_b`. Older answers are decoded again.
 MOST_LOGITS = 2**23
 
 
 class PromptDecoder:
-    """Embeds an image and parts of it, as it is rendered, and answers prompts. May be used from any thread."""
+    """Embeds an image and its crops, as rendered, and decodes prompts. Thread-safe."""
 
     def __init__(self, source: SourceImage, predictor: Predictor) -> None:
         self._source, self._predictor = source, predictor
         self._whole: tuple[Rendering, Embedding] | None = None
         self._crops: OrderedDict[tuple[Rendering, Box], Embedding] = OrderedDict()
-        # The mask prompt that was brought from one crop to another last: hovering brings the same one every time.
+        # Cache of the last mask prompt converted between crops, because hovering converts the same one every time.
         self._brought: tuple[np.ndarray, Box | None, Box | None, np.ndarray] | None = None
         self._recent: OrderedDict[Answer, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
     def whole(self, rendering: Rendering) -> Embedding:
-        """Return the embedding of the image."""
+        """Return the embedding of the whole image."""
         known = self._whole
         if known is None or known[0] != rendering:
             known = self._whole = rendering, self._predictor.embed(self._source.render(rendering))
         return known[1]
 
     def crop(self, rendering: Rendering, crop: Box) -> Embedding:
-        """Return the embedding of a part of the image, which is not left to the cache: its folder would fill."""
+        """Return the embedding of a crop. It bypasses the predictor's cache, whose folder would fill up."""
         key = rendering, crop
         with self._lock:
             known = self._crops.get(key)
@@ -75,7 +75,7 @@ class PromptDecoder:
         return known
 
     def decode(self, prompt: Prompt, state: SessionState) -> Decoded:
-        """Answer a prompt as a state would have it: by its crop, if that holds the prompt, else by the image."""
+        """Decode a prompt in the context of a state: with its crop if that contains the prompt, else with the image."""
         crop = None if state.crop is None or not crops.holds(state.crop, prompt) else state.crop
         prediction = self._predict(prompt, state.rendering, crop)
         weights = self._predictor.model.weights_id
@@ -89,7 +89,7 @@ class PromptDecoder:
             whole = self._of_whole(prompt, state.rendering)
             level = state.settings.threshold
             masks = [shaping.mask_of(whole, index, self._predictor, level) for index in range(len(whole.scores))]
-            # The image may be very large: no more of its masks is decoded than what the crop shows.
+            # Decodes only the part of the masks inside the crop, because the image may be very large.
             return masks, np.stack([windows.within(mask, crop) for mask in masks])
 
         def place(mask: StoredMask) -> shaping.Place:
@@ -134,7 +134,7 @@ class PromptDecoder:
         return self._predictor.answer(self.whole(rendering), self._bring(prompt, None))
 
     def _bring(self, prompt: Prompt, crop: Box | None) -> Prompt:
-        """Return a prompt whose mask is of this crop; it is redrawn if it was of another part of the image."""
+        """Return a prompt whose mask covers this crop, resampling it if it covers another part of the image."""
         mask, now = prompt.mask, prompt.mask_crop
         if mask is None or now == crop:
             return replace(prompt, mask_crop=None)
@@ -151,11 +151,11 @@ class PromptDecoder:
 
 
 class Decoded:
-    """What the model says to a prompt. Masks are made when they are first asked for: often that is but one of them.
+    """The model's answer to a prompt. Masks are computed on first access, because often only one is needed.
 
     Attributes:
-        answer: What was asked, and how.
-        best: Index of the candidate that is chosen at first.
+        answer: The prompt and its context.
+        best: Index of the candidate that is chosen by default.
     """
 
     def __init__(
@@ -166,14 +166,14 @@ class Decoded:
         predictor: Predictor,
         place: Callable[[StoredMask], shaping.Place | None],
     ) -> None:
-        """Keep a prediction.
+        """Wrap a prediction.
 
         Args:
-            state: Whose settings, strokes, rendering and crop the candidates are made with.
-            answer: What was asked, and how.
-            prediction: What came of it.
-            predictor: Its model.
-            place: Where a mask of the prediction belongs; None where it is of the image as a whole.
+            state: Source of the settings, strokes, rendering and crop of the candidates.
+            answer: The prompt and its context.
+            prediction: The prediction for the prompt.
+            predictor: Its predictor.
+            place: Returns the position of a mask in the image; None if the prediction covers the whole image.
         """
         self.answer, self.best = answer, answer.best
         self._state = state
@@ -181,7 +181,7 @@ class Decoded:
         self._made: dict[int, Candidate] = {}
 
     def answers(self, prompt: Prompt, state: SessionState) -> bool:
-        """Whether this is the answer to a prompt as a state would have it."""
+        """Whether this is the answer to a prompt in the context of a state."""
         of = self._state
         return (
             self.answer.prompt == prompt
@@ -192,7 +192,7 @@ class Decoded:
         )
 
     def candidate(self, index: int) -> Candidate:
-        """Return one of `candidates`, without making the others."""
+        """Return one of `candidates`, without computing the others."""
         if index not in self._made:
             settings, predictor = self._state.settings, self._predictor
             mask = shaping.mask_of(self._prediction, index, predictor, settings.threshold)
@@ -220,11 +220,11 @@ class Decoded:
 
 
 def _continued(mask: Mask, around: Callable[[], tuple[list[StoredMask], Mask]]) -> StoredMask | None:
-    """Return the mask of the image that continues a mask of the crop, (h, w) bool, outside of it; or None.
+    """Return the mask of the image that continues a crop's mask, (h, w) bool, outside the crop, or None.
 
     Args:
         mask: The mask within the crop.
-        around: Gives the masks of the image, and what the crop shows of them, (N, h, w).
+        around: Returns the masks of the image, and their parts inside the crop, (N, h, w).
     """
     masks, seen = around()
     agreement = iou(mask[None], seen)

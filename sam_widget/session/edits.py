@@ -21,7 +21,7 @@ from sam_widget.session.state import Candidate, SessionState
 
 
 class PromptEdits:
-    """The object in work: each method is one edit that undo takes back. `Session` adds the image, objects and files."""
+    """Edits of the current prompt. Each method is one undoable edit. `Session` adds the image, objects and files."""
 
     def __init__(self, history: History, decoder: PromptDecoder, predictor: Predictor, size: tuple[int, int]) -> None:
         """Edit a history of an image of this width and height."""
@@ -36,22 +36,22 @@ class PromptEdits:
 
     @property
     def state(self) -> SessionState:
-        """Everything at this moment."""
+        """The current state."""
         return self._history.state
 
     @property
     def prompt(self) -> Prompt:
-        """The prompt being worked on."""
+        """The current prompt."""
         return self.state.prompt
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """The masks offered for the prompt, in the model's own order: subpart, part, whole."""
+        """The masks predicted for the prompt, in the model's own order: subpart, part, whole."""
         return self.state.candidates
 
     @property
     def chosen(self) -> Candidate | None:
-        """The candidate that `accept` would take: at first the one with the highest score."""
+        """The candidate that `accept` would use; by default the one with the highest score."""
         return self.state.chosen
 
     def click(self, x: float, y: float, label: int = 1) -> tuple[Candidate, ...]:
@@ -67,11 +67,11 @@ class PromptEdits:
         """Draw a box between two opposite corners, replacing earlier ones. Returns the new candidates.
 
         Args:
-            x0: Of one corner.
-            y0: Of the same corner.
-            x1: Of the opposite corner.
-            y1: Of the opposite corner.
-            add: Keep the earlier boxes: several boxes enclose parts of the one object.
+            x0: x of one corner.
+            y0: y of the same corner.
+            x1: x of the opposite corner.
+            y1: y of the opposite corner.
+            add: Keep the earlier boxes; several boxes enclose parts of the same object.
 
         Raises:
             PromptError: The box is empty, malformed or outside the image.
@@ -92,7 +92,7 @@ class PromptEdits:
             return state.candidates
 
     def preview(self, prompt: Prompt, *, state: SessionState | None = None) -> SessionState:
-        """Return the state that `set_prompt` would lead to, and change nothing.
+        """Return the state that `set_prompt` would lead to, without changing anything.
 
         The last answer is kept: setting the prompt that was previewed last needs no second decode.
 
@@ -112,9 +112,9 @@ class PromptEdits:
             return replace(now, prompt=decoded.answer.prompt, candidates=decoded.candidates, chosen_index=decoded.best)
 
     def predict_best(self, prompt: Prompt) -> Candidate | None:
-        """Return the candidate that `set_prompt` would choose, and change nothing; an empty prompt has none.
+        """Return the candidate that `set_prompt` would choose, without changing anything; None for an empty prompt.
 
-        The others' masks are not made, so this is what to follow a pointer with.
+        The other candidates' masks are not computed, which makes this suitable for hovering.
 
         Raises:
             PromptError: The prompt lies outside the image.
@@ -136,7 +136,7 @@ class PromptEdits:
     # ------------------------------------------------------------------------------------------------ the prompt
 
     def lasso(self, vertices: Vertices, label: int = 1) -> tuple[Candidate, ...]:
-        """Enclose the object, or with label 0 what does not belong to it, with a line. Returns the new candidates.
+        """Draw a lasso around the object, or with label 0 around background. Returns the new candidates.
 
         Raises:
             PromptError: There are fewer than three vertices, or they are malformed or outside the image.
@@ -145,7 +145,7 @@ class PromptEdits:
             return self.set_prompt(self.state.prompt.with_stroke(Stroke(tuple(vertices), label, closed=True)))  # type: ignore[arg-type]
 
     def scribble(self, vertices: Vertices, label: int = 1) -> tuple[Candidate, ...]:
-        """Draw a line along the object, or with label 0 along the background. Returns the new candidates.
+        """Draw a scribble along the object, or with label 0 along the background. Returns the new candidates.
 
         Raises:
             PromptError: The vertices are malformed or outside the image.
@@ -157,8 +157,8 @@ class PromptEdits:
         """Move a point of the prompt, counted from 0. Returns the new candidates.
 
         Raises:
-            SessionError: There is no such point.
-            PromptError: The place lies outside the image, or is malformed.
+            SessionError: The point does not exist.
+            PromptError: The new position lies outside the image, or is malformed.
         """
         with self._history.editing:
             points = self.state.prompt.points
@@ -166,10 +166,10 @@ class PromptEdits:
             return self.set_prompt(replace(self.state.prompt, points=_swap(points, index, Point(x, y, old.label))))
 
     def move_box(self, index: int, x0: float, y0: float, x1: float, y1: float) -> tuple[Candidate, ...]:
-        """Give a box of the prompt, counted from 0, other corners. Returns the new candidates.
+        """Change the corners of a box of the prompt, counted from 0. Returns the new candidates.
 
         Raises:
-            SessionError: There is no such box.
+            SessionError: The box does not exist.
             PromptError: The box is empty, malformed or outside the image.
         """
         with self._history.editing:
@@ -179,30 +179,30 @@ class PromptEdits:
             return self.set_prompt(replace(self.state.prompt, boxes=_swap(boxes, index, box)))
 
     def remove_point(self, index: int) -> tuple[Candidate, ...]:
-        """Take a point, counted from 0, from the prompt. Returns the new candidates.
+        """Remove a point, counted from 0, from the prompt. Returns the new candidates.
 
         Raises:
-            SessionError: There is no such point.
+            SessionError: The point does not exist.
         """
         with self._history.editing:
             _pick(self.state.prompt.points, index, "point")
             return self.set_prompt(replace(self.state.prompt, points=_swap(self.state.prompt.points, index)))
 
     def remove_box(self, index: int) -> tuple[Candidate, ...]:
-        """Take a box, counted from 0, from the prompt. Returns the new candidates.
+        """Remove a box, counted from 0, from the prompt. Returns the new candidates.
 
         Raises:
-            SessionError: There is no such box.
+            SessionError: The box does not exist.
         """
         with self._history.editing:
             _pick(self.state.prompt.boxes, index, "box")
             return self.set_prompt(replace(self.state.prompt, boxes=_swap(self.state.prompt.boxes, index)))
 
     def remove_stroke(self, index: int) -> tuple[Candidate, ...]:
-        """Take a scribble or lasso, counted from 0, from the prompt. Returns the new candidates.
+        """Remove a scribble or lasso, counted from 0, from the prompt. Returns the new candidates.
 
         Raises:
-            SessionError: There is no such stroke.
+            SessionError: The stroke does not exist.
         """
         with self._history.editing:
             _pick(self.state.prompt.strokes, index, "stroke")
@@ -212,10 +212,10 @@ class PromptEdits:
 
     @remote()
     def brush(self, vertices: Vertices, radius: float, label: int = 1) -> Candidate:
-        """Paint on the candidates with a round brush; what is painted stays when the prompt changes.
+        """Paint on the candidates with a round brush. Strokes are kept when the prompt changes.
 
         Args:
-            vertices: (x, y) after (x, y) along the stroke.
+            vertices: (x, y) pairs along the stroke.
             radius: Radius of the brush, in pixels of the image.
             label: 1 adds to the mask, 0 erases from it.
 
@@ -235,7 +235,7 @@ class PromptEdits:
 
     @remote()
     def refine(self) -> tuple[Candidate, ...]:
-        """Ask the model again, with the chosen mask, as painted and cleaned up, as a mask prompt. Returns the answer.
+        """Decode again with the chosen mask, as painted and cleaned up, as a mask prompt. Returns the new candidates.
 
         Raises:
             SessionError: There is no mask to refine.
@@ -244,7 +244,7 @@ class PromptEdits:
         with self._history.editing:
             chosen = objects.chosen(self.state, "refine")
             logits, crop = shaping.as_mask_prompt(chosen, self.predictor, self.state.settings)
-            # The paint is part of the mask prompt now, so the answer is shown without it.
+            # The strokes are part of the mask prompt now, so they are removed from the result.
             unpainted = replace(self.state, strokes=())
             state = self.preview(unpainted.prompt.with_mask(logits, crop), state=unpainted)
             self._history.change(state)
@@ -259,18 +259,18 @@ class PromptEdits:
         smoothing: float | None = None,
         gesture: str | None = None,
     ) -> MaskSettings:
-        """Change how masks are made of the model's logits; see `MaskSettings`. What is left out stays as it is.
+        """Change how masks are computed from the model's logits; see `MaskSettings`. Omitted settings do not change.
 
         Args:
-            threshold: Logit above which a pixel belongs to the mask, counted from the model's own threshold.
+            threshold: Logit above which a pixel belongs to the mask, relative to the model's own threshold.
             holes: Fill holes of up to this many pixels.
             islands: Drop islands of up to this many pixels.
             smoothing: Smooth the outline with a Gaussian of this standard deviation, in pixels.
-            gesture: Edits that follow one another with the same name, such as those of a slider while it is dragged,
-                are undone at once.
+            gesture: Name of a gesture, such as dragging a slider; consecutive edits with the same name are undone
+                together.
 
         Returns:
-            The settings now.
+            The new settings.
 
         Raises:
             PromptError: A value is malformed or negative.
@@ -291,7 +291,7 @@ class PromptEdits:
         """Choose one of the candidates, counted from 0.
 
         Raises:
-            SessionError: There is no such candidate.
+            SessionError: The candidate does not exist.
         """
         with self._history.editing:
             count = len(self.candidates)
@@ -304,7 +304,7 @@ class PromptEdits:
 
     @remote()
     def clear(self) -> None:
-        """Drop the prompt and its candidates; objects stay as they are, even one that was being edited."""
+        """Remove the prompt and its candidates. Objects do not change, even one that was being edited."""
         with self._history.editing:
             if not self.prompt.is_empty or self.candidates or self.state.editing:
                 self._history.change(objects.without_prompt(self.state))

@@ -1,4 +1,4 @@
-"""Everything mode in a session: it runs in steps, between which everything else still works, and ends as one edit."""
+"""Everything mode in a session: it runs in steps, without blocking other edits, and ends as a single edit."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from sam_widget.automatic.automatic import EverythingStep, MaskRecord
     from sam_widget.predictor.predictor import Predictor as TorchPredictor
 
-# A mask that agrees with an accepted object as much as this shows the same thing.
+# A mask with at least this IoU with an accepted object is a duplicate.
 SAME = 0.7
 
 
 @dataclass(frozen=True, eq=False)
 class UnderWay:
-    """How far `everything` is.
+    """The progress of `everything`.
 
     Attributes:
-        done: Points asked about.
-        total: Points to be asked about; 0 before that is known.
-        objects: What has been found by now. It becomes the session's at the end, unless it turns out to be a double.
+        done: Number of points decoded so far.
+        total: Total number of points; 0 if not known yet.
+        objects: The objects found so far. At the end they are added to the session, except for duplicates.
     """
 
     done: int
@@ -45,7 +45,7 @@ class EverythingRun:
     """A run of everything mode on a session's history; call `advance` until it returns False."""
 
     def __init__(self, history: History, steps: Iterator[EverythingStep]) -> None:
-        """Prepare a run; nothing is asked of the model yet."""
+        """Prepare a run, without using the model yet."""
         self._history = history
         self._steps = steps
         self._collector = EverythingCollector()
@@ -56,9 +56,9 @@ class EverythingRun:
         self.over = False
 
     def advance(self) -> bool:
-        """Ask about the next points. Once this is False, what was found has become the session's, in one edit.
+        """Decode the next points. Returns False once the run is complete and its objects were added in one edit.
 
-        An exception ends the run, and nothing has changed then.
+        An exception ends the run without changing the session.
         """
         try:
             # Other edits may happen during this.
@@ -75,21 +75,21 @@ class EverythingRun:
             self.step, self._records = step, step.records
             found = self._collector.objects(step.records, self._history.state.objects)
             self.state = UnderWay(step.done, step.total, found)
-            self._history.notify()  # Views show what has been found so far, but it is not an edit yet.
+            self._history.notify()  # views show intermediate results, which are not an edit
         return True
 
     def stop(self) -> None:
-        """Let the next `advance` be the last; never waits."""
+        """Make the next `advance` the last. Does not block."""
         self._stop.set()
 
     def end(self, *, keep: bool = True) -> None:
-        """End the run, with what has been found by now or with nothing; ending it again does nothing."""
+        """End the run, keeping the objects found so far or discarding them. Has no effect if it has ended."""
         history = self._history
         with history.editing:
             if self.over:
                 return
             self.over = True
-            # Here, not from the last step: what has been accepted since need not be there twice.
+            # Recomputed here, to skip duplicates of objects accepted since the last step.
             now = history.state
             found = self._collector.objects(self._records, now.objects) if keep else ()
             self.state = replace(self.state, objects=found)
@@ -104,8 +104,8 @@ def begin(history: History, predictor: Predictor, image: np.ndarray, **options: 
     """Begin a run on an image (H, W, 3) uint8; the options are those of `segment_everything`.
 
     Raises:
-        PromptError: An option is unknown or out of its range.
-        ModelError: The predictor only answers one prompt at a time.
+        PromptError: An option is unknown or out of range.
+        ModelError: The predictor can only answer one prompt at a time.
     """
     from sam_widget.automatic.automatic import iter_everything  # Imports torch.
 
@@ -117,7 +117,7 @@ def begin(history: History, predictor: Predictor, image: np.ndarray, **options: 
 
 
 class EverythingCollector:
-    """Turns records into objects as they are found; the same record becomes the same object.
+    """Converts records to objects as they are found; the same record always becomes the same object.
 
     Skips masks that duplicate an existing object.
     """
@@ -129,9 +129,9 @@ class EverythingCollector:
     def objects(
         self, records: Sequence[MaskRecord], before: tuple[SegmentedObject, ...]
     ) -> tuple[SegmentedObject, ...]:
-        """Return the objects of the records, but for those that are among the objects `before`."""
+        """Return the objects of the records, without duplicates of the objects `before`."""
         kept = {id(record) for record in records}
-        # Names and colours of masks that turned out to be doubles are free again; all are, where objects have changed.
+        # Names and colours of duplicates can be reused; if the existing objects have changed, all are reassigned.
         same = before is self._before
         self._before = before
         self._made = {key: made for key, made in self._made.items() if same and key in kept}
@@ -165,7 +165,7 @@ def _object(record: MaskRecord, label: str, color: int) -> SegmentedObject:
 
 
 def _same(a: StoredMask, b: StoredMask) -> bool:
-    # Masks that agree have about the same area; most do not, and need not be decoded.
+    # Duplicates have about the same area; comparing areas first avoids decoding most masks.
     if not SAME * b.area <= a.area <= b.area / SAME:
         return False
     return float(np.asarray(iou(a.array, b.array))) >= SAME

@@ -1,4 +1,4 @@
-"""The states that a session has been through, and the way back and forth between them."""
+"""The history of a session's states, with undo and redo."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ NEAR = 16
 
 
 class Save(Protocol):
-    """Puts a history on the disk, or raises."""
+    """Writes a history to disk, or raises."""
 
     def __call__(self, new: Sequence[SessionState], start: int, position: int) -> None:
-        """Replace all states from number `start` on with new ones; number `position` becomes the present one."""
+        """Replace all states from index `start` on with new ones, and make `position` the current index."""
 
 
 @dataclass(frozen=True)
 class _Track:
-    """The history at one moment, so that a reader sees state, position and length that belong together.
+    """A consistent snapshot of the history: state, position and length.
 
-    The list only ever grows, and only beyond `length`; whatever shortens or changes it makes another list.
+    The list is only appended to, beyond `length`; operations that shorten or change it create a new list.
     """
 
     states: list[SessionState] = field(default_factory=lambda: [SessionState()])
@@ -34,28 +34,28 @@ class _Track:
 
 
 class History:
-    """One state after the other, undo and redo.
+    """A sequence of states with undo and redo.
 
-    Edits happen one after the other, whatever threads they come from, and reading never waits.
+    Edits are serialised, whatever thread they come from, and reading never blocks.
 
     Attributes:
-        editing: Held during an edit, from reading the state to committing the next one.
+        editing: Lock held during an edit, from reading the state to committing the next one.
     """
 
     def __init__(self, save: Save | None = None) -> None:
-        """Begin with an empty state; `save` is called before every change becomes visible."""
+        """Start with an empty state. `save` is called before each change becomes visible."""
         self.editing = threading.RLock()
         self._save = save
         self._track = _Track()
-        # The first state that the file does not have as it is here.
+        # Index of the first state that differs from the file.
         self._unsaved = 1
-        # What the last edit was a step of, if it was one of several that one undo takes back.
+        # The gesture of the last edit, if several edits are undone together.
         self._gesture: str | None = None
         self._listeners: list[Callable[[], None]] = []
 
     @property
     def state(self) -> SessionState:
-        """Everything at this moment."""
+        """The current state."""
         track = self._track
         return track.states[track.position]
 
@@ -72,22 +72,22 @@ class History:
 
     @property
     def timeline(self) -> tuple[SessionState, ...]:
-        """Every state there was, is, and can be redone, in order; `state` is number `position` of them."""
+        """All states in order, past, current and redoable; `state` is the one at index `position`."""
         track = self._track
         return tuple(track.states[: track.length])
 
     @property
     def position(self) -> int:
-        """How many edits can be undone."""
+        """The number of edits that can be undone."""
         return self._track.position
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` after every edit, in the thread that made it. Returns a function that ends this."""
+        """Call `listener` after every edit, in the editing thread. Returns a function that unsubscribes it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def notify(self) -> None:
-        """Call the listeners. The edit has been made: the error of a listener is logged, not raised."""
+        """Call the listeners. Their errors are logged rather than raised, because the edit is already complete."""
         for listener in list(self._listeners):
             try:
                 listener()
@@ -97,10 +97,10 @@ class History:
                 logging.getLogger(__name__).exception("a listener of a session failed")
 
     def undo(self) -> None:
-        """Take back the last edit.
+        """Undo the last edit.
 
         Raises:
-            SessionError: There is none.
+            SessionError: There is nothing to undo.
         """
         with self.editing:
             if not self.can_undo:
@@ -108,10 +108,10 @@ class History:
             self._travel(-1)
 
     def redo(self) -> None:
-        """Make the edit undone last again.
+        """Redo the edit that was undone last.
 
         Raises:
-            SessionError: There is none.
+            SessionError: There is nothing to redo.
         """
         with self.editing:
             if not self.can_redo:
@@ -119,7 +119,7 @@ class History:
             self._travel(+1)
 
     def change(self, state: SessionState, *, gesture: str | None = None) -> None:
-        """Move to a state; consecutive edits of one gesture are undone together."""
+        """Commit a new state; consecutive edits of the same gesture are undone together."""
         with self.editing:
             now = self._track
             start = now.position if gesture is not None and gesture == self._gesture else now.position + 1
@@ -128,7 +128,7 @@ class History:
             self._gesture = gesture
 
     def amend(self, state: SessionState) -> None:
-        """Replace the present state without an edit: nothing to undo, saved with the next edit."""
+        """Replace the current state without recording an edit; it is saved with the next edit."""
         with self.editing:
             now = self._track
             states = now.states[: now.length]
@@ -138,7 +138,7 @@ class History:
             self.notify()
 
     def restore(self, states: Sequence[SessionState], position: int) -> None:
-        """Take over a history that is on the disk."""
+        """Load a history that is already on disk."""
         with self.editing:
             self._track = _Track(list(states), position, len(states))
             self._unsaved = len(states)
@@ -152,7 +152,7 @@ class History:
     def _commit(self, states: list[SessionState], start: int, new: list[SessionState], position: int) -> None:
         if self._save is not None:
             unsaved = min(start, self._unsaved)
-            self._save([*states[unsaved:start], *new], unsaved, position)  # What cannot be saved is not done.
+            self._save([*states[unsaved:start], *new], unsaved, position)  # raises before the change becomes visible
         states[start:] = new
         self._unsaved = start + len(new)
         self._track = _Track(states, position, self._unsaved)

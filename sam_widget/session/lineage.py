@@ -1,4 +1,4 @@
-"""How an object came about: which answer of the model it was, and what the person made of it."""
+"""The lineage of an object: the prediction it is based on, and the edits applied to it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from sam_widget.session.state import Answer, Candidate, SegmentedObject, Session
 
 @dataclass(frozen=True)
 class Lineage:
-    """All that leads to a mask.
+    """Everything needed to recompute a mask.
 
     Attributes:
-        prompt: The prompt that was answered.
-        index: Which of the candidates was chosen.
-        best: Whether that was the one with the highest score, which is chosen without being asked for.
-        settings: How its mask was made of its logits.
-        strokes: What was painted on it.
-        rendering: How the model saw the image.
-        crop: The part of the image that answered; None for the image as a whole.
+        prompt: The prompt.
+        index: Index of the chosen candidate.
+        best: Whether it is the candidate with the highest score, which is chosen by default.
+        settings: Settings of the mask.
+        strokes: Brush strokes on the mask.
+        rendering: The rendering of the image that the model saw.
+        crop: The crop that was decoded; None for the whole image.
     """
 
     prompt: Prompt
@@ -36,14 +36,14 @@ class Lineage:
 
 
 def lineage_of(item: SegmentedObject, timeline: Sequence[SessionState]) -> Lineage | None:
-    """Return how an object came about; None for one that was merged, subtracted from, or made elsewhere."""
+    """Return the lineage of an object; None if it was merged, subtracted from, or imported."""
     if item.candidate is None:
         return None
     return _lineage(item.candidate, item.prompt, item.settings, item.strokes, timeline)
 
 
 def lineage_of_chosen(state: SessionState, timeline: Sequence[SessionState]) -> Lineage | None:
-    """Return how the chosen candidate came about; None where there is none, or it came about otherwise."""
+    """Return the lineage of the chosen candidate; None if there is none, or if it is not based on a prediction."""
     if state.chosen is None:
         return None
     return _lineage(state.chosen, state.prompt, state.settings, state.strokes, timeline)
@@ -61,8 +61,8 @@ def _lineage(
     if isinstance(candidate.answer, Answer):
         answer, index = candidate.answer, candidate.index
         return Lineage(prompt, index, index == answer.best, settings, strokes, answer.rendering, candidate.crop)
-    # In files of version 1. Painting and settings make new candidates of the same logits; an object that is edited is
-    # alone with its own.
+    # In files of version 1. Painting and settings create new candidates with the same logits; an object being edited
+    # is the only candidate.
     logits = candidate.answer
     states = [state for state in timeline if any(other.answer is logits for other in state.candidates)]
     if not states:

@@ -1,4 +1,4 @@
-"""Edits of the accepted objects, as functions from one state to the next. All pure; `Session` commits the results."""
+"""Edits of the accepted objects, as pure functions from one state to the next; `Session` commits the results."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sam_widget.session.state import Candidate, SegmentedObject, SessionState
 
 
 def clean_label(label: str) -> str:
-    """Return a label without surrounding space, and with U+FFFD for what is not valid Unicode.
+    """Strip a label, and replace invalid Unicode by U+FFFD.
 
-    A lone surrogate (half of an emoji, cut off by another program) cannot be sent to a page or written to a file.
+    Lone surrogates, such as half of an emoji truncated by another program, cannot be sent to a page or written to a
+    file.
     """
     return label.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
 
@@ -36,7 +37,7 @@ def chosen(state: SessionState, what: str) -> Candidate:
     """Return the chosen candidate.
 
     Raises:
-        SessionError: There is none; `what` says what it was needed for.
+        SessionError: No candidate is chosen; `what` completes the message.
     """
     if state.chosen is None:
         raise SessionError(f"there is no mask to {what}; click on the image or draw a box first")
@@ -44,12 +45,12 @@ def chosen(state: SessionState, what: str) -> Candidate:
 
 
 def without_prompt(state: SessionState) -> SessionState:
-    """Return a state with only its objects, its settings and how the model sees the image."""
+    """Return a state with only its objects, settings, rendering and crop."""
     return SessionState(objects=state.objects, settings=state.settings, rendering=state.rendering, crop=state.crop)
 
 
 def accept(state: SessionState, label: str | None) -> tuple[SessionState, SegmentedObject]:
-    """Turn the chosen candidate into an object, replacing the one that is being edited, if there is one."""
+    """Turn the chosen candidate into an object, replacing the object being edited, if there is one."""
     candidate = chosen(state, "accept")
     x, y, width, height = candidate.stored.bounds
     if not width:
@@ -72,7 +73,7 @@ def accept(state: SessionState, label: str | None) -> tuple[SessionState, Segmen
 
 
 def add(state: SessionState, found: Sequence[Annotation]) -> tuple[SessionState, tuple[SegmentedObject, ...]]:
-    """Add objects that were made elsewhere; one without a score has 1."""
+    """Add objects from another source; the score defaults to 1."""
     colors = free_colors(state)
     added = tuple(
         SegmentedObject(
@@ -91,7 +92,7 @@ def add(state: SessionState, found: Sequence[Annotation]) -> tuple[SessionState,
 def relabel(
     state: SessionState, object_ids: Sequence[str], label: str
 ) -> tuple[SessionState, tuple[SegmentedObject, ...]]:
-    """Give objects one label."""
+    """Give several objects the same label."""
     old = {object_id: find(state, object_id) for object_id in object_ids}
     cleaned = clean_label(label)
     if not cleaned:
@@ -119,7 +120,7 @@ def remove(state: SessionState, object_ids: Iterable[str]) -> SessionState:
 
 
 def take_up(state: SessionState, object_id: str) -> tuple[SessionState, SegmentedObject]:
-    """Make an accepted object the one in work, with its prompt, mask, strokes and settings."""
+    """Reopen an accepted object for editing, with its prompt, mask, strokes and settings."""
     old = find(state, object_id)
     candidate = old.candidate or Candidate(old.stored, old.score, None)
     after = SessionState(
@@ -131,23 +132,23 @@ def take_up(state: SessionState, object_id: str) -> tuple[SessionState, Segmente
         settings=old.settings,
         editing=old.id,
         rendering=state.rendering,
-        crop=candidate.crop or state.crop,  # The crop that answered its prompt keeps answering.
+        crop=candidate.crop or state.crop,  # its prompt is still decoded with its own crop
     )
     return after, old
 
 
 def merge(state: SessionState, object_ids: Sequence[str], label: str | None) -> tuple[SessionState, SegmentedObject]:
-    """Unite objects into the first of them."""
+    """Merge objects into the first of them."""
     old = [find(state, object_id) for object_id in dict.fromkeys(object_ids)]
     if len(old) < 2:
-        raise SessionError(f"{len(old)} objects to merge; give the ids of two or more, as their `id` says")
+        raise SessionError(f"{len(old)} objects to merge; give the ids (`object.id`) of two or more")
     merged = replace(shaping.united(old), label=clean_label(label or "") or old[0].label)
     rest = tuple(item for item in _swapped(state, old[0], merged).objects if item not in old)
     return replace(state, objects=rest, editing=_unless_gone(state, old)), merged
 
 
 def subtract(state: SessionState, object_id: str, other_id: str) -> tuple[SessionState, SegmentedObject]:
-    """Take from an object what another one covers."""
+    """Subtract another object's mask from an object."""
     old, other = find(state, object_id), find(state, other_id)
     if old is other:
         raise SessionError(f"{old.label!r} cannot be subtracted from itself; give the id of another object")
@@ -158,7 +159,7 @@ def subtract(state: SessionState, object_id: str, other_id: str) -> tuple[Sessio
 
 
 def free_colors(state: SessionState) -> Iterator[int]:
-    """Yield indices into the palette that no object has, lowest first."""
+    """Yield unused indices into the palette, lowest first."""
     taken = {item.color for item in state.objects}
     color = 0
     while True:
@@ -177,5 +178,5 @@ def _swapped(state: SessionState, old: SegmentedObject, new: SegmentedObject) ->
 
 
 def _unless_gone(state: SessionState, objects: Sequence[SegmentedObject]) -> str | None:
-    """Return the id of the object being edited, unless it is one of these: the edit continues as a new object."""
+    """Return the id of the object being edited, or None if it is one of these: editing continues as a new object."""
     return None if any(item.id == state.editing for item in objects) else state.editing

@@ -1,4 +1,4 @@
-"""The mark of methods that a view may call. The messages of the wire are derived from them, and from no others."""
+"""The marker for methods that a view may call. The wire's request messages are derived from exactly these methods."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, Literal, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Where a request is carried out: at once, in the thread that receives messages; in the worker that answers prompts; or
-# in the one that paints tiles.
+# Where a request runs: immediately, in the thread that receives messages; in the worker that decodes prompts; or in the
+# worker that renders tiles.
 Lane = Literal["now", "worker", "tiles"]
 
 
 @dataclass(frozen=True)
 class Remote:
-    """What the mark of a method says.
+    """Properties of a marked method.
 
     Attributes:
         name: The type of the message.
-        latest: A newer call supersedes those that wait right before it.
-        passing: Any newer call supersedes it while it waits: it changes nothing.
-        lane: Where it is carried out.
+        latest: Whether a newer call supersedes waiting calls directly before it.
+        passing: Whether any newer call supersedes it while it waits, because it changes nothing.
+        lane: Where it runs.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Remote:
 def remote(
     name: str | None = None, *, latest: bool = False, passing: bool = False, lane: Lane = "worker"
 ) -> Callable[[F], F]:
-    """Let views call a method, by its own name or another one. Its parameters are the fields of the message."""
+    """Allow views to call a method, by its own name or `name`. Its parameters are the fields of the message."""
 
     def mark(method: F) -> F:
         method.__remote__ = Remote(name or method.__name__, latest, passing, lane)  # type: ignore[attr-defined]
@@ -44,7 +44,7 @@ def remote(
 
 
 def remote_methods(kind: type) -> Iterator[tuple[Remote, Callable[..., Any]]]:
-    """Yield the marked methods of a class, inherited ones included, in the order of their names."""
+    """Yield the marked methods of a class, including inherited ones, sorted by name."""
     for name in dir(kind):
         method = inspect.getattr_static(kind, name)
         if isinstance(mark := getattr(method, "__remote__", None), Remote):

@@ -1,4 +1,4 @@
-"""What a person did once, done again: the recorded prompts on another model, another image, or many."""
+"""Replay recorded prompts with another model, on another image, or on many images."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ReplayRow:
-    """One object, before and after.
+    """The comparison of one object's recorded and new mask.
 
     Attributes:
         image: Name of the image.
         label: Label of the object.
-        iou: Between the recorded mask and the new one; None where there is no new one.
-        old_score: The IoU that the model expected when it was recorded.
-        score: The one that the model expects now; None where there is no new mask.
-        old_mask: The recorded mask, brought to the size of this image.
-        new_mask: The new one, (H, W) bool; None where `note` says why.
+        iou: IoU of the recorded and the new mask; None if there is no new mask.
+        old_score: The recorded predicted IoU.
+        score: The new predicted IoU; None if there is no new mask.
+        old_mask: The recorded mask, scaled to the size of this image.
+        new_mask: The new mask, (H, W) bool; None if there is none, for the reason in `note`.
         color: Index into the palette.
-        note: What was not as recorded.
+        note: Deviations from the recording.
     """
 
     image: str
@@ -82,12 +82,12 @@ HEADER = ("image", "object", "IoU", "score", "score now", "pixels", "pixels now"
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """What came of a replay. Shows itself as a table; `figure()` draws it.
+    """The result of a replay. Notebooks display it as a table; `figure()` draws it.
 
     Attributes:
-        rows: One an object and image.
-        old_model: The model that was recorded.
-        model: The model that answered now.
+        rows: One row per object and image.
+        old_model: The recorded model.
+        model: The model of the replay.
         images: The images, as RGB, by name.
     """
 
@@ -104,17 +104,17 @@ class Replay:
 
     @property
     def mean_iou(self) -> float:
-        """Mean over the objects that could be replayed; NaN where there are none."""
+        """The mean IoU of the objects that could be replayed; NaN if there are none."""
         found = [row.iou for row in self.rows if row.iou is not None]
         return float(np.mean(found)) if found else float("nan")
 
     @property
     def summary(self) -> str:
-        """One line."""
+        """A summary in one line."""
         return f"{len(self.rows)} objects of {self.old_model}, again by {self.model}: mean IoU {self.mean_iou:.3f}"
 
     def __str__(self) -> str:
-        # A label may hold line breaks, which would tear the table.
+        # Labels may contain line breaks, which would break the table.
         cells = [HEADER, *([" ".join(cell.split()) for cell in row.cells] for row in self.rows)]
         kept = [k for k in range(len(HEADER)) if k != len(HEADER) - 1 or any(row.note for row in self.rows)]
         widths = [max(len(line[k]) for line in cells) for k in kept]
@@ -143,20 +143,20 @@ class Replay:
         ratios = [self.images[name].shape[0] / self.images[name].shape[1] for name in names]
         height = sum(width / 2 * ratio + 0.4 for ratio in ratios)
         figure, axes = plt.subplots(len(names), 2, figsize=(width, height), squeeze=False, layout="constrained")
-        plt.close(figure)  # Or a notebook shows it twice.
+        plt.close(figure)  # otherwise a notebook shows it twice
         for name, (left, right) in zip(names, axes, strict=True):
             rows = [row for row in self.rows if row.image == name]
             picture = self.images[name]
             left.imshow(_overlaid(picture, [(row.old_mask, row.color) for row in rows]))
             right.imshow(_overlaid(picture, [(row.new_mask, row.color) for row in rows if row.new_mask is not None]))
-            # Names may hold dollar signs, which Matplotlib would take for formulas.
+            # Names may contain dollar signs, which Matplotlib would parse as formulas.
             left.set_title(f"{name}: {self.old_model}", fontsize=9, parse_math=False)
             right.set_title(self.model, fontsize=9, parse_math=False)
             for axis in (left, right):
                 axis.set_axis_off()
             for row in rows:
                 if row.iou is not None and row.old_mask.any():
-                    # In the middle of the mask, but not so far out that the words leave the image.
+                    # In the middle of the mask, but close enough to the centre for the text to fit into the image.
                     y, x = (
                         np.clip(np.mean(where), 0.1 * side, 0.9 * side)
                         for where, side in zip(np.nonzero(row.old_mask), row.old_mask.shape, strict=True)
@@ -173,20 +173,20 @@ def replay(
     model: ModelLike | None = None,
     image: Any = None,
 ) -> Replay:
-    """Give the recorded prompts to a model again, and compare the masks, object by object.
+    """Replay the recorded prompts with a model, and compare the masks object by object.
 
-    Each object's prompt, its brush strokes and its settings are repeated, and answered by the same part of the image;
-    where a person chose another candidate than the one with the highest score, the same one of the three is taken, and
-    the one with the highest score otherwise. An earlier mask in a prompt counts for the model that made it; another
-    model refines a mask of its own instead. On an image of another size, all of it is scaled.
+    Each object's prompt, brush strokes and settings are repeated, with the same crop of the image. If the user chose a
+    candidate other than the one with the highest score, the one at the same index is used, otherwise the one with the
+    highest score. A mask in a prompt is only used with the model that predicted it; another model refines its own mask
+    instead. On an image of another size, everything is scaled.
 
     Args:
         source: A session file, a session or a widget.
         model: Another model; by default the one that was used last.
-        image: Another image, or several: a list of what `Session` takes. By default the recorded one.
+        image: Another image, or a list of images, as `Session` accepts them. By default the recorded one.
 
     Raises:
-        SessionError: The file cannot be read, or its image cannot be found; or there is nothing to replay.
+        SessionError: The file cannot be read, its image cannot be found, or there is nothing to replay.
         ImageError: An image cannot be read.
         ModelError: The model cannot be loaded.
     """
@@ -214,7 +214,7 @@ def replay(
 
 @dataclass(frozen=True)
 class _Past:
-    """What was recorded."""
+    """A recorded session."""
 
     items: list[tuple[SegmentedObject, Lineage | None]]
     image: SourceImage
@@ -244,7 +244,7 @@ def _items(state: SessionState, timeline: Sequence[SessionState]) -> list[tuple[
     items = [(item, lineage_of(item, timeline)) for item in state.objects]
     chosen = state.chosen
     if chosen is not None and chosen.stored.area:
-        # What is in work counts, too.
+        # The current candidate is replayed too.
         box = Box(0, 0, chosen.stored.shape[1], chosen.stored.shape[0])
         work = SegmentedObject("(not accepted)", chosen.stored, chosen.score, box, state.prompt, color=len(items))
         items.append((work, lineage_of_chosen(state, timeline)))
@@ -259,7 +259,7 @@ def _again(session: Session, name: str, past: _Past, item: SegmentedObject, line
     row = ReplayRow(name, item.label, None, item.score, None, old, None, item.color)
     drawn = item.prompt.with_mask(None)
     if drawn.is_empty and (lineage is None or not _same_model(session, past)):
-        return replace(row, note="it has no prompt: it was made elsewhere")
+        return replace(row, note="it has no prompt: it was imported")
     scale = (size[0] / before[0], size[1] / before[1])
     try:
         notes = _repeat(session, item, lineage, scale, same=_same_model(session, past))
@@ -267,7 +267,7 @@ def _again(session: Session, name: str, past: _Past, item: SegmentedObject, line
         return replace(row, note=str(error))
     found = session.chosen
     if found is None:
-        return replace(row, note="the model gave no mask")
+        return replace(row, note="the model predicted no mask")
     agreement = float(iou(old, found.mask))
     return replace(row, iou=agreement, score=found.score, new_mask=found.mask, note="; ".join(notes))
 
@@ -279,14 +279,14 @@ def _same_model(session: Session, past: _Past) -> bool:
 def _repeat(
     session: Session, item: SegmentedObject, lineage: Lineage | None, scale: tuple[float, float], *, same: bool
 ) -> list[str]:
-    """Do in a session what led to an object; returns what could not be done."""
+    """Repeat in a session the steps that led to an object; returns notes on steps that could not be repeated."""
     notes = []
     session.clear()
     session.sharpen(None)
     if lineage is None:
         session.adjust(threshold=0, holes=0, islands=0, smoothing=0)
         session.set_prompt(_scaled(item.prompt.with_mask(None), scale, session.size))
-        return ["its mask was changed or made otherwise, and is compared with what its prompt gives"]
+        return ["its mask was edited or imported, and is compared with the mask of its prompt"]
     area, side = scale[0] * scale[1], (scale[0] * scale[1]) ** 0.5
     settings = lineage.settings
     session.adjust(
@@ -298,7 +298,7 @@ def _repeat(
     try:
         session.set_rendering(lineage.rendering)
     except ImageError:
-        notes.append("seen as usual: this image cannot be rendered as that one was")
+        notes.append("default rendering: this image cannot be rendered like the recorded one")
     if lineage.crop is not None:
         session.sharpen(_cropped(lineage.crop, scale, session.size), margin=0)
     prompt = _scaled(lineage.prompt.with_mask(None), scale, session.size)
@@ -310,9 +310,9 @@ def _repeat(
         session.set_prompt(prompt)
         if lineage.prompt.mask is not None and takes_masks:
             session.refine()
-            notes.append("refined from a mask of its own")
+            notes.append("refined from its own mask")
         elif lineage.prompt.mask is not None:
-            notes.append("not refined: this model takes no mask")
+            notes.append("not refined: this model does not accept mask prompts")
     if not lineage.best and lineage.index < len(session.candidates):
         session.choose(lineage.index)
     for stroke in lineage.strokes:
@@ -322,12 +322,12 @@ def _repeat(
 
 
 def _scaled(prompt: Prompt, scale: tuple[float, float], size: tuple[int, int]) -> Prompt:
-    """Bring a prompt without a mask to an image of another size."""
+    """Scale a prompt without a mask to an image of another size."""
     if scale == (1, 1):
         return prompt
     (x, y), (width, height) = scale, size
     return Prompt(
-        # Rounding must not carry a point over the edge.
+        # Rounding must not move a point outside the image.
         [Point(min(point.x * x, width), min(point.y * y, height), point.label) for point in prompt.points],
         boxes=[Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y) for box in prompt.boxes],
         strokes=[Stroke(_moved(stroke.vertices, scale), stroke.label, stroke.closed) for stroke in prompt.strokes],
@@ -335,7 +335,7 @@ def _scaled(prompt: Prompt, scale: tuple[float, float], size: tuple[int, int]) -
 
 
 def _cropped(crop: Box, scale: tuple[float, float], size: tuple[int, int]) -> Box:
-    """Bring a crop to an image of another size: whole pixels that hold what it held."""
+    """Scale a crop to an image of another size, extended to whole pixels."""
     (x, y), (width, height) = scale, size
     return Box(
         math.floor(crop.x0 * x),
@@ -350,7 +350,7 @@ def _moved(vertices: Sequence[tuple[float, float]], scale: tuple[float, float]) 
 
 
 def _overlaid(picture: np.ndarray, masks: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
-    """Lay masks over an image, half transparent, with an outline of two pixels."""
+    """Draw masks over an image, half transparent, with an outline of two pixels."""
     from scipy.ndimage import binary_erosion
 
     shown = picture.astype(np.float32)

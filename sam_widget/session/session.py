@@ -1,8 +1,9 @@
-"""What was done with one image: the prompt, its candidates, the accepted objects, and how to take it back.
+"""The session of one image: the prompt, its candidates, the accepted objects, and undo.
 
-The session is the one state. A `SamWidget` shows it, and every gesture in a view is a method call on it; without a
-browser the same calls make a script. The file is longer than most: it holds one method a verb, and little else. What
-the verbs do is in `edits` (the object in work), `objects` (accepted ones), `everything` and `file.recorder`.
+The session is the single source of state. A `SamWidget` displays it, and every gesture in a view is a method call on
+it; without a browser, the same calls work in a script. This file is longer than most, because it has one method per
+verb and little else. The verbs are implemented in `edits` (the current prompt), `objects` (accepted objects),
+`everything` and `file.recorder`.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ __all__ = ["Candidate", "SegmentedObject", "Session", "SessionState", "predictor
 class Session(PromptEdits):
     """One image and one model, without a browser.
 
-    Methods may be called from any thread: edits happen one after the other, and reading never waits. An edit that
-    raises changes nothing.
+    Methods may be called from any thread: edits are serialised, and reading never blocks. An edit that raises changes
+    nothing.
     """
 
     def __init__(
@@ -56,28 +57,28 @@ class Session(PromptEdits):
         """Open an image.
 
         Args:
-            image: Anything `to_rgb` reads: path, URL, bytes, PIL image, array, tensor; arrays with any number of
+            image: Anything that `to_rgb` reads: path, URL, bytes, PIL image, array, tensor; arrays with any number of
                 channels; or a `SourceImage`.
-            model: A name or checkpoint path (loaded once a process), a loaded model, or a predictor.
-            progress: Called with bytes done and bytes in all while a named model's weights are downloaded.
-            autosave: A session file, such as "truck.sam". What is in it already comes back, history and all; from then
-                on, an edit is on the disk when its method returns.
-            keep_image: Put the image into a new session file, so that it opens without the photo.
+            model: A name or checkpoint path (loaded once per process), a loaded model, or a predictor.
+            progress: Called with the bytes done and the total while a named model's weights are downloaded.
+            autosave: A session file, such as "truck.sam". If it exists, its session is restored, including history.
+                Every later edit is on disk when its method returns.
+            keep_image: Embed the image in a new session file, so that it opens without the photo.
 
         Raises:
             ImageError: The image cannot be read.
             ModelError: The model cannot be loaded.
-            SessionError: Another kernel is writing the session file, it is damaged, or about another image.
+            SessionError: The session file is open in another kernel, damaged, or belongs to another image.
         """
         self.source = image if isinstance(image, SourceImage) else SourceImage(image)
         self.image: np.ndarray = self.source.rgb
         self.image_hash = self.source.hash
-        # What exported files call the image; None where it came without a name.
+        # Name of the image in exported files; None if it has no name.
         self.image_name = self.source.name
         self._model_given = str(model) if isinstance(model, str | Path) else None
         predictor = predictor_of(model, progress=progress)
         super().__init__(History(self._save), PromptDecoder(self.source, predictor), predictor, self.source.size)
-        # Made with the first file: SQLite and locks are not needed before.
+        # Created with the first file, because SQLite and locks are not needed before.
         self._recorder: Recorder | None = None
         self._run: EverythingRun | None = None
         if autosave is not None:
@@ -91,7 +92,7 @@ class Session(PromptEdits):
                 raise
 
     def __repr__(self) -> str:
-        """One line: image, model, prompt, objects, file."""
+        """Return one line: image, model, prompt, objects, file."""
         name, (width, height), now = self.source.reference.name, self.size, self.state
         count = f"{len(now.objects)} object{'' if len(now.objects) == 1 else 's'}"
         file = "" if self.autosave is None else f", autosave {self.autosave.name!r}"
@@ -109,25 +110,25 @@ class Session(PromptEdits):
 
     @property
     def embedding(self) -> Embedding:
-        """The embedded image, as the model is to see it; the first use embeds it."""
+        """The embedding of the image with the current rendering, computed on first access."""
         with self._history.editing:
             return self._decoder.whole(self.state.rendering)
 
     @property
     def model_name(self) -> str:
-        """What loads the model: its name, or the path of a checkpoint."""
+        """The argument of `load_model` for the model: its name, or the path of a checkpoint."""
         return self._model_given or self.predictor.model.name
 
     # ------------------------------------------------------------------------------------------------ history
 
     @property
     def timeline(self) -> tuple[SessionState, ...]:
-        """Every state there was, is, and can be redone, in order; `state` is number `position` of them."""
+        """All states in order, past, current and redoable; `state` is the one at index `position`."""
         return self._history.timeline
 
     @property
     def position(self) -> int:
-        """How many edits can be undone."""
+        """The number of edits that can be undone."""
         return self._history.position
 
     @property
@@ -142,36 +143,36 @@ class Session(PromptEdits):
 
     @remote()
     def undo(self) -> None:
-        """Take back the last edit.
+        """Undo the last edit.
 
         Raises:
-            SessionError: There is none.
+            SessionError: There is nothing to undo.
         """
         self._history.undo()
 
     @remote()
     def redo(self) -> None:
-        """Make the edit undone last again.
+        """Redo the edit that was undone last.
 
         Raises:
-            SessionError: There is none.
+            SessionError: There is nothing to redo.
         """
         self._history.redo()
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` after every edit, in the thread that made it. Returns a function that ends this."""
+        """Call `listener` after every edit, in the editing thread. Returns a function that unsubscribes it."""
         return self._history.on_change(listener)
 
     # ------------------------------------------------------------------------------------------------ what is seen
 
     def set_rendering(self, rendering: Rendering) -> tuple[Candidate, ...]:
-        """Let the model see the image differently. Returns the prompt's new candidates.
+        """Change the rendering of the image that the model sees. Returns the prompt's new candidates.
 
         Args:
-            rendering: Channels, black, white and gamma; `Rendering()` for the usual.
+            rendering: Channels, black, white and gamma; `Rendering()` for the default.
 
         Raises:
-            ImageError: The rendering is not possible for this image.
+            ImageError: The rendering is invalid for this image.
         """
         with self._history.editing:
             before = self.state
@@ -181,24 +182,24 @@ class Session(PromptEdits):
             return self.candidates
 
     def render(self, rendering: Rendering) -> tuple[Candidate, ...]:
-        """Call `set_rendering`, under the name that older scripts know."""
+        """Alias of `set_rendering` for older scripts."""
         return self.set_rendering(rendering)
 
     def sharpen(
         self, region: Box | Sequence[float] | None, *, margin: float = crops.MARGIN, later: bool = False
     ) -> tuple[Candidate, ...]:
-        """Embed a part of the image on its own, at its full resolution, to answer the prompts that lie in it.
+        """Embed a crop of the image separately, at full resolution, to decode the prompts inside it.
 
-        This shows a small thing in a large photo in more detail: its mask has the photo's own edges. Prompts that lie
-        partly outside are answered by the image as a whole; `decoding` says how masks continue outside the part. The
-        present prompt is answered again if it lies in the part.
+        This segments a small thing in a large photo in more detail, with edges at the photo's resolution. Prompts that
+        lie partly outside are decoded on the whole image; `decoding` describes how masks continue outside the crop. The
+        current prompt is decoded again if it lies inside the crop.
 
         Args:
-            region: x0, y0, x1, y1, in pixels of the image; None for the image as a whole.
-            margin: How much more is embedded on each side, as a part of the region's longer side. With any, what is
-                embedded is square where there is room, and not too small for the model to make sense of; with 0 it is
-                the region, out to whole pixels.
-            later: Only for prompts to come: the mask that stands stays, and there is nothing to undo.
+            region: x0, y0, x1, y1, in pixels of the image; None for the whole image.
+            margin: Margin of the crop on each side, as a fraction of the region's longer side. With a margin, the crop
+                is square if the image has room, and large enough for the model; with 0 it is the region, extended to
+                whole pixels.
+            later: Affect only future prompts: the current mask is kept, and no undoable edit is made.
 
         Returns:
             The prompt's candidates.
@@ -210,7 +211,7 @@ class Session(PromptEdits):
         if region is not None:
             side = self.predictor.config.image_size
             crop = crops.around(_box(region), self.size, margin=margin, model_side=side)
-            # Outside the lock, so that other edits need not wait for the encoder.
+            # Outside the lock, so that other edits do not wait for the encoder.
             self._decoder.crop(self.state.rendering, crop)
         with self._history.editing:
             before, moved = self.state, replace(self.state, crop=crop)
@@ -225,7 +226,7 @@ class Session(PromptEdits):
             return self.candidates
 
     def _answered_again(self, state: SessionState) -> SessionState:
-        """Return a state with its prompt answered again; a candidate that was chosen by hand is, again."""
+        """Return a state with its prompt decoded again; a candidate chosen by hand remains chosen."""
         scores = [candidate.score for candidate in state.candidates]
         by_hand = state.chosen_index if len(scores) > 1 and state.chosen_index != np.argmax(scores) else None
         after = self.preview(state.prompt, state=state)
@@ -235,12 +236,12 @@ class Session(PromptEdits):
 
     @remote()
     def accept(self, label: str | None = None) -> SegmentedObject:
-        """Turn the chosen candidate into an object; without a label it is called "object 1", "object 2", ...
+        """Turn the chosen candidate into an object; the default labels are "object 1", "object 2", ...
 
-        While an object is edited, it takes the place of that object, whose label it keeps unless given another.
+        If an object is being edited, it is replaced, and keeps its label unless another one is given.
 
         Raises:
-            SessionError: There is no candidate, or its mask is empty.
+            SessionError: No candidate is chosen, or its mask is empty.
         """
         with self._history.editing:
             state, accepted = objects.accept(self.state, label)
@@ -248,19 +249,19 @@ class Session(PromptEdits):
             return accepted
 
     def add_objects(self, masks: Any, *, labels: Sequence[str] | str | None = None) -> tuple[SegmentedObject, ...]:
-        """Add objects that were made elsewhere, in one edit: one undo takes all of them back.
+        """Add objects from another source, in one undoable edit.
 
         Args:
-            masks: What `load_masks` or `segment_everything` returned, `supervision.Detections`, another session's
+            masks: The result of `load_masks` or `segment_everything`, `supervision.Detections`, another session's
                 objects, a label map (H, W), masks (H, W) or (N, H, W) bool; see `annotations_of`.
-            labels: One for all, or one each; without, they keep theirs, or are called "object 1", "object 2", ...
+            labels: One for all, or one each. By default they keep their labels, or become "object 1", "object 2", ...
 
         Returns:
-            The new objects, in the same order; one without a score has 1.
+            The new objects, in the same order; the score defaults to 1.
 
         Raises:
-            MaskError: There are no masks to be had from it, or one is empty.
-            SessionError: They are of an image of another size.
+            MaskError: The source contains no masks, or one is empty.
+            SessionError: The masks have another size than the image.
         """
         found = annotations_of(masks, labels=labels)
         width, height = self.size
@@ -276,19 +277,19 @@ class Session(PromptEdits):
             return added
 
     def rename(self, object_id: str, label: str) -> SegmentedObject:
-        """Give an object another label.
+        """Change the label of an object.
 
         Raises:
-            SessionError: There is no such object, or the label is blank.
+            SessionError: The object does not exist, or the label is blank.
         """
         return self.relabel([object_id], label)[0]
 
     @remote("rename")
     def relabel(self, object_ids: Sequence[str], label: str) -> tuple[SegmentedObject, ...]:
-        """Give several objects one label, in one edit. Returns them, in the order of their ids.
+        """Give several objects the same label, in one edit. Returns them, in the order of the ids.
 
         Raises:
-            SessionError: There is no such object, or the label is blank.
+            SessionError: An object does not exist, or the label is blank.
         """
         with self._history.editing:
             state, relabeled = objects.relabel(self.state, object_ids, label)
@@ -298,10 +299,10 @@ class Session(PromptEdits):
 
     @remote()
     def recolor(self, object_id: str, color: int) -> SegmentedObject:
-        """Give an object another colour of the palette, counted from 0; beyond its end it starts over.
+        """Change an object's colour to an index of the palette, counted from 0; it wraps around at the end.
 
         Raises:
-            SessionError: There is no such object, or the colour is not a number from 0 on.
+            SessionError: The object does not exist, or the colour is not an integer of 0 or more.
         """
         with self._history.editing:
             state, recolored = objects.recolor(self.state, object_id, color)
@@ -313,7 +314,7 @@ class Session(PromptEdits):
         """Remove objects, in one edit.
 
         Raises:
-            SessionError: There is no such object.
+            SessionError: The object does not exist.
         """
         with self._history.editing:
             if object_ids:
@@ -323,7 +324,7 @@ class Session(PromptEdits):
         """Remove all other objects, in one edit.
 
         Raises:
-            SessionError: There is no such object.
+            SessionError: The object does not exist.
         """
         with self._history.editing:
             wanted = [objects.find(self.state, object_id) for object_id in object_ids]
@@ -331,10 +332,10 @@ class Session(PromptEdits):
 
     @remote()
     def edit(self, object_id: str) -> SegmentedObject:
-        """Take up an accepted object again: its prompt, its mask and what was painted come back; `accept` replaces it.
+        """Reopen an accepted object for editing, with its prompt, mask and strokes; `accept` replaces it.
 
         Raises:
-            SessionError: There is no such object.
+            SessionError: The object does not exist.
         """
         with self._history.editing:
             state, taken = objects.take_up(self.state, object_id)
@@ -343,7 +344,7 @@ class Session(PromptEdits):
 
     @remote()
     def merge(self, object_ids: Sequence[str], label: str | None = None) -> SegmentedObject:
-        """Unite objects into the first of them, which keeps its label unless given another.
+        """Merge objects into the first of them, which keeps its label unless another one is given.
 
         Raises:
             SessionError: An object does not exist, or there are fewer than two.
@@ -355,10 +356,10 @@ class Session(PromptEdits):
 
     @remote()
     def subtract(self, object_id: str, other_id: str) -> SegmentedObject:
-        """Take from an object what another one covers; the other stays as it is.
+        """Subtract another object's mask from an object; the other object does not change.
 
         Raises:
-            SessionError: There is no such object, the two are one, or nothing would be left.
+            SessionError: An object does not exist, both are the same, or nothing would remain.
         """
         with self._history.editing:
             state, left = objects.subtract(self.state, object_id, other_id)
@@ -369,7 +370,7 @@ class Session(PromptEdits):
 
     @property
     def under_way(self) -> UnderWay | None:
-        """How far `everything` is, where it is at work."""
+        """The progress of `everything`; None if it is not running."""
         run = self._run
         return None if run is None or run.over else run.state
 
@@ -380,22 +381,22 @@ class Session(PromptEdits):
         cancelled: Callable[[], bool] | None = None,
         **options: Any,
     ) -> tuple[SegmentedObject, ...]:
-        """Find everything in the image and add it as objects, in one edit: one undo takes all of them back.
+        """Segment everything in the image and add the masks as objects, in one undoable edit.
 
-        Skips masks that duplicate an existing object. Other threads may edit meanwhile, and `cancel`;
-        `under_way` has the masks found so far, which every view shows.
+        Skips masks that duplicate an existing object. Meanwhile, other threads may edit, and `cancel` it; `under_way`
+        has the masks found so far, which every view shows.
 
         Args:
             progress: Called after every batch of points; see `iter_everything`.
-            cancelled: Asked after every batch; once it is true, what has been found by then is kept, as with `cancel`.
-            **options: As for `segment_everything`, but for `output_mode`.
+            cancelled: Called after every batch; once it returns true, the run stops and keeps the masks found so far.
+            **options: Options of `segment_everything`, except `output_mode`.
 
         Returns:
             The new objects.
 
         Raises:
-            PromptError: An option is unknown or out of its range.
-            SessionError: It is under way already.
+            PromptError: An option is unknown or out of range.
+            SessionError: It is already running.
         """
         run = self.begin_everything(**options)
         try:
@@ -410,11 +411,11 @@ class Session(PromptEdits):
         return run.state.objects
 
     def begin_everything(self, **options: Any) -> EverythingRun:
-        """Begin what `everything` does, to be advanced step by step.
+        """Start a run of `everything` that is advanced step by step.
 
         Raises:
-            PromptError: An option is unknown or out of its range.
-            SessionError: It is under way already.
+            PromptError: An option is unknown or out of range.
+            SessionError: It is already running.
         """
         with self._history.editing:
             if self._run is not None and not self._run.over:
@@ -425,9 +426,9 @@ class Session(PromptEdits):
             return self._run
 
     def cancel(self) -> None:
-        """Stop `everything` after the points it is asking about; what has been found is kept, as one edit.
+        """Stop `everything` after the current batch; the masks found so far are kept, as one edit.
 
-        Does nothing where it is not under way, and never waits.
+        Has no effect if it is not running. Does not block.
         """
         if self._run is not None:
             self._run.stop()
@@ -436,7 +437,7 @@ class Session(PromptEdits):
 
     @property
     def autosave(self) -> Path | None:
-        """The file that every edit is written to, if there is one."""
+        """The session file to which every edit is written, or None."""
         return None if self._recorder is None else self._recorder.path
 
     @classmethod
@@ -449,18 +450,18 @@ class Session(PromptEdits):
         autosave: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Open a session that was saved: objects, prompt, candidates, and all that can be undone and redone.
+        """Open a saved session: objects, prompt, candidates, and the whole history.
 
         Args:
-            path: Path of the file. It stays as it is, unless `autosave` names it.
-            image: The image, if it is neither in the file nor at its old place.
-            model: The model that answers from now on; by default the one that was used last.
-            autosave: Write every edit to this file from now on; the same path continues the same file.
+            path: Path of the file. It is not modified, unless `autosave` is the same path.
+            image: The image, if it is neither in the file nor at its original path.
+            model: The model to use from now on; by default the one that was used last.
+            autosave: File to which every later edit is written; the same path continues the same file.
             progress: See `Session`.
 
         Raises:
-            SessionError: There is no such file, it is damaged or of a newer version, its image cannot be found or is
-                another one, or another kernel is writing it.
+            SessionError: The file does not exist, is damaged, of a newer version or open in another kernel, or its
+                image cannot be found or is a different one.
             ImageError: The image cannot be read.
             ModelError: The model cannot be loaded.
         """
@@ -486,25 +487,24 @@ class Session(PromptEdits):
         return session
 
     def save(self, path: str | Path, *, keep_image: bool = True, overwrite: bool = False) -> None:
-        """Write everything to one file: objects, prompt, candidates, and all that can be undone and redone.
+        """Write everything to one file: objects, prompt, candidates, and the whole history.
 
         Args:
-            path: Where to; "truck.sam" is a good name.
-            keep_image: Put the image into the file, as PNG; without, the file only says which image it is about and
-                where it was.
-            overwrite: Replace another session's file, or one that was changed elsewhere since.
+            path: Path of the file, such as "truck.sam".
+            keep_image: Embed the image in the file, as PNG; otherwise the file only records its hash and origin.
+            overwrite: Replace the file of another session, or a file that was changed elsewhere in the meantime.
 
         Raises:
-            SessionError: There is something else at the path, another kernel is writing it, or it cannot be written.
+            SessionError: The path is another file, the file is open in another kernel, or it cannot be written.
         """
         with self._history.editing:
             recorder = self._recording()
             recorder.save(path, self.timeline, self.position, keep_image=keep_image, overwrite=overwrite)
 
     def close(self) -> None:
-        """Keep what `everything` has found by now, if it is under way, and close the file, if there is one.
+        """End `everything`, keeping the masks found so far, and close the session file, if there is one.
 
-        Edits of a session with a file raise after this; everything can still be read.
+        Afterwards, edits of a session with a file raise; everything can still be read.
         """
         if self._run is not None:
             self._run.end()
@@ -512,44 +512,44 @@ class Session(PromptEdits):
             self._recorder.close()
 
     def export(self, target: str | os.PathLike[str], *, format: str | None = None, **options: Any) -> Any:  # noqa: A002
-        """Write the objects to a file or folder, or return them as another library's: `export("cat.json")`.
+        """Write the objects to a file or folder, or convert them to another library's type: `export("cat.json")`.
 
-        The format is told by the suffix, or by its name; see `sam_widget.export.export`.
+        The format is determined by the suffix, or given by name; see `sam_widget.export.export`.
 
         Raises:
-            FormatError: There is no such format, or it cannot hold the objects.
-            MissingExtraError: A library that the format needs is not installed.
+            FormatError: The format does not exist, or cannot represent the objects.
+            MissingExtraError: A library that the format requires is not installed.
         """
         from sam_widget.export import export
 
         return export(self, target, format=format, **options)
 
     def to_code(self, *, image: str | None = None, model: str | None = None) -> str:
-        """Return Python that leads to the present state: a session `s` with the same objects, prompt and candidates.
+        """Return Python code that recreates the current state: a session `s` with its objects, prompt and candidates.
 
-        What no prompt to this model leads to, such as an object that was merged or made elsewhere, is written as a
-        mask. An image that came as an array is written into the code, unless it is one of the samples.
+        Objects that no prompt to this model yields, such as merged or imported ones, are written as masks. An image
+        that was given as an array is embedded in the code, unless it is one of the samples.
 
         Args:
-            image: Path or address to write instead of where the image came from.
-            model: What loads the model, to write instead of its name.
+            image: Path or address to write instead of the image's origin.
+            model: Model name or path to write instead of the session's.
 
         Raises:
-            SessionError: The image is too large to be written into the code.
+            SessionError: The image is too large to be embedded in the code.
         """
         from sam_widget.session.to_code import to_code
 
         return to_code(self, image=image, model=model)
 
     def maker_of(self, item: SegmentedObject) -> str | None:
-        """Return the weights that an object's mask was made with, where that was not in this session."""
+        """Return the weights that predicted an object's mask, if it was not predicted in this session."""
         return None if self._recorder is None else self._recorder.maker_of(item)
 
     def resume(self, record: Record, *, autosave: str | Path | None = None, keep_image: bool = True) -> None:
-        """Continue where a record ends, in its file if it is writable; the image must have been checked.
+        """Continue a recorded session, in its file if that is writable; the image must have been checked.
 
         Raises:
-            SessionError: The record is damaged, or there is something else at the path to save to.
+            SessionError: The record is damaged, or the path to save to is another file.
         """
         with self._history.editing:
             recall = self._decoder.logits

@@ -1,4 +1,4 @@
-"""A moment of a session: the prompt, its candidates, the accepted objects. Everything here is a frozen dataclass."""
+"""The state of a session: the prompt, its candidates, the accepted objects. All types are frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Recall = Callable[[Answer], np.ndarray | None]
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One of the masks that the model offers for the prompt.
+    """One of the masks that the model predicts for the prompt.
 
     Attributes:
         stored: The mask, as it is kept: `source`, cleaned up and painted on.
@@ -102,17 +102,16 @@ class SegmentedObject:
     """An accepted mask.
 
     Attributes:
-        label: What the person calls it.
-        stored: The mask, as it is kept.
-        score: The IoU that the model expected of it.
-        box: Tight around the mask.
-        prompt: What it was made from.
+        label: Its name.
+        stored: The mask.
+        score: The predicted IoU.
+        box: The tight box around the mask.
+        prompt: The prompt it was made from.
         color: Index into the palette; at first, no two objects of a session share one.
-        id: Stays the same when anything else changes.
-        candidate: The candidate that was accepted, from which an edit of the object starts; None for a mask from
-            another source.
-        strokes: What was painted on it.
-        settings: How its mask was made of its logits.
+        id: Identifies the object, whatever else changes.
+        candidate: The candidate that was accepted, from which editing the object starts; None for an imported mask.
+        strokes: Brush strokes on the mask.
+        settings: Settings with which the mask was computed from its logits.
     """
 
     label: str
@@ -144,18 +143,18 @@ class SegmentedObject:
 
 @dataclass(frozen=True, eq=False)
 class SessionState:
-    """A moment of a session. It never changes, so that it can be read from any thread and returned to by undo.
+    """A state of a session. It is immutable, so that it can be read from any thread and restored by undo.
 
     Attributes:
-        prompt: What has been said about the object in work.
-        candidates: The masks offered for it.
-        chosen_index: Which of them `accept` would take.
+        prompt: The current prompt.
+        candidates: The masks predicted for it.
+        chosen_index: Index of the candidate that `accept` would use.
         objects: The accepted objects, oldest first.
-        strokes: What has been painted on the candidates.
-        settings: How the candidates' masks are made of their logits; stays when an object is accepted.
+        strokes: Brush strokes on the candidates.
+        settings: Settings with which the candidates' masks are computed; kept when an object is accepted.
         editing: The id of the accepted object that is being edited; `accept` replaces it.
-        rendering: How the model sees the image.
-        crop: The part of the image that answers the prompts that lie in it; see `Session.sharpen`.
+        rendering: The rendering of the image that the model sees.
+        crop: The crop that is used to decode prompts inside it; see `Session.sharpen`.
     """
 
     prompt: Prompt = field(default_factory=Prompt)

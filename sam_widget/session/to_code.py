@@ -1,4 +1,4 @@
-"""A session as the lines of Python that lead to its present state."""
+"""Generate Python code that recreates a session's current state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sam_widget.session.state import SegmentedObject
 if TYPE_CHECKING:
     from sam_widget.session.session import Session
 
-# An image without a file or an address is written into the code, up to this many characters.
+# Maximum number of characters of an image embedded in the code, if it has neither a file nor an address.
 LONGEST_IMAGE = 8_000_000
 _UNPACK = """
 def unpack(text, dtype, *shape):
@@ -34,7 +34,7 @@ def unpack(text, dtype, *shape):
 
 
 def to_code(session: Session, *, image: str | None = None, model: str | None = None) -> str:
-    """Return Python that makes a session `s` with this one's objects, prompt and candidates; see `Session.to_code`."""
+    """Return Python that creates a session `s` with the same objects, prompt and candidates; see `Session.to_code`."""
     writer = _Writer(session)
     body = list(writer.lines())
     opening = f"s = sw.Session({_image(session, image)}, model={_model(session, model)!r})"
@@ -45,7 +45,7 @@ def to_code(session: Session, *, image: str | None = None, model: str | None = N
 
 
 class _Writer:
-    """Writes one session, keeping in mind what the lines so far have set."""
+    """Writes one session, keeping track of what previous lines have set."""
 
     def __init__(self, session: Session) -> None:
         self.packs = False
@@ -74,7 +74,7 @@ class _Writer:
         self._colors.append(item.color)
 
     def _work(self) -> Iterator[str]:
-        """Write what has not been accepted."""
+        """Write the prompt and candidates that have not been accepted."""
         state = self._state
         editing = next((k for k, item in enumerate(state.objects) if item.id == state.editing), None)
         if editing is not None:
@@ -136,7 +136,7 @@ class _Writer:
         return f"sw.Prompt({', '.join(parts)})"
 
     def _raw(self, item: SegmentedObject) -> str:
-        """Write a mask itself: no prompt to this model leads to it."""
+        """Write a mask verbatim, because no prompt to this model yields it."""
         runs = self._packed(item.stored.runs, "<u4", -1, 2)
         height, width = item.stored.shape
         mask = f"sw.StoredMask.from_runs({runs}, {height}, {width})"
@@ -172,7 +172,7 @@ class _Writer:
             yield f"s.brush({_vertices(stroke.vertices)}, {_n(stroke.radius)}{label})"
 
     def _made_here(self, item: SegmentedObject) -> bool:
-        """Whether the session's own model made the mask; a loaded session may continue with another one."""
+        """Whether the session's own model predicted the mask; a loaded session may continue with another model."""
         made_by = self._session.maker_of(item)
         now = self._session.predictor.model.weights_id
         return made_by is None or without_precision(made_by) == without_precision(now)
@@ -200,7 +200,7 @@ def _model(session: Session, given: str | None) -> str:
 
 
 def _n(value: float) -> str:
-    """Return a number, short where that loses nothing."""
+    """Return the shortest exact text of a number."""
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 

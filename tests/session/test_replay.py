@@ -66,7 +66,7 @@ def test_another_model_answers_the_same_prompts(session: sw.Session, stranger: S
     union = (first.old_mask | first.new_mask).sum()
     assert first.iou == pytest.approx((first.old_mask & first.new_mask).sum() / union)
     assert (report.old_model, report.model) == ("tiny", "tiny")
-    assert report.rows[2].note == "refined from a mask of its own"
+    assert report.rows[2].note == "refined from its own mask"
 
 
 def test_other_images_in_one_report(session: sw.Session, photo: np.ndarray, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_cannot_be_replayed_is_said(session: sw.Session) -> None:
     report = sw.replay(session)
     notes = {row.label: row.note for row in report}
     assert "no prompt" in notes["stripe"]
-    assert "changed or made otherwise" in notes["both"]
+    assert "edited or imported" in notes["both"]
     by_label = {row.label: row for row in report}
     assert by_label["stripe"].iou is None
     assert by_label["(not accepted)"].iou == 1
