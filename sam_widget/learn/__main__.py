@@ -41,6 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_options(train, _training())
     train.set_defaults(run=_train)
 
+    scores = commands.add_parser("scores", help="train only what predicts the IoU of masks, on answers computed once")
+    scores.add_argument("weights", type=Path, help="exported weights of tiny")
+    scores.add_argument("out", type=Path)
+    scores.add_argument("--photos", type=Path, required=True, help="photos with human masks, as for `train`")
+    scores.add_argument("--cache", type=Path, default=Path("scenes"), help="where rendered scenes are kept")
+    scores.add_argument("--threads", type=int, help="threads that compute")
+    _add_options(scores, _scoring())
+    scores.set_defaults(run=_scores)
+
     compare = commands.add_parser(
         "compare", help="train and measure several networks, or one network with parts left out; resumes an earlier run"
     )
@@ -156,6 +165,12 @@ def _budget() -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(BUDGET).items() if name != "network"}
 
 
+def _scoring() -> dict[str, Any]:
+    from sam_widget.learn.score_head import ScoreConfig
+
+    return dataclasses.asdict(ScoreConfig())
+
+
 def _pretrain_defaults() -> dict[str, int | float]:
     from sam_widget.learn.pretrain import PretrainConfig
 
@@ -198,6 +213,20 @@ def _train(options: argparse.Namespace) -> None:
         trainer = Trainer(TrainConfig(**given), start=options.start, device=options.device)
     photos = PhotoMasks(options.photos, cache=options.cache / "labels") if options.photos else None
     trainer.run(options.folder, options.cache, photos=photos, workers=options.workers)
+
+
+def _scores(options: argparse.Namespace) -> None:
+    import torch
+
+    from sam_widget.learn.score_head import ScoreConfig, train_scores
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    config = ScoreConfig(**_given(options, _scoring()))
+    known, before, after = train_scores(
+        options.weights, options.out, config, photos=options.photos, cache=options.cache
+    )
+    print(f"{options.out}: {known} answers, scores off by {after:.3f} instead of {before:.3f}")
 
 
 def _compare(options: argparse.Namespace) -> None:

@@ -31,6 +31,7 @@ from sam_widget.learn.photo_masks import PhotoMasks
 from sam_widget.learn.rounds import learn_rounds
 from sam_widget.learn.train_config import TrainConfig
 from sam_widget.model.config import TinyConfig
+from sam_widget.model.fast.parts import FastParts
 from sam_widget.model.image_encoder import resample_positions
 from sam_widget.model.mask_decoder import Attention
 from sam_widget.model.sam import ImageFeatures, Sam
@@ -111,6 +112,7 @@ class Trainer:
         self.model.to(self.device)
         self.affinity.to(self.device)
         self.average = {name: value.to(self.device) for name, value in self.average.items()}
+        self.parts = FastParts(self.model)
         self.trunk = trunk_of(self.model)
         rate = self.network.trunk_rate if config.trunk_rate is None else config.trunk_rate
         trunk = list(self.trunk.parameters()) if self.trunk is not None else []
@@ -213,8 +215,9 @@ class Trainer:
         """Yield the batches from the present step to the last, `accumulate` of them a step."""
         config = self.config
         a_step = config.batch_size * config.accumulate
+        seed = config.seed if config.scene_seed < 0 else config.scene_seed
         dataset = TrainingSet(
-            SceneCache(cache, count=config.scenes, size=config.scene_size, seed=config.seed, without=config.without),
+            SceneCache(cache, count=config.scenes, size=config.scene_size, seed=seed, without=config.without),
             image_size=config.image_size,
             seed=config.seed,
             length=(config.steps - self.step) * a_step,
@@ -279,7 +282,13 @@ class Trainer:
             loss, first, last, oracle = affinity, math.nan, math.nan, math.nan
         else:
             prompted, first, last, oracle = learn_rounds(
-                self.model, batch, features, config=self.config, step=self.step, generator=self.generator
+                self.model,
+                batch,
+                features,
+                config=self.config,
+                step=self.step,
+                generator=self.generator,
+                mask_decoder=self.parts.mask_decoder,
             )
             loss = prompted + self.config.affinity_weight * affinity
         (weight * loss).backward()  # type: ignore[no-untyped-call]

@@ -42,11 +42,14 @@ class TrainConfig:
         paste_share: Share of the attempts at pasting that are made: on the device between scenes, by the processes
             that read them from photos with human masks.
         photo_share: Share of the images that are photos with human masks, where a run is given any; the rest is scenes.
+        twice_share: Share of steps in which each prompt is asked twice, the second time with the first answer as its
+            mask, as the model answers; see `round_plans.twice`.
         rounds_mean: Mean number of rounds per step, drawn from a geometric law up to `rounds`; at 0 they grow in number
             over the first half of the run, see `rounds`.
         affinity_weight: Weight of the affinity loss next to the promptable one.
         precision: "float32", "bfloat16" or "auto": the latter where the processor or device computes in it, and
             does not emulate it at four times the cost.
+        scene_seed: Seed of the scenes; at -1 it is `seed`. Another run's scenes need not be rendered again.
         seed: Determines scenes, order, augmentation, prompts and initial weights.
     """
 
@@ -74,7 +77,9 @@ class TrainConfig:
     augmentation: str = "auto"
     paste_share: float = 0.5
     photo_share: float = 0.75
+    twice_share: float = 0.0
     rounds_mean: float = 0.0
     affinity_weight: float = 0.1
     precision: str = "auto"
+    scene_seed: int = -1
     seed: int = 0

@@ -109,6 +109,7 @@ class Sam(nn.Module):
         masks: Tensor | None = None,
         prompt_encoder: nn.Module | None = None,
         mask_decoder: Callable[..., tuple[Tensor, Tensor]] | None = None,
+        again: bool = True,  # noqa: ARG002  used by subclasses
     ) -> tuple[Tensor, Tensor]:
         """Decode B prompts on I embedded images; prompts of one image are consecutive, B / I each.
 
@@ -121,6 +122,7 @@ class Sam(nn.Module):
             masks: (B, 1, 4g, 4g) logits of an earlier prediction.
             prompt_encoder: Another version of the model's prompt encoder, such as that of `FastParts`.
             mask_decoder: Another version of its mask decoder, or a `CompiledDecoder`.
+            again: Whether a model that decodes a prompt twice, as `tiny` does, may do so.
 
         Returns:
             Mask logits (B, 4, 4g, 4g) and predicted IoUs (B, 4): index 0 for an unambiguous prompt, 1 to 3 for an

@@ -368,6 +368,7 @@ class Predictor:
                 labels=torch.ones(len(points), 1, dtype=torch.int64, device=self.device),
                 prompt_encoder=self._fast.prompt_encoder,
                 mask_decoder=self._fast.mask_decoder,
+                again=False,
             )
             which, mask = (scores[:, 1:] > minimum_score).nonzero(as_tuple=True)
             return logits[which, mask + 1].float(), scores[which, mask + 1].float(), which

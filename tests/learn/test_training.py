@@ -235,6 +235,29 @@ def test_a_resumed_run_is_the_uninterrupted_run(cache: Path, tmp_path: Path) -> 
     assert 0 <= float(rows[-1]["iou_last"]) <= 1
 
 
+def test_a_step_that_asks_twice_gives_the_first_answer_as_the_mask(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(dataclasses.replace(SMALL, affinity_steps=0, rounds=4, rounds_mean=4.0, twice_share=1.0))
+    dataset = TrainingSet(SceneCache(cache, count=12, size=64, seed=0), image_size=64, seed=0, length=8)
+    asked: list[tuple[int, bool, bool]] = []
+    decode = trainer.model.decode
+
+    def watched(image: torch.Tensor, **given: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        points = given["points"]
+        asked.append((0 if points is None else points.shape[1], given["masks"] is not None, torch.is_grad_enabled()))
+        return decode(image, **given)
+
+    monkeypatch.setattr(trainer.model, "decode", watched)
+    for batch in batches(dataset, batch_size=2, workers=0):
+        asked.clear()
+        trainer.train_step([batch])
+        clicks, masked, learned = zip(*asked, strict=True)
+        assert clicks[::2] == clicks[1::2]
+        assert list(masked) == [False, True] * (len(asked) // 2)
+        assert list(learned) == [False] * (len(asked) - 2) + [True] * 2
+
+
 def test_the_exported_weights_are_tinys(tmp_path: Path) -> None:
     trainer = Trainer(SMALL)
     trainer.export(tmp_path / "weights.safetensors")

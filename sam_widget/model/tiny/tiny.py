@@ -143,6 +143,28 @@ def settled(masks: Tensor, scores: Tensor, several: Tensor) -> tuple[Tensor, Ten
     )
 
 
+def refined(
+    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], best: Tensor, *, single: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Let the second answer to a single click replace the mask that it was given, and leave the other two.
+
+    They show what else the click may mean; seen again with that mask, all three would mean much the same.
+
+    Args:
+        first: Masks (B, 4, h, w) and scores (B, 4).
+        second: The same of the second answer.
+        best: (B,), which of the first masks the second answer was given.
+        single: (B,) bool, the prompts of a single click; others take all of the second answer.
+
+    Returns:
+        Masks and scores of the same shapes.
+    """
+    (masks, scores), (seen, better) = first, second
+    taken = ~single[:, None] | (torch.arange(4, device=best.device) == best[:, None])
+    taken[:, 0] = True
+    return torch.where(taken[:, :, None, None], seen, masks), torch.where(taken, better, scores)
+
+
 class _Said(NamedTuple):
     """Values that depend on the image, clicks and boxes, but not on a mask prompt.
 
@@ -192,12 +214,12 @@ class Tiny(Sam):
         finest, fine, embedding = encoder.forward_features(self.standardised(pixels))
         return ImageFeatures(self.for_decoder(embedding), (self.for_decoder(finest), self.for_decoder(fine)))
 
-    def decode(self, image: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
-        """Decode like `Sam.decode`, with a second pass for most prompts, and keep only parts connected to the prompt.
+    def decode(self, image: Tensor, *, again: bool = True, **given: Any) -> tuple[Tensor, Tensor]:
+        """Decode like `Sam.decode`, with a second pass, and keep only parts connected to the prompt.
 
-        Several clicks, or a box, are decoded a second time with the first result as a mask prompt. A single click is
-        decoded once, because latency matters more while the pointer moves. Several clicks are unambiguous; see
-        `settled`.
+        Clicks and boxes are decoded a second time with the best of the first masks as a mask prompt. Several clicks
+        are unambiguous; see `settled`. A single click is not: the other two masks stay those of the first pass; see
+        `refined`. A prompt with a mask is decoded once.
 
         In training, everything is decoded once, and the logits include disconnected parts, because the loss would
         otherwise see removed parts as missing. The scores are those of the connected parts.
@@ -206,13 +228,25 @@ class Tiny(Sam):
         if self.training:
             return logits, scores
         points, labels, boxes, mask = (given.get(name) for name in ("points", "labels", "boxes", "masks"))
-        if mask is None and (boxes is not None or (points is not None and points.shape[1] > 1)):
-            first = kept[torch.arange(len(scores), device=scores.device), scores.argmax(1)]
-            _, kept, scores = self._decode(image, {**given, "masks": first[:, None]})
-        return (kept, scores) if labels is None else settled(kept, scores, (labels >= 0).sum(1) > 1)
+        several = None if labels is None else (labels >= 0).sum(1) > 1
+        if again and mask is None and (points is not None or boxes is not None):
+            # Only a single click is ambiguous, and means one of the three masks for that.
+            alone = boxes is None and several is not None
+            choice = scores.clone()
+            if alone:
+                choice[:, 0] = torch.where(several, scores[:, 0], -1)
+            best, prompts = choice.argmax(1), torch.arange(len(scores), device=scores.device)
+            _, second, better = self._decode(image, given, own=kept[prompts, best][:, None])
+            if alone:
+                second, better = refined((kept, scores), (second, better), best, single=~several)
+            kept, scores = second, better
+        return (kept, scores) if several is None else settled(kept, scores, several)
 
-    def _decode(self, image: Tensor, given: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-        logits, said = super().decode(image, **given)
+    def _decode(
+        self, image: Tensor, given: Mapping[str, Any], *, own: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decode; with `own`, a first answer as the mask: that says what is meant, but not what was asked for."""
+        logits, said = super().decode(image, **(given if own is None else {**given, "masks": own}))
         kept = self.kept(logits.detach(), *(given.get(name) for name in ("points", "labels", "boxes", "masks")))
         return logits, kept, self.mask_decoder.scores(said, kept)
 

@@ -128,19 +128,45 @@ def test_the_first_answer_is_given_as_the_mask_for_the_second(prompt: dict[str, 
         model.eval()
         kept = model.kept(once, *(prompt.get(name) for name in ("points", "labels", "boxes", "masks")))
         best = kept[:, first_scores[0].argmax()]
-        again, again_scores = model.decode(features.embedding, **given, masks=best[:, None])
+        raw, said = Sam.decode(model, features.embedding, **given, masks=best[:, None])
+        again = model.kept(raw, *(prompt.get(name) for name in ("points", "labels", "boxes", "masks")))
+        again_scores = model.mask_decoder.scores(said, again)
+        if "labels" in prompt:
+            again, again_scores = settled(again, again_scores, torch.tensor([True]))
     torch.testing.assert_close(twice, again)
     torch.testing.assert_close(scores, again_scores)
     assert not torch.equal(twice, once)
 
 
-def test_a_single_click_is_answered_once() -> None:
+def test_the_second_answer_to_a_single_click_takes_the_place_of_the_best_of_the_first() -> None:
+    model = load_model("tiny")
+    pixels = torch.from_numpy(sample("coffee")).permute(2, 0, 1)[None, :, :384, :384].float()
+    with torch.inference_mode():
+        features = model.encode(pixels)
+        given = {"points": torch.tensor([[[200.0, 150]]]), "labels": torch.tensor([[1]])}
+        image = {"image": features.embedding, "high_resolution": features.high_resolution}
+        answered, scores = model.decode(**image, **given)
+        once, first_scores = model.decode(**image, **given, again=False)
+        best = 1 + int(first_scores[0, 1:].argmax())
+        raw, said = Sam.decode(model, **image, **given, masks=once[:, best][:, None])
+        second = model.kept(raw, *given.values(), None, None)
+        second_scores = model.mask_decoder.scores(said, second)
+    others = [k for k in (1, 2, 3) if k != best]
+    torch.testing.assert_close(answered[:, [0, best]], second[:, [0, best]])
+    torch.testing.assert_close(scores[:, [0, best]], second_scores[:, [0, best]])
+    torch.testing.assert_close(answered[:, others], once[:, others])
+    torch.testing.assert_close(scores[:, others], first_scores[:, others])
+    assert not torch.equal(answered[:, best], once[:, best])
+
+
+def test_many_clicks_at_once_are_answered_once() -> None:
     model = load_model("tiny")
     with torch.inference_mode():
         features = model.encode(torch.rand(1, 3, 384, 384) * 255)
         given = {"points": torch.tensor([[[200.0, 150]]]), "labels": torch.tensor([[1]])}
-        answered, _ = model.decode(features.embedding, high_resolution=features.high_resolution, **given)
-        once, _ = Sam.decode(model, features.embedding, high_resolution=features.high_resolution, **given)
+        image = {"image": features.embedding, "high_resolution": features.high_resolution}
+        answered, _ = model.decode(**image, **given, again=False)
+        once, _ = Sam.decode(model, **image, **given)
         torch.testing.assert_close(answered, model.kept(once, *given.values(), None, None))
 
 
