@@ -151,7 +151,7 @@ def fit(model: Tiny, known: Answers, config: ScoreConfig) -> tuple[float, float]
     decoder = model.mask_decoder
     learning = [*decoder.iou_prediction_head.parameters(), decoder.score_of_certainty]
     for parameter in learning:
-        parameter.requires_grad_(requires_grad=True)
+        parameter.requires_grad = True
     optimizer = torch.optim.AdamW(parameter_groups(learning, 0.01), lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     generator = torch.Generator().manual_seed(config.seed)
@@ -181,7 +181,7 @@ def fit(model: Tiny, known: Answers, config: ScoreConfig) -> tuple[float, float]
 def train_scores(
     weights: Path, out: Path, config: ScoreConfig, *, photos: Path, cache: Path
 ) -> tuple[int, float, float]:
-    """Write weights with a head trained anew; return the number of answers, and how far scores were and are off.
+    """Write weights whose head is trained; return the number of answers, and how far scores were and are off.
 
     Raises:
         ModelError: The weights are not those of `tiny`.

@@ -261,7 +261,7 @@ class Predictor:
         """Answer a prompt like `predict`, and return every intermediate tensor by name.
 
         The encoder and the decoder run again, in the plain version that follows the papers, so this takes as long as
-        `embed`. If the prompt takes two passes of the decoder (`tiny` with a box or several points), the trace records
+        `embed`. If the prompt takes two passes of the decoder (`tiny` with points or a box), the trace records
         the second.
 
         Args:
@@ -348,6 +348,8 @@ class Predictor:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Decode many independent clicks at once, and return the masks with a sufficient score.
 
+        A model that decodes a click twice, as `tiny` does, decodes each of these once.
+
         Args:
             embedding: An embedding from `embed`, of this predictor's model.
             points: (B, 2) x, y, all foreground, inside the image.
@@ -413,7 +415,7 @@ class Predictor:
         resized = Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].to(self.device)
 
-    def _tensors(self, prompt: Prompt, embedding: Embedding) -> dict[str, Tensor]:
+    def _tensors(self, prompt: Prompt, embedding: Embedding) -> dict[str, Any]:
         """Return the prompt as the model's arguments, in pixels of its input."""
         height, width = embedding.image_size
         fitted_height, fitted_width = self._fitted(height, width)

@@ -228,19 +228,17 @@ class Tiny(Sam):
         if self.training:
             return logits, scores
         points, labels, boxes, mask = (given.get(name) for name in ("points", "labels", "boxes", "masks"))
-        several = None if labels is None else (labels >= 0).sum(1) > 1
+        several = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
+        if labels is not None:
+            several = (labels >= 0).sum(1) > 1
         if again and mask is None and (points is not None or boxes is not None):
-            # Only a single click is ambiguous, and means one of the three masks for that.
-            alone = boxes is None and several is not None
+            single = torch.zeros_like(several) if boxes is not None else ~several
             choice = scores.clone()
-            if alone:
-                choice[:, 0] = torch.where(several, scores[:, 0], -1)
+            choice[:, 0].masked_fill_(single, -1)  # A single click means one of the three masks for ambiguous prompts.
             best, prompts = choice.argmax(1), torch.arange(len(scores), device=scores.device)
-            _, second, better = self._decode(image, given, own=kept[prompts, best][:, None])
-            if alone:
-                second, better = refined((kept, scores), (second, better), best, single=~several)
-            kept, scores = second, better
-        return (kept, scores) if several is None else settled(kept, scores, several)
+            second = self._decode(image, given, own=kept[prompts, best][:, None])[1:]
+            kept, scores = refined((kept, scores), second, best, single=single)
+        return settled(kept, scores, several)
 
     def _decode(
         self, image: Tensor, given: Mapping[str, Any], *, own: Tensor | None = None
