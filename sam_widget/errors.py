@@ -4,8 +4,14 @@ Each message says what was given, what was expected, and what to do next. Catch 
 each subclass is also the built-in exception a caller would expect (`ValueError`, `OSError`, ...).
 """
 
+import functools
 import importlib
+from collections.abc import Callable
 from types import ModuleType
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class SamWidgetError(Exception):
@@ -46,6 +52,23 @@ class MaskError(SamWidgetError, ValueError):
 
 class MissingExtraError(SamWidgetError, ImportError):
     """A library required by an optional feature is not installed."""
+
+
+def door(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a public function raise our errors in a few lines: the caller's own, and what is wrong.
+
+    How an error came about, through the package and the libraries that it uses, helps no one who has mistyped a path.
+    For a debugger it stays in `__context__`.
+    """
+
+    @functools.wraps(function)
+    def opened(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except SamWidgetError as error:
+            raise error.with_traceback(None) from None
+
+    return opened
 
 
 def import_extra(module: str, extra: str) -> ModuleType:

@@ -18,7 +18,7 @@ import numpy as np
 
 from sam_widget.automatic.options import EverythingOptions, OutputMode
 from sam_widget.automatic.proposals import CropProposals, Frame, Proposal
-from sam_widget.errors import PromptError
+from sam_widget.errors import PromptError, door
 from sam_widget.image.reading import to_rgb
 from sam_widget.masks.cleanup import without_small_regions
 from sam_widget.masks.codecs import polygons_from_mask, rle_from_stored
@@ -106,6 +106,7 @@ class EverythingStep:
     records: tuple[MaskRecord, ...]
 
 
+@door
 def segment_everything(
     model: Predictor | Sam | str | Path,
     image: Any,

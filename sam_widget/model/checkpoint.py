@@ -16,7 +16,6 @@ from sam_widget.model.config import Sam2Config, SamConfig, TinyConfig, TinyVitCo
 from sam_widget.model.layouts import LAYOUTS, Layout, State
 from sam_widget.model.sam import Sam
 
-SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".bin", ".ckpt"})
 # Keys under which training scripts store a state dict, and prefixes that module wrappers add to every key.
 _WRAPPERS = (
     "model",

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from sam_widget.errors import ModelError
 from sam_widget.model import hub
-from sam_widget.model.checkpoint import SUFFIXES, fill, read_tensors, recognise
+from sam_widget.model.checkpoint import fill, read_tensors, recognise
 from sam_widget.model.layouts import Layout, State, rename
 from sam_widget.model.mae import MAE_BASE, MAE_HUGE, MAE_LARGE, MaeConfig, MaskedAutoencoder, sincos_positions
+from sam_widget.model.names import SUFFIXES
 from sam_widget.model.zoo import WEIGHTS, best_device
 
 EMBEDDED_MAE = WEIGHTS / "mae.safetensors"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +11,9 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from sam_widget.errors import ModelError
+from sam_widget.errors import ModelError, door
 from sam_widget.model import efficient_sam, hq_sam, hub, mobile_sam, sam, sam2
-from sam_widget.model.checkpoint import SUFFIXES, builder_for, fill, read_tensors, recognise, sha256
+from sam_widget.model.checkpoint import builder_for, fill, read_tensors, recognise, sha256
 from sam_widget.model.config import (
     EFFICIENT_S,
     EFFICIENT_TI,
@@ -32,6 +31,7 @@ from sam_widget.model.config import (
     TinyConfig,
 )
 from sam_widget.model.layers.token_maps import computes_in_bfloat16
+from sam_widget.model.names import check_name
 from sam_widget.model.sam import Sam
 from sam_widget.model.tiny import tiny
 
@@ -138,6 +138,7 @@ def _row(name: str, published: Published) -> ModelInfo:
     )
 
 
+@door
 def load_model(
     name: str | Path,
     *,
@@ -239,12 +240,5 @@ def _find(name: str | Path, progress: hub.Progress | None) -> tuple[Path, Callab
     if isinstance(name, str) and name in PUBLISHED:
         published = PUBLISHED[name]
         return hub.fetch(published.repository, published.filename, progress=progress), published.build
-    path = Path(name)
-    if path.is_file():
-        return path, None
-    if path.suffix in SUFFIXES:
-        raise ModelError(f"there is no checkpoint at {path}; check the path")
-    names = ("tiny", *PUBLISHED)
-    near = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, n=1)
-    meant = f"did you mean {near[0]!r}? Expected" if near else "expected"
-    raise ModelError(f"unknown model {str(name)!r}; {meant} the path of a checkpoint file or one of {', '.join(names)}")
+    check_name(name)
+    return Path(name), None

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from sam_widget.errors import ModelError, PromptError
+from sam_widget.errors import ModelError, PromptError, door
 from sam_widget.image.reading import image_hash, to_rgb
 from sam_widget.masks.runs import StoredMask
 from sam_widget.model.config import SamConfig
@@ -91,6 +91,7 @@ class Predictor:
     Methods may be called from any thread.
     """
 
+    @door
     def __init__(
         self,
         model: Sam | str | Path = "tiny",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sam_widget.errors import ModelError, PromptError, SessionError
+from sam_widget.errors import ModelError, PromptError, SessionError, door
 from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks.annotations import annotations_of
 from sam_widget.predictor.interface import Embedding, ModelLike, Progress, predictor_of
@@ -45,6 +45,7 @@ class Session(PromptEdits):
     nothing.
     """
 
+    @door
     def __init__(
         self,
         image: Any,
@@ -441,6 +442,7 @@ class Session(PromptEdits):
         return None if self._recorder is None else self._recorder.path
 
     @classmethod
+    @door
     def load(
         cls,
         path: str | Path,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from sam_widget.errors import SessionError
+from sam_widget.errors import SessionError, door
 from sam_widget.folders.image_folder import Album
 from sam_widget.folders.sessions import export_sessions
 from sam_widget.session.file.format import count_objects
@@ -73,6 +73,7 @@ class Gallery(SamWidget):
     gallery = traitlets.Dict(help="The names of the images: `protocol.GalleryData`; it never changes.").tag(sync=True)
     place = traitlets.Dict(help="Where it is: `protocol.PlaceData`; only the kernel writes it.").tag(sync=True)
 
+    @door
     def __init__(
         self,
         images: str | Path | Iterable[str | Path],

@@ -10,7 +10,7 @@ from sam_widget.errors import SamWidgetError, StoreError
 from sam_widget.folders.image_folder import Album
 from sam_widget.image.rendering import SourceImage
 from sam_widget.session.session import Session, predictor_of
-from sam_widget.widget.opening import Opener, Say, Shown, downloads
+from sam_widget.widget.opening import Opener, Say, Shown, downloads, refuse_unknown
 from sam_widget.widget.prefetch import Prefetcher
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class FolderOpener(Opener):
         model: str | Path | Sam | Predictor,
         store: EmbeddingStore | str | Path | None,
     ) -> None:
+        refuse_unknown(model)
         self._album, self._model, self._store = album, model, store
         self.index = index
         self.failed: set[int] = set()

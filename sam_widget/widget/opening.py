@@ -13,6 +13,7 @@ from sam_widget.image.addresses import is_url
 from sam_widget.image.pyramid import Pyramid
 from sam_widget.image.rendering import SourceImage
 from sam_widget.image.sources import describe
+from sam_widget.model.names import check_name
 from sam_widget.session.file.reader import Record
 from sam_widget.session.file.recorder import claim_record
 from sam_widget.session.session import Session
@@ -111,7 +112,9 @@ class ImageOpener(Opener):
         Raises:
             ImageError: The image cannot be read.
             SessionError: The session file cannot be written, or is about another image.
+            ModelError: There is no model of that name, and no such file.
         """
+        refuse_unknown(model)
         # A URL is fetched in the background.
         ready = is_url(image) or isinstance(image, SourceImage)
         self._shown = Shown.of(image)
@@ -153,6 +156,16 @@ class ImageOpener(Opener):
         """Close the session file, in case no session has taken it over."""
         if self._record is not None:
             self._record.close()
+
+
+def refuse_unknown(model: object) -> None:
+    """Refuse a misspelt model at once: loading one waits for torch.
+
+    Raises:
+        ModelError: There is no model of that name, and no such file.
+    """
+    if isinstance(model, str | Path):
+        check_name(model)
 
 
 def downloads(model: object, say: Say) -> Callable[[int, int], None]:

@@ -14,11 +14,13 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from sam_widget.errors import SamWidgetError
+from sam_widget.errors import SamWidgetError, door
+from sam_widget.image.rendering import SourceImage
 from sam_widget.session.file.reader import Record
 from sam_widget.session.file.recorder import open_record
 from sam_widget.session.session import Session
 from sam_widget.session.state import SessionState
+from sam_widget.widget.cell_output import CellOutput, is_jupyter
 from sam_widget.widget.delegates import Scripting
 from sam_widget.widget.direct import listener
 from sam_widget.widget.dispatcher import Dispatcher, Target
@@ -75,6 +77,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     score = traitlets.Float(None, allow_none=True, read_only=True, help="Score of the chosen candidate, or None.")
     value = traitlets.Any(None, read_only=True, help="The same as `chosen`: what `ipywidgets.interactive` watches.")
 
+    @door
     def __init__(
         self,
         image: Any,
@@ -97,6 +100,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         Raises:
             ImageError: The image cannot be read. A URL's error shows in the widget instead, and is raised by the first
                 method that needs the image.
+            ModelError: There is no model of that name, and no such file.
             SessionError: Another kernel is writing the session file, it is damaged, or about another image.
         """
         opener = ImageOpener(image, model=model, autosave=autosave, keep_image=keep_image, record=record)
@@ -114,6 +118,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             raise SamWidgetError(f"the widget's frontend is missing ({path}); run `make build` or `pip install .`")
         self._publisher = Publisher(self._send_to_all, self._show_state)
         self._later = Throttle(self._keep_state, seconds=KEEP_SECONDS)
+        self._output = CellOutput(self._to_draw)
         self._replies = Replies(self._send_to_all, lambda: self._publisher.revision, self._publisher.wire)
         self._dispatcher = Dispatcher(self._replies, self._publisher.names.prompts)
         self._stage = Stage(opener, call=self._dispatcher.call, publish=self._publish)
@@ -151,6 +156,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     # ------------------------------------------------------------------------------------------------ for scripts
 
     @property
+    @door
     def session(self) -> Session:
         """The session that this widget shows. Waits until the image and the model are there.
 
@@ -184,16 +190,34 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             # What went wrong is in the state, and raised by the first method that needs the image.
             with contextlib.suppress(Exception):
                 self.session  # noqa: B018 - waits until it is open
-        shown = self._stage.shown.session_if_open() or self._stage.shown.source
-        if isinstance(shown, str | Path):
-            return bundle  # A URL or file that is not read yet.
+        shown = self._to_draw()
+        if shown is None:
+            return bundle
         data, metadata = dict(bundle[0]), dict(bundle[1])
         data["image/png"], metadata["image/png"] = picture_of(shown)
         if alone:
             data.pop("application/vnd.jupyter.widget-view+json", None)
         return data, metadata
 
+    def _ipython_display_(self) -> None:
+        """Show the live view, and in outputs of their own what a saved notebook shows where none can run.
+
+        Raises:
+            NotImplementedError: One output is right here, which `_repr_mimebundle_` returns.
+        """
+        bundle = super()._repr_mimebundle_()
+        if bundle is None or nobody_is_there() or not is_jupyter():
+            raise NotImplementedError
+        # As text, not how far it is: that would be read long after.
+        self._output.show({**bundle[0], "text/plain": f"{type(self).__name__} of {self._stage.shown.title}"})
+
+    def _to_draw(self) -> Session | SourceImage | None:
+        """Return what a picture can be drawn of; None for a URL or file that is not read yet."""
+        shown = self._stage.shown.session_if_open() or self._stage.shown.source
+        return None if isinstance(shown, str | Path) else shown
+
     @classmethod
+    @door
     def load(
         cls,
         path: str | Path,
@@ -225,6 +249,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         if "_dispatcher" in vars(self):
             self._hang_up()
             self._later.close()
+            self._output.close()
             self._dispatcher.close()
             self._stage.close()
         super().close()
@@ -247,6 +272,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     def _show_state(self, state: dict[str, Any]) -> None:
         self.state = state
         self._later.ask()
+        self._output.follow()
 
     def _publish(self) -> None:
         """Show the present state everywhere, and to the observers of the traits.

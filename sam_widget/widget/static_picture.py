@@ -16,6 +16,14 @@ from sam_widget.session.session import Session
 LONGEST = 640
 
 
+def drawn_of(shown: Session | SourceImage) -> tuple[object, ...]:
+    """Return what a picture of this depends on. None of it ever changes, so identity tells whether it is the same."""
+    if isinstance(shown, SourceImage):
+        return (shown,)
+    now = shown.state
+    return shown, now.objects, now.chosen, now.prompt, now.rendering
+
+
 def picture_of(shown: Session | SourceImage) -> tuple[str, dict[str, int]]:
     """Return a PNG of a session as it is now, or of an image that has no session yet.
 

@@ -273,9 +273,13 @@ class Notebook:
         self._wait("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
         return nbformat.read(self.path, as_version=4)
 
+    def load(self) -> None:
+        """Load the page, and wait for nothing that is in it."""
+        self.page.goto(self._url)
+
     def reload(self) -> None:
         """Reload the page, as F5 does; the kernel keeps running."""
-        self.page.goto(self._url)
+        self.load()
         self.wait_until_idle()
 
     def reopen(self) -> None:

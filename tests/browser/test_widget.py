@@ -194,3 +194,21 @@ def test_nothing_goes_wrong_unseen_in_the_page(notebook: Open) -> None:
     view.press("Escape")
     view.drawn()
     assert errors == []
+
+
+def test_a_model_that_cannot_be_loaded_is_told_over_the_photo_and_no_tool_pretends_to_work(notebook: Open) -> None:
+    opened = notebook(
+        "import sam_widget as sw\nopen('broken.safetensors', 'w').write('no weights')\n"
+        "sw.SamWidget(sw.sample('cat'), model='broken.safetensors')"
+    )
+    opened.run_all()
+    view = View.of(opened, state="error")
+    notice = view.root.locator(".sam-notice")
+    expect(notice).to_contain_text("broken.safetensors")
+    expect(notice).to_be_visible()
+    for name in ("Point", "Box", "Brush", "Lasso", "Pick"):
+        expect(view.root.get_by_role("radio", name=name)).to_be_disabled()
+    expect(view.root.get_by_role("radio", name="Pan")).to_be_enabled()
+    expect(view.root.get_by_role("switch", name="Hover")).to_be_disabled()
+    view.canvas.click(position={"x": 50, "y": 50})
+    expect(notice).to_contain_text("broken.safetensors")

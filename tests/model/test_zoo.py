@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import sam_widget as sw
-from sam_widget.model import mobile_sam, sam, zoo
+from sam_widget.model import mobile_sam, names, sam, zoo
 from sam_widget.model.config import MOBILE, SAM2_LARGE, TINY, VIT_B
 from sam_widget.model.layouts import LAYOUTS, State
 from sam_widget.model.tiny import tiny
@@ -35,6 +35,10 @@ def test_the_table_names_what_can_be_loaded(tmp_path: Path, monkeypatch: pytest.
     }
     assert not any(info.local or info.sha256 for info in published)
     assert all(info.image_size == 1024 and info.licence and "Hub" in info.source for info in published)
+
+
+def test_the_names_are_those_of_the_table() -> None:
+    assert tuple(row.name for row in sw.models()) == names.NAMES
 
 
 def test_the_embedded_weights_fit_in_the_wheel() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -75,6 +76,10 @@ def test_links(widget: SamWidget) -> None:
     assert scores.value == widget.score
     widget.choose(((widget.session.state.chosen_index or 0) + 1) % 3)
     assert scores.value == widget.score
+    before = widget.score
+    with pytest.raises(traitlets.TraitError, match="read-only"):
+        scores.value = 0.25
+    assert widget.score == widget.session.state.chosen.score == before
     other = SamWidget(widget.session.image, model=widget.session.predictor)
     ipywidgets.dlink((other, "score"), (label, "description"), lambda score: "" if score is None else f"{score:.2f}")
     other.click(60, 60)
@@ -132,8 +137,9 @@ def test_the_bundle_holds_the_live_view_and_a_picture_of_it(widget: SamWidget) -
     assert metadata["image/png"] == {"width": 451, "height": 300}
 
 
-def test_a_widget_that_is_not_open_has_its_photo_or_no_picture(photo: np.ndarray) -> None:
-    widget = SamWidget(photo, model="no-such-model")
+def test_a_widget_that_is_not_open_has_its_photo_or_no_picture(photo: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
+    widget = SamWidget(photo, model=tmp_path / "broken.safetensors")
     with pytest.raises(sw.ModelError):
         widget.click(1, 1)
     data, _ = widget._repr_mimebundle_()

@@ -7,7 +7,9 @@ import io
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -279,10 +281,53 @@ def test_a_wrong_url_shows_in_the_widget_and_raises_on_use() -> None:
     widget.close()
 
 
-def test_an_unknown_model_shows_in_the_widget(photo: np.ndarray) -> None:
-    widget = SamWidget(photo, model="no-such-model")
-    assert "no-such-model" in wait_for(widget, lambda s: s["status"] == "error")["message"]
+def test_an_unknown_model_is_refused_at_once(photo: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    for make in (SamWidget, sw.Session, lambda _photo, **options: sw.Gallery(tmp_path, **options)):
+        with pytest.raises(sw.ModelError, match=r"unknown model 'vitb'; did you mean 'vit_b'\?"):
+            make(photo, model="vitb")
+        with pytest.raises(sw.ModelError, match=r"no checkpoint at no/such\.pth"):
+            make(photo, model="no/such.pth")
+
+
+def test_a_misspelt_model_is_refused_without_torch() -> None:
+    code = (
+        "import sys, numpy as np, sam_widget as sw\n"
+        "try:\n    sw.SamWidget(np.zeros((8, 8, 3), np.uint8), model='vitb')\n"
+        "except sw.ModelError as error:\n    print(error, 'torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300).stdout
+    assert "did you mean 'vit_b'?" in said
+    assert said.strip().endswith("False")
+
+
+def test_a_model_that_cannot_be_loaded_shows_in_the_widget(photo: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
+    widget = SamWidget(photo, model=tmp_path / "broken.safetensors")
+    assert "broken.safetensors" in wait_for(widget, lambda s: s["status"] == "error")["message"]
     widget.close()
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda: SamWidget("no/such/photo.jpg"),
+        lambda: sw.Session("no/such/photo.jpg"),
+        lambda: sw.Gallery("no/such/folder"),
+        lambda: sw.load_model("vitb"),
+        lambda: sw.Predictor("vitb"),
+        lambda: sw.segment_everything("tiny", "no/such/photo.jpg"),
+        lambda: SamWidget.load("no/such/file.sam"),
+        lambda: sw.Session.load("no/such/file.sam"),
+    ],
+)
+def test_a_mistake_is_told_in_a_few_lines(mistake: Callable[[], object]) -> None:
+    with pytest.raises(sw.SamWidgetError) as caught:
+        mistake()
+    told = traceback.format_exception(caught.value)
+    assert len("".join(told).splitlines()) <= 16, "".join(told)
+    assert "During handling" not in "".join(told)
+    assert "direct cause" not in "".join(told)
 
 
 def test_a_bad_image_raises_at_once() -> None:

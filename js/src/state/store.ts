@@ -128,6 +128,11 @@ export class Store<Bitmap = ImageBitmap> {
     return !isEmpty(this.prompt) || this.state.candidates.length > 0 || this.state.editing !== null;
   }
 
+  /** Whether the kernel could open what is shown; where it could not, its message says why, and no tool does anything. */
+  get failed(): boolean {
+    return this.state.status === "error";
+  }
+
   /** Whether this view's search for everything is under way. */
   get searching(): boolean {
     return this.#searches > 0;
@@ -153,6 +158,7 @@ export class Store<Bitmap = ImageBitmap> {
   /** Change the prompt and ask for its masks; it is drawn at once. */
   async edit(change: (prompt: PromptData) => PromptData): Promise<void> {
     while (this.#unknownPrompt) await this.#unknownPrompt;
+    if (this.failed) return;
     const prompt = change(this.prompt);
     await this.#request({ type: "predict", prompt }, (seq) => this.#draft.ask(seq, prompt));
   }

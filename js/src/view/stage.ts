@@ -130,11 +130,11 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
     update() {
       const { image } = store.state;
       if (wantedLayout() !== laidOut || !ui.frame) layout();
-      const problem = isError(store) && !store.tiles.ready;
+      const problem = isError(store) && (store.failed || !store.tiles.ready);
       const waiting = !image || !store.tiles.ready;
       const embedding = store.state.status === "embedding" && store.tiles.ready;
       setText(notice, problem || waiting ? statusText(store) : "");
-      setAttributes(notice, { hidden: !(problem || waiting), "data-error": problem });
+      setAttributes(notice, { hidden: !(problem || waiting), "data-error": problem, "data-over": store.tiles.ready });
       setText(veil, embedding ? "Embedding…" : "");
       setAttributes(veil, { hidden: !embedding });
       setAttributes(zooms, { hidden: !store.tiles.ready });

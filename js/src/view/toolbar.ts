@@ -80,6 +80,9 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
     update() {
       const tool = TOOLS.findIndex((item) => item.tool === ui.tool);
       setChosen(tools, tool);
+      for (const [i, button] of [...tools.querySelectorAll("button")].entries())
+        enable(button, !store.failed || TOOLS[i].tool === "pan");
+      enable(hover, !store.failed);
       setAttributes(hover, { "aria-checked": String(actions.hover.on), title: `${HOVER}${actions.hover.why}` });
       enable(undo, store.state.can_undo);
       enable(redo, store.state.can_redo);

@@ -125,6 +125,7 @@ export function createView({ session, gallery }: Shared, el: HTMLElement): () =>
     const { image } = store.state;
     root.style.setProperty("--sam-aspect", String(image ? image.width / image.height : 1.5));
     setAttributes(root, { "data-state": store.status, "data-seq": store.answered, "data-saved": store.saved });
+    setAttributes(root, { "data-photo": store.tiles.ready });
     hover.follow({
       prompt: store.prompt,
       active:

@@ -1,0 +1,97 @@
+"""What cells show of a widget: the live view, and what a notebook without a kernel shows in its place.
+
+In JupyterLab and Notebook that is two more outputs after the view: a sentence, and a picture, which is replaced as
+objects change. Both are hidden while the view lives (`widget.css`): an output that changes is drawn again, so a picture
+in the view's own output would restart the view at every change. Other programs get view and picture in one output.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from sam_widget.image.rendering import SourceImage
+from sam_widget.session.session import Session
+from sam_widget.widget.static_picture import drawn_of, picture_of
+from sam_widget.widget.throttle import Throttle
+
+# Seconds after a change until the picture is replaced; more, where drawing it takes more than a few percent of that.
+SECONDS = 2.0
+SHARE = 0.05
+# Cells whose pictures are kept up to date: those that have shown the widget last.
+MOST_CELLS = 4
+
+SENTENCE = "This picture was saved with the notebook. Run the cell again to continue."
+# Without a kernel, the view's output waits for ever or says "model not found". Jupyter takes the style out of notebooks
+# that it does not trust, but does not look for the view there.
+NOTE = f"""<p class="sam-saved-note">{SENTENCE}</p>
+<style>.jp-OutputArea-child:not(:has(.sam-widget)):has(+ .jp-OutputArea-child .sam-saved-note)
+{{ display: none; }}</style>"""
+
+
+def is_jupyter() -> bool:
+    """Whether the kernel works for JupyterLab or Notebook, whose outputs can be hidden; VS Code names its sessions."""
+    name = os.environ.get("JPY_SESSION_NAME", "")
+    return bool(name) and "jvsc" not in name and not os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+
+
+class CellOutput:
+    """Shows a widget in cells, and keeps the pictures there up to date."""
+
+    def __init__(self, shown: Callable[[], Session | SourceImage | None]) -> None:
+        """Show nothing yet; `shown` returns what there is to draw."""
+        self._shown = shown
+        self._names: list[str] = []
+        self._drawn: tuple[object, ...] = ()
+        self._later = Throttle(self._replace, seconds=SECONDS)
+        self._pause = SECONDS
+
+    def show(self, view: Mapping[str, Any]) -> None:
+        """Show the live view in the cell that runs, and after it what stands for it."""
+        name = uuid4().hex
+        _display(dict(view))
+        _display({"text/html": NOTE, "text/plain": SENTENCE})
+        data, metadata = self._picture()
+        _display(data, metadata=metadata, display_id=name)
+        self._names = [*self._names[1 - MOST_CELLS :], name]
+
+    def follow(self) -> None:
+        """Replace the pictures after a while, for something may have changed."""
+        if self._names:
+            self._later.ask(seconds=self._pause)
+
+    def close(self) -> None:
+        """Leave the pictures as they are."""
+        self._later.close()
+
+    def _picture(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        shown = self._shown()
+        if shown is None:
+            return {"text/plain": ""}, {}
+        self._drawn = drawn_of(shown)
+        start = time.perf_counter()
+        picture, size = picture_of(shown)
+        self._pause = max(SECONDS, (time.perf_counter() - start) / SHARE)
+        return {"image/png": picture}, {"image/png": size}
+
+    def _replace(self) -> None:
+        shown = self._shown()
+        if shown is None:
+            return
+        now, before = drawn_of(shown), self._drawn
+        if len(now) == len(before) and all(map(operator.is_, now, before)):
+            return
+        data, metadata = self._picture()
+        for name in self._names:
+            _display(data, metadata=metadata, display_id=name, update=True)
+
+
+def _display(data: dict[str, Any], **options: Any) -> None:
+    from IPython import display
+
+    publish: Callable[..., object] = display.display
+    publish(data, raw=True, **options)
