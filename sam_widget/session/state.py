@@ -46,15 +46,14 @@ class Candidate:
     """One of the masks that the model predicts for the prompt.
 
     Attributes:
-        stored: The mask, as it is kept: `source`, cleaned up and painted on.
-        score: The IoU that the model expects, between 0 and 1.
-        answer: Where the logits come from: the answer that this is mask `index` of, or the logits themselves; None for
-            the mask of an object that no single prediction made.
-        stability: How little the mask changes as its threshold moves, between 0 and 1 (`masks.stability_score`); None
-            where there are no logits.
-        source: The mask as the logits give it, before anything is done to it; `stored` itself where nothing is.
-        crop: The part of the image that answered, and that the logits are of; None for the image as a whole.
-        index: Which mask of the answer it is.
+        stored: The mask: `source`, cleaned up and painted on.
+        score: The predicted IoU, between 0 and 1.
+        answer: The source of the logits: the answer of which this is mask `index`, or the logits themselves; None for
+            the mask of an object that is not based on a single prediction.
+        stability: The stability score, between 0 and 1 (`masks.stability_score`); None without logits.
+        source: The thresholded mask, before it is cleaned up and painted on; `stored` itself if it is not changed.
+        crop: The crop that was decoded, and that the logits cover; None for the whole image.
+        index: Index of the mask in the answer.
     """
 
     stored: StoredMask

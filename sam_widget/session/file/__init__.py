@@ -1,5 +1,5 @@
-"""The SQLite file of a session; it knows states, not sessions.
+"""The SQLite file of a session. It stores states and does not depend on sessions.
 
-`format` describes the tables, `documents` turns states into rows and back, `writer` holds the file open and commits
-edits, `reader` loads one, and `recorder` keeps a session and its file in step.
+`format` defines the tables, `documents` converts states to rows and back, `writer` keeps the file open and commits
+edits, `reader` loads one, and `recorder` keeps a session and its file in sync.
 """

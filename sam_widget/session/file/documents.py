@@ -1,4 +1,4 @@
-"""From the states of a session to the documents and blobs of its file, and back.
+"""Convert the states of a session to the documents and blobs of its file, and back.
 
 Every document is a JSON object; `hash` below is the name of a blob or of another document.
 
@@ -46,12 +46,12 @@ MadeBy = weakref.WeakKeyDictionary[StoredMask, str]
 
 
 def no_makers() -> MadeBy:
-    """Return an empty table of which model made a mask."""
+    """Return an empty table of the models that predicted masks."""
     return weakref.WeakKeyDictionary()
 
 
 class Encoder:
-    """Turns states into documents; what states share is turned once.
+    """Converts states to documents; parts shared by several states are converted once.
 
     Attributes:
         documents: What came of it so far, by hash; `clear` forgets it.
@@ -59,7 +59,7 @@ class Encoder:
     """
 
     def __init__(self, made_by: MadeBy | None = None) -> None:
-        """Make an encoder; `made_by` tells of masks that another model made, and learns of new ones."""
+        """Create an encoder; `made_by` maps masks to the models that predicted them, and new masks are added to it."""
         self.documents: dict[str, Document] = {}
         self.blobs: dict[str, Blob] = {}
         self.made_by: MadeBy = no_makers() if made_by is None else made_by
@@ -68,22 +68,22 @@ class Encoder:
         self._prompts: list[tuple[Prompt, str]] = []
 
     def clear(self) -> None:
-        """Forget documents and blobs, but not which states were turned."""
+        """Drop documents and blobs, but remember which states were converted."""
         self.documents, self.blobs = {}, {}
 
     def learn(self, decoder: Decoder) -> None:
-        """Learn what a decoder made: all of it is in the file already."""
+        """Mark everything that a decoder read as being in the file already."""
         self.made_by.update(decoder.made_by)
         for key, item in decoder.done.items():
             if not isinstance(item, np.ndarray | Prompt):
                 self._hashes[item] = key
 
     def states(self, states: Sequence[SessionState], model: str) -> list[str]:
-        """Return the hashes of states; `model` made what no other model is known to have made."""
+        """Return the hashes of states; masks without a known model are attributed to `model`."""
         return [self._hashes.get(state) or self._state(state, model) for state in states]
 
     def blob(self, blob: Blob) -> str:
-        """Take in a blob and return its hash."""
+        """Add a blob and return its hash."""
         key = blob.hash
         self.blobs[key] = blob
         return key
@@ -201,12 +201,12 @@ def _plain(strokes: Sequence[BrushStroke]) -> list[dict[str, Any]]:
 
 
 class Decoder:
-    """Turns documents into states, checking every value; what documents share becomes one object.
+    """Converts documents to states, checking every value; parts shared by several documents become one object.
 
-    Every method raises ValueError, KeyError or TypeError where a document or blob is missing or malformed.
+    Every method raises ValueError, KeyError or TypeError if a document or blob is missing or malformed.
 
     Attributes:
-        made_by: Which model made a mask.
+        made_by: The model that predicted each mask.
         done: What came of documents and blobs, by hash.
     """
 
@@ -223,7 +223,7 @@ class Decoder:
         """Return the states of the history, in order."""
         try:
             return [self._once(key, "state") for key in self._contents.history]
-        except SamWidgetError as error:  # A value that its dataclass refuses.
+        except SamWidgetError as error:  # a value that its dataclass rejects
             raise ValueError(str(error)) from error
 
     def _once(self, key: object, kind: str) -> Any:

@@ -1,8 +1,8 @@
-"""The format of the session file: one SQLite database that holds all that a person did with one image.
+"""The format of the session file: one SQLite database with the whole history of work on one image.
 
-Why SQLite: an edit is one transaction, so that the file stays intact when its process is killed at any moment; the cost
-of an edit depends on what it adds, not on the size of the file (a zip is rewritten each time); and any language opens
-it.
+Why SQLite: an edit is one transaction, so the file stays intact if its process is killed at any time; the cost of an
+edit depends on what it adds rather than on the size of the file (a zip is rewritten each time); and any language can
+open it.
 
 The tables of version 2 (`PRAGMA application_id` is 0x53414D57, "SAMW", and `PRAGMA user_version` the version):
 
@@ -66,7 +66,7 @@ SCHEMA = {
     "writer": "CREATE TABLE writer (pid INTEGER NOT NULL, host TEXT NOT NULL, since TEXT NOT NULL)",
     "objects": " ".join(_VIEW.split()),
 }
-# How long another kernel's short transaction is waited for.
+# Seconds to wait for another kernel's short transaction.
 BUSY_SECONDS = 5.0
 # The most bytes that one mask, one image or one document may have.
 LARGEST = 2**30 - 1
@@ -81,13 +81,13 @@ def digest(*parts: str | bytes) -> str:
 
 
 def to_json(value: Any) -> str:
-    """Return JSON in the one way that is hashed: sorted keys, no spaces, ASCII."""
+    """Return canonical JSON, for hashing: sorted keys, no spaces, ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class Blob:
-    """Bytes of a mask, of logits or of an image; the module's docstring says how they are laid out."""
+    """The bytes of a mask, of logits or of an image, in the layout described in the module's docstring."""
 
     kind: str
     height: int
@@ -115,7 +115,7 @@ class Document:
 
 @dataclass
 class Contents:
-    """All that a session file holds; the module's docstring describes each part."""
+    """The contents of a session file; the module's docstring describes each part."""
 
     meta: dict[str, Any]
     history: list[str]
@@ -133,7 +133,7 @@ class Contents:
 
 
 def head_checksum(position: int, stamp: str, last: str, meta: Mapping[str, Any]) -> str:
-    """Return the checksum of the head; `last` is that of the last row of history."""
+    """Return the checksum of the head; `last` is the checksum of the last row of history."""
     return digest(to_json([position, stamp, last, [[key, to_json(meta[key])] for key in sorted(meta)]]))
 
 
@@ -141,10 +141,10 @@ def head_checksum(position: int, stamp: str, last: str, meta: Mapping[str, Any])
 
 
 def read(path: Path) -> Contents:
-    """Read a session file, whole and checked; nothing in it is run, and the file stays as it is.
+    """Read and verify a whole session file. No code in it is executed, and the file is not modified.
 
     Raises:
-        SessionError: There is no such file, or it is not a session file, of a newer version, or damaged.
+        SessionError: The file does not exist, is not a session file, is of a newer version, or is damaged.
     """
     with _opened(path) as connection:
         _check_kind(connection, path)
@@ -155,8 +155,8 @@ def read(path: Path) -> Contents:
 
 
 def count_objects(path: Path) -> int:
-    """Return how many objects the session in a file has, at a glance; 0 where there is none that can be read."""
-    # Not the view `objects`: a file's own SQL is not trusted to read JSON.
+    """Return the number of objects in a session file, without reading all of it; 0 if it cannot be read."""
+    # Not through the view `objects`, because a file's own SQL is not trusted.
     query = "SELECT json FROM head JOIN history USING (position) JOIN documents ON hash = state"
     with contextlib.suppress(sqlite3.Error, SessionError, ValueError, TypeError, KeyError, RecursionError):
         with _opened(path) as connection:
@@ -174,7 +174,7 @@ def _object_hashes(state: object) -> list[object]:
 
 
 def writer_of(path: Path) -> tuple[int, str, str] | None:
-    """Return process, host and time of who opened the file last for writing; None where that cannot be read."""
+    """Return process, host and time of the last opening for writing; None if that cannot be read."""
     with contextlib.suppress(sqlite3.Error, SessionError), _opened(path) as connection:
         row = connection.execute("SELECT pid, host, since FROM writer").fetchone()
         return None if row is None else (int(row[0]), str(row[1]), str(row[2]))
@@ -182,7 +182,7 @@ def writer_of(path: Path) -> tuple[int, str, str] | None:
 
 
 def damaged(path: Path, why: str) -> SessionError:
-    """Return the error for a file that cannot be what was written."""
+    """Return the error for a damaged file."""
     return SessionError(
         f"{path.name} is damaged ({why[:200]}); nothing of it was changed. Take a copy from a backup, or choose "
         "another path for new work"
@@ -202,7 +202,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
-    # What a file defines is not trusted to call functions that have effects.
+    # Functions with side effects must not be called from definitions in the file.
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     return connection
@@ -210,7 +210,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open for reading. Only what a killed process left half folded needs to be opened for writing."""
+    """Open for reading. Opens for writing only if a killed process left an unfinished checkpoint."""
     if not path.exists():
         raise SessionError(f"there is no session file {str(path)!r}; check the path")
     if not path.is_file():
@@ -269,7 +269,7 @@ def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _read(connection: sqlite3.Connection) -> Contents:
-    connection.execute("BEGIN")  # A consistent snapshot, even if the file is written meanwhile.
+    connection.execute("BEGIN")  # a consistent snapshot, even if the file is written meanwhile
     meta = {str(key): json.loads(value) for key, value in connection.execute("SELECT key, value FROM meta")}
     rows = connection.execute("SELECT position, state, checksum FROM history ORDER BY position").fetchall()
     ((position, stamp, checksum),) = connection.execute("SELECT position, stamp, checksum FROM head").fetchall()
@@ -325,7 +325,7 @@ def write_new(path: Path, contents: Contents) -> None:
     try:
         connection = connect(partial, "rwc")
         try:
-            # The file is not visible before it is complete.
+            # Safe, because the file is not visible before it is complete.
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("BEGIN")
@@ -351,9 +351,9 @@ def write_new(path: Path, contents: Contents) -> None:
 
 
 def remove_side_files(path: Path) -> None:
-    """Remove what SQLite left next to a file that is absent, empty, or about to be replaced.
+    """Remove SQLite's side files of a file that is absent, empty, or about to be replaced.
 
-    A killed process leaves `-wal` behind, which SQLite would play into the next file of that name.
+    A killed process leaves `-wal` behind, which SQLite would apply to the next file of that name.
 
     Raises:
         OSError: A file cannot be removed.
@@ -363,7 +363,7 @@ def remove_side_files(path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # Windows cannot, and need not, sync a folder.
+    if path.is_dir() and os.name == "nt":  # Windows cannot sync a folder, and does not need it
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:

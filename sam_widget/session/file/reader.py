@@ -1,4 +1,4 @@
-"""A session file that was opened: the image it is about, the model, and the states, before there is a session."""
+"""An opened session file: its image, model and states, before a session is created from them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _MAX_PIXELS = 2**32 - 1
 
 
 class Record:
-    """What a session file holds.
+    """The content of a session file.
 
     Attributes:
         path: Path of the file.
         file: The file, if edits will be written to it; None if it was only read.
         contents: Its contents; None if there are none yet.
-        live: Hashes of the documents and blobs that the history needs, once `states` has read it.
+        live: Hashes of the documents and blobs that the history refers to, after `states` has read it.
     """
 
     def __init__(self, path: Path, file: SessionFile | None, contents: Contents | None) -> None:
@@ -51,27 +51,27 @@ class Record:
 
     @classmethod
     def claim(cls, path: str | Path) -> Record:
-        """Open a path for writing, where there may be a session already; see `SessionFile.claim`."""
+        """Open a path for writing, which may already contain a session; see `SessionFile.claim`."""
         file = SessionFile.claim(path)
         return cls(file.path, file, file.take() if file.exists else None)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""
         if self.file is not None:
             self.file.close()
 
     @property
     def model(self) -> str:
-        """What loads the model that was used last: a name, or the path of a checkpoint."""
+        """The argument of `load_model` for the model that was used last: a name, or the path of a checkpoint."""
         with self._damage():
             used = self._contents.meta["models"][self._contents.meta["model"]]
             return str(used["source"] or used["name"])
 
     def model_to_load(self) -> str:
-        """Return `model`, if loading it stays on this machine.
+        """Return `model` if it can be loaded from this machine.
 
         Raises:
-            ModelError: It is on another machine, or its weights must be downloaded first.
+            ModelError: The model is on another machine, or its weights would have to be downloaded.
         """
         check_model_is_here(self.model, self.path.name)
         return self.model
@@ -84,7 +84,7 @@ class Record:
 
     @property
     def reference(self) -> Reference:
-        """Where the image came from."""
+        """The origin of the image."""
         with self._damage():
             return Reference.from_meta(self._contents.meta["image"])
 
@@ -100,17 +100,17 @@ class Record:
 
     @property
     def objects(self) -> tuple[SegmentedObject, ...]:
-        """The accepted objects, as they were last."""
+        """The accepted objects in the current state."""
         return self.states()[self._contents.position].objects
 
     def image(self, given: Any = None) -> SourceImage:
-        """Return the image: the one given, the one in the file, or the one that it names.
+        """Return the image: the given one, the one in the file, or the one at the path in the file.
 
-        No address is ever fetched: an untrusted file must not decide where to look.
+        URLs are never fetched, because an untrusted file must not choose network addresses.
 
         Raises:
-            SessionError: It is another image, or cannot be found.
-            ImageError: The one given cannot be read.
+            SessionError: The image is a different one, or cannot be found.
+            ImageError: The given image cannot be read.
         """
         if given is not None:
             source = given if isinstance(given, SourceImage) else SourceImage(given)
@@ -121,7 +121,7 @@ class Record:
             kept = meta["values"] or meta["png"]
             if kept is not None:
                 data = self._contents.blobs[kept].data
-                # Never a pickle: that would run what the file says.
+                # Never a pickle, which would execute code from the file.
                 source = SourceImage(data if meta["values"] is None else array_from_npy(data))
                 if source.hash != meta["hash"] and meta["values"] and meta["png"]:
                     # The values alone do not say that a fourth channel is infrared,
@@ -147,10 +147,10 @@ class Record:
         )
 
     def check(self, source: SourceImage) -> None:
-        """See that an image is the one the file is about.
+        """Check that an image is the one that the file belongs to.
 
         Raises:
-            SessionError: It is another one; says which.
+            SessionError: The image is a different one; the message describes both.
         """
         with self._damage():
             expected = str(self._contents.meta["image"]["hash"])
@@ -169,7 +169,7 @@ class Record:
             raise ValueError(f"its masks are of {self.size} pixels, but its image has {source.size}")
 
     def states(self, encoder: Encoder | None = None, recall: Recall | None = None) -> list[SessionState]:
-        """Return the states of the history; an encoder learns that it need not write them again.
+        """Return the states of the history; an encoder is told not to write them again.
 
         Args:
             encoder: What the states are written with from now on.
@@ -194,7 +194,7 @@ class Record:
         return self.contents
 
     def _what(self) -> str:
-        """Say which image is meant."""
+        """Describe the file's image."""
         meta = self._contents.meta["image"]
         name = meta["path"] or meta["url"] or meta["name"]
         return f"{name} ({meta['width']} x {meta['height']} pixels, hash {str(meta['hash'])[:12]})"
@@ -211,7 +211,7 @@ class Record:
 
 
 def new_meta(source: SourceImage, folder: Path, *, kept: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return the meta rows of a new session file, but for those of the model; `kept` are the blobs of the image."""
+    """Return the meta rows of a new session file, except those of the model; `kept` are the blobs of the image."""
     width, height = source.size
     versions = {"python": platform.python_version()}
     for package in ("sam-widget", "torch", "numpy"):
@@ -234,7 +234,7 @@ def new_meta(source: SourceImage, folder: Path, *, kept: Mapping[str, str | None
 
 
 def image_blobs(source: SourceImage) -> dict[str, Blob]:
-    """Return an image as it is kept in a file: a PNG and, where its numbers are not those of the PNG, these, too."""
+    """Return an image's blobs for a file: a PNG and, if the PNG does not represent its values, the values."""
     width, height = source.size
     buffer = io.BytesIO()
     Image.fromarray(source.rgb).save(buffer, "PNG", compress_level=1)

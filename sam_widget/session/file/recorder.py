@@ -1,4 +1,4 @@
-"""Keeps a session and its file in step: save, load, autosave."""
+"""Keep a session and its file in sync: save, load, autosave."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Recorder:
     """Writes a history to the session's file, if it has one, and to other files on request.
 
     Attributes:
-        made_by: Which weights made a mask, where that was not in this session.
+        made_by: The weights that predicted each mask that was not predicted in this session.
     """
 
     def __init__(self, source: SourceImage, model: ModelIdentity, model_given: str | None) -> None:
@@ -29,30 +29,30 @@ class Recorder:
 
         Args:
             source: The image.
-            model: What answers prompts now.
-            model_given: What loads it: a name or path; None where it came loaded.
+            model: The current model.
+            model_given: Its name or path; None if it was given as a loaded model.
         """
         self.made_by: MadeBy = no_makers()
         self._source, self._model, self._model_given = source, model, model_given
-        # The file that every edit is written to.
+        # The file to which every edit is written.
         self._file: SessionFile | None = None
-        # Knows what the file holds already.
+        # Remembers what the file already contains.
         self._encoder = Encoder(self.made_by)
         # The meta rows that do not change.
         self._meta: dict[str, Any] | None = None
-        # The stamps of files this session was saved to or loaded from: a file that has another one is not overwritten.
+        # Stamps of the files this session was saved to or loaded from; a file with another stamp is not overwritten.
         self._left: dict[Path, str] = {}
 
     @property
     def path(self) -> Path | None:
-        """The file that every edit is written to, if there is one."""
+        """The file to which every edit is written, or None."""
         return None if self._file is None else self._file.path
 
     def write(self, new: Sequence[SessionState], start: int, position: int) -> None:
-        """Put an edit on the disk; see `history.Save`. Does nothing without a file.
+        """Write an edit to disk; see `history.Save`. Has no effect without a file.
 
         Raises:
-            SessionError: It cannot be written; the file is as it was.
+            SessionError: The edit cannot be written; the file is unchanged.
         """
         if self._file is None:
             return
@@ -68,7 +68,7 @@ class Recorder:
                 meta=self._model_rows(self._file),
             )
         except BaseException:
-            self._encoder = Encoder(self.made_by)  # What the failed edit counted as written is not.
+            self._encoder = Encoder(self.made_by)  # forgets what the failed edit counted as written
             raise
         encoder.clear()
 
@@ -104,7 +104,7 @@ class Recorder:
         """Return the history of a record, and continue its file if the record is writable; see `Record.states`.
 
         Raises:
-            SessionError: The record is damaged, or there is something else at the path to save to.
+            SessionError: The record is damaged, or the path to save to is another file.
         """
         file, encoder = record.file, Encoder(self.made_by)
         states, position = [SessionState()], 0
@@ -129,12 +129,12 @@ class Recorder:
         return states, position
 
     def close(self) -> None:
-        """Close the file that every edit is written to; edits after this raise."""
+        """Close the file to which every edit is written; later edits raise."""
         if self._file is not None:
             self._file.close()
 
     def maker_of(self, item: SegmentedObject) -> str | None:
-        """Return the weights that an object's mask was made with, where that was not in this session."""
+        """Return the weights that predicted an object's mask, if it was not predicted in this session."""
         return None if item.candidate is None else self.made_by.get(item.candidate.base)
 
     def _save_to(
@@ -172,7 +172,7 @@ class Recorder:
         return {"models": known, "model": self._model.weights_id}
 
     def _compare_weights(self, record: Record) -> None:
-        """Warn if a model of the same name has other weights than it had; precision depends on the machine."""
+        """Warn if a model of the same name has other weights now, ignoring their precision, which varies by machine."""
         before, now, name = record.weights, self._model.weights_id, self._model.name
         if before.startswith(f"{name}-") and without_precision(before) != without_precision(now):
             warnings.warn(
@@ -183,10 +183,10 @@ class Recorder:
 
 
 def claim_record(path: str | Path, source: SourceImage | None) -> Record:
-    """Open a path for autosave: what is in it must be about this image, if that is known yet.
+    """Open a path for autosave. An existing session must belong to this image, if that is known yet.
 
     Raises:
-        SessionError: Another kernel is writing it, it is damaged, or about another image.
+        SessionError: The file is open in another kernel, damaged, or belongs to another image.
     """
     record = Record.claim(path)
     try:
@@ -199,7 +199,7 @@ def claim_record(path: str | Path, source: SourceImage | None) -> Record:
 
 
 def open_record(path: str | Path, *, autosave: str | Path | None) -> Record:
-    """Open a session file for `load`: for writing, too, if edits will be saved to the same file."""
+    """Open a session file for `load`; also for writing if edits will be saved to the same file."""
     if autosave is None or resolved(autosave) != resolved(path):
         return Record.read(path)
     record = Record.claim(path)

@@ -1,8 +1,8 @@
-"""A session file as the one process that writes it sees it: locked, one transaction per edit, folded at rest.
+"""The writer of a session file: a lock, one transaction per edit, and checkpoints when idle.
 
-While it is open, `<name>-wal` next to the file holds the newest edits, until the session has rested for a second, and
-`<name>.lock` keeps other processes away. A process that dies leaves both behind; neither gets in the way, and the
-edits in the former are there at the next opening.
+While the file is open, `<name>-wal` next to it contains the newest edits until the session has been idle for a second,
+and `<name>.lock` excludes other processes. A process that dies leaves both behind, which does no harm: the edits in the
+write-ahead log are recovered at the next opening.
 """
 
 from __future__ import annotations
@@ -41,29 +41,29 @@ from sam_widget.session.file.format import (
     writer_of,
 )
 
-# How long another process's lock is waited for: long enough for it to have signed the file.
+# Seconds to wait for another process's lock: long enough for it to have signed the file.
 LOCK_SECONDS = 0.3
-# After this long without an edit, the edits in the write-ahead log are folded into the file.
+# Seconds without an edit after which the write-ahead log is merged into the file.
 REST_SECONDS = 1.0
-# Pages of 4 kB in the write-ahead log before they are folded in during an edit: rarely, because that edit takes longer.
+# Maximum size of the write-ahead log, in pages of 4 kB, before an edit merges it, which makes that edit slower.
 FOLD_PAGES = 8192
 
 
 class SessionFile:
-    """A path that this process alone writes, from `claim` to `close`.
+    """A path that only this process writes, from `claim` to `close`.
 
     Methods may be called from any thread.
 
     Attributes:
         path: Absolute, without symbolic links.
-        contents: What the file holds; documents and blobs only until `take`.
+        contents: Contents of the file; documents and blobs only until `take`.
     """
 
-    # Files that this process has open, so that a cell that is run again takes its file over and is not locked out.
+    # Files that this process has open, so that a cell that is run again takes over its file.
     _mine: ClassVar[weakref.WeakValueDictionary[Path, SessionFile]] = weakref.WeakValueDictionary()
 
     def __init__(self, path: Path, lock: FileLock) -> None:
-        """Own a lock that is held; see `claim`."""
+        """Take ownership of an acquired lock; see `claim`."""
         self.path = path
         self.contents = Contents({}, [], 0)
         self._lock: FileLock | None = lock
@@ -78,14 +78,14 @@ class SessionFile:
 
     @classmethod
     def claim(cls, path: str | Path, *, take_over: bool = True) -> SessionFile:
-        """Take a path for writing, whether or not there is a file yet.
+        """Open a path for writing, whether or not the file exists.
 
         Args:
-            path: Where the file is, or will be.
-            take_over: Where this process has the path open already, close that use, which raises from then on.
+            path: Path of the file.
+            take_over: If this process already has the path open, close the earlier use, which raises from then on.
 
         Raises:
-            SessionError: Another process has it, it is not a session file, or it cannot be written.
+            SessionError: Another process has the file open, it is not a session file, or it cannot be written.
         """
         path = resolved(path)
         if not path.parent.is_dir():
@@ -100,7 +100,7 @@ class SessionFile:
             older.close(f"{path.name} was opened again in this kernel; continue with the newer session")
         file = cls(path, _locked(path))
         try:
-            # An empty file is what programs make that only reserve a name.
+            # Some programs create an empty file to reserve a name.
             if path.exists() and not (path.is_file() and path.stat().st_size == 0):
                 file.contents = read(path)
                 file._open()
@@ -115,7 +115,7 @@ class SessionFile:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a session in the file."""
+        """Whether the file contains a session."""
         return bool(self.contents.history)
 
     @property
@@ -124,7 +124,7 @@ class SessionFile:
         return self._lock is not None and self._pid == os.getpid()
 
     def take(self) -> Contents:
-        """Return the contents, once: documents and blobs are many bytes, and are not kept here."""
+        """Return the contents, once; documents and blobs are large and are not kept here."""
         taken = self.contents
         self.contents = Contents(taken.meta, taken.history, taken.position, taken.stamp)
         return taken
@@ -152,18 +152,19 @@ class SessionFile:
         blobs: Mapping[str, Blob],
         meta: Mapping[str, Any],
     ) -> None:
-        """Bring the file to a history in one transaction. When this returns, it is on the disk.
+        """Update the file's history in one transaction, which is on disk when this returns.
 
         Args:
-            history: Hashes of the states, in order; of those from number `start` on.
-            position: The present one, counted from the first of all.
-            start: How many states of the file stay. Without it, `history` is all of it, and is compared.
-            documents: By hash, all that the history names and the file may not have yet.
-            blobs: The same.
+            history: Hashes of the states in order, from index `start` on.
+            position: Index of the current state in the whole history.
+            start: Number of states in the file to keep. By default, `history` is complete, and is compared.
+            documents: Documents, by hash, that the history refers to and that may be missing in the file.
+            blobs: The same for blobs.
             meta: Rows of `meta` that may have changed.
 
         Raises:
-            SessionError: The file is closed, was taken over, moved or removed, or the disk is full; it is as it was.
+            SessionError: The file is closed, was taken over, moved or removed, or the disk is full. The file is
+                unchanged.
         """
         with self._busy:
             self._check_still_ours()
@@ -189,18 +190,18 @@ class SessionFile:
                 to.execute("UPDATE head SET position = ?, stamp = ?, checksum = ?", (position, stamp, checksum))
             self._checksums[start:] = checksums
             self._known |= blobs.keys() | documents.keys()
-            now.history[start:] = history  # In place: an edit costs what it adds, however long the history is.
+            now.history[start:] = history  # in place: the cost must not depend on the history's length
             self.contents = Contents(everything, now.history, position, stamp)
             self._edited.set()
 
     def close(self, because: str = "its file was closed") -> None:
-        """Make it one file again and let others have it. Closing again does nothing."""
+        """Merge the write-ahead log into the file, and release it. Closing again has no effect."""
         with self._busy:
             if self._lock is None or os.getpid() != self._pid:
                 return
             self._closed_because = because
             self._disconnect()
-            # While it is still held: a process that waits for it sees that the name is gone, and makes a new one.
+            # Removed while still held: a waiting process sees that the name is gone, and creates a new one.
             with contextlib.suppress(OSError):
                 Path(self._lock.lock_file).unlink()
             self._lock.release()
@@ -213,7 +214,7 @@ class SessionFile:
     # ------------------------------------------------------------------------------------------------ the connection
 
     def _open(self) -> None:
-        """Open the file for edits, delete what the history no longer refers to, and sign it."""
+        """Open the file for edits, and record this process as its writer."""
         with self._failures():
             self._connection = connect(self.path, "rw")
             found = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -230,7 +231,7 @@ class SessionFile:
                 to.execute("DELETE FROM writer")
                 since = dt.datetime.now(dt.UTC).isoformat(sep=" ", timespec="seconds")
                 to.execute("INSERT INTO writer VALUES (?, ?, ?)", (self._pid, platform.node(), since))
-            # A thread for as long as the file is open: starting one takes longer than an edit on a busy machine.
+            # One thread while the file is open, because starting one takes longer than an edit on a busy machine.
             self._edited, self._ending = threading.Event(), threading.Event()
             threading.Thread(
                 target=_fold_at_rest,
@@ -240,7 +241,7 @@ class SessionFile:
             ).start()
 
     def sweep(self, live: set[str]) -> None:
-        """Remove documents and blobs that are not among these hashes: what was undone and then done differently."""
+        """Remove documents and blobs that are not among these hashes: those of discarded redo states."""
         with self._busy, self._failures(), self._transaction() as to:
             dead = [(key,) for key in self._known - live]
             to.executemany("DELETE FROM documents WHERE hash = ?", dead)
@@ -285,7 +286,7 @@ class SessionFile:
             return
         self._ending.set()
         self._edited.set()
-        # Folded in, and readable from a disk that cannot be written. If that fails, it is done at the next opening.
+        # Leaves a single file that can be read from a read-only disk. If this fails, the next opening does it.
         with contextlib.suppress(sqlite3.Error):
             if _identity(self.path) == self._identity:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
