@@ -305,7 +305,7 @@ export interface Tile {
   rendering: RenderingData;
 }
 
-/** Say of the image that is shown whether it is done. */
+/** Mark the displayed image as done or not done. */
 export interface Mark {
   type: "mark";
   client: string;

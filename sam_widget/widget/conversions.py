@@ -1,4 +1,4 @@
-"""Prompts and settings as they travel, and back."""
+"""Convert prompts and settings to wire messages, and back."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from sam_widget.widget.protocol import (
     StrokeData,
 )
 
-# Mask prompts remembered: a view may build on one that undo has just taken back.
+# Number of mask prompts remembered, because a view may build on one that was just undone.
 MOST_MASKS = 64
 
 
 class MaskPrompts:
-    """The mask prompts that views may name: those of the states shown last, known by their content."""
+    """The mask prompts that views may refer to: those of recent states, identified by their content."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, tuple[np.ndarray, Box | None]] = OrderedDict()
 
     def name(self, logits: np.ndarray, crop: Box | None = None) -> str:
-        """Return the name of a mask prompt of the image or of a crop, the same one for the same content."""
+        """Return the name of a mask prompt of the image or of a crop; equal content has the same name."""
         name = next((name for name, known in self._known.items() if known[0] is logits and known[1] == crop), None)
         if name is None:
             where = b"" if crop is None else repr(crop.corners).encode()
@@ -45,10 +45,10 @@ class MaskPrompts:
         return name
 
     def get(self, name: str) -> tuple[np.ndarray, Box | None]:
-        """Return a mask prompt, and the crop that it is of.
+        """Return a mask prompt, and the crop that it covers.
 
         Raises:
-            PromptError: It is not known here.
+            PromptError: The name is unknown.
         """
         known = self._known.get(name)
         if known is None:
@@ -57,7 +57,7 @@ class MaskPrompts:
 
 
 def prompt_data(prompt: Prompt, masks: MaskPrompts) -> PromptData:
-    """Return a prompt as it travels."""
+    """Convert a prompt to its message."""
     return PromptData(
         points=[PointData(p.x, p.y, 1 if p.label else 0) for p in prompt.points],
         boxes=[box_data(box) for box in prompt.boxes],
@@ -70,10 +70,10 @@ def prompt_data(prompt: Prompt, masks: MaskPrompts) -> PromptData:
 
 
 def prompt_from(data: PromptData, masks: MaskPrompts) -> Prompt:
-    """Return the prompt that a view sent.
+    """Convert a message from a view to a prompt.
 
     Raises:
-        PromptError: It is malformed, or names a mask prompt that is not known.
+        PromptError: The prompt is malformed, or refers to an unknown mask prompt.
     """
     drawn = sum(len(stroke.vertices) for stroke in data.strokes)
     if drawn > 2 * MOST_VERTICES:
@@ -92,7 +92,7 @@ def vertices_from(values: Sequence[float]) -> tuple[tuple[float, float], ...]:
     """Pair up the x and y of a stroke's vertices.
 
     Raises:
-        PromptError: They do not pair up.
+        PromptError: The number of coordinates is odd.
     """
     if len(values) % 2:
         raise PromptError(f"{len(values)} coordinates of a stroke; expected x and y in turn")
@@ -100,34 +100,34 @@ def vertices_from(values: Sequence[float]) -> tuple[tuple[float, float], ...]:
 
 
 def settings_data(settings: MaskSettings) -> SettingsData:
-    """Return settings as they travel."""
+    """Convert settings to their message."""
     return SettingsData(settings.threshold, settings.holes, settings.islands, settings.smoothing)
 
 
 def box_data(box: Box) -> BoxData:
-    """Return a box as it travels."""
+    """Convert a box to its message."""
     return BoxData(box.x0, box.y0, box.x1, box.y1)
 
 
 def box_from(data: BoxData) -> Box:
-    """Return a box that a view sent, whichever corners it was drawn between.
+    """Convert a message from a view to a box, with its corners in any order.
 
     Raises:
-        PromptError: It is empty.
+        PromptError: The box is empty.
     """
     return Box.from_corners(data.x0, data.y0, data.x1, data.y1)
 
 
 def settings_from(data: SettingsData) -> MaskSettings:
-    """Return the settings that a view sent."""
+    """Convert a message from a view to settings."""
     return MaskSettings(data.threshold, data.holes, data.islands, data.smoothing)
 
 
 def rendering_data(rendering: Rendering) -> RenderingData:
-    """Return a rendering as it travels."""
+    """Convert a rendering to its message."""
     return RenderingData(list(rendering.channels), rendering.black, rendering.white, rendering.gamma)
 
 
 def rendering_from(data: RenderingData) -> Rendering:
-    """Return the rendering that a view sent; the image says whether it is possible."""
+    """Convert a message from a view to a rendering, which must still be checked by the image."""
     return Rendering(tuple(data.channels), data.black, data.white, data.gamma)

@@ -1,4 +1,4 @@
-"""The session's methods on the widget, for scripts: whatever they change, every open view shows."""
+"""The session's methods on the widget, for scripts; every open view shows their effects."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ R = TypeVar("R")
 
 
 def through(method: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[Scripting, P], R]:
-    """Return a method of the widget that calls one of its session, with the same signature and documentation."""
+    """Return a widget method that calls the session's method, with the same signature and documentation."""
 
     @wraps(method)
     def call(widget: Scripting, /, *args: P.args, **options: P.kwargs) -> R:
-        # By name: a session may have a method of its own.
+        # Looked up by name, because the session's class may override the method.
         return cast("R", getattr(widget.session, method.__name__)(*args, **options))
 
     call.__qualname__ = f"Scripting.{method.__name__}"
@@ -26,14 +26,14 @@ def through(method: Callable[Concatenate[Session, P], R]) -> Callable[Concatenat
 
 
 class Scripting:
-    """Everything here waits for the image and the model, and does what the session's method of that name does.
+    """The session's methods. Each waits for the image and the model, and calls the session's method of that name.
 
-    Written out rather than made from the marks of remote methods, so that type checkers and editors know the names.
+    They are written out rather than generated, so that type checkers and editors know the names.
     """
 
     @property
     def session(self) -> Session:
-        """The session that is shown."""
+        """The displayed session."""
         raise NotImplementedError
 
     click = through(Session.click)

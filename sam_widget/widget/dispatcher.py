@@ -1,4 +1,4 @@
-"""From a message to the method that carries it out, in the thread that is right for it, and to its one answer."""
+"""Dispatch each message to its method, in the appropriate thread, and send its single answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sam_widget.widget.replies import Replies, id_of
 from sam_widget.widget.verbs import Verb, Verbs, read_request, verbs_of
 from sam_widget.widget.worker import Worker
 
-# What a method returns when it has answered its request itself, or will.
+# Returned by methods that answer their request themselves, now or later.
 ANSWERED = object()
 
 
@@ -23,8 +23,8 @@ class Target:
     """An object whose marked methods views may call.
 
     Attributes:
-        kind: Its class.
-        find: Returns the object; may wait, and raise.
+        kind: The object's class.
+        find: Returns the object; may block or raise.
     """
 
     kind: type
@@ -33,7 +33,7 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """A request of a view."""
+    """A request from a view."""
 
     verb: Verb
     target: Target
@@ -42,7 +42,7 @@ class _Asked:
 
 @dataclass(frozen=True, eq=False)
 class _Call:
-    """Something that Python wants done between the requests of views."""
+    """A function call from Python, queued between the requests of views."""
 
     function: Callable[[], None]
     finished: Future[None] = field(default_factory=Future)
@@ -52,19 +52,19 @@ _Job = _Asked | _Call
 
 
 class Dispatcher:
-    """Carries out requests, one after the other, and never in the thread that receives them unless they say so."""
+    """Executes requests in order, in worker threads unless they are marked for the receiving thread."""
 
     def __init__(self, replies: Replies, masks: MaskPrompts) -> None:
-        """Make a dispatcher; its threads start with their first jobs.
+        """Create a dispatcher; its threads start with their first jobs.
 
         Args:
-            replies: Where answers go.
-            masks: The mask prompts that views may name.
+            replies: Sends the answers.
+            masks: The mask prompts that views may refer to.
         """
         self._replies, self._masks = replies, masks
         self._targets: dict[str, Target] = {}
         self._verbs: Verbs = {}
-        # Does a part of something long whenever no request waits; see `Worker`.
+        # Runs one step of a long task whenever no request waits; see `Worker`.
         self.between: Callable[[], bool] = lambda: False
         self._worker: Worker[_Job] = Worker(
             self._run,
@@ -73,24 +73,24 @@ class Dispatcher:
             name="sam_widget",
             between=lambda: self.between(),  # noqa: PLW0108  it is set later
         )
-        # Pictures need no model, and must not wait for one.
+        # Tiles do not need the model, and must not wait for it.
         self._painter: Worker[_Job] = Worker(
             self._run, supersedes=lambda _new, _waiting: False, superseded=self._superseded, name="sam_widget tiles"
         )
-        # Nor must answers wait for a part of the image that is embedded for later.
+        # Answers must not wait for a crop that is embedded for later.
         self._sharpener: Worker[_Job] = Worker(
             self._run, supersedes=lambda _new, _waiting: True, superseded=self._superseded, name="sam_widget sharpening"
         )
 
     def serve(self, *targets: Target) -> None:
-        """Say whose marked methods views may call."""
+        """Set the objects whose marked methods views may call."""
         for target in targets:
             verbs = verbs_of(target.kind)
             self._verbs |= verbs
             self._targets |= dict.fromkeys(verbs, target)
 
     def receive(self, content: object) -> None:
-        """Take a message from a view. Never waits for the model."""
+        """Receive a message from a view. Never blocks on the model."""
         try:
             asked = self._read(content)
         except SamWidgetError as error:
@@ -107,7 +107,7 @@ class Dispatcher:
             self._worker.put(asked)
 
     def receive_directly(self, content: object, send: Send) -> None:
-        """Take a question that came over a direct line: one that changes nothing, and is answered the same way."""
+        """Receive a read-only request from a direct line, over which it is answered."""
         self._replies.go_to(id_of(content), send)
         try:
             asked = self._read(content)
@@ -119,13 +119,13 @@ class Dispatcher:
             self._worker.put(asked)
 
     def call(self, function: Callable[[], None]) -> Future[None]:
-        """Call a function in the worker's thread, after what waits there."""
+        """Call a function in the worker's thread, after the waiting jobs."""
         job = _Call(function)
         self._worker.put(job)
         return job.finished
 
     def close(self) -> None:
-        """End the threads after what they are doing; what waits is superseded."""
+        """End the threads after their current jobs; waiting jobs are superseded."""
         for worker in (self._worker, self._painter, self._sharpener):
             worker.close()
 
@@ -158,9 +158,9 @@ class Dispatcher:
 
 
 def _supersedes(new: _Job, waiting: _Job) -> bool:
-    """Whether a newer job makes one worthless that waits right before it; see `Remote`.
+    """Whether a newer job supersedes the waiting job directly before it; see `Remote`.
 
-    Of the requests that belong to a gesture, only those of the same one.
+    Requests of a gesture only supersede those of the same gesture.
     """
     if not isinstance(waiting, _Asked):
         return False

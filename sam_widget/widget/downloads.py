@@ -1,4 +1,4 @@
-"""A session's objects as one file for a browser to keep: no path comes from a view, and none goes there."""
+"""Export a session's objects as a single file for download. No path comes from a view or is sent to one."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from sam_widget.errors import SessionError
 from sam_widget.session.session import Session
 
 
-def packed(session: Session, format: str) -> tuple[str, str, bytes]:  # noqa: A002 - as `export` calls it
-    """Return the objects in a format of `sam_widget.export`: name and type of a file, and what is in it.
+def packed(session: Session, format: str) -> tuple[str, str, bytes]:  # noqa: A002 - the name used by `export`
+    """Return the objects in a format of `sam_widget.export`: name, MIME type and content of a file.
 
-    A format that is a folder comes as a zip archive of it.
+    A format that writes a folder is returned as a zip archive.
 
     Raises:
         SessionError: There are no objects.
-        FormatError: There is no such format, or it cannot hold the objects.
-        MissingExtraError: A library that the format needs is not installed.
+        FormatError: The format does not exist, or cannot represent the objects.
+        MissingExtraError: A library that the format requires is not installed.
     """
     from sam_widget.export import FORMATS, export
     from sam_widget.export.names import file_stem

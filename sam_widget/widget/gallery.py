@@ -1,4 +1,4 @@
-"""Gallery: a widget that goes through many images."""
+"""Gallery: a widget for many images."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GalleryRow:
-    """How far one image is.
+    """The progress of one image.
 
     Attributes:
-        name: Its path within the folder.
-        objects: How many objects it has.
-        done: Whether it has been marked as done.
+        name: Its path relative to the folder.
+        objects: Number of its objects.
+        done: Whether it is marked as done.
         failed: Whether it could not be opened.
     """
 
@@ -46,7 +46,7 @@ class GalleryRow:
 
 
 class GalleryRequests:
-    """What views may ask of a gallery, besides what they may ask of every widget."""
+    """The requests of views to a gallery, in addition to those to every widget."""
 
     def __init__(self, show: Callable[[int], None], mark: Callable[[bool], None]) -> None:
         self._show, self._mark = show, mark
@@ -58,16 +58,16 @@ class GalleryRequests:
 
     @remote()
     def mark(self, done: bool) -> None:  # noqa: FBT001  a field of the message
-        """Say of the image that is shown whether it is done."""
+        """Mark the displayed image as done or not done."""
         self._mark(done)
 
 
 class Gallery(SamWidget):
-    """Goes through a folder of images with Next and Previous: a `SamWidget` of the one that is shown.
+    """A `SamWidget` with Next and Previous buttons, for a folder of images.
 
-    Every image has a session of its own, kept in a file next to it or in a folder of your choice: every edit is saved
-    at once, and you can continue today what you began yesterday. The next image is embedded while you work on this one,
-    and embeddings are stored on disk, so that an image seen before opens at once.
+    Every image has its own session, in a file next to it or in a folder of your choice: every edit is saved
+    immediately, and you can continue the next day. The next image is embedded while you work on the current one, and
+    embeddings are stored on disk, so that images open instantly the second time.
     """
 
     gallery = traitlets.Dict(help="The names of the images: `protocol.GalleryData`; it never changes.").tag(sync=True)
@@ -83,19 +83,18 @@ class Gallery(SamWidget):
         recursive: bool = False,
         store: EmbeddingStore | str | Path | None = None,
     ) -> None:
-        """Open the first image that is not done, in the background.
+        """Open the first image that is not marked as done, in the background.
 
         Args:
             images: A folder, an image file, or several of either.
-            model: A name or checkpoint path, a loaded model, or a predictor, which then also says where embeddings are
-                kept.
-            sessions: The folder for session files; by default they are next to the images.
-            recursive: Look into the folders of a folder, too.
-            store: Where embeddings are kept: a store or its folder. By default the one that every widget looks in.
+            model: A name or checkpoint path, a loaded model, or a predictor, whose embedding cache is then used.
+            sessions: The folder of the session files; by default they are next to the images.
+            recursive: Include subfolders.
+            store: An embedding store or its folder. Defaults to the store that every widget uses.
 
         Raises:
-            ImageError: There is no such folder, or no image in it.
-            SessionError: The file that remembers what is done is damaged.
+            ImageError: The folder does not exist or contains no images.
+            SessionError: The file that stores which images are done is damaged.
         """
         self._album = Album(images, sessions=sessions, recursive=recursive)
         self._counts = [0] * len(self._album.images)
@@ -118,29 +117,30 @@ class Gallery(SamWidget):
 
     @property
     def index(self) -> int:
-        """Number of the image shown, counted from 0."""
+        """Index of the displayed image, counted from 0."""
         return self._folder.index
 
     @property
     def name(self) -> str:
-        """Name of the image shown: its path within the folder."""
+        """Name of the displayed image: its path relative to the folder."""
         return self._album.names[self._folder.index]
 
     @property
     def overview(self) -> tuple[GalleryRow, ...]:
-        """How far each image is, in order."""
+        """The progress of each image, in order."""
         return tuple(
             GalleryRow(name, self._counts[index], index in self._done, index in self._folder.failed)
             for index, name in enumerate(self._album.names)
         )
 
     def go(self, image: int | str | Path) -> None:
-        """Show another image: its number from 0 (negative ones count from the end), its name or its path.
+        """Show another image, given its index (negative ones count from the end), name or path.
 
-        Returns once it is open. An image that cannot be opened is shown as that; what needs its session raises.
+        Returns once it is open. If an image cannot be opened, the view shows the error, and methods that need its
+        session raise it.
 
         Raises:
-            ImageError: There is no such image.
+            ImageError: The image is not in the gallery.
         """
         index = self._album.find(image)
         self._dispatcher.call(lambda: self._show(index)).result()
@@ -149,28 +149,28 @@ class Gallery(SamWidget):
         """Show the next image.
 
         Raises:
-            SessionError: This is the last one.
+            SessionError: This is the last image.
         """
         if self.index + 1 == len(self.images):
             raise SessionError(f"{self.name} is the last image; go(0) shows the first")
         self.go(self.index + 1)
 
     def previous(self) -> None:
-        """Show the image before this one.
+        """Show the previous image.
 
         Raises:
-            SessionError: This is the first one.
+            SessionError: This is the first image.
         """
         if self.index == 0:
             raise SessionError(f"{self.name} is the first image; go(-1) shows the last")
         self.go(self.index - 1)
 
     def mark(self, *, done: bool = True) -> None:
-        """Say whether the image shown is done; this is stored next to the sessions.
+        """Mark the displayed image as done or not done; the mark is stored next to the sessions.
 
         Raises:
-            StoreError: It cannot be written down.
-            SessionError: The file that remembers it is damaged.
+            StoreError: The mark cannot be written.
+            SessionError: The file that stores the marks is damaged.
         """
         index = self.index
         self._album.mark(index, done=done)
@@ -180,20 +180,20 @@ class Gallery(SamWidget):
     def export(self, target: str | os.PathLike[str], *, format: str | None = None, **options: Any) -> BatchReport:  # noqa: A002
         """Write the objects of all images in one format: `export("annotations.json")` writes COCO.
 
-        Formats that hold one image write a file or folder for each into the folder `target`.
+        Formats that hold a single image write one file or folder per image into the folder `target`.
 
         Args:
-            target: A file, whose suffix says which format is meant, or a folder.
-            format: The name of the format, where the path does not say; see `sam_widget.export`.
-            **options: Of the format's own function.
+            target: A file, whose suffix determines the format, or a folder.
+            format: The name of the format, if the path does not determine it; see `sam_widget.export`.
+            **options: Options of the format's export function.
 
         Returns:
-            Which session files were written out. One that is damaged is left out, and named with the reason.
+            The session files that were exported; damaged files are among the failed, with the reason.
 
         Raises:
             SessionError: No image has been opened yet.
-            FormatError: There is no such format, or it cannot hold the objects.
-            MissingExtraError: A library that the format needs is not installed.
+            FormatError: The format does not exist, or cannot represent the objects.
+            MissingExtraError: A library that the format requires is not installed.
         """
         files = {name: self._album.session_path(index) for index, name in enumerate(self._album.names)}
         there = {name: path for name, path in files.items() if path.is_file()}
@@ -202,7 +202,7 @@ class Gallery(SamWidget):
     # ------------------------------------------------------------------------------------------------ other threads
 
     def _show(self, index: int) -> None:
-        """Show an image, by its number, in the thread that answers prompts."""
+        """Show an image, by its index, in the worker's thread."""
         index = self._album.find(index)
         if index == self.index and self._stage.shown.session_if_open() is not None:
             return
@@ -212,7 +212,7 @@ class Gallery(SamWidget):
         self._stage.open()
 
     def _place(self, _change: object = None) -> None:
-        """Say where the gallery is, and how far."""
+        """Send the gallery's position and progress to the views."""
         with self._publisher.wire:
             session = self._stage.shown.session_if_open()
             if session is not None:
@@ -222,7 +222,7 @@ class Gallery(SamWidget):
             self.place = protocol.to_json(place)
 
     def _count(self) -> None:
-        """Count the objects of earlier days."""
+        """Count the objects in existing session files."""
         for index in range(len(self.images)):
             count = count_objects(self._album.session_path(index))
             with self._publisher.wire:

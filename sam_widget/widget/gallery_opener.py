@@ -1,4 +1,4 @@
-"""Opens the images of a folder one after the other, and embeds those that will be looked at next."""
+"""Open the images of a gallery, and embed upcoming images in the background."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sam_widget.predictor.embeddings import EmbeddingStore
     from sam_widget.predictor.predictor import Predictor
 
-# The image shown and its neighbours, in the order in which they are made ready.
+# Offsets of the images to embed, in order: the displayed image, then its neighbours.
 NEIGHBOURS = (0, 1, -1, 2)
 AHEAD = max(NEIGHBOURS)
 
@@ -29,8 +29,8 @@ class FolderOpener(Opener):
     """Opens the sessions of an album, and remembers which images could not be opened.
 
     Attributes:
-        index: Number of the image shown.
-        failed: Numbers of the images that could not be opened.
+        index: Index of the displayed image.
+        failed: Indices of the images that could not be opened.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class FolderOpener(Opener):
         self.index = index
         self.failed: set[int] = set()
         self._predictor: Predictor | None = None
-        self._sources: dict[int, SourceImage] = {}  # The images read ahead.
+        self._sources: dict[int, SourceImage] = {}  # images read ahead
         self._shown: Shown | None = None
         self._then: Callable[[Exception | None], object] = lambda _error: None
         self._prefetcher = Prefetcher(self._embed, self._made)
@@ -56,14 +56,14 @@ class FolderOpener(Opener):
         return self.at(self.index)
 
     def at(self, index: int) -> Shown:
-        """Go to an image, by its number."""
+        """Go to an image, by its index."""
         self.index = index
         shown = Shown.of(self._album.images[index])
         shown.source = self._sources.get(index, shown.source)
         return shown
 
     def open(self, shown: Shown, say: Say) -> Session:
-        """Open the session of an image from its file, or begin one."""
+        """Open the session of an image from its file, or start a new one."""
         index = self.index
         try:
             session = self._open(index, shown, say)
@@ -89,7 +89,7 @@ class FolderOpener(Opener):
         return Session(source, model=self._predictor, autosave=file, keep_image=False)
 
     def embed(self, shown: Shown, then: Callable[[Exception | None], object]) -> None:
-        """Embed the image shown and its neighbours, in a thread of its own."""
+        """Embed the displayed image and its neighbours, in a background thread."""
         self._shown, self._then = shown, then
         near = [self.index + step for step in NEIGHBOURS]
         self._prefetcher.want([index for index in near if 0 <= index < len(self._album.images)])
@@ -109,12 +109,12 @@ class FolderOpener(Opener):
         return Predictor(shared.model, cache=EmbeddingCache(store=store))  # type: ignore[arg-type]  # a Sam, if not a predictor
 
     def _embed(self, index: int) -> None:
-        """Embed an image; one that has been embedded before is found."""
+        """Embed an image, unless its embedding is cached."""
         if index == self.index and self._shown is not None:
             if (session := self._shown.session_if_open()) is not None:
                 _ = session.embedding
         elif self._predictor is not None and index not in self.failed:
-            # Errors of an image are reported when it is shown.
+            # Errors of an image are reported when it is displayed.
             with contextlib.suppress(SamWidgetError):
                 source = self._sources.get(index) or SourceImage(self._album.images[index])
                 near = range(self.index - AHEAD, self.index + AHEAD + 1)

@@ -1,4 +1,4 @@
-"""What a widget shows, and how its session is opened: one image here; `folder` has what opens those of a gallery."""
+"""The displayed image, and opening its session; see `gallery_opener` for the images of a gallery."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.predictor import Predictor
 
-# Says what is being done, such as a download.
+# Reports an activity, such as a download.
 Say = Callable[[str], None]
 
 
@@ -33,11 +33,11 @@ class Shown:
     """An image on its way from a path to an open session.
 
     Attributes:
-        title: What messages call it.
-        source: The image, or what it is read from.
-        session: Its session, once that is open, or why it cannot be opened.
-        pyramid: Its tiles, once it is read.
-        image: What the state says of it, once it is read.
+        title: Name of the image in messages.
+        source: The image, or its source.
+        session: Its session once open, or the error if it cannot be opened.
+        pyramid: Its tiles, once the image is read.
+        image: Its description in the state, once the image is read.
     """
 
     title: str
@@ -48,20 +48,20 @@ class Shown:
 
     @classmethod
     def of(cls, source: Any) -> Shown:
-        """Return an image that is not read yet, or is."""
+        """Wrap an image, whether or not it has been read."""
         if isinstance(source, SourceImage):
             return cls(source.reference.name, source)
         return cls(describe(source) if isinstance(source, str | Path) else "the image", source)
 
     def session_if_open(self) -> Session | None:
-        """Return the session; None before it is open, and where it cannot be opened."""
+        """Return the session; None if it is not open yet, or cannot be opened."""
         return self.session.result() if self.session.done() and not self.session.exception() else None
 
     def read(self) -> SourceImage:
-        """Read the image, and cut it into tiles.
+        """Read the image, and create its tile pyramid.
 
         Raises:
-            ImageError: It cannot be read.
+            ImageError: The image cannot be read.
         """
         if not isinstance(self.source, SourceImage):
             self.source = SourceImage(self.source)
@@ -70,7 +70,7 @@ class Shown:
         return self.source
 
     def forget(self) -> None:
-        """Give back the memory of the image and the session, and close its file."""
+        """Free the memory of the image and the session, and close the session's file."""
         if (session := self.session_if_open()) is not None:
             session.close()
 
@@ -80,23 +80,23 @@ class Opener(ABC):
 
     @abstractmethod
     def first(self) -> Shown:
-        """Return what is shown first."""
+        """Return the first image to show."""
 
     @abstractmethod
     def open(self, shown: Shown, say: Say) -> Session:
-        """Open the session of an image. Takes long."""
+        """Open the session of an image, which may take long."""
 
     @abstractmethod
     def embed(self, shown: Shown, then: Callable[[Exception | None], object]) -> None:
-        """Embed an image, if it is open, in whatever thread; then call `then` with what went wrong, if anything did."""
+        """Embed an image, if it is open, in any thread; then call `then` with the error, or None."""
 
     @abstractmethod
     def close(self) -> None:
-        """End what is under way."""
+        """Stop background work."""
 
 
 class ImageOpener(Opener):
-    """Opens the one image of a `SamWidget`."""
+    """Opens the image of a `SamWidget`."""
 
     def __init__(
         self,
@@ -107,11 +107,11 @@ class ImageOpener(Opener):
         keep_image: bool,
         record: Record | None,
     ) -> None:
-        """Read what is quickly read.
+        """Read everything that can be read quickly.
 
         Raises:
             ImageError: The image cannot be read.
-            SessionError: The session file cannot be written, or is about another image.
+            SessionError: The session file cannot be written, or belongs to another image.
             ModelError: There is no model of that name, and no such file.
         """
         refuse_unknown(model)
@@ -122,7 +122,7 @@ class ImageOpener(Opener):
         self._model, self._autosave, self._keep_image = model, autosave, keep_image
         self._record = record
         if record is None and autosave is not None:
-            # At once: it needs no model to tell that another kernel has the file.
+            # Immediately: no model is needed to detect that another kernel has the file open.
             source = self._shown.source
             self._record = claim_record(autosave, source if isinstance(source, SourceImage) else None)
 
@@ -131,7 +131,7 @@ class ImageOpener(Opener):
         return self._shown
 
     def open(self, shown: Shown, say: Say) -> Session:
-        """Read the image, load the model, and continue what was saved."""
+        """Read the image, load the model, and restore a saved session."""
         source = shown.read()
         say("Loading the model…")
         session = Session(source, model=self._model, progress=downloads(self._model, say))
@@ -142,7 +142,7 @@ class ImageOpener(Opener):
         return session
 
     def embed(self, shown: Shown, then: Callable[[Exception | None], object]) -> None:
-        """Embed the image at once."""
+        """Embed the image immediately."""
         if (session := shown.session_if_open()) is None:
             return
         error: Exception | None = None
@@ -169,7 +169,7 @@ def refuse_unknown(model: object) -> None:
 
 
 def downloads(model: object, say: Say) -> Callable[[int, int], None]:
-    """Return what says how far a download is, at most once a percent: each word is a message to every view."""
+    """Return a progress callback for a download, which reports each percent once, because reports go to every view."""
     last = ""
 
     def progress(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Embedding ahead: what will be looked at next is made ready while a person looks at something else."""
+"""Prefetching: embed images that will probably be viewed next in the background."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import atexit
 import threading
 from collections.abc import Callable, Sequence
 
-# Seconds that the end of Python waits for an embedding.
+# Seconds that Python's shutdown waits for an embedding.
 PATIENCE = 2.0
 
 
 class Prefetcher:
-    """Makes images ready in a thread of its own, those wanted most first; a newer wish replaces an older one."""
+    """Prepares images in a background thread, in order of priority; a newer request replaces an older one."""
 
     def __init__(self, make: Callable[[int], None], made: Callable[[int, Exception | None], None]) -> None:
-        """Make the thread; it starts with the first wish.
+        """Create a prefetcher; its thread starts with the first request.
 
         Args:
-            make: Makes an image, by its number, ready.
-            made: Told of each that was wanted and is ready, or of what went wrong.
+            make: Prepares an image, given its index.
+            made: Called for each image that is ready, with the error if there was one.
         """
         self._make, self._made = make, made
         self._wanted: list[int] = []
@@ -27,18 +27,18 @@ class Prefetcher:
         self._closed = False
 
     def want(self, images: Sequence[int]) -> None:
-        """Wish for images, by their numbers, in this order."""
+        """Request images by index, in this order."""
         with self._wake:
             self._wanted = list(images)
             if self._thread is None and not self._closed:
-                # A daemon that the end waits for a little: see `Worker`.
+                # A daemon thread for which shutdown waits briefly; see `Worker`.
                 self._thread = threading.Thread(target=self._loop, name="sam_widget prefetch", daemon=True)
                 self._thread.start()
                 atexit.register(self._finish, self._thread)
             self._wake.notify()
 
     def close(self) -> None:
-        """End the thread after what it is doing."""
+        """End the thread after its current image."""
         with self._wake:
             self._closed = True
             self._wanted = []
