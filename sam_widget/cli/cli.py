@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.help import DefaultFormatter, PanelSpec
@@ -18,13 +18,12 @@ from rich.console import Console
 
 from sam_widget import __version__
 from sam_widget.cli.terminal import (
+    Batch,
     Images,
     Model,
-    Overwrite,
     Quiet,
     Recursive,
     SessionFiles,
-    Sessions,
     bar,
     numbers,
     show_warning,
@@ -160,17 +159,13 @@ def segment(
     images: Images,
     /,
     *,
-    sessions: Sessions,
+    batch: Batch,
     prompts: Annotated[str | None, Parameter(metavar="FILE")] = None,
     point: Annotated[
         list[str] | None, Parameter(metavar="X,Y[,0]", validator=numbers(2, 3), allow_leading_hyphen=True)
     ] = None,
     box: Annotated[str | None, Parameter(metavar="X0,Y0,X1,Y1", validator=numbers(4))] = None,
     label: Annotated[str | None, Parameter(metavar="NAME")] = None,
-    recursive: Recursive = False,
-    overwrite: Overwrite = False,
-    model: Model = "tiny",
-    quiet: Quiet = False,
 ) -> int:
     """Segment objects from prompts.
 
@@ -199,16 +194,7 @@ def segment(
         wanted.append(ObjectPrompt(prompt, clean(label) if label else None))
     if not wanted:
         raise PromptError("there is nothing to segment; give --prompts FILE, --point X,Y or --box X0,Y0,X1,Y1")
-    report = segment_folder(
-        images,
-        wanted,
-        sessions=sessions,
-        model=model,
-        recursive=recursive,
-        overwrite=overwrite,
-        progress=bar(quiet=quiet),
-    )
-    return tell(report, quiet=quiet)
+    return tell(segment_folder(images, wanted, **batch.arguments()), quiet=batch.quiet)
 
 
 _Count = Annotated[int | None, Parameter(metavar="N")]
@@ -225,16 +211,12 @@ def everything(
     images: Images,
     /,
     *,
-    sessions: Sessions,
-    recursive: Recursive = False,
-    overwrite: Overwrite = False,
-    model: Model = "tiny",
+    batch: Batch,
     points_per_side: _Count = None,
     pred_iou_thresh: _Share = None,
     stability_score_thresh: _Share = None,
     crop_n_layers: _Count = None,
     min_mask_region_area: _Count = None,
-    quiet: Quiet = False,
 ) -> int:
     """Segment everything in photos.
 
@@ -257,16 +239,8 @@ def everything(
         "crop_n_layers": crop_n_layers,
         "min_mask_region_area": min_mask_region_area,
     }
-    report = everything_folder(
-        images,
-        sessions=sessions,
-        model=model,
-        recursive=recursive,
-        overwrite=overwrite,
-        progress=bar(quiet=quiet),
-        **{name: value for name, value in options.items() if value is not None},
-    )
-    return tell(report, quiet=quiet)
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    return tell(everything_folder(images, **given, **batch.arguments()), quiet=batch.quiet)
 
 
 _EXPORT = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -28,6 +29,28 @@ Model = Annotated[
     str, Parameter(alias="-m", metavar="MODEL", help="A name listed by `sam-widget models`, or a checkpoint.")
 ]
 Quiet = Annotated[bool, Parameter(alias="-q", show_default=False, help="Print errors only.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Batch:
+    """The options of commands that make a session file for each photo."""
+
+    sessions: Sessions
+    recursive: Recursive = False
+    overwrite: Overwrite = False
+    model: Model = "tiny"
+    quiet: Quiet = False
+
+    def arguments(self) -> dict[str, Any]:
+        """Return them as the functions of `folders.sessions` take them."""
+        return {
+            "sessions": self.sessions,
+            "recursive": self.recursive,
+            "overwrite": self.overwrite,
+            "model": self.model,
+            "progress": bar(quiet=self.quiet),
+        }
 
 
 def split_numbers(text: str) -> list[float]:

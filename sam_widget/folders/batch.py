@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_widget.errors import SamWidgetError
-from sam_widget.image.files import find_images
+from sam_widget.image.files import Paths, find_images
 from sam_widget.image.reading import RGB, image_hash, to_rgb
 from sam_widget.text import clean
 
@@ -63,7 +63,7 @@ class BatchReport:
 
 
 def embed_folder(
-    folder: str | Path | Iterable[str | Path],
+    folder: Paths,
     *,
     model: str | Path | Sam | Predictor = "tiny",
     store: EmbeddingStore | str | Path | None = None,

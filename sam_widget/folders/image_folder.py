@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from sam_widget.atomic import write_whole
 from sam_widget.errors import ImageError, SessionError, StoreError
-from sam_widget.image.files import find_images
+from sam_widget.image.files import Paths, find_images
 from sam_widget.text import clean, name_key
 
 SESSION_SUFFIX = ".sam"
@@ -53,7 +52,7 @@ class Album:
 
     def __init__(
         self,
-        images: str | Path | Iterable[str | Path],
+        images: Paths,
         *,
         sessions: str | Path | None = None,
         recursive: bool = False,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,12 @@ from sam_widget.errors import PromptError, SamWidgetError, SessionError
 from sam_widget.folders.batch import BatchReport, Failure, run
 from sam_widget.folders.image_folder import SESSION_SUFFIX, Album, session_name
 from sam_widget.folders.prompt_files import ObjectPrompt, unused
+from sam_widget.image.files import Paths
 from sam_widget.masks.annotations import AnnotatedImage, annotations_of
+from sam_widget.predictor.interface import ModelLike
 from sam_widget.text import clean
 
 if TYPE_CHECKING:  # They import torch, which would slow down `sam-widget --help`.
-    from sam_widget.model.sam import Sam
-    from sam_widget.predictor.predictor import Predictor
     from sam_widget.session.replay import Replay
     from sam_widget.session.session import Session
 
@@ -31,11 +31,11 @@ TOGETHER = frozenset({"coco", "label_studio", "pandas", "voc", "yolo"})
 
 
 def segment_folder(
-    images: str | Path | Iterable[str | Path],
+    images: Paths,
     prompts: Sequence[ObjectPrompt],
     *,
     sessions: str | Path,
-    model: str | Path | Sam | Predictor = "tiny",
+    model: ModelLike = "tiny",
     recursive: bool = False,
     overwrite: bool = False,
     progress: bool | None = True,
@@ -80,10 +80,10 @@ def segment_folder(
 
 
 def everything_folder(
-    images: str | Path | Iterable[str | Path],
+    images: Paths,
     *,
     sessions: str | Path,
-    model: str | Path | Sam | Predictor = "tiny",
+    model: ModelLike = "tiny",
     recursive: bool = False,
     overwrite: bool = False,
     progress: bool | None = True,
@@ -121,7 +121,7 @@ def _make(
     album: Album,
     wanted: Sequence[int],
     work: Callable[[Session, str], None],
-    model: str | Path | Sam | Predictor,
+    model: ModelLike,
     *,
     doing: str,
     overwrite: bool,
@@ -150,7 +150,7 @@ def _make(
 # ------------------------------------------------------------------------------------------------ reading
 
 
-def find_sessions(sources: str | Path | Iterable[str | Path]) -> dict[str, Path]:
+def find_sessions(sources: Paths) -> dict[str, Path]:
     """Return session files, keyed by the names of their images. Folders are searched recursively.
 
     Raises:
@@ -205,7 +205,7 @@ def annotated(path: Path, name: str, *, pixels: bool = False) -> AnnotatedImage:
 
 
 def export_sessions(
-    sources: str | Path | Iterable[str | Path] | Mapping[str, Path],
+    sources: Paths | Mapping[str, Path],
     target: str | os.PathLike[str],
     *,
     format: str | None = None,  # noqa: A002 - what pandas, xarray and Pillow call it
@@ -259,9 +259,9 @@ def _places(images: dict[str, AnnotatedImage], folder: Path, suffix: str) -> Ite
 
 
 def replay_sessions(
-    sources: str | Path | Iterable[str | Path],
+    sources: Paths,
     *,
-    model: str | Path | Sam | Predictor,
+    model: ModelLike,
     progress: bool | None = True,
 ) -> tuple[Replay, BatchReport]:
     """Replay the prompts of many session files with another model, and compare the masks object by object.

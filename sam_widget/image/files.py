@@ -8,9 +8,12 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 from sam_widget.errors import ImageError
 from sam_widget.image.decoding import load_heif
+
+Paths: TypeAlias = str | Path | Iterable[str | Path]
 
 # Suffixes searched for in folders. A file given by its own path may have any suffix.
 IMAGE_SUFFIXES = frozenset(
@@ -22,7 +25,7 @@ _RAW = frozenset([".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"
 _ADVICE = {**dict.fromkeys(_HEIF, "pip install pillow-heif"), **dict.fromkeys(_RAW, "convert them to TIFF or JPEG")}
 
 
-def find_images(sources: str | Path | Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
+def find_images(sources: Paths, *, recursive: bool = False) -> list[Path]:
     """Return the given image files and the image files in the given folders, in natural order ("2" before "10").
 
     Photos in formats that cannot be read, such as HEIC without its plug-in, are counted in a single warning.
