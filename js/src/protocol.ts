@@ -16,7 +16,7 @@ export interface BoxData {
   y1: number;
 }
 
-/** A scribble, or, closed, a lasso: x and y of its vertices in turn, in pixels of the original image. */
+/** A scribble or, if closed, a lasso: x and y of its vertices in turn, in pixels of the original image. */
 export interface StrokeData {
   vertices: number[];
   label: 0 | 1;
@@ -31,7 +31,7 @@ export interface PromptData {
   mask: string | null;
 }
 
-/** How masks are made of the model's logits: `MaskSettings`. */
+/** How masks are computed from the model's logits; see `MaskSettings`. */
 export interface SettingsData {
   threshold: number;
   holes: number;
@@ -39,7 +39,7 @@ export interface SettingsData {
   smoothing: number;
 }
 
-/** How the image's values become colours; null and an empty list mean the default. See `image.rendering`. */
+/** How the image's values are mapped to colours; null and an empty list mean the default. See `image.rendering`. */
 export interface RenderingData {
   channels: number[];
   black: number | null;
@@ -47,7 +47,7 @@ export interface RenderingData {
   gamma: number;
 }
 
-/** The one answer to a request. The state it led to has at least this `revision`. */
+/** The only answer to a request. The resulting state has at least this `revision`. */
 export interface Answer {
   type: "answer";
   client: string;
@@ -57,28 +57,28 @@ export interface Answer {
   revision: number;
 }
 
-/** One mask of a `Whole` or an `Update`; its buffer holds packed row runs, as `masks.wire_codec` describes them. */
+/** One mask of a `Whole` or an `Update`; its buffer contains packed row runs, see `masks.wire_codec`. */
 export interface MaskData {
   id: string;
   width: number;
   height: number;
 }
 
-/** The whole state, and all masks that it names, one buffer each, in the same order; sent when a view says hello. */
+/** The whole state, and all masks it refers to, one buffer each, in the same order; sent in reply to `hello`. */
 export interface Whole {
   type: "whole";
   masks: MaskData[];
   state: State;
 }
 
-/** How the list of objects has changed: `removed` of them from number `start` on, replaced by those `added`. */
+/** A change of the list of objects: `removed` of them, from index `start` on, are replaced by those `added`. */
 export interface Splice {
   start: number;
   removed: number;
   added: ObjectData[];
 }
 
-/** What has changed since revision `since`: fields of the state, the objects, and masks named for the first time. */
+/** The changes since revision `since`: fields of the state, the objects, and new masks. */
 export interface Update {
   type: "update";
   since: number;
@@ -87,7 +87,7 @@ export interface Update {
   masks: MaskData[];
 }
 
-/** The answer to a preview: the mask that its prompt would choose, for the view that asked. */
+/** The reply to a preview, for the requesting view: the mask that its prompt would choose. */
 export interface PreviewMask {
   type: "preview_mask";
   client: string;
@@ -97,7 +97,7 @@ export interface PreviewMask {
   score: number;
 }
 
-/** A tile as an encoded picture of type `mime` in the one buffer, sent right before the answer to its request. */
+/** A tile as an encoded picture of type `mime` in the only buffer, sent right before the answer to its request. */
 export interface TilePicture {
   type: "tile_picture";
   client: string;
@@ -105,7 +105,7 @@ export interface TilePicture {
   mime: string;
 }
 
-/** What `export` asked for, in the one buffer, sent right before the answer, for the view that asked. */
+/** The file requested by `export`, in the only buffer, sent directly before the answer to the requesting view. */
 export interface File {
   type: "file";
   client: string;
@@ -114,7 +114,7 @@ export interface File {
   mime: string;
 }
 
-/** The numbers that the image is made of: their type and range. */
+/** The values of the image: their type and range. */
 export interface ValuesData {
   dtype: string;
   channels: number;
@@ -126,7 +126,7 @@ export interface ValuesData {
   bright: number;
 }
 
-/** What the state says of the image; the picture itself travels in tiles of `tile` pixels a side at most. */
+/** The state's description of the image; the picture itself is sent in tiles of at most `tile` x `tile` pixels. */
 export interface ImageData {
   hash: string;
   width: number;
@@ -136,7 +136,7 @@ export interface ImageData {
   values: ValuesData;
 }
 
-/** One of the masks that the model offers for the prompt; `stability` is null where there are no logits. */
+/** One of the masks that the model predicts for the prompt; `stability` is null without logits. */
 export interface CandidateData {
   mask: string;
   score: number;
@@ -156,20 +156,20 @@ export interface ObjectData {
   color: number;
 }
 
-/** A mask that `everything` has found, before it is an object. */
+/** A mask that `everything` has found, before it becomes an object. */
 export interface FoundData {
   mask: string;
   color: number;
 }
 
-/** How far `everything` is: points asked about, of how many; 0 of 0 before that is known. */
+/** The progress of `everything`: number of points decoded and in total; 0 of 0 if not known yet. */
 export interface ProgressData {
   done: number;
   total: number;
   found: FoundData[];
 }
 
-/** All that a view draws. `revision` grows with every change. */
+/** Everything that a view draws. `revision` increases with every change. */
 export interface State {
   revision: number;
   status: "loading" | "embedding" | "ready" | "predicting" | "error";
@@ -194,12 +194,12 @@ export interface State {
   direct: string | null;
 }
 
-/** The images that a gallery goes through: a trait of its own, for it never changes and may be long. */
+/** The images of a gallery: a separate trait, because it never changes and may be long. */
 export interface GalleryData {
   names: string[];
 }
 
-/** Where a gallery is and how far: the image shown, and of all images how many objects they have. */
+/** The position and progress of a gallery: the displayed image, and the number of objects of every image. */
 export interface PlaceData {
   index: number;
   objects: number[];
@@ -207,7 +207,7 @@ export interface PlaceData {
   failed: number[];
 }
 
-/** A mask in a page without a kernel; `runs` are packed row runs in base64. */
+/** A mask in a page without a kernel; `runs` are packed row runs, in base64. */
 export interface SavedMask {
   id: string;
   width: number;
@@ -215,14 +215,14 @@ export interface SavedMask {
   runs: string;
 }
 
-/** What a page without a kernel shows besides the state: the whole photo, encoded and in base64, and the masks. */
+/** The data of a page without a kernel besides the state: the whole photo, encoded and in base64, and the masks. */
 export interface Saved {
   mime: string;
   picture: string;
   masks: SavedMask[];
 }
 
-/** Change how masks are made of logits. */
+/** Change how masks are computed from logits. */
 export interface Adjust {
   type: "adjust";
   client: string;
@@ -231,14 +231,14 @@ export interface Adjust {
   gesture: string;
 }
 
-/** Stop `everything`, whichever view began it; what has been found is kept. Answered at once. */
+/** Stop `everything`, whichever view started it; the masks found so far are kept. Answered immediately. */
 export interface Cancel {
   type: "cancel";
   client: string;
   seq: number;
 }
 
-/** Find everything, with a grid of so many points a side. Answered at the end; the state says how far it is. */
+/** Segment everything, with a grid of this many points per side. Answered at the end; the state shows progress. */
 export interface Everything {
   type: "everything";
   client: string;
@@ -246,7 +246,7 @@ export interface Everything {
   points_per_side: number;
 }
 
-/** Ask for the objects as a file, by the name of its format. */
+/** Request the objects as a file in the given format. */
 export interface Export {
   type: "export";
   client: string;
@@ -254,14 +254,14 @@ export interface Export {
   format: "coco" | "yolo" | "voc" | "indexed_png" | "binary_pngs" | "cutouts" | "npz" | "npy" | "geojson" | "svg" | "labelme" | "label_studio" | "pandas";
 }
 
-/** A view has opened: send it every mask that the state names. */
+/** Send the whole state and its masks to a view that has opened. */
 export interface Hello {
   type: "hello";
   client: string;
   seq: number;
 }
 
-/** Set the whole prompt. Supersedes every `predict` still waiting right before it. */
+/** Set the whole prompt. Supersedes every `predict` that waits directly before it. */
 export interface Predict {
   type: "predict";
   client: string;
@@ -269,7 +269,7 @@ export interface Predict {
   prompt: PromptData;
 }
 
-/** Ask what a prompt would give, and change nothing. Superseded, while it waits, by whatever else is asked. */
+/** Request the mask of a prompt without changing anything. Superseded, while it waits, by any other request. */
 export interface Preview {
   type: "preview";
   client: string;
@@ -277,7 +277,7 @@ export interface Preview {
   prompt: PromptData;
 }
 
-/** Let the model see the image rendered like this. */
+/** Change the rendering of the image that the model sees. */
 export interface Render {
   type: "render";
   client: string;
@@ -285,7 +285,7 @@ export interface Render {
   rendering: RenderingData;
 }
 
-/** Embed a part of the image on its own, to answer the prompts in it; null for the image as a whole. */
+/** Embed a crop of the image separately, to decode the prompts inside it; null for the whole image. */
 export interface Sharpen {
   type: "sharpen";
   client: string;
@@ -294,7 +294,7 @@ export interface Sharpen {
   later: boolean;
 }
 
-/** Ask for a tile of the image at a level: 0 is full size, each further one half of the one before. */
+/** Request a tile of the image at a level: 0 is full size, each further level half the size of the previous one. */
 export interface Tile {
   type: "tile";
   client: string;

@@ -1,4 +1,4 @@
-"""Both ends of a direct line between a Jupyter server and a kernel, see `direct`: a websocket of tornado's.
+"""Both ends of a direct line between a Jupyter server and a kernel: a tornado websocket. See `direct`.
 
 The server connects and sends a nonce. The kernel replies with {"nonce": ..., "proof": ...}, the server with
 {"proof": ..., "widget": ...}, which names the widget that is asked. From then on, each message to the kernel is a
@@ -32,19 +32,19 @@ from tornado.websocket import (
 
 from sam_widget.widget.direct import Address, Receive, path_near, remove_left_over
 
-# Longest request, in bytes: it is a prompt, and anything longer is not. And longest reply: a mask.
+# Maximum size of a request, which is a prompt, and of a reply, which is a mask, in bytes.
 LONGEST = 1 << 20
 LONGEST_REPLY = 1 << 26
-# Seconds that a greeting may take as a whole, and a peer to show that it still reads.
+# Maximum seconds for the whole greeting, and for a peer to respond to a ping.
 PATIENCE = 10.0
 _LENGTH = struct.Struct("<I")
 
 
 async def connect(address: Address, widget: str) -> WebSocketClientConnection:
-    """Connect to a widget, once both sides have proved that they know the key.
+    """Connect to a widget, after both sides have proved that they know the key.
 
     Raises:
-        ConnectionError: Nothing listens there, or something else does.
+        ConnectionError: Nothing listens at the address, or the listener is not the kernel.
     """
     url = f"ws://127.0.0.1:{address.port}/"
     try:
@@ -71,12 +71,12 @@ class Listener:
     """Receives requests to the widgets of this process, in one thread."""
 
     def __init__(self, connection_file: Path) -> None:
-        """Listen, and write down where.
+        """Start listening, and write the address file.
 
         Raises:
-            OSError: That cannot be done here.
+            OSError: Listening or writing the file fails.
         """
-        # ipykernel's names: kernel-<id>.json, the id being the one that the server knows the kernel by.
+        # ipykernel's names are kernel-<id>.json, where <id> is the server's id of the kernel.
         self.kernel = connection_file.stem.removeprefix("kernel-")
         self.widgets: dict[str, Receive] = {}
         self.peers: set[_Peer] = set()
@@ -96,16 +96,16 @@ class Listener:
         self._thread.start()
 
     def register(self, widget: str, receive: Receive) -> str:
-        """Pass a widget its requests; returns what a page asks the server for. `receive` must not raise or wait."""
+        """Register a widget's request handler, which must not raise or block; returns its path for pages."""
         self.widgets[widget] = receive
         return f"{self.kernel}/{widget}"
 
     def unregister(self, widget: str) -> None:
-        """Stop passing requests to a widget."""
+        """Unregister a widget's request handler."""
         self.widgets.pop(widget, None)
 
     def close(self) -> None:
-        """Stop listening, and end the thread. In a forked process, this leaves the parent's line alone."""
+        """Stop listening, and end the thread. A forked process does not affect its parent's listener."""
         if os.getpid() != self.address.process:
             return
         self.address.forget()
@@ -113,7 +113,7 @@ class Listener:
         self._thread.join(PATIENCE)
 
     def call(self, function: Any, *arguments: Any) -> None:
-        """Call a function in the listener's thread, from any other; after `close`, nothing happens."""
+        """Call a function in the listener's thread, from any thread; has no effect after `close`."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, *arguments)
 
@@ -129,7 +129,7 @@ class Listener:
             websocket_ping_interval=PATIENCE,
             websocket_ping_timeout=PATIENCE,
         )
-        # A client has as long to ask for a websocket, however slowly its bytes come.
+        # Limits the time of the handshake, however slowly a client sends its bytes.
         server = HTTPServer(application, idle_connection_timeout=PATIENCE, max_header_size=1 << 13, max_body_size=0)
         server.add_sockets(self._sockets)
         await self._over.wait()
@@ -143,24 +143,24 @@ class _Peer(WebSocketHandler):
     """One connection, in the listener's thread."""
 
     def initialize(self, listener: Listener) -> None:
-        """Belong to a listener."""
+        """Set the listener."""
         self._listener = listener
         self._nonces: tuple[str, str] | None = None
         self._widget: str | None = None
 
     def prepare(self) -> None:
-        """Refuse web pages, which say where they are from; the Jupyter server does not."""
+        """Reject web pages, which send an Origin header, unlike the Jupyter server."""
         if "Origin" in self.request.headers:
             raise HTTPError(403)
 
     def open(self, *_: str, **__: str) -> None:
-        """Begin the greeting, which has one deadline."""
+        """Start the greeting, which has a single deadline."""
         self.set_nodelay(value=True)
         self._listener.peers.add(self)
         self._deadline = asyncio.get_running_loop().call_later(PATIENCE, self.drop)
 
     def on_message(self, message: str | bytes) -> None:
-        """Take a nonce, then a proof, then requests. What makes no sense ends the connection."""
+        """Receive a nonce, then a proof, then requests. Invalid messages end the connection."""
         try:
             if self._widget is None:
                 self._greet(message)
@@ -186,7 +186,7 @@ class _Peer(WebSocketHandler):
         self._deadline.cancel()
 
     def reply(self, message: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
-        """Send a reply, from any thread; never waits. Errors from a closed peer are ignored."""
+        """Send a reply, from any thread, without blocking. Errors from a closed peer are ignored."""
         text = json.dumps(message).encode()
         self._listener.call(self._write, b"".join([_LENGTH.pack(len(text)), text, *buffers]))
 
@@ -195,7 +195,7 @@ class _Peer(WebSocketHandler):
             self.write_message(reply, binary=True)
 
     def drop(self) -> None:
-        """Disconnect at once."""
+        """Disconnect immediately."""
         if self.ws_connection is not None and self.ws_connection.stream is not None:
             self.ws_connection.stream.close()
 

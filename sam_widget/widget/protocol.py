@@ -1,14 +1,14 @@
-"""Every message that crosses between the kernel and a view.
+"""All messages between the kernel and a view.
 
-A *request* goes from a view to the kernel as an anywidget custom message, and gets exactly one `Answer`. It names the
-view (`client`, a random string) and is numbered by it (`seq`), because every view of a widget hears every answer. The
-requests themselves are the signatures of the methods marked as `remote`: `verbs` derives them. Here is what their
-fields are made of, what the kernel replies, and `State`, which must survive a reload: the widget's synced trait. An
-edit sends what has changed of it (`Update`); the trait follows when there is time. What is large (the photo, masks)
-travels in binary buffers.
+A *request* is sent from a view to the kernel as an anywidget custom message, and gets exactly one `Answer`. It contains
+the view's id (`client`, a random string) and a sequence number (`seq`), because every view of a widget receives every
+answer. The requests are derived from the signatures of the methods marked as `remote`, by `verbs`. This module defines
+the types of their fields, the kernel's replies, and `State`, which must survive a reload: the widget's synced trait. An
+edit sends only the changes (`Update`); the trait is updated later. Large data (the photo, masks) is sent in binary
+buffers.
 
-`js/src/protocol.ts` is generated (`python -m sam_widget.widget.typescript js/src/protocol.ts`), and a test fails when
-it is out of date.
+`js/src/protocol.ts` is generated (`python -m sam_widget.widget.typescript js/src/protocol.ts`), and a test fails if it
+is out of date.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 
 # ------------------------------------------------------------------------------------------------ shared parts
 
-# Limits of what a page may ask, checked before any work is done; no hand reaches them.
+# Limits on requests from a page, checked before any work is done; far beyond normal use.
 MOST_POINTS = 256
 MOST_BOXES = 64
 MOST_STROKES = 64
@@ -31,19 +31,19 @@ MOST_SMOOTHING = 1000
 
 # NaN compares as false with every limit, so it is refused along with the infinities.
 Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
-# What JavaScript can count to.
+# JavaScript's largest safe integer.
 Integer = Annotated[int, Meta(ge=-(2**53), le=2**53)]
-# A lone surrogate, half a letter, cannot be written as UTF-8.
+# Lone surrogates cannot be encoded as UTF-8.
 Text = Annotated[str, Meta(max_length=MOST_LETTERS, pattern="^[^\ud800-\udfff]*$")]
 Size = Annotated[int, Meta(ge=0, le=2**53)]
 Texts = Annotated[list[Text], Meta(max_length=MOST_OBJECTS)]
 Vertices = Annotated[list[Number], Meta(max_length=2 * MOST_VERTICES)]
-# Fields of the state with their new values; all but its objects.
+# Changed fields of the state, except its objects.
 Changes = Annotated[dict[str, Any], Meta(extra={"typescript": 'Partial<Omit<State, "objects">>'})]
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What every request has: which view it is from, and its number there."""
+    """The fields of every request: the id of its view, and its sequence number there."""
 
     client: Text
     seq: Integer
@@ -67,7 +67,7 @@ class BoxData(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StrokeData(Struct, frozen=True, forbid_unknown_fields=True):
-    """A scribble, or, closed, a lasso: x and y of its vertices in turn, in pixels of the original image."""
+    """A scribble or, if closed, a lasso: x and y of its vertices in turn, in pixels of the original image."""
 
     vertices: Vertices
     label: Literal[0, 1]
@@ -77,7 +77,7 @@ class StrokeData(Struct, frozen=True, forbid_unknown_fields=True):
 class PromptData(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole prompt of one mask.
 
-    `mask` names a mask prompt that the kernel knows: a view can keep it or drop it, but not make one.
+    `mask` is the name of a mask prompt in the kernel: a view can keep or drop it, but not create one.
     """
 
     points: Annotated[list[PointData], Meta(max_length=MOST_POINTS)]
@@ -87,7 +87,7 @@ class PromptData(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SettingsData(Struct, frozen=True, forbid_unknown_fields=True):
-    """How masks are made of the model's logits: `MaskSettings`."""
+    """How masks are computed from the model's logits; see `MaskSettings`."""
 
     threshold: Number
     holes: Size
@@ -96,7 +96,7 @@ class SettingsData(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RenderingData(Struct, frozen=True, forbid_unknown_fields=True):
-    """How the image's values become colours; null and an empty list mean the default. See `image.rendering`."""
+    """How the image's values are mapped to colours; null and an empty list mean the default. See `image.rendering`."""
 
     channels: Annotated[list[Integer], Meta(max_length=3)]
     black: Number | None
@@ -108,7 +108,7 @@ class RenderingData(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answer(Struct, frozen=True, tag_field="type", tag="answer"):
-    """The one answer to a request. The state it led to has at least this `revision`."""
+    """The only answer to a request. The resulting state has at least this `revision`."""
 
     client: str
     seq: int
@@ -118,7 +118,7 @@ class Answer(Struct, frozen=True, tag_field="type", tag="answer"):
 
 
 class MaskData(Struct, frozen=True):
-    """One mask of a `Whole` or an `Update`; its buffer holds packed row runs, as `masks.wire_codec` describes them."""
+    """One mask of a `Whole` or an `Update`; its buffer contains packed row runs, see `masks.wire_codec`."""
 
     id: str
     width: int
@@ -126,14 +126,14 @@ class MaskData(Struct, frozen=True):
 
 
 class Whole(Struct, frozen=True, tag_field="type", tag="whole"):
-    """The whole state, and all masks that it names, one buffer each, in the same order; sent when a view says hello."""
+    """The whole state, and all masks it refers to, one buffer each, in the same order; sent in reply to `hello`."""
 
     masks: list[MaskData]
     state: State
 
 
 class Splice(Struct, frozen=True):
-    """How the list of objects has changed: `removed` of them from number `start` on, replaced by those `added`."""
+    """A change of the list of objects: `removed` of them, from index `start` on, are replaced by those `added`."""
 
     start: int
     removed: int
@@ -141,9 +141,9 @@ class Splice(Struct, frozen=True):
 
 
 class Update(Struct, frozen=True, tag_field="type", tag="update"):
-    """What has changed since revision `since`: fields of the state, the objects, and masks named for the first time.
+    """The changes since revision `since`: fields of the state, the objects, and new masks.
 
-    The masks' buffers are in the same order. A view that has another revision asks for the whole with `hello`.
+    The masks' buffers are in the same order. A view at another revision requests the whole state with `hello`.
     """
 
     since: int
@@ -153,9 +153,9 @@ class Update(Struct, frozen=True, tag_field="type", tag="update"):
 
 
 class PreviewMask(Struct, frozen=True, tag_field="type", tag="preview_mask"):
-    """The answer to a preview: the mask that its prompt would choose, for the view that asked.
+    """The reply to a preview, for the requesting view: the mask that its prompt would choose.
 
-    The one buffer holds packed row runs, as a `MaskData`'s does.
+    The only buffer contains packed row runs, as for `MaskData`.
     """
 
     client: str
@@ -166,7 +166,7 @@ class PreviewMask(Struct, frozen=True, tag_field="type", tag="preview_mask"):
 
 
 class TilePicture(Struct, frozen=True, tag_field="type", tag="tile_picture"):
-    """A tile as an encoded picture of type `mime` in the one buffer, sent right before the answer to its request."""
+    """A tile as an encoded picture of type `mime` in the only buffer, sent right before the answer to its request."""
 
     client: str
     seq: int
@@ -174,7 +174,7 @@ class TilePicture(Struct, frozen=True, tag_field="type", tag="tile_picture"):
 
 
 class File(Struct, frozen=True, tag_field="type", tag="file"):
-    """What `export` asked for, in the one buffer, sent right before the answer, for the view that asked."""
+    """The file requested by `export`, in the only buffer, sent directly before the answer to the requesting view."""
 
     client: str
     seq: int
@@ -186,9 +186,9 @@ class File(Struct, frozen=True, tag_field="type", tag="file"):
 
 
 class ValuesData(Struct, frozen=True):
-    """The numbers that the image is made of: their type and range.
+    """The values of the image: their type and range.
 
-    `black` and `white` are what the usual rendering shows as such; nearly all values are from `dark` to `bright`.
+    The default rendering shows `black` and `white` as such; nearly all values are between `dark` and `bright`.
     """
 
     dtype: str
@@ -202,7 +202,7 @@ class ValuesData(Struct, frozen=True):
 
 
 class ImageData(Struct, frozen=True):
-    """What the state says of the image; the picture itself travels in tiles of `tile` pixels a side at most."""
+    """The state's description of the image; the picture itself is sent in tiles of at most `tile` x `tile` pixels."""
 
     hash: str
     width: int
@@ -213,9 +213,9 @@ class ImageData(Struct, frozen=True):
 
 
 class CandidateData(Struct, frozen=True):
-    """One of the masks that the model offers for the prompt; `stability` is null where there are no logits.
+    """One of the masks that the model predicts for the prompt; `stability` is null without logits.
 
-    `crop` is the part of the image that answered, null for the image as a whole.
+    `crop` is the crop that was decoded, null for the whole image.
     """
 
     mask: str
@@ -238,14 +238,14 @@ class ObjectData(Struct, frozen=True):
 
 
 class FoundData(Struct, frozen=True):
-    """A mask that `everything` has found, before it is an object."""
+    """A mask that `everything` has found, before it becomes an object."""
 
     mask: str
     color: int
 
 
 class ProgressData(Struct, frozen=True):
-    """How far `everything` is: points asked about, of how many; 0 of 0 before that is known."""
+    """The progress of `everything`: number of points decoded and in total; 0 of 0 if not known yet."""
 
     done: int
     total: int
@@ -253,14 +253,14 @@ class ProgressData(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """All that a view draws. `revision` grows with every change.
+    """Everything that a view draws. `revision` increases with every change.
 
-    `decode_ms` is how long an answer takes here, measured once the image is embedded; null before. `painted` says that
-    a brush has been on the candidates, `editing` names the object that `accept` would replace, and `refines` says
-    whether the model takes a mask as a prompt.
-    `everything` is null where it is not under way. `rendering` is how the model sees the image, and `crop` the part of
-    it that answers the prompts in it. `autosave` names the file that every edit is saved to, if there is one.
-    `direct` is what to ask a server with the package's extension for a direct line to the widget; null where there is
+    `decode_ms` is the duration of a decode, measured once the image is embedded; null before. `painted` is whether the
+    candidates have brush strokes, `editing` the id of the object that `accept` would replace, and `refines` whether the
+    model accepts mask prompts.
+    `everything` is null if it is not running. `rendering` is the rendering that the model sees, and `crop` the crop
+    that is used to decode prompts inside it. `autosave` is the name of the file to which every edit is saved, if any.
+    `direct` is the path of a direct line to the widget, for a server with the package's extension; null if there is
     none.
     """
 
@@ -288,15 +288,15 @@ class State(Struct, frozen=True):
 
 
 class GalleryData(Struct, frozen=True):
-    """The images that a gallery goes through: a trait of its own, for it never changes and may be long."""
+    """The images of a gallery: a separate trait, because it never changes and may be long."""
 
     names: list[str]
 
 
 class PlaceData(Struct, frozen=True):
-    """Where a gallery is and how far: the image shown, and of all images how many objects they have.
+    """The position and progress of a gallery: the displayed image, and the number of objects of every image.
 
-    `done` and `failed` are the numbers of the images that are done, and of those that could not be opened.
+    `done` and `failed` are the indices of the images that are marked as done, and that could not be opened.
     """
 
     index: int
@@ -306,7 +306,7 @@ class PlaceData(Struct, frozen=True):
 
 
 class SavedMask(Struct, frozen=True):
-    """A mask in a page without a kernel; `runs` are packed row runs in base64."""
+    """A mask in a page without a kernel; `runs` are packed row runs, in base64."""
 
     id: str
     width: int
@@ -315,7 +315,7 @@ class SavedMask(Struct, frozen=True):
 
 
 class Saved(Struct, frozen=True):
-    """What a page without a kernel shows besides the state: the whole photo, encoded and in base64, and the masks."""
+    """The data of a page without a kernel besides the state: the whole photo, encoded and in base64, and the masks."""
 
     mime: str
     picture: str
@@ -326,6 +326,6 @@ Reply = Answer | Whole | Update | PreviewMask | TilePicture | File
 
 
 def to_json(message: Struct) -> dict[str, Any]:
-    """Return a message or the state as a plain dict, with its `type` where it has one."""
+    """Convert a message or the state to a plain dict, with its `type` if it has one."""
     body: dict[str, Any] = msgspec.to_builtins(message)
     return body

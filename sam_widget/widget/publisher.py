@@ -1,4 +1,4 @@
-"""From the session to every view: what an edit has changed, and the whole to a view that asks for it."""
+"""Publish the session to its views: the changes of each edit, and the whole state on request."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sam_widget.widget.state import MaskNames, Rows, mask_message, saved_view, s
 
 
 class Publisher:
-    """Shows a stage to all views.
+    """Publishes a stage to all views.
 
     Attributes:
-        names: The names of masks, and the mask prompts that views may name.
-        revision: Number of the state shown last.
-        wire: Orders what is sent: the worker, the message thread and the user's own thread all publish.
-        line: What a page asks for a direct line; None where there is none.
+        names: The names of masks, and the mask prompts that views may refer to.
+        revision: Revision of the last published state.
+        wire: Lock that orders messages: the worker, the message thread and the user's own thread all publish.
+        line: Path of the direct line; None if there is none.
     """
 
     def __init__(self, send: Send, show: Callable[[dict[str, Any]], None]) -> None:
-        """Make a publisher.
+        """Create a publisher.
 
         Args:
             send: Sends a message to every view.
-            show: Told the whole state after every change.
+            show: Called with the whole state after every change.
         """
         self._send, self._show = send, show
         self.names = MaskNames()
@@ -38,7 +38,7 @@ class Publisher:
         self._state: dict[str, Any] = {}
 
     def publish(self, stage: Stage) -> None:
-        """Show the present state everywhere: views get what has changed since the last time."""
+        """Publish the current state: views receive the changes since the last time."""
         with self.wire:
             since = self.revision
             self.revision += 1
@@ -51,21 +51,21 @@ class Publisher:
             self._show(state)
 
     def welcome(self) -> None:
-        """Send the whole state and every mask that it names, for a view that has just opened or missed a change."""
+        """Send the whole state and every mask it refers to, for a view that has just opened or missed a change."""
         with self.wire:
             masks = [mask_message(name, mask) for name, mask in self.names.all()]
             message = {"type": "whole", "masks": [protocol.to_json(data) for data, _ in masks], "state": self._state}
             self._send(message, [runs for _, runs in masks])
 
     def saved(self, stage: Stage) -> dict[str, Any] | None:
-        """Return what a page without a kernel needs besides the state; None where there is no image yet."""
+        """Return the data of a page without a kernel besides the state; None if there is no image yet."""
         pyramid = stage.shown.pyramid
         if pyramid is None:
             return None
         return protocol.to_json(saved_view(pyramid, self.names.all(), stage.shown.session_if_open()))
 
     def _now(self, stage: Stage) -> tuple[dict[str, Any], protocol.Splice | None]:
-        """Return the state, and how its objects have changed."""
+        """Return the current state, and the change of its objects."""
         session = stage.shown.session_if_open()
         now = None if session is None else session.state
         state = state_of(

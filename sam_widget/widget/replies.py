@@ -1,4 +1,4 @@
-"""What views are told about their requests: each is answered once, and the way it came."""
+"""Replies to requests: each request is answered once, over the connection it came from."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from sam_widget.widget.state import mask_message
 
 log = logging.getLogger(__name__)
 
-# Which view a request is from, and its number there.
+# The id of a request's view, and its sequence number there.
 RequestId = tuple[str, int]
-# A message and what of it is binary: how a request is answered.
+# Sends a message and its binary buffers in reply to a request.
 Response = tuple[msgspec.Struct, Sequence[bytes]]
 
 
 class Replies:
-    """Sends replies: over a direct line to what came over one, and to every view otherwise."""
+    """Sends replies: over a direct line to requests that came over one, to every view otherwise."""
 
     def __init__(self, send: Send, revision: Callable[[], int], wire: threading.RLock) -> None:
-        """Make the replies of a widget.
+        """Create the replies of a widget.
 
         Args:
             send: Sends a message to every view.
-            revision: Revision of the state that an answer belongs to.
-            wire: Held while an answer is sent, so that it comes after the state of its revision.
+            revision: Returns the revision of the state that an answer belongs to.
+            wire: Lock held while an answer is sent, so that it follows the state of its revision.
         """
         self._send, self._revision, self._wire = send, revision, wire
         self._direct: dict[RequestId, Send] = {}
 
     @property
     def open(self) -> int:
-        """How many requests that came over a direct line are not answered yet."""
+        """The number of unanswered requests from direct lines."""
         return len(self._direct)
 
     def go_to(self, request: RequestId, send: Send) -> None:
-        """Send the answer to a request over the line that it came by."""
+        """Route the answer to a request over the line it came from."""
         self._direct[request] = send
 
     def done(self, request: Request) -> None:
-        """Answer that a request has been carried out."""
+        """Answer that a request has been executed."""
         self._answer((request.client, request.seq), "done")
 
     def superseded(self, request: Request) -> None:
-        """Answer that something newer has made a request worthless."""
+        """Answer that a request was superseded by a newer one."""
         self._answer((request.client, request.seq), "superseded")
 
     def refuse(self, request: Request, error: Exception) -> None:
-        """Answer with an error; an unexpected one (a GPU out of memory, say) is logged, too."""
+        """Answer with an error; unexpected errors (such as a GPU out of memory) are also logged."""
         if not isinstance(error, SamWidgetError):
             log.error("request %s failed", request, exc_info=error)
         self._answer((request.client, request.seq), "error", told(error))
@@ -70,7 +70,7 @@ class Replies:
         self._reply((PreviewMask(request.client, request.seq, data.width, data.height, round(score, 4)), [runs]))
 
     def tile(self, request: Request, mime: str, picture: bytes) -> None:
-        """Send a part of the image; the answer follows."""
+        """Send a tile; the answer follows."""
         self._send(to_json(TilePicture(request.client, request.seq, mime)), [picture])
 
     def file(self, request: Request, name: str, mime: str, content: bytes) -> None:
@@ -90,13 +90,13 @@ class Replies:
 
 
 def told(error: Exception) -> str:
-    """Return an error as a view shows it: the text of our own, and the type of any other."""
+    """Return an error's text for a view: the message of our own errors, preceded by the type for others."""
     text = str(error) if isinstance(error, SamWidgetError) else f"{type(error).__name__}: {error}"
     return text.encode("utf-8", "replace").decode()
 
 
 def id_of(content: object) -> RequestId:
-    """Return which request a malformed message is, as far as can be told: an empty client and -1 otherwise."""
+    """Return the id of a malformed request, as far as it can be read; defaults to an empty client and -1."""
     fields: dict[Any, Any] = content if isinstance(content, dict) else {}
     client, seq = fields.get("client"), fields.get("seq")
     if not isinstance(client, str) or not client.isascii() or len(client) > 100:

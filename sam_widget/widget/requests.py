@@ -1,4 +1,4 @@
-"""What views may ask of a widget, besides the marked methods of its session."""
+"""The requests of views to a widget, besides the marked methods of its session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sam_widget.widget.threads import one_core_left
 if TYPE_CHECKING:
     from sam_widget.session.everything import EverythingRun
 
-# A view may ask for no finer grid; from Python, there is no limit.
+# Limit of the grid for requests from a view; there is no limit in Python.
 MOST_POINTS_PER_SIDE = 128
 
 Format = Literal[
@@ -47,24 +47,24 @@ class ViewRequests:
 
     def __init__(self, stage: Stage, publisher: Publisher, replies: Replies) -> None:
         self._stage, self._publisher, self._replies = stage, publisher, replies
-        # The everything-run that a view has requested, and the request to answer.
+        # The everything-run requested by a view, and the request to answer.
         self._search: tuple[Request, EverythingRun] | None = None
 
     @remote(lane="now")
     def hello(self) -> None:
-        """A view has opened: send it every mask that the state names."""
+        """Send the whole state and its masks to a view that has opened."""
         self._publisher.welcome()
 
     @remote(latest=True)
     def predict(self, prompt: Prompt) -> None:
-        """Set the whole prompt. Supersedes every `predict` still waiting right before it."""
+        """Set the whole prompt. Supersedes every `predict` that waits directly before it."""
         session = self._stage.session
         with one_core_left():
             session.set_prompt(prompt)
 
     @remote(passing=True)
     def preview(self, request: Request, prompt: Prompt) -> object:
-        """Ask what a prompt would give, and change nothing. Superseded, while it waits, by whatever else is asked."""
+        """Request the mask of a prompt without changing anything. Superseded, while it waits, by any other request."""
         session = self._stage.session
         with one_core_left():
             found = session.predict_best(prompt)
@@ -75,15 +75,15 @@ class ViewRequests:
 
     @remote(latest=True)
     def adjust(self, settings: MaskSettings, gesture: str) -> None:
-        """Change how masks are made of logits.
+        """Change how masks are computed from logits.
 
-        One `gesture`, such as a drag of a slider, is undone at once, and its newer settings supersede those that wait.
+        Edits of one `gesture`, such as dragging a slider, are undone together, and newer ones supersede waiting ones.
         """
         self._stage.session.adjust(**dataclasses.asdict(settings), gesture=gesture)
 
     @remote()
     def render(self, rendering: Rendering) -> None:
-        """Let the model see the image rendered like this."""
+        """Change the rendering of the image that the model sees."""
         session, stage = self._stage.session, self._stage
         stage.say("embedding", f"Embedding {stage.shown.title} in the new rendering…")
         try:
@@ -93,10 +93,10 @@ class ViewRequests:
 
     @remote()
     def sharpen(self, region: Box | None, later: bool) -> None:  # noqa: FBT001  a field of the message
-        """Embed a part of the image on its own, to answer the prompts in it; null for the image as a whole.
+        """Embed a crop of the image separately, to decode the prompts inside it; null for the whole image.
 
-        With `later` it is for future prompts only: it is not an edit, happens while other requests are answered, and
-        supersedes waiting requests.
+        With `later` it affects only future prompts: it is not an edit, runs while other requests are answered, and
+        supersedes waiting requests of its kind.
         """
         session, stage = self._stage.session, self._stage
         if later:
@@ -110,41 +110,41 @@ class ViewRequests:
 
     @remote()
     def everything(self, request: Request, points_per_side: int) -> object:
-        """Find everything, with a grid of so many points a side. Answered at the end; the state says how far it is.
+        """Segment everything, with a grid of this many points per side. Answered at the end; the state shows progress.
 
-        All else is answered meanwhile.
+        Other requests are answered meanwhile.
         """
         session = self._stage.session
         if not 1 <= points_per_side <= MOST_POINTS_PER_SIDE:
-            raise PromptError(f"invalid grid of {points_per_side} points a side; give 1 to {MOST_POINTS_PER_SIDE}")
+            raise PromptError(f"invalid grid of {points_per_side} points per side; give 1 to {MOST_POINTS_PER_SIDE}")
         self._search = request, session.begin_everything(points_per_side=points_per_side)
         return ANSWERED
 
     @remote(lane="now")
     def cancel(self) -> None:
-        """Stop `everything`, whichever view began it; what has been found is kept. Answered at once."""
+        """Stop `everything`, whichever view started it; the masks found so far are kept. Answered immediately."""
         session = self._stage.shown.session_if_open()
         if session is not None:
             session.cancel()
 
     @remote()
     def export(self, request: Request, format: Format) -> None:  # noqa: A002  a field of the message
-        """Ask for the objects as a file, by the name of its format."""
+        """Request the objects as a file in the given format."""
         self._replies.file(request, *packed(self._stage.session, format))
 
     @remote(lane="tiles")
     def tile(self, request: Request, level: int, column: int, row: int, rendering: Rendering) -> None:
-        """Ask for a tile of the image at a level: 0 is full size, each further one half of the one before.
+        """Request a tile of the image at a level: 0 is full size, each further level half the size of the previous one.
 
-        The last level is a single tile, which shows the whole image.
+        The last level is a single tile of the whole image.
         """
         pyramid = self._stage.shown.pyramid
         if pyramid is None:
-            raise ImageError("the image is not there yet; ask again once the state names it")
+            raise ImageError("the image is not loaded yet; request the tile again when the state has an image")
         self._replies.tile(request, *pyramid.encoded(level, column, row, rendering))
 
     def search_on(self) -> bool:
-        """Ask about some more points for `everything`; returns whether there is more to do."""
+        """Decode the next points of `everything`; returns whether there is more to do."""
         if self._search is None:
             return False
         request, search = self._search

@@ -38,42 +38,42 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 log = logging.getLogger(__name__)
-# What the traits show before there is a session.
+# The traits' values before there is a session.
 NOTHING = SessionState()
-# Seconds after an edit until what a page saves with the notebook is brought up to date.
+# Seconds after an edit until the state that a page saves with the notebook is updated.
 KEEP_SECONDS = 1.5
 
 
 def _bundled(name: str) -> str:
-    """Return a file of the frontend, or an empty text where it is not built: its build imports this module."""
+    """Return a file of the frontend, or an empty text if it is not built yet, because its build imports this module."""
     path = STATIC / name
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type: ignore[misc]
-    """Click on an image, get masks: the widget.
+    """The interactive widget: click on an image, get masks.
 
-    All state lives in `session`, in Python; views draw it. The same methods work on widget and session, and whatever
-    calls them, every open view shows the result. The model runs in a thread of its own.
+    All state is in `session`, in Python; views draw it. Widget and session have the same methods, and every open view
+    shows their effects, whether they are called from Python or from a view. The model runs in a separate thread.
 
     `prompt`, `candidates`, `chosen`, `score` and `objects` can be observed and linked, but only the session sets them;
-    an observer is called in the thread that made the edit, when all of them are up to date.
+    observers are called in the editing thread, after all of them are updated.
     """
 
-    # As text: for a path, anywidget keeps a file watcher that holds every widget for ever.
+    # Given as text, because for a path, anywidget creates a file watcher that keeps every widget alive forever.
     _esm = _bundled("widget.js")
     _css = _bundled("widget.css")
 
     state = traitlets.Dict(help="All that a view draws: `protocol.State`; only the kernel writes it.").tag(sync=True)
     saved = traitlets.Dict(help="`protocol.Saved` in a page without a kernel, else empty.").tag(sync=True)
     candidates = traitlets.Tuple(
-        read_only=True, help="The masks offered for the prompt: `Candidate`, in the model's own order."
+        read_only=True, help="The masks predicted for the prompt: `Candidate`, in the model's own order."
     )
     chosen = traitlets.Any(
-        None, allow_none=True, read_only=True, help="The candidate that `accept` would take, or None."
+        None, allow_none=True, read_only=True, help="The candidate that `accept` would use, or None."
     )
     objects = traitlets.Tuple(read_only=True, help="The accepted objects: `SegmentedObject`, oldest first.")
-    prompt = traitlets.Any(None, allow_none=True, read_only=True, help="The `Prompt` being worked on.")
+    prompt = traitlets.Any(None, allow_none=True, read_only=True, help="The current `Prompt`.")
     score = traitlets.Float(None, allow_none=True, read_only=True, help="Score of the chosen candidate, or None.")
     value = traitlets.Any(None, read_only=True, help="The same as `chosen`: what `ipywidgets.interactive` watches.")
 
@@ -87,19 +87,19 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         keep_image: bool = True,
         record: Record | None = None,
     ) -> None:
-        """Open an image. Returns at once: a URL is fetched, the model loaded and the image embedded in the background.
+        """Open an image. Returns immediately; URLs, the model and the embedding are loaded in the background.
 
         Args:
             image: Path, URL, bytes, PIL image, array (any dtype and number of channels; HW, HWC, CHW) or tensor.
             model: A name or checkpoint path, a loaded model, or a predictor.
-            autosave: A session file, such as "truck.sam". What is in it already comes back, history and all; from then
-                on, an edit is on the disk before a view shows it.
-            keep_image: Put the image into a new session file, so that it opens without the photo.
+            autosave: A session file, such as "truck.sam". If it exists, its session is restored, including history.
+                Every later edit is on disk before a view shows it.
+            keep_image: Embed the image in a new session file, so that it opens without the photo.
             record: The record to continue; `load` passes it.
 
         Raises:
-            ImageError: The image cannot be read. A URL's error shows in the widget instead, and is raised by the first
-                method that needs the image.
+            ImageError: The image cannot be read. Errors of a URL are shown in the widget instead, and raised by the
+                first method that needs the image.
             ModelError: There is no model of that name, and no such file.
             SessionError: Another kernel is writing the session file, it is damaged, or about another image.
         """
@@ -107,11 +107,11 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._start(opener)
 
     def _start(self, opener: Opener, *targets: Target) -> None:
-        """Put the parts together, and begin to open the first image.
+        """Connect the parts, and start to open the first image.
 
         Args:
             opener: Opens sessions.
-            targets: What views may ask, besides what they may ask of every widget and its session.
+            targets: Objects whose methods views may call, in addition to those of every widget and its session.
         """
         if not self._esm:
             path = STATIC / "widget.js"
@@ -136,16 +136,16 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._dispatcher.call(self._stage.open)
 
     def _send(self, msg: dict[str, Any], buffers: Any = None) -> None:
-        """Send a message of any kind: all of ipywidgets' own pass here."""
+        """Send a message of any kind, including all of ipywidgets' own."""
         super()._send(msg, buffers)
         # From 7.4 on ipykernel takes a view's next message for a reply, due in the shell that this one was sent from,
         # and that may run a cell for long. Here nothing waits for replies: a message's own subshell is right.
         getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)
 
     def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002  ipywidgets' own
-        """What ipywidgets writes into a page. Photo and masks cannot be requested there, so they are included.
+        """Return the state that ipywidgets embeds in a page, with photo and masks, which cannot be requested there.
 
-        So does all that is a default here, such as the view's code: a page knows no defaults of an anywidget.
+        Default values, such as the view's code, are included too, because a page does not know an anywidget's defaults.
         """
         with self._publisher.wire:
             embedded: dict[str, Any] = super()._get_embed_state(drop_defaults=False)
@@ -158,15 +158,15 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     @property
     @door
     def session(self) -> Session:
-        """The session that this widget shows. Waits until the image and the model are there.
+        """The session of this widget. Waits until the image and the model are loaded.
 
         Raises:
-            SamWidgetError: They could not be opened.
+            SamWidgetError: They could not be loaded.
         """
         return self._stage.session
 
     def __repr__(self) -> str:
-        """One line: what is shown, how far it is, and how many objects there are."""
+        """Return one line: the displayed image, its status, and the number of objects."""
         if "_stage" not in vars(self):
             return f"<{type(self).__name__}>"
         count = len(self.objects)
@@ -174,20 +174,20 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         return f"<{type(self).__name__} of {self._stage.shown.title}: {self._stage.status}, {what}>"
 
     def get_interact_value(self) -> np.ndarray | None:
-        """Return what `ipywidgets.interactive(f, mask=w)` hands to `f`: the chosen mask, (H, W) bool, or None."""
+        """Return the value for `f` in `ipywidgets.interactive(f, mask=w)`: the chosen mask, (H, W) bool, or None."""
         return None if self.chosen is None else np.asarray(self.chosen.mask)
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the live view, and the picture that a saved notebook shows where none can run.
+        """Return the live view, and a picture for saved notebooks in places where no view can run.
 
-        When a program runs the notebook, no live view will be seen: then only the picture is returned, once it is made.
+        If a program runs the notebook, no one will see a live view: only the picture is returned, once it is available.
         """
         bundle = super()._repr_mimebundle_(**options)
         if bundle is None:
             return None
         alone = nobody_is_there()
         if alone:
-            # What went wrong is in the state, and raised by the first method that needs the image.
+            # The error is in the state, and raised by the first method that needs the image.
             with contextlib.suppress(Exception):
                 self.session  # noqa: B018 - waits until it is open
         shown = self._to_draw()
@@ -226,11 +226,11 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         model: str | Path | Sam | Predictor | None = None,
         autosave: str | Path | None = None,
     ) -> Self:
-        """Open a session that was saved, in a widget; see `Session.load`.
+        """Open a saved session in a widget; see `Session.load`.
 
         Raises:
-            SessionError: There is no such file, it is damaged or of a newer version, its image cannot be found or is
-                another one, or another kernel is writing it.
+            SessionError: The file does not exist, is damaged, of a newer version or open in another kernel, or its
+                image cannot be found or is a different one.
             ImageError: The image cannot be read.
         """
         record = open_record(path, autosave=autosave)
@@ -244,8 +244,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             raise
 
     def close(self) -> None:
-        """End the worker and every view, and close the session file."""
-        # ipywidgets closes what is deleted, even if __init__ has refused the arguments.
+        """Stop the worker, close every view, and close the session file."""
+        # ipywidgets closes deleted widgets, even if __init__ has rejected the arguments.
         if "_dispatcher" in vars(self):
             self._hang_up()
             self._later.close()
@@ -257,15 +257,15 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     # ------------------------------------------------------------------------------------------------ the wire
 
     def _receive(self, _widget: object, content: object, _buffers: object) -> None:
-        """Take a message from a view. Never waits for the model."""
+        """Receive a message from a view. Never blocks on the model."""
         self._dispatcher.receive(content)
 
     def _should_send_property(self, key: str, value: Any) -> bool:
-        """Whether ipywidgets sends a trait as it changes: not the state, of which views are sent what changes."""
+        """Whether ipywidgets sends a trait when it changes: not the state, of which only the changes are sent."""
         return key != "state" and bool(super()._should_send_property(key, value))
 
     def _keep_state(self) -> None:
-        """Send the state as a whole: pages save it with the notebook."""
+        """Send the whole state, which pages save with the notebook."""
         with self._publisher.wire:
             self.send_state("state")
 
@@ -275,10 +275,9 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._output.follow()
 
     def _publish(self) -> None:
-        """Show the present state everywhere, and to the observers of the traits.
+        """Publish the current state to all views and to the observers of the traits.
 
-        Never raises: an edit that is done stays done, and the widget continues working, whatever a view or an observer
-        makes of it.
+        Never raises: the edit is complete, and errors in a view or an observer must not break the widget.
         """
         with self._publisher.wire:
             try:
@@ -293,7 +292,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     def _set_traits(self) -> None:
         session = self._stage.shown.session_if_open()
         now = NOTHING if session is None else session.state
-        # An observer of one of them finds the others up to date, too.
+        # Set together, so that an observer of one finds the others up to date.
         with self.hold_trait_notifications():
             self.set_trait("prompt", None if session is None else now.prompt)
             self.set_trait("candidates", now.candidates)

@@ -1,13 +1,13 @@
-"""A Jupyter server extension that lets small replies travel at once.
+"""A Jupyter server extension that sends small replies without delay.
 
-A stock Jupyter server leaves Nagle's algorithm on for the websocket between kernel and page: a small reply that follows
-a "busy" message waits for the browser's delayed acknowledgement, some 40 ms, which is longer than `tiny` takes to
-answer. And JupyterLab shows another page icon whenever the kernel becomes busy or idle, for every message of a widget,
-that is; a stock server has the browser ask for the icon's file each time, 50 times a second while the pointer moves,
-from the same event loop that carries the kernel's messages. And what is asked while the pointer moves can leave all
-that aside: see `direct`.
+A stock Jupyter server leaves Nagle's algorithm enabled for the websocket between kernel and page: a small reply that
+follows a "busy" message waits for the browser's delayed acknowledgement, some 40 ms, which is longer than a decode of
+`tiny`. Also, JupyterLab switches the page icon whenever the kernel becomes busy or idle, that is, for every message of
+a widget; with a stock server, the browser requests the icon's file each time, 50 times a second while the pointer
+moves, from the same event loop that forwards the kernel's messages. Requests made while the pointer moves can bypass
+all of this: see `direct`.
 
-Installing the package enables this extension; where it does not run, everything works, only slower.
+Installing the package enables this extension; without it, everything works, but more slowly.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Any
 
 from sam_widget.widget.direct import Address
 
-# What the paths of direct lines begin with.
+# Prefix of the paths of direct lines.
 DIRECT = "sam-widget/direct"
 
 
 def without_delay(handler: type[Any]) -> None:
-    """Make a tornado websocket handler switch on TCP_NODELAY for every connection it opens."""
+    """Make a tornado websocket handler enable TCP_NODELAY for every connection it opens."""
     opened = handler.open
     if getattr(opened, "sends_at_once", False):
         return
 
     def open_at_once(self: Any, *args: Any, **kwargs: Any) -> Any:
-        # A connection that is gone already, or no TCP socket: opening it says so, not this.
+        # The connection may be closed already, or not be a TCP socket; `open` itself reports errors.
         if self.ws_connection is not None and not self.ws_connection.is_closing():
             self.set_nodelay(value=True)
         return opened(self, *args, **kwargs)
@@ -40,7 +40,7 @@ def without_delay(handler: type[Any]) -> None:
 
 
 def keep_page_icons(settings: dict[str, Any]) -> None:
-    """Let browsers keep the page icons of a server with these settings, and not ask for them again."""
+    """Let browsers cache the page icons of a server with these settings."""
     icons = f"{settings['static_url_prefix'].rstrip('/')}/favicons/"
     kept = settings.setdefault("static_immutable_cache", [])
     if icons not in kept:
@@ -48,7 +48,7 @@ def keep_page_icons(settings: dict[str, Any]) -> None:
 
 
 def add_direct_line(web_app: Any) -> None:
-    """Give pages a direct line to the widgets of the kernels here, and tell them; see `direct`."""
+    """Provide and announce direct lines from pages to the widgets of local kernels; see `direct`."""
     settings = web_app.settings
     path = f"{settings['base_url'].rstrip('/')}/{DIRECT}"
     web_app.add_handlers(".*$", [(rf"{path}/([\w-]+)/([\w-]+)", direct_handler())])
@@ -65,24 +65,24 @@ def direct_handler() -> type[Any]:
     from sam_widget.widget.direct_line import LONGEST, connect
 
     class DirectHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
-        """Passes messages on unchanged, for users who may execute code in the kernel."""
+        """Forwards messages unchanged, for users who may execute code in the kernel."""
 
         auth_resource = "kernels"
         _kernel: WebSocketClientConnection | None = None
 
         @property
         def max_message_size(self) -> int:
-            """Longest request, in bytes; a longer one ends the line."""
+            """The maximum size of a request, in bytes; a larger one closes the line."""
             return LONGEST
 
         def set_default_headers(self) -> None:
-            """Leave the headers of pages away, as Jupyter's own websockets do."""
+            """Omit the headers of pages, like Jupyter's own websockets."""
 
         async def get(self, kernel: str, widget: str) -> None:
             """Answer a handshake."""
             user = self.current_user
             allowed = user is not None and self.authorizer.is_authorized(self, user, "execute", "kernels")
-            # Some servers, and some authorizers, say so only later.
+            # Some servers and authorizers return awaitables.
             if not (await allowed if inspect.isawaitable(allowed) else allowed):
                 raise HTTPError(403)
             if kernel not in self.kernel_manager:
@@ -95,7 +95,7 @@ def direct_handler() -> type[Any]:
             await super().get(kernel, widget)
 
         async def open(self, kernel: str, widget: str) -> None:
-            """Connect to the kernel, and begin to pass on what it says."""
+            """Connect to the kernel, and start to forward its messages."""
             super().open(kernel, widget)
             self.set_nodelay(value=True)
             try:
@@ -114,7 +114,7 @@ def direct_handler() -> type[Any]:
             self.close()
 
         def on_message(self, message: str | bytes) -> None:
-            """Pass on what the page says."""
+            """Forward a message from the page."""
             if self._kernel is not None:
                 with contextlib.suppress(WebSocketClosedError):
                     self._kernel.write_message(message)

@@ -1,4 +1,4 @@
-"""What is on show: the image, its session, and how far opening it is. The widget, its views and requests share it."""
+"""The displayed image, its session, and its loading status, shared by the widget, its views and requests."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from sam_widget.widget.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
-# An answer that takes this long, in milliseconds, is slow however it is measured.
+# Decodes that take this long, in milliseconds, are slow even if the measurement is disturbed.
 SLOW_MS = 500
-# Views hover by themselves where an answer takes at most this long; `hover.ts` has the same number.
+# Views hover by default if a decode takes at most this long; `hover.ts` has the same constant.
 HOVER_MS = 80
-# Answers that are remembered: the shortest of them is how long an answer takes here.
+# Number of recent decodes of which the shortest counts.
 REMEMBERED = 8
-# Seconds after which slow answers are measured again, with nothing asked meanwhile.
+# Seconds of inactivity after which slow decodes are measured again.
 AGAIN_SECONDS = (2.0, 5.0, 15.0, 60.0)
 
 
 class Stage:
-    """Opens what an opener gives, and says how far that is."""
+    """Opens the images of an opener, and reports the status."""
 
     def __init__(
         self, opener: Opener, *, call: Callable[[Callable[[], None]], object], publish: Callable[[], None]
     ) -> None:
-        """Take up the first image.
+        """Prepare the first image.
 
         Args:
             opener: Opens sessions.
-            call: Runs a function in the thread that answers prompts.
-            publish: Shows the stage to every view; called after every change.
+            call: Runs a function in the worker's thread.
+            publish: Publishes the stage to every view; called after every change.
         """
         self._opener, self._call, self.publish = opener, call, publish
         self.shown = opener.first()
@@ -52,26 +52,26 @@ class Stage:
 
     @property
     def decode_ms(self) -> float | None:
-        """How long an answer takes here: whatever else the machine does only adds to the shortest of the last ones."""
+        """The duration of a decode in milliseconds: the shortest of recent ones, because other load only adds to it."""
         times = tuple(self._times)
         return round(min(times), 1) if times else None
 
     @property
     def session(self) -> Session:
-        """The session that is shown. Waits until the image and the model are there.
+        """The displayed session. Waits until the image and the model are loaded.
 
         Raises:
-            SamWidgetError: They could not be opened.
+            SamWidgetError: They could not be loaded.
         """
         return self.shown.session.result()
 
     def say(self, status: Status, message: str) -> None:
-        """Tell every view what is happening."""
+        """Publish a status to every view."""
         self.status, self.message = status, message
         self.publish()
 
     def open(self) -> None:
-        """Open the session of what is shown, in the thread that answers prompts."""
+        """Open the session of the displayed image, in the worker's thread."""
         shown = self.shown
         try:
             session = self._opener.open(shown, lambda message: self.say("loading", message))
@@ -87,7 +87,7 @@ class Stage:
         self._opener.embed(shown, lambda error: self._call(lambda: self._embedded(shown, error)))
 
     def _embedded(self, shown: Shown, error: Exception | None) -> None:
-        """Measure answers once the image is embedded, and say that it is ready."""
+        """Measure decodes once the image is embedded, and report that it is ready."""
         if shown is not self.shown or self.status != "embedding":
             return
         try:
@@ -101,7 +101,7 @@ class Stage:
             self.say("ready", "")
 
     def measure(self) -> None:
-        """Measure how long an answer takes; again later, where that is long: the machine may be busy only now."""
+        """Measure the duration of a decode; if it is long, measure again later: the machine may just be busy."""
         self._times.append(decode_ms(self.session))
         self._measure_later()
 
@@ -110,7 +110,7 @@ class Stage:
             self._again.ask(seconds=self._pauses.pop(0))
 
     def _measure_again(self) -> None:
-        """Measure again, in the thread that answers prompts, unless real answers have been fast meanwhile."""
+        """Measure again, in the worker's thread, unless real decodes have been fast meanwhile."""
         session = self.shown.session_if_open()
         if session is None or self.status != "ready" or (self.decode_ms or 0) <= HOVER_MS:
             return
@@ -118,17 +118,17 @@ class Stage:
         self._measure_later()
 
     def _timed(self, milliseconds: float) -> None:
-        """Take note of an answer; tell the views if it makes them hover, or no longer."""
+        """Record the duration of a decode; publish it if it changes whether views hover."""
         if not self._times:
-            return  # It may have embedded the image.
+            return  # it may include embedding the image
         before = self.decode_ms or 0
         self._times.append(milliseconds)
         if (before > HOVER_MS) != ((self.decode_ms or 0) > HOVER_MS):
-            # Not here: an edit holds the session.
+            # Not in this thread, because an edit holds the session's lock.
             self._call(self.publish)
 
     def _fail(self, shown: Shown, error: Exception) -> None:
-        """Show that the image could not be opened."""
+        """Report that the image could not be opened."""
         if not isinstance(error, SamWidgetError):
             log.error("could not open %s", shown.title, exc_info=error)
         if not shown.session.done():
@@ -143,10 +143,10 @@ class Stage:
 
 
 def decode_ms(session: Session) -> float:
-    """Return how many milliseconds an answer takes: the shortest of three, made as the worker makes them.
+    """Return the duration of a decode in milliseconds: the shortest of three, executed like in the worker.
 
-    Whatever else the machine does, such as showing a notebook, only adds to it. Where the second is slow, too, a third
-    would only keep people waiting.
+    Other load, such as rendering a notebook, only adds to it. If the second one is slow too, a third would only keep
+    the user waiting.
     """
     width, height = session.size
     middle = Prompt().with_point(width / 2, height / 2)

@@ -1,4 +1,4 @@
-"""From a session to what crosses the wire: the state in JSON, masks as row runs."""
+"""Convert a session to messages: the state as JSON, masks as row runs."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ Status = Literal["loading", "embedding", "ready", "predicting", "error"]
 
 @dataclass(frozen=True)
 class Rows:
-    """The accepted objects as they travel, and the tuple that they were made of."""
+    """The accepted objects as message rows, and the tuple from which they were made."""
 
     objects: tuple[SegmentedObject, ...] = ()
     data: tuple[dict[str, Any], ...] = ()
 
     def follow(self, objects: tuple[SegmentedObject, ...], names: MaskNames) -> tuple[Rows, Splice | None]:
-        """Return the rows of these objects, and what has changed between the two; None where nothing has.
+        """Return the rows of these objects, and the change between the two; None if nothing has changed.
 
-        Objects never change, so those that stay are known by identity.
+        Objects are immutable, so unchanged ones are recognised by identity.
         """
         if objects is self.objects:
             return self, None
@@ -57,13 +57,13 @@ class Rows:
 
 
 class MaskNames:
-    """Names masks for the wire, and knows which of them the views already have.
+    """Names masks for the wire, and tracks which of them the views already have.
 
-    A mask is known by identity: session states share their masks and never change them.
+    Masks are recognised by identity, because session states share their masks and never change them.
     """
 
     def __init__(self) -> None:
-        # By identity; those of accepted objects apart: they are many and seldom change.
+        # By identity. Those of accepted objects are separate, because they are many and rarely change.
         self._kept: dict[int, tuple[str, StoredMask]] = {}
         self._passing: dict[int, tuple[str, StoredMask]] = {}
         self._unsent: dict[str, StoredMask] = {}
@@ -71,7 +71,7 @@ class MaskNames:
         self.prompts = MaskPrompts()
 
     def name(self, mask: StoredMask) -> str:
-        """Return the mask's name, the same one for the same mask."""
+        """Return the mask's name; the same mask has the same name."""
         key = id(mask)
         known = self._kept.get(key) or self._passing.get(key)
         if known is None:
@@ -87,7 +87,7 @@ class MaskNames:
         self._kept = {id(mask): (name, mask) for name, mask in named}
 
     def prune(self, live: set[str]) -> None:
-        """Forget masks of no object that the state no longer names; should undo bring one back, it gets a new name."""
+        """Forget candidates' masks that the state no longer uses; if undo restores one, it gets a new name."""
         self._passing = {key: item for key, item in self._passing.items() if item[0] in live}
 
     def unsent(self) -> list[tuple[str, StoredMask]]:
@@ -96,7 +96,7 @@ class MaskNames:
         return items
 
     def all(self) -> list[tuple[str, StoredMask]]:
-        """Return every mask that the state names."""
+        """Return every mask that the state uses."""
         return list((self._kept | self._passing).values())
 
 
@@ -113,7 +113,7 @@ def state_of(
     image: ImageData | None,
     direct: str | None,
 ) -> State:
-    """Return all that a view draws but the objects, which are `Rows`; the image may be there before the session."""
+    """Return the state of a view, except the objects, which are `Rows`; the image may be loaded before the session."""
     if session is None or now is None:
         return State(
             revision=revision,
@@ -180,20 +180,20 @@ def state_of(
 
 
 def _row(item: SegmentedObject, names: MaskNames) -> ObjectData:
-    # Half a letter cannot travel, and must not keep the rest from doing so.
+    # Lone surrogates cannot be sent, and must not prevent sending the rest.
     label = item.label.encode("utf-8", "replace").decode()
     score, box = round(item.score, 4), box_data(item.box)
     return ObjectData(item.id, label, names.name(item.stored), score, box, item.area, item.color)
 
 
 def mask_message(name: str, mask: StoredMask) -> tuple[MaskData, bytes]:
-    """Return a mask as it travels: packed row runs."""
+    """Convert a mask to its message: packed row runs."""
     height, width = mask.shape
     return MaskData(name, width, height), mask.packed
 
 
 def saved_view(pyramid: Pyramid, masks: list[tuple[str, StoredMask]], session: Session | None) -> Saved:
-    """Return what a page without a kernel needs besides the state."""
+    """Return the data of a page without a kernel besides the state."""
     rendering = USUAL if session is None else session.state.rendering
     mime, picture = pyramid.encoded(pyramid.levels - 1, 0, 0, rendering)
     parts = [mask_message(name, mask) for name, mask in masks]
@@ -202,7 +202,7 @@ def saved_view(pyramid: Pyramid, masks: list[tuple[str, StoredMask]], session: S
 
 
 def image_data(pyramid: Pyramid) -> ImageData:
-    """Return what the state says of the image."""
+    """Return the state's description of the image."""
     source = pyramid.source
     (low, high), (black, white), (dark, bright) = source.extent, source.window, source.bulk
     values = ValuesData(str(source.values.dtype), source.channels, low, high, black, white, dark, bright)

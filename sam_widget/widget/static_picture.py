@@ -1,4 +1,4 @@
-"""What a saved notebook shows where no view can run: a PNG of the photo and its masks (GitHub, nbconvert, a PDF)."""
+"""A PNG of the photo and its masks, shown by saved notebooks where no view can run (GitHub, nbconvert, a PDF)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sam_widget.image.rendering import USUAL, SourceImage
 from sam_widget.masks.overlay import overlay
 from sam_widget.session.session import Session
 
-# Longest side of the picture: about the width of a page, and some 100 kB in the notebook.
+# Longest side of the picture: about the width of a page, and about 100 kB in the notebook.
 LONGEST = 640
 
 
@@ -25,10 +25,10 @@ def drawn_of(shown: Session | SourceImage) -> tuple[object, ...]:
 
 
 def picture_of(shown: Session | SourceImage) -> tuple[str, dict[str, int]]:
-    """Return a PNG of a session as it is now, or of an image that has no session yet.
+    """Return a PNG of a session's current state, or of an image without a session.
 
     Returns:
-        The PNG in base64, as notebooks keep it, and its width and height.
+        The PNG in base64, the encoding in notebooks, and its width and height.
     """
     if isinstance(shown, SourceImage):
         pixels = overlay(shown.rgb, max_side=LONGEST)
@@ -44,9 +44,9 @@ def picture_of(shown: Session | SourceImage) -> tuple[str, dict[str, int]]:
 
 
 def nobody_is_there() -> bool:
-    """Whether the cell is run by a program (nbconvert --execute, nbclient, papermill, Jupyter Book), not by a person.
+    """Whether a program rather than a user runs the cell (nbconvert --execute, nbclient, papermill, Jupyter Book).
 
-    Such a program runs cells that may not ask for input. So does Voila, but it shows live widgets.
+    Such programs do not allow cells to ask for input. Neither does Voila, but it shows live widgets.
     """
     try:
         from IPython import get_ipython

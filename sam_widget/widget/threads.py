@@ -1,4 +1,4 @@
-"""How the worker shares the machine with what carries its answers."""
+"""Share the CPU between the worker and the processes that deliver its answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_core_left() -> Iterator[None]:
-    """Let this thread's model computations leave one core to Jupyter and the browser.
+    """Leave one core to Jupyter and the browser during this thread's model computations.
 
-    The last core speeds up a decode of milliseconds only a little, and torch's threads keep spinning on it afterwards:
-    on a machine of two cores the answer would take longer to travel than to compute. And while a cell keeps a core
-    busy, a decode on all cores takes seconds, because its threads wait for each other all the time.
+    The last core speeds up a decode of milliseconds only slightly, and torch's threads keep spinning on it afterwards:
+    on a machine with two cores, delivering the answer would take longer than computing it. And while a cell keeps a
+    core busy, a decode on all cores takes seconds, because its threads constantly wait for each other.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Work that is done a while after an edit, once for a burst of edits."""
+"""Deferred work, done once for a burst of edits."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ log = logging.getLogger(__name__)
 
 
 class Throttle:
-    """Does one thing some time after it is asked for: at most that often, and always after the last time."""
+    """Calls a function some time after it is requested, at most once per interval, always after the last request."""
 
     def __init__(self, act: Callable[[], object], *, seconds: float) -> None:
-        """Make a throttle.
+        """Create a throttle.
 
         Args:
-            act: What to do, in a thread of its own. Its errors are logged.
-            seconds: From the first time that it is asked for until it is done.
+            act: The function, called in a separate thread. Its errors are logged.
+            seconds: Delay from the first request to the call.
         """
         self._act, self._seconds = act, seconds
         self._lock = threading.Lock()
@@ -26,7 +26,7 @@ class Throttle:
         self._closed = False
 
     def ask(self, *, seconds: float | None = None) -> None:
-        """Ask for it; what it prints belongs to the cell that asks first. This once it may take another time."""
+        """Request a call, optionally with another delay. Its output belongs to the cell that requests it first."""
         with self._lock:
             if self._timer is not None or self._closed:
                 return
@@ -36,7 +36,7 @@ class Throttle:
             self._timer.start()
 
     def close(self) -> None:
-        """Do nothing any more."""
+        """Stop calling the function."""
         with self._lock:
             self._closed = True
             if self._timer is not None:

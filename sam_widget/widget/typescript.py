@@ -1,4 +1,4 @@
-"""`js/src/protocol.ts`, generated from the structs of `protocol` and the requests that `verbs` derives."""
+"""Generate `js/src/protocol.ts` from the structs of `protocol` and the requests derived by `verbs`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCALARS = {int: "number", float: "number", str: "string", bool: "boolean", type
 
 
 def typescript(verbs: Verbs | None = None) -> str:
-    """Return the TypeScript of all messages, with the requests of these verbs, by default those of every widget."""
+    """Return the TypeScript of all messages, with the requests of `verbs`, by default those of every widget."""
     requests = [verb.request for verb in (all_verbs() if verbs is None else verbs).values()]
     parts = [kind for kind in vars(protocol).values() if _is_message(kind)]
     lines = ["// Generated from the methods marked as remote, and sam_widget/widget/protocol.py, by `make protocol`."]
@@ -58,7 +58,7 @@ def _typescript(hint: Any) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the TypeScript to the path given, or to standard output."""
+    """Write the TypeScript to the given path, or to standard output."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments:
         Path(arguments[0]).write_text(typescript(), encoding="utf-8")

@@ -1,8 +1,8 @@
-"""From a marked method to a message: the request of a verb is the signature of its method, and nothing else defines it.
+"""Derive request messages from marked methods: the request of a verb is defined by its method's signature alone.
 
-A parameter becomes a field of the same name; what names an object by its id travels under the object's own name
-(`object_id` as `object`, `object_ids` as `objects`). A parameter with a default may be left out. A parameter of type
-`Request` is not a field: it receives the request itself.
+A parameter becomes a field of the same name, except that ids of objects are named after the objects (`object_id` as
+`object`, `object_ids` as `objects`). A parameter with a default is optional. A parameter of type `Request` is not a
+field: it receives the request itself.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sam_widget.widget.conversions import (
 )
 from sam_widget.widget.protocol import Request
 
-# What has travelled, and the mask prompts that it may name, to what a method takes.
+# Converts a message value, given the known mask prompts, to a method's argument.
 Read = Callable[[Any, MaskPrompts], Any]
 
 
@@ -43,7 +43,7 @@ def _as_it_is(value: Any, _masks: MaskPrompts) -> Any:
     return value
 
 
-# How the types of parameters travel.
+# The message type and the reader of each parameter type.
 _WIRE: dict[Any, tuple[Any, Read]] = {
     Box: (protocol.BoxData, lambda value, _: box_from(value)),
     MaskSettings: (protocol.SettingsData, lambda value, _: settings_from(value)),
@@ -59,10 +59,10 @@ _WIRE: dict[Any, tuple[Any, Read]] = {
 
 
 def _wire(hint: Any) -> tuple[Any, Read]:
-    """Return how values of a type travel, and how they are read.
+    """Return the message type and the reader for a parameter type.
 
     Raises:
-        TypeError: They do not travel.
+        TypeError: Values of the type cannot be sent.
     """
     if hint in _WIRE:
         return _WIRE[hint]
@@ -72,7 +72,7 @@ def _wire(hint: Any) -> tuple[Any, Read]:
     if origin in {Union, types.UnionType} and types.NoneType in args:
         inner, read = _wire(functools.reduce(operator.or_, [arg for arg in args if arg is not types.NoneType]))
         return inner | None, lambda value, masks: None if value is None else read(value, masks)
-    raise TypeError(f"values of type {hint} do not travel; expected one of {', '.join(map(str, _WIRE))}")
+    raise TypeError(f"values of type {hint} cannot be sent; expected one of {', '.join(map(str, _WIRE))}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Argument:
     read: Read
 
     def add(self, request: Request, masks: MaskPrompts, given: list[Any], named: dict[str, Any]) -> None:
-        """Add what the request says to the arguments of the call."""
+        """Add the value in the request to the arguments of the call."""
         value: Any = request
         if self.field is not None:
             travelled = getattr(request, self.field)
@@ -99,13 +99,13 @@ class Argument:
 
 @dataclass(frozen=True)
 class Verb:
-    """Something that a view may ask for.
+    """An action that a view may request.
 
     Attributes:
-        mark: Its name on the wire, and what it supersedes.
-        method: Name of the method that carries it out.
-        request: The message that asks for it.
-        arguments: Where the method's parameters come from.
+        mark: Its name on the wire, and its scheduling.
+        method: Name of the method.
+        request: The type of its request message.
+        arguments: The method's parameters and their fields.
     """
 
     mark: Remote
@@ -118,14 +118,14 @@ class Verb:
         """Derive a verb from a marked method.
 
         Raises:
-            TypeError: A parameter has no type, or one whose values do not travel.
+            TypeError: A parameter has no type, or a type whose values cannot be sent.
         """
         hints = get_type_hints(method)
         arguments, fields = [], []
         for parameter in list(inspect.signature(method).parameters.values())[1:]:
             hint, required = hints.get(parameter.name), parameter.default is inspect.Parameter.empty
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                continue  # Options of scripts alone.
+                continue  # options only for scripts
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
                 hint = Sequence[hint]  # type: ignore[valid-type]
             if hint is Request:
@@ -152,7 +152,7 @@ class Verb:
         """Read a request of this verb.
 
         Raises:
-            ProtocolError: A field is missing, unknown or malformed; says where.
+            ProtocolError: A field is missing, unknown or malformed; the message gives its path.
         """
         try:
             return msgspec.convert(content, self.request)
@@ -161,7 +161,7 @@ class Verb:
             raise ProtocolError(f"{self.mark.name}{path.removesuffix('`')} cannot be read: {why[:200]}") from error
 
     def call(self, target: object, request: Request, masks: MaskPrompts) -> Any:
-        """Carry out a request: call the method of the target with what the request says."""
+        """Execute a request: call the method of the target with its values."""
         given: list[Any] = []
         named: dict[str, Any] = {}
         for argument in self.arguments:
@@ -175,7 +175,7 @@ Verbs = dict[str, Verb]
 
 @functools.cache
 def verbs_of(kind: type) -> Verbs:
-    """Return what views may ask of objects of a class: its marked methods, and nothing else."""
+    """Return the verbs of a class, derived from its marked methods."""
     verbs = [Verb.of(mark, method) for mark, method in remote_methods(kind)]
     return {verb.mark.name: verb for verb in sorted(verbs, key=lambda verb: verb.mark.name)}
 
@@ -195,7 +195,7 @@ def read_request(content: object, verbs: Verbs) -> tuple[Verb, Request]:
 
 
 def all_verbs() -> Verbs:
-    """Return the verbs of every kind of widget, as the TypeScript has them."""
+    """Return the verbs of all kinds of widgets, for the TypeScript."""
     from sam_widget.session.session import Session
     from sam_widget.widget.gallery import GalleryRequests
     from sam_widget.widget.requests import ViewRequests

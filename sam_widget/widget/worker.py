@@ -1,4 +1,4 @@
-"""The inference worker: one thread a widget, so that the thread that handles messages never waits for a model."""
+"""The inference worker: one thread per widget, so that the thread that handles messages never blocks on a model."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Generic, TypeVar
 
 Job = TypeVar("Job")
 
-# Seconds that the end of Python waits for a job: a decode is done by then, an embedding may not be.
+# Seconds that Python's shutdown waits for a job: enough for a decode, but maybe not for an embedding.
 PATIENCE = 2.0
 
 
 class Worker(Generic[Job]):
-    """Runs jobs one after the other in a thread of its own; a newer job may make waiting ones before it worthless.
+    """Runs jobs in order in a separate thread; a newer job may supersede the waiting jobs before it.
 
-    Every job is either run or handed to `superseded`, once. `run` must not raise.
+    Every job is either run or passed to `superseded`, once. `run` must not raise.
     """
 
     def __init__(
@@ -30,16 +30,16 @@ class Worker(Generic[Job]):
         name: str,
         between: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Make a worker; its thread starts with the first job.
+        """Create a worker; its thread starts with the first job.
 
         Args:
-            run: Does a job.
-            supersedes: Whether a new job makes a waiting one worthless; asked of the last in the queue, and after it
-                of the one that is then the last. So nothing is dropped from before a job that counts.
-            superseded: Told of a job that will not be run.
+            run: Runs a job.
+            supersedes: Whether a new job supersedes a waiting one. It is applied to the last job in the queue, and
+                repeated while it returns true, so that only jobs at the end of the queue are dropped.
+            superseded: Called with each job that will not be run.
             name: Name of the thread.
-            between: Does a part of something long, whenever no job waits; returns whether there is more of it. Asked
-                first after a job. Must not raise either.
+            between: Runs one step of a long task whenever no job waits; returns whether there is more. First called
+                after a job. Must not raise either.
         """
         self._between = between
         self._run, self._supersedes, self._superseded = run, supersedes, superseded
@@ -50,7 +50,7 @@ class Worker(Generic[Job]):
         self._closed = False
 
     def put(self, job: Job) -> None:
-        """Queue a job. After `close` it is superseded at once."""
+        """Queue a job. After `close` it is superseded immediately."""
         dropped: list[Job] = []
         with self._wake:
             if self._closed:
@@ -60,9 +60,10 @@ class Worker(Generic[Job]):
                     dropped.append(self._jobs.pop())
                 self._jobs.append(job)
                 if self._thread is None:
-                    # A daemon: a model busy for seconds must not hold up the end of the kernel. But one that comes out
-                    # of the model's C++ when Python has ended aborts the process, so the end waits for it a little.
-                    # It runs in the context of the cell that made it: output of the user's observers goes there.
+                    # A daemon, because a model that is busy for seconds must not delay the kernel's shutdown. But a
+                    # thread that returns from the model's C++ code after Python has ended aborts the process, so
+                    # shutdown waits briefly. It runs in the context of the cell that created it, which thus receives
+                    # the output of the user's observers.
                     here = contextvars.copy_context()
                     self._thread = threading.Thread(target=here.run, args=(self._loop,), name=self._name, daemon=True)
                     self._thread.start()
@@ -72,7 +73,7 @@ class Worker(Generic[Job]):
             self._superseded(worthless)
 
     def close(self) -> None:
-        """End the thread after the job it is doing; waiting jobs are superseded."""
+        """End the thread after its current job; waiting jobs are superseded."""
         with self._wake:
             self._closed = True
             waiting, self._jobs = self._jobs, deque()

@@ -97,7 +97,7 @@ def test_a_parameter_that_cannot_travel_is_found_when_the_verb_is_made() -> None
         @remote()
         def load(self, weights: bytes) -> None: ...
 
-    with pytest.raises(TypeError, match="bytes.* do not travel"):
+    with pytest.raises(TypeError, match="bytes.* cannot be sent"):
         verbs_of(Wrong)
 
 
