@@ -29,6 +29,7 @@ from .prompts.prompt import Prompt
 from .session.replay import Replay, ReplayRow, replay
 from .session.session import Session
 from .session.state import Candidate, SegmentedObject
+from .widget.compare import Compare, CompareRow, CompareTable
 from .widget.gallery import Gallery, GalleryRow
 from .widget.sam_widget import SamWidget
 
@@ -41,6 +42,9 @@ __all__ = [
     "Box",
     "BrushStroke",
     "Candidate",
+    "Compare",
+    "CompareRow",
+    "CompareTable",
     "Embedding",
     "EmbeddingCache",
     "EmbeddingStore",

@@ -31,6 +31,8 @@ class PromptEdits:
         self._history = history
         self._decoder = decoder
         self._decoded: Decoded | None = None
+        # Milliseconds that the model took for the last answer.
+        self.answer_ms: float | None = None
         # Told how many milliseconds the model took for an answer.
         self.timed: Callable[[float], None] = lambda _milliseconds: None
 
@@ -130,7 +132,8 @@ class PromptEdits:
         if self._decoded is None or not self._decoded.answers(prompt, now):
             start = time.perf_counter()
             self._decoded = self._decoder.decode(prompt, now)
-            self.timed(1000 * (time.perf_counter() - start))
+            self.answer_ms = 1000 * (time.perf_counter() - start)
+            self.timed(self.answer_ms)
         return self._decoded
 
     # ------------------------------------------------------------------------------------------------ the prompt

@@ -8,6 +8,7 @@ import os
 
 from PIL import Image
 
+from sam_widget.image.reading import RGB
 from sam_widget.image.rendering import USUAL, SourceImage
 from sam_widget.masks.overlay import overlay
 from sam_widget.session.session import Session
@@ -37,10 +38,15 @@ def picture_of(shown: Session | SourceImage) -> tuple[str, dict[str, int]]:
         image = shown.image if now.rendering == USUAL else shown.source.render(now.rendering)
         mask = None if now.chosen is None else now.chosen.mask
         pixels = overlay(image, now.objects, candidate=mask, prompt=now.prompt, max_side=LONGEST)
+    size = {"width": pixels.shape[1], "height": pixels.shape[0]}
+    return base64.b64encode(png(pixels)).decode("ascii"), size
+
+
+def png(pixels: RGB) -> bytes:
+    """Return (H, W, 3) uint8 as a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
-    size = {"width": pixels.shape[1], "height": pixels.shape[0]}
-    return base64.b64encode(buffer.getvalue()).decode("ascii"), size
+    return buffer.getvalue()
 
 
 def nobody_is_there() -> bool:

@@ -1,0 +1,295 @@
+"""Several models on one photo: whatever prompt one of them is given, the others answer, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+from PIL import Image
+
+from sam_widget.errors import ModelError, door
+from sam_widget.image.rendering import SourceImage
+from sam_widget.masks.measures import iou
+from sam_widget.predictor.interface import ModelLike
+from sam_widget.prompts.geometry import Box
+from sam_widget.prompts.prompt import Prompt
+from sam_widget.session.session import Session
+from sam_widget.widget.opening import Opener, Say, Shown
+from sam_widget.widget.sam_widget import SamWidget
+from sam_widget.widget.static_picture import LONGEST, png
+from sam_widget.widget.throttle import Throttle
+from sam_widget.widget.worker import Worker
+
+if TYPE_CHECKING:
+    from sam_widget.masks.runs import Mask
+
+# Colours of the pixels that all models take, and of those that only some take: apart for colour-blind readers.
+ALL, SOME = (0, 114, 178), (230, 159, 0)
+# Seconds after an answer until the table and the difference are drawn.
+SECONDS = 0.15
+
+
+@dataclass(frozen=True)
+class CompareRow:
+    """What one model says to the prompt.
+
+    Attributes:
+        model: Its name.
+        score: The IoU that it expects of its chosen mask; None without a prompt, as the rest.
+        stability: How little the mask changes as its threshold moves.
+        area: Number of pixels of the mask.
+        iou: Of its mask with that of the first model.
+        ms: Milliseconds that the last answer took.
+    """
+
+    model: str
+    score: float | None
+    stability: float | None
+    area: int | None
+    iou: float | None
+    ms: float | None
+
+
+class CompareTable(tuple[CompareRow, ...]):
+    """The rows of all models; prints as a table."""
+
+    __slots__ = ()
+
+    def cells(self) -> list[list[str]]:
+        """Return the table as text: a heading, and a line for each model."""
+        lines = [["model", "score", "stability", "pixels", "IoU", "ms"]]
+        for row in self:
+            numbers = [(row.score, ".2f"), (row.stability, ".2f"), (row.area, ","), (row.iou, ".3f"), (row.ms, ".0f")]
+            lines.append([row.model, *("-" if number is None else format(number, how) for number, how in numbers)])
+        return lines
+
+    def __repr__(self) -> str:
+        """Columns of text."""
+        lines = self.cells()
+        widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if k == 0 else cell.rjust(width)
+                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+            for line in lines
+        )
+
+
+class Compare:
+    """Models side by side: one photo, one prompt, and how masks, scores and times differ.
+
+    As the result of a cell it shows a live view for each model: a prompt in one of them is a prompt in all. The same
+    methods work without a browser.
+
+    Attributes:
+        sessions: One for each model, in order. They share the photo.
+    """
+
+    @door
+    def __init__(self, image: Any, *, models: Sequence[ModelLike]) -> None:
+        """Open the image with each model, and embed it. Takes as long as the models take.
+
+        Args:
+            image: What `SamWidget` takes.
+            models: At least two: names, checkpoint paths, loaded models or predictors.
+
+        Raises:
+            ImageError: The image cannot be read.
+            ModelError: There are fewer than two models, or one cannot be loaded.
+        """
+        if isinstance(models, str | Path) or len(models) < 2:
+            raise ModelError(f"models={models!r}; give at least two to compare: models=['tiny', 'vit_b']")
+        source = image if isinstance(image, SourceImage) else SourceImage(image)
+        self.sessions = tuple(Session(source, model=model) for model in models)
+        self._prompt = Prompt()
+        self._listeners: list[Callable[[], None]] = []
+        self._closing: list[Any] = []
+        self._worker: Worker[tuple[Session, Prompt]] = Worker(
+            self._spread,
+            supersedes=lambda _new, _waiting: True,
+            superseded=lambda _job: None,
+            name="sam_widget comparison",
+        )
+        for session in self.sessions:
+            _ = session.embedding
+            session.on_change(lambda session=session: self._changed(session))  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        """One line: the models."""
+        return f"Compare({', '.join(session.predictor.model.name for session in self.sessions)})"
+
+    # ------------------------------------------------------------------------------------------------ the prompt
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt that all models answer."""
+        return self._prompt
+
+    def click(self, x: float, y: float, label: int = 1) -> CompareTable:
+        """Add a point to the prompt of all models; see `Session.click`. Returns the table."""
+        return self.set_prompt(self._prompt.with_point(x, y, label))
+
+    def drag(self, x0: float, y0: float, x1: float, y1: float) -> CompareTable:
+        """Draw a box for all models; see `Session.drag`. Returns the table."""
+        return self.set_prompt(self._prompt.with_box(Box.from_corners(x0, y0, x1, y1)))
+
+    def clear(self) -> None:
+        """Take back the prompt of all models."""
+        self.set_prompt(Prompt())
+
+    def set_prompt(self, prompt: Prompt) -> CompareTable:
+        """Have all models answer a prompt, and return the table.
+
+        A mask prompt is of one model, and is left out.
+
+        Raises:
+            PromptError: The prompt lies outside the image.
+        """
+        self._prompt = _shared(prompt).check_inside(*self.sessions[0].size)
+        for session in self.sessions:
+            if _shared(session.prompt) != self._prompt:
+                session.set_prompt(self._prompt)
+        return self.table()
+
+    # ------------------------------------------------------------------------------------------------ the difference
+
+    def table(self) -> CompareTable:
+        """Return what each model says: score, stability, area, IoU with the first model's mask, time."""
+        masks = self.masks
+        rows = []
+        for session, mask in zip(self.sessions, masks, strict=True):
+            chosen, name, ms = session.chosen, session.predictor.model.name, session.answer_ms
+            if chosen is None or mask is None:
+                rows.append(CompareRow(name, None, None, None, None, ms))
+                continue
+            same = None if masks[0] is None else float(iou(masks[0], mask))
+            rows.append(CompareRow(name, chosen.score, chosen.stability, chosen.stored.area, same, ms))
+        return CompareTable(rows)
+
+    @property
+    def masks(self) -> tuple[Mask | None, ...]:
+        """The chosen mask of each model, (H, W) bool; None where there is none."""
+        return tuple(None if session.chosen is None else session.chosen.mask for session in self.sessions)
+
+    @property
+    def difference(self) -> np.ndarray:
+        """(H, W) uint8: how many models take a pixel for the object."""
+        count = np.zeros(self.sessions[0].image.shape[:2], np.uint8)
+        for mask in self.masks:
+            if mask is not None:
+                count += mask
+        return count
+
+    def picture(self) -> np.ndarray:
+        """Return where the models differ: the photo in grey, blue where all see the object, orange where some do.
+
+        Returns:
+            (h, w, 3) uint8, at most 640 pixels a side.
+        """
+        count = self.difference
+        photo = np.asarray(Image.fromarray(self.sessions[0].image).convert("L"), np.float32)[..., None]
+        colour = np.where((count == len(self.sessions))[..., None], ALL, SOME)
+        mixed = np.where(count[..., None] > 0, 0.35 * photo + 0.65 * colour, np.repeat(0.8 * photo + 40, 3, axis=2))
+        picture = Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
+        picture.thumbnail((LONGEST, LONGEST), Image.Resampling.BOX)
+        return np.asarray(picture)
+
+    # ------------------------------------------------------------------------------------------------ the views
+
+    @cached_property
+    def widgets(self) -> tuple[SamWidget, ...]:
+        """The live views, made when they are first asked for."""
+        return tuple(_LinkedWidget(session) for session in self.sessions)
+
+    @cached_property
+    def panel(self) -> ipywidgets.VBox:
+        """All of it as one widget: the views, the table, and where the masks differ."""
+        columns = "repeat(auto-fit, minmax(min(420px, 100%), 1fr))"
+        views = ipywidgets.GridBox(self.widgets, layout=ipywidgets.Layout(grid_template_columns=columns, width="100%"))
+        # Labels show text as text, whatever a checkpoint is called.
+        labels = [ipywidgets.Label() for line in self.table().cells() for _ in line]
+        table = ipywidgets.GridBox(labels, layout=ipywidgets.Layout(grid_template_columns="repeat(6, max-content)"))
+        table.layout.grid_gap = "0 1.5em"
+        picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%", align_self="flex-start"))
+
+        def draw() -> None:
+            cells = [cell for line in self.table().cells() for cell in line]
+            for label, cell in zip(labels, cells, strict=True):
+                label.value = cell
+            picture.value = png(self.picture())
+
+        draw()
+        later = Throttle(draw, seconds=SECONDS)
+        self._listeners.append(later.ask)
+        says = ipywidgets.Label("Blue: all see the object. Orange: some do.")
+        panel = ipywidgets.VBox([views, table, says, picture])
+        self._closing = [later, *labels, views, table, says, picture, panel]
+        return panel
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Show the views; a saved notebook shows where the masks differ."""
+        return self.panel._repr_mimebundle_(**options)
+
+    def close(self) -> None:
+        """Close views and sessions."""
+        self._worker.close()
+        for part in (*self._closing, *vars(self).get("widgets", ()), *self.sessions):
+            part.close()
+
+    # ------------------------------------------------------------------------------------------------ other threads
+
+    def _changed(self, session: Session) -> None:
+        """Pass on a prompt that a view or a script has given one of the sessions."""
+        for listener in self._listeners:
+            listener()
+        prompt = _shared(session.prompt)
+        if prompt != self._prompt:
+            self._prompt = prompt
+            self._worker.put((session, prompt))
+
+    def _spread(self, job: tuple[Session, Prompt]) -> None:
+        origin, prompt = job
+        for session in self.sessions:
+            # A newer prompt is on its way.
+            if prompt != self._prompt:
+                return
+            if session is not origin and _shared(session.prompt) != prompt:
+                session.set_prompt(prompt)
+
+
+class _SessionOpener(Opener):
+    """Opens a session that is open."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def first(self) -> Shown:
+        return Shown.of(self._session.source)
+
+    def open(self, shown: Shown, say: Say) -> Session:  # noqa: ARG002  nothing takes long
+        shown.read()
+        return self._session
+
+    def embed(self, shown: Shown, then: Callable[[Exception | None], object]) -> None:  # noqa: ARG002  it is
+        then(None)
+
+    def close(self) -> None:
+        pass
+
+
+class _LinkedWidget(SamWidget):
+    """A view of one of the sessions."""
+
+    def __init__(self, session: Session) -> None:
+        self._start(_SessionOpener(session))
+
+
+def _shared(prompt: Prompt) -> Prompt:
+    """Return what of a prompt other models understand."""
+    return prompt if prompt.mask is None else replace(prompt, mask=None, mask_crop=None)
