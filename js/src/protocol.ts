@@ -37,6 +37,7 @@ export interface SettingsData {
   holes: number;
   islands: number;
   smoothing: number;
+  specks?: boolean;
 }
 
 /** How the image's values are mapped to colours; null and an empty list mean the default. See `image.rendering`. */

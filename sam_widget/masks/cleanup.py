@@ -33,6 +33,8 @@ class MaskSettings:
         holes: Holes of up to this many pixels are filled.
         islands: Islands of up to this many pixels are dropped; the largest one is always kept.
         smoothing: Standard deviation, in pixels, of the Gaussian that smooths the outline.
+        specks: Whether holes and islands are also filled and dropped up to 0.3% of the mask's area, but no more than
+            1/2000 of the image: 98 pixels of 512 x 384. A session does this unless told otherwise.
 
     Raises:
         PromptError: A value is not a finite number, or one other than the threshold is negative.
@@ -42,6 +44,7 @@ class MaskSettings:
     holes: int = 0
     islands: int = 0
     smoothing: float = 0.0
+    specks: bool = False
 
     def __post_init__(self) -> None:
         """Check, and store plain Python numbers whatever number type was given."""
@@ -52,18 +55,30 @@ class MaskSettings:
                 msg = f"{name} is {value:g}, expected a number of pixels of 0 or more."
                 raise PromptError(msg)
             object.__setattr__(self, name, value if name == "smoothing" else int(value))
+        object.__setattr__(self, "specks", bool(self.specks))
 
     @property
     def cleans(self) -> bool:
         """Whether masks are changed after thresholding."""
-        return bool(self.holes or self.islands or self.smoothing)
+        return bool(self.holes or self.islands or self.smoothing or self.specks)
+
+
+# What a session begins with.
+TIDY = MaskSettings(specks=True)
+# The largest speck, as a part of the mask's area, and of the image's.
+_SPECK = 0.003
+_LARGEST_SPECK = 1 / 2000
 
 
 def clean(mask: StoredMask, settings: MaskSettings) -> StoredMask:
     """Smooth a mask, drop its islands and fill its holes as in `settings`, in time proportional to its outline."""
     if not settings.cleans or not mask.area:
         return mask
-    return fill_holes(drop_islands(smooth(mask, settings.smoothing), settings.islands), settings.holes)
+    mask = smooth(mask, settings.smoothing)
+    speck = 0
+    if settings.specks:
+        speck = int(min(_SPECK * mask.area, _LARGEST_SPECK * mask.shape[0] * mask.shape[1]))
+    return fill_holes(drop_islands(mask, max(settings.islands, speck)), max(settings.holes, speck))
 
 
 def smooth(mask: StoredMask, sigma: float) -> StoredMask:

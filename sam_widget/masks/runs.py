@@ -119,6 +119,15 @@ def united_runs(parts: Sequence[Runs], width: int) -> Runs:
     return np.stack((starts[begins], reached[stops] - starts[begins]), axis=1).astype(np.uint32)
 
 
+def differing_runs(a: Runs, b: Runs, width: int) -> Runs:
+    """Return the row runs of the pixels that are in one of two masks, but not in both."""
+    edges = np.concatenate((a[:, 0], b[:, 0], a.sum(axis=1), b.sum(axis=1))).astype(np.int64)
+    # Where both begin or end, nothing changes.
+    places, counts = np.unique(edges, return_counts=True)
+    turns = places[counts % 2 == 1]
+    return split_at_rows(turns[0::2], turns[1::2], width)
+
+
 def pixels_of(runs: Runs) -> NDArray[np.int64]:
     """Return the flat indices of the pixels in runs, (area,)."""
     starts, lengths = runs.astype(np.int64).T
@@ -220,9 +229,10 @@ class StoredMask:
 
     # The mask, for as long as it is referenced elsewhere.
     _decoded: Callable[[], Mask | None] = staticmethod(lambda: None)
-    # Either may be None, not both.
+    # One of these is known.
     _runs: Runs | None = None
     _packed: bytes | None = None
+    _make: Callable[[], Runs] | None = None
 
     def __init__(self, mask: Mask) -> None:
         """Store a mask, (H, W) bool, which becomes read-only: `array` returns it as long as it is referenced."""
@@ -256,6 +266,13 @@ class StoredMask:
         stored.shape, stored._packed = (height, width), packed  # noqa: SLF001  a mask of its own
         return stored
 
+    @classmethod
+    def deferred(cls, make: Callable[[], Runs], shape: tuple[int, int]) -> StoredMask:
+        """Store a mask whose runs are made when `runs` is first asked for."""
+        stored = cls.__new__(cls)
+        stored.shape, stored._make = shape, make
+        return stored
+
     @property
     def runs(self) -> Runs:
         """(R, 2) of start and length, as `runs_from_mask` returns them.
@@ -265,7 +282,7 @@ class StoredMask:
         """
         runs = self._runs
         if runs is None:
-            runs = self._runs = unpack_runs(self._packed or b"", *self.shape)
+            runs = self._runs = self._make() if self._make else unpack_runs(self._packed or b"", *self.shape)
         return runs
 
     @property
@@ -278,7 +295,7 @@ class StoredMask:
 
     def shrink(self) -> None:
         """Keep no more than the packed mask, a sixth of its runs, until `runs` is next asked for."""
-        if self._runs is not None and self.packed is not None:
+        if self._runs is not None and (self._make or self.packed is not None):
             self._runs = None
 
     @property

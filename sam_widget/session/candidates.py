@@ -106,7 +106,9 @@ def painted(candidate: Candidate, stroke: BrushStroke) -> Candidate:
     return replace(candidate, stored=StoredMask(paint(candidate.mask, [stroke])), source=candidate.base)
 
 
-def as_mask_prompt(candidate: Candidate, predictor: Predictor, settings: MaskSettings) -> tuple[np.ndarray, Box | None]:
+def as_mask_prompt(
+    candidate: Candidate, predictor: Predictor, settings: MaskSettings, strokes: tuple[BrushStroke, ...]
+) -> tuple[np.ndarray, Box | None]:
     """Convert a candidate's mask to low-resolution logits, using its own logits where they agree with the mask.
 
     Returns:
@@ -115,7 +117,9 @@ def as_mask_prompt(candidate: Candidate, predictor: Predictor, settings: MaskSet
     logits, crop = candidate.logits, candidate.crop
     if crop is not None and not _within(candidate.stored, crop):
         logits, crop = None, None
-    if logits is not None and candidate.stored is candidate.base and not settings.threshold:
+    # Specks are too small for the logits: without them, the mask is still what the model said.
+    changed = candidate.stored is not candidate.base and (strokes or replace(settings, specks=False) != MaskSettings())
+    if logits is not None and not changed and not settings.threshold:
         return logits, crop  # `Prompt` copies it: it is a part of what the decoder keeps for a while.
     drawn = predictor.mask_to_logits(candidate.mask if crop is None else candidate.mask[windows.part(crop)])
     if logits is None:

@@ -246,7 +246,7 @@ class PromptEdits:
         """
         with self._history.editing:
             chosen = objects.chosen(self.state, "refine")
-            logits, crop = shaping.as_mask_prompt(chosen, self.predictor, self.state.settings)
+            logits, crop = shaping.as_mask_prompt(chosen, self.predictor, self.state.settings, self.state.strokes)
             # The strokes are part of the mask prompt now, so they are removed from the result.
             unpainted = replace(self.state, strokes=())
             state = self.preview(unpainted.prompt.with_mask(logits, crop), state=unpainted)
@@ -260,6 +260,7 @@ class PromptEdits:
         holes: int | None = None,
         islands: int | None = None,
         smoothing: float | None = None,
+        specks: bool | None = None,
         gesture: str | None = None,
     ) -> MaskSettings:
         """Change how masks are computed from the model's logits; see `MaskSettings`. Omitted settings do not change.
@@ -269,6 +270,7 @@ class PromptEdits:
             holes: Fill holes of up to this many pixels.
             islands: Drop islands of up to this many pixels.
             smoothing: Smooth the outline with a Gaussian of this standard deviation, in pixels.
+            specks: Remove holes and islands of a few pixels, which a session does by default.
             gesture: Name of a gesture, such as dragging a slider; consecutive edits with the same name are undone
                 together.
 
@@ -278,7 +280,7 @@ class PromptEdits:
         Raises:
             PromptError: A value is malformed or negative.
         """
-        given = {"threshold": threshold, "holes": holes, "islands": islands, "smoothing": smoothing}
+        given = {"threshold": threshold, "holes": holes, "islands": islands, "smoothing": smoothing, "specks": specks}
         with self._history.editing:
             settings = replace(self.state.settings, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
             if settings != self.state.settings:

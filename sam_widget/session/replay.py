@@ -284,7 +284,7 @@ def _repeat(
     session.clear()
     session.sharpen(None)
     if lineage is None:
-        session.adjust(threshold=0, holes=0, islands=0, smoothing=0)
+        session.adjust(threshold=0, holes=0, islands=0, smoothing=0, specks=item.settings.specks)
         session.set_prompt(_scaled(item.prompt.with_mask(None), scale, session.size))
         return ["its mask was edited or imported, and is compared with the mask of its prompt"]
     area, side = scale[0] * scale[1], (scale[0] * scale[1]) ** 0.5
@@ -294,6 +294,7 @@ def _repeat(
         holes=round(settings.holes * area),
         islands=round(settings.islands * area),
         smoothing=settings.smoothing * side,
+        specks=settings.specks,
     )
     try:
         session.set_rendering(lineage.rendering)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sam_widget.image.rendering import USUAL, Rendering
-from sam_widget.masks.cleanup import MaskSettings
+from sam_widget.masks.cleanup import TIDY, MaskSettings
 from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
@@ -150,7 +150,8 @@ class SessionState:
         chosen_index: Index of the candidate that `accept` would use.
         objects: The accepted objects, oldest first.
         strokes: Brush strokes on the candidates.
-        settings: Settings with which the candidates' masks are computed; kept when an object is accepted.
+        settings: Settings with which the candidates' masks are computed; kept when an object is accepted. By
+            default, specks are removed.
         editing: The id of the accepted object that is being edited; `accept` replaces it.
         rendering: The rendering of the image that the model sees.
         crop: The crop that is used to decode prompts inside it; see `Session.sharpen`.
@@ -161,7 +162,7 @@ class SessionState:
     chosen_index: int | None = None
     objects: tuple[SegmentedObject, ...] = ()
     strokes: tuple[BrushStroke, ...] = ()
-    settings: MaskSettings = field(default_factory=MaskSettings)
+    settings: MaskSettings = TIDY
     editing: str | None = None
     rendering: Rendering = USUAL
     crop: Box | None = None

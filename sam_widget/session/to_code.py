@@ -14,7 +14,7 @@ from sam_widget.errors import SessionError
 from sam_widget.image.reading import image_hash
 from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.image.samples import sample, samples
-from sam_widget.masks.cleanup import MaskSettings
+from sam_widget.masks.cleanup import TIDY, MaskSettings
 from sam_widget.predictor.interface import without_precision
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
@@ -51,7 +51,7 @@ class _Writer:
         self.packs = False
         self._session = session
         self._state, self._timeline = session.state, session.timeline
-        self._settings, self._rendering = MaskSettings(), USUAL
+        self._settings, self._rendering = TIDY, USUAL
         self._crop: Box | None = None
         self._colors: list[int] = []
 
@@ -200,7 +200,9 @@ def _model(session: Session, given: str | None) -> str:
 
 
 def _n(value: float) -> str:
-    """Return the shortest exact text of a number."""
+    """Return the shortest exact text of a number or truth value."""
+    if isinstance(value, bool):
+        return str(value)
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 

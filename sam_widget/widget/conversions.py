@@ -101,7 +101,7 @@ def vertices_from(values: Sequence[float]) -> tuple[tuple[float, float], ...]:
 
 def settings_data(settings: MaskSettings) -> SettingsData:
     """Convert settings to their message."""
-    return SettingsData(settings.threshold, settings.holes, settings.islands, settings.smoothing)
+    return SettingsData(settings.threshold, settings.holes, settings.islands, settings.smoothing, settings.specks)
 
 
 def box_data(box: Box) -> BoxData:
@@ -120,7 +120,7 @@ def box_from(data: BoxData) -> Box:
 
 def settings_from(data: SettingsData) -> MaskSettings:
     """Convert a message from a view to settings."""
-    return MaskSettings(data.threshold, data.holes, data.islands, data.smoothing)
+    return MaskSettings(data.threshold, data.holes, data.islands, data.smoothing, data.specks)
 
 
 def rendering_data(rendering: Rendering) -> RenderingData:

@@ -93,6 +93,7 @@ class SettingsData(Struct, frozen=True, forbid_unknown_fields=True):
     holes: Size
     islands: Size
     smoothing: Annotated[float, Meta(ge=0, le=MOST_SMOOTHING)]
+    specks: bool = True
 
 
 class RenderingData(Struct, frozen=True, forbid_unknown_fields=True):

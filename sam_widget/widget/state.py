@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sam_widget.image.pyramid import TILE, Pyramid
 from sam_widget.image.rendering import USUAL
-from sam_widget.masks.cleanup import MaskSettings
+from sam_widget.masks.cleanup import TIDY
 from sam_widget.masks.runs import StoredMask
 from sam_widget.session.session import Session
 from sam_widget.session.state import SegmentedObject, SessionState
@@ -125,7 +125,7 @@ def state_of(
             candidates=[],
             chosen=None,
             objects=[],
-            settings=settings_data(MaskSettings()),
+            settings=settings_data(TIDY),
             painted=False,
             editing=None,
             refines=False,

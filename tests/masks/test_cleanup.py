@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, label
 
 from sam_widget.errors import PromptError
 from sam_widget.masks import cleanup
-from sam_widget.masks.cleanup import MaskSettings, clean, drop_islands, fill_holes, smooth
+from sam_widget.masks.cleanup import TIDY, MaskSettings, clean, drop_islands, fill_holes, smooth
 from sam_widget.masks.runs import StoredMask, runs_from_mask
 
 
@@ -127,3 +127,31 @@ def test_runs_are_cleaned_as_pixels_are(monkeypatch: pytest.MonkeyPatch, tile: i
 def test_settings_refuse(values: dict[str, float], message: str) -> None:
     with pytest.raises(PromptError, match=message):
         MaskSettings(**values)  # type: ignore[arg-type]
+
+
+def test_specks_are_small_against_the_mask_and_the_image() -> None:
+    mask = np.zeros((400, 500), bool)
+    mask[100:300, 100:300] = True
+    mask[150:160, 150:159] = False  # A hole of 90 pixels, below 0.3% of the mask and below 1/2000 of the image.
+    mask[200:212, 200:212] = False  # One of 144.
+    mask[10:20, 10:18] = True  # Islands of 80 and of 144.
+    mask[350:362, 450:462] = True
+    cleaned = clean(StoredMask(mask.copy()), TIDY).array
+    expected = mask.copy()
+    expected[150:160, 150:159] = True
+    expected[10:20, 10:18] = False
+    np.testing.assert_array_equal(cleaned, expected)
+    # In a small mask, the same are not specks.
+    small = np.zeros((400, 500), bool)
+    small[100:150, 100:150] = True
+    small[10:20, 10:18] = True
+    assert clean(StoredMask(small.copy()), TIDY).area == small.sum()
+
+
+def test_specks_and_larger_areas_are_both_removed() -> None:
+    mask = np.zeros((400, 500), bool)
+    mask[100:300, 100:300] = True
+    mask[200:212, 200:212] = False
+    mask[10:20, 10:18] = True
+    cleaned = clean(StoredMask(mask.copy()), MaskSettings(holes=144, specks=True)).array
+    assert cleaned.sum() == 200 * 200

@@ -272,6 +272,7 @@ def test_a_mask_that_the_crop_cuts_off_goes_on_where_the_image_agrees(
 ) -> None:
     photo = Image.fromarray(sw.sample("coffee")).resize((1200, 800))
     session = sw.Session(photo, model=predictor)
+    session.adjust(specks=False)
     session.sharpen((850, 450, 1050, 750), margin=0)
     session.click(1000, 600)
     assert session.chosen is not None
@@ -279,6 +280,7 @@ def test_a_mask_that_the_crop_cuts_off_goes_on_where_the_image_agrees(
     assert whole[:, 1050:].any()
     monkeypatch.setattr("sam_widget.session.decoding.AGREES", 2)  # Nothing does.
     alone = sw.Session(photo, model=predictor)
+    alone.adjust(specks=False)
     alone.sharpen((850, 450, 1050, 750), margin=0)
     alone.click(1000, 600)
     assert alone.chosen is not None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
-from sam_widget.masks.cleanup import MaskSettings
+from sam_widget.masks.cleanup import TIDY, MaskSettings
 from sam_widget.masks.measures import iou, stability_score
 from sam_widget.prompts.geometry import BrushStroke
 
@@ -106,7 +106,7 @@ def test_settings_shape_the_masks_and_are_undone_as_one_gesture(session: sw.Sess
     before = session.state
     for threshold in (0.5, 1.0, 1.5):
         session.adjust(threshold=threshold, gesture="slider")
-    assert session.state.settings == MaskSettings(threshold=1.5)
+    assert session.state.settings == MaskSettings(threshold=1.5, specks=True)
     for old, new in zip(before.candidates, session.candidates, strict=True):
         assert new.mask.sum() < old.mask.sum()
         assert not (new.mask & ~old.mask).any()
@@ -122,7 +122,7 @@ def test_settings_shape_the_masks_and_are_undone_as_one_gesture(session: sw.Sess
     session.undo()
     session.undo()
     assert session.state is before
-    assert session.adjust(threshold=0) == MaskSettings()
+    assert session.adjust(threshold=0) == TIDY
     assert session.state is before, "nothing changed, so there is nothing to undo"
 
 
@@ -135,7 +135,7 @@ def test_settings_hold_for_the_next_prompt_and_for_its_preview(session: sw.Sessi
         assert candidate.mask.sum() < raw.masks[k].sum()
         np.testing.assert_array_equal(candidate.mask, preview.candidates[k].mask)
     session.accept()
-    assert session.state.settings == MaskSettings(threshold=1.0, smoothing=2)
+    assert session.state.settings == MaskSettings(threshold=1.0, smoothing=2, specks=True)
 
 
 def test_an_accepted_object_is_edited_and_replaced(session: sw.Session) -> None:

@@ -117,7 +117,7 @@ SAMPLES: dict[str, Any] = {
     "objects": ["id", "id2"],
     "other": "id2",
     "gesture": "slider",
-    "settings": {"threshold": 0.5, "holes": 3, "islands": 4, "smoothing": 1.5},
+    "settings": {"threshold": 0.5, "holes": 3, "islands": 4, "smoothing": 1.5, "specks": False},
     "vertices": [1.0, 2.0],
     "radius": 3.0,
     "level": 0,

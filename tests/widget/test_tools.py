@@ -16,7 +16,7 @@ from tests.widget.test_sam_widget import View
 
 REST: dict[str, Any] = {"points": [], "boxes": [], "strokes": [], "mask": None}
 FACE: dict[str, Any] = REST | {"points": [{"x": 175.0, "y": 130.0, "label": 1}]}
-OFF = {"threshold": 0.0, "holes": 0, "islands": 0, "smoothing": 0.0}
+OFF = {"threshold": 0.0, "holes": 0, "islands": 0, "smoothing": 0.0, "specks": True}
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_settings_of_one_drag_supersede_each_other(widget: SamWidget) -> None:
     outcomes = [view.answer(seq)["outcome"] for seq in (first, *numbers)]
     assert outcomes[-1] == "done"
     assert outcomes.count("superseded") >= 18
-    assert widget.session.state.settings == MaskSettings(holes=19)
+    assert widget.session.state.settings == MaskSettings(holes=19, specks=True)
 
 
 def test_objects_are_edited_merged_subtracted_and_recoloured(widget: SamWidget) -> None:

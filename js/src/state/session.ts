@@ -24,7 +24,7 @@ const NO_STATE: State = {
   candidates: [],
   chosen: null,
   objects: [],
-  settings: { threshold: 0, holes: 0, islands: 0, smoothing: 0 },
+  settings: { threshold: 0, holes: 0, islands: 0, smoothing: 0, specks: true },
   painted: false,
   editing: null,
   refines: false,

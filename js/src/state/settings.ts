@@ -21,7 +21,7 @@ const STEPS = 100;
 const LARGEST = 0.02;
 
 /** The sliders for an image of this size. */
-export function ranges({ width, height }: Size): Record<keyof SettingsData, Range> {
+export function ranges({ width, height }: Size): Record<Exclude<keyof SettingsData, "specks">, Range> {
   const largest = Math.max(100, LARGEST * width * height);
   const area = (label: string): Range => ({
     label,

@@ -6,7 +6,9 @@ import { type Range, ranges } from "../state/settings";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 
-const OFF: SettingsData = { threshold: 0, holes: 0, islands: 0, smoothing: 0 };
+/** What a session begins with: `TIDY` of `masks/cleanup.py`. */
+const USUAL: Required<SettingsData> = { threshold: 0, holes: 0, islands: 0, smoothing: 0, specks: true };
+type Slid = Exclude<keyof SettingsData, "specks">;
 
 interface Slider {
   readonly element: HTMLElement;
@@ -15,12 +17,14 @@ interface Slider {
 
 export function createSettings({ store, ui, actions, signal, id }: Context): Part {
   const sliders = Object.entries(ranges({ width: 1, height: 1 })).map(
-    ([name, { label }]) => [name as keyof SettingsData, createSlider(label, name as keyof SettingsData)] as const,
+    ([name, { label }]) => [name as Slid, createSlider(label, name as Slid)] as const,
   );
   const body = h("div", { id: id("settings"), class: "sam-sliders" }, ...sliders.map(([, slider]) => slider.element));
   const reset = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" }, "Reset");
-  reset.addEventListener("click", () => actions.prompt.adjust(OFF, newGesture()), { signal });
-  body.append(reset);
+  reset.addEventListener("click", () => actions.prompt.adjust(USUAL, newGesture()), { signal });
+  const specks = h("input", { type: "checkbox" });
+  specks.addEventListener("change", () => actions.prompt.adjust({ specks: specks.checked }, newGesture()), { signal });
+  body.append(h("label", { class: "sam-slide" }, h("span", {}, "Remove specks"), specks), reset);
   const toggle = h(
     "button",
     { type: "button", class: "sam-button sam-quiet sam-disclosure", "aria-controls": id("settings") },
@@ -38,7 +42,7 @@ export function createSettings({ store, ui, actions, signal, id }: Context): Par
   });
   refine.addEventListener("click", () => actions.prompt.refine(), { signal });
 
-  function createSlider(label: string, name: keyof SettingsData): Slider {
+  function createSlider(label: string, name: Slid): Slider {
     const input = h("input", { type: "range", class: "sam-slider", "aria-label": label });
     const shown = h("output", { class: "sam-facts" });
     let range: Range | null = null;
@@ -77,7 +81,8 @@ export function createSettings({ store, ui, actions, signal, id }: Context): Par
       for (const [name, slider] of sliders) slider.update(all[name], settings[name]);
       setAttributes(toggle, { "aria-expanded": String(open) });
       setAttributes(body, { hidden: !open });
-      const changed = !isOff(settings);
+      specks.checked = settings.specks ?? USUAL.specks;
+      const changed = !isUsual(settings);
       setAttributes(toggle, { "data-changed": changed, "aria-label": changed ? "Mask settings, changed" : null });
       reset.disabled = !changed;
       refine.disabled = !refines || !store.canAccept;
@@ -85,8 +90,10 @@ export function createSettings({ store, ui, actions, signal, id }: Context): Par
   };
 }
 
-function isOff(settings: SettingsData): boolean {
-  return Object.values(settings).every((value) => value === 0);
+function isUsual(settings: SettingsData): boolean {
+  return Object.entries({ ...USUAL, ...settings }).every(
+    ([name, value]) => value === USUAL[name as keyof SettingsData],
+  );
 }
 
 function newGesture(): string {

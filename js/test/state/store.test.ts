@@ -173,7 +173,7 @@ describe("mask settings", () => {
     const { model, store } = await open();
     void store.adjust({ holes: 5 }, "drag");
     void store.adjust({ threshold: 1 }, "drag");
-    expect(store.settings).toEqual({ threshold: 1, holes: 5, islands: 0, smoothing: 0 });
+    expect(store.settings).toEqual({ threshold: 1, holes: 5, islands: 0, smoothing: 0, specks: true });
     expect(model.last("adjust")).toMatchObject({ settings: store.settings, gesture: "drag" });
     await model.answer(model.sent[1], { outcome: "superseded" });
     expect(store.settings.threshold).toBe(1);

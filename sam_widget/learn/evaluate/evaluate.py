@@ -20,6 +20,7 @@ from sam_widget.errors import SamWidgetError
 from sam_widget.image.reading import to_rgb
 from sam_widget.learn.evaluate.certainty import boundary_f
 from sam_widget.learn.simulate_clicks import inner_distance
+from sam_widget.masks.cleanup import TIDY, clean
 from sam_widget.masks.measures import box_from_mask, iou
 from sam_widget.predictor.predictor import Embedding, Predictor
 
@@ -135,11 +136,12 @@ class ModelMethod:
         self._embedding = self.predictor.embed(image)
 
     def answer(self, points: np.ndarray, labels: np.ndarray, box: np.ndarray | None) -> Answer:
-        """Predict three masks from the whole prompt, as the widget does."""
+        """Predict three masks from the whole prompt, without specks, as the widget does."""
         if self._embedding is None:
             raise SamWidgetError("no photo has been embedded; call start with a photo first")
         prediction = self.predictor.predict(self._embedding, points=points, labels=labels, box=box)
-        return Answer(prediction.masks, prediction.scores)
+        masks = np.stack([clean(mask, TIDY).array for mask in prediction.stored])
+        return Answer(masks, prediction.scores)
 
 
 def samples(folder: Path) -> Iterator[Sample]:

@@ -4,10 +4,11 @@ Every document is a JSON object; `hash` below is the name of a blob or of anothe
 
 - `state`: `prompt` (hash), `candidates` (hashes), `chosen` (index or null), `objects` (hashes, oldest first),
   `strokes`, `settings`, `editing` (id of an object, or null), `rendering`, `crop` (x0, y0, x1, y1, or null).
-- `candidate`: `mask` (hash), `source` (hash of the mask before it was cleaned up and painted on, or null where that is
-  `mask`), `score`, `stability` (or null), `model` (a key of the meta row `models`, or null), `crop` (x0, y0, x1, y1 of
-  the part of the image that answered, or null), and where the logits come from: `answer` (null, or `prompt` (hash),
-  `rendering`, `best`, the index that was chosen at first, and `index`, this candidate's) or `logits` (hash or null).
+- `candidate`: `mask` (hash), `change` (hash of the pixels, as a mask, in which the mask differs from what it was before
+  it was cleaned up and painted on, or null where it does not), `score`, `stability` (or null), `model` (a key of the
+  meta row `models`, or null), `crop` (x0, y0, x1, y1 of the part of the image that answered, or null), and where the
+  logits come from: `answer` (null, or `prompt` (hash), `rendering`, `best`, the index that was chosen at first, and
+  `index`, this candidate's) or `logits` (hash or null).
 - `object`: `id`, `label`, `mask` (hash), `area`, `box` (x0, y0, x1, y1), `score`, `color`, `prompt` (hash),
   `candidate` (hash or null), `strokes`, `settings`, `model`.
 - `prompt`: `base` (hash of a prompt that this one continues, or null), and what was drawn after it: `points` (x, y,
@@ -18,8 +19,9 @@ Every document is a JSON object; `hash` below is the name of a blob or of anothe
 `rendering` as in `Rendering`. Coordinates are pixels of the image. Masks of candidates are `packed` blobs, and those of
 objects `mask` blobs.
 
-Version 1 has prompts instead of their hashes, without `base`; candidates with `logits` and no `answer`; `mask` blobs
-for all masks; and its older files lack `crop` and `mask_crop`.
+Version 1 has `source` (hash of a mask, or null) where version 2 has `change`, prompts where version 2 has their hashes,
+candidates with `logits` and no `answer`, `mask` blobs for all masks, and no `specks` in settings; its older files lack
+`crop` and `mask_crop`.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from sam_widget.errors import SamWidgetError
 from sam_widget.image.rendering import Rendering
 from sam_widget.masks import windows
 from sam_widget.masks.cleanup import MaskSettings
-from sam_widget.masks.runs import StoredMask
+from sam_widget.masks.runs import StoredMask, differing_runs
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.format import Blob, Contents, Document, to_json
@@ -108,7 +110,7 @@ class Encoder:
         made_by = self.made_by.setdefault(item.base, model) if item.answer is not None else None
         body = {
             "mask": self._packed(item.stored),
-            "source": None if item.base is item.stored else self._packed(item.base),
+            "change": None if item.base is item.stored else self._packed(_change(item)),
             "score": item.score,
             **self._answer(item),
             "stability": item.stability,
@@ -178,6 +180,15 @@ class Encoder:
         self.documents[key] = document
         self._hashes[source] = key
         return key
+
+
+def _change(item: Candidate) -> StoredMask:
+    before, after = item.base, item.stored
+    return StoredMask.of_runs(differing_runs(before.runs, after.runs, after.shape[1]), after.shape)
+
+
+def _changed(mask: StoredMask, change: StoredMask) -> StoredMask:
+    return StoredMask.deferred(lambda: differing_runs(mask.runs, change.runs, mask.shape[1]), mask.shape)
 
 
 def _continues(prompt: Prompt, base: Prompt) -> bool:
@@ -273,7 +284,11 @@ class Decoder:
     def _candidate(self, document: Document) -> Candidate:
         body = json.loads(document.json)
         stored = self._once(body["mask"], "mask")
-        source = stored if body["source"] is None else self._once(body["source"], "mask")
+        source = stored
+        if body.get("source") is not None:
+            source = self._once(body["source"], "mask")
+        elif body.get("change") is not None:
+            source = _changed(stored, self._once(body["change"], "mask"))
         crop = self._crop(body.get("crop"))
         asked, index = body.get("answer"), 0
         if asked is None:
