@@ -1,4 +1,4 @@
-/** The anywidget front end: `initialize` owns what lives as long as a widget's model, `render` one of its views. */
+/** The anywidget front end: `initialize` owns everything with the lifetime of a widget's model, `render` one view. */
 
 import type { InitializeProps, RenderProps } from "@anywidget/types";
 import { directBase } from "./kernel/direct";

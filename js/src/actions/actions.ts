@@ -1,4 +1,4 @@
-/** Everything that can be done in a view. Pointer, keyboard and buttons all call these. */
+/** All actions of a view. Pointer, keyboard and buttons call these. */
 
 import { reveal, toImage } from "../geometry/geometry";
 import type { Tool } from "../state/ui";
@@ -11,7 +11,7 @@ import { ObjectActions } from "./objects";
 import { PromptActions } from "./prompt";
 import { ViewActions } from "./view";
 
-/** All actions, grouped by what they act on, and those whose meaning depends on the tool or on what is under way. */
+/** All actions, grouped by what they act on, and those whose effect depends on the tool or on the current operation. */
 export class Actions {
   readonly prompt: PromptActions;
   readonly hover: HoverActions;
@@ -76,8 +76,8 @@ export class Actions {
   }
 
   /**
-   * Cancel what is under way, innermost first: help and view options, a move, a half-drawn line or box, a selection, the search for
-   * everything, the picked objects, the prompt.
+   * Cancel the current operation, innermost first: help and view options, a move, a half-drawn line or box, a
+   * selection, the search for everything, the picked objects, the prompt.
    */
   escape(): void {
     const { helpOpen, overviewOpen, moving, anchor, line, marked, tool } = this.#ui;
@@ -106,7 +106,7 @@ export class Actions {
     else this.prompt.point(cursor, 1);
   }
 
-  /** Place a background point under the keyboard cursor; with the pick tool, pick one more object there. */
+  /** Place a background point under the keyboard cursor; with the pick tool, pick another object there. */
   background(): void {
     if (this.#ui.cursor && this.#ui.tool === "pick") this.objects.pick(this.#ui.cursor, true);
     else if (this.#ui.cursor) this.prompt.point(this.#ui.cursor, 0);

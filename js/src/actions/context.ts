@@ -1,4 +1,4 @@
-/** What the actions work on. */
+/** The context of all actions. */
 
 import type { Hover } from "../preview/hover";
 import type { Display } from "../state/display";

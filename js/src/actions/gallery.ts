@@ -7,7 +7,7 @@ import type { Ui } from "../state/ui";
 import type { ActionContext } from "./context";
 import type { HandleActions } from "./handles";
 
-/** Go through the images. */
+/** Navigate the images. */
 export class GalleryActions {
   readonly #store: Store;
   readonly #ui: Ui;
@@ -38,7 +38,7 @@ export class GalleryActions {
     void this.#store.show(index);
   }
 
-  /** Show the next image, or the one before. */
+  /** Show the next or the previous image. */
   step(by: 1 | -1): void {
     this.show(this.#store.index(this.#gallery.place.index) + by);
   }

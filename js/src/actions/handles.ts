@@ -41,7 +41,7 @@ export class HandleActions {
     return selected && hasHandle(this.prompt, selected) ? selected : null;
   }
 
-  /** The prompt as drawn: while a handle is moved, with the move. */
+  /** The prompt as drawn, including the move of a handle. */
   get prompt(): PromptData {
     return this.#ui.moving ?? this.#store.prompt;
   }
@@ -51,7 +51,7 @@ export class HandleActions {
     this.#ui.set({ selected: handle, cursorMoved: false });
   }
 
-  /** Show a handle moved by image pixels, and ask for its mask on the way. Nothing changes before `drop`. */
+  /** Show a handle moved by image pixels, and request previews of the mask. Nothing changes before `drop`. */
   carry(from: PromptData, handle: Handle, by: Vec): void {
     const { image } = this.#store.state;
     if (!image) return;
@@ -60,7 +60,7 @@ export class HandleActions {
     if (this.#hovering.on) this.#hover.probe(moving);
   }
 
-  /** End the move: as one edit or, if it does not count, back at its old place. */
+  /** End the move: commit it as one edit, or revert it. */
   drop(counts = true): void {
     const { moving } = this.#ui;
     if (!moving) return;

@@ -1,4 +1,4 @@
-/** What is shown before a click: the mask under the pointer, and the answer that a press asks for early. */
+/** Previews before a click: the mask under the pointer, and the answer that a press requests early. */
 
 import { clampPoint, contains, type Vec } from "../geometry/geometry";
 import type { Hover } from "../preview/hover";
@@ -24,7 +24,7 @@ export class HoverActions {
     return this.#ui.hover ?? onByDefault(this.#store.state.decode_ms);
   }
 
-  /** Why hovering is off by default here, as a sentence to add; empty if it is on or was switched by hand. */
+  /** The reason why hovering is off by default, as a sentence; empty if it is on or was switched by hand. */
   get why(): string {
     const { decode_ms } = this.#store.state;
     if (this.#ui.hover !== null || decode_ms === null || this.on) return "";

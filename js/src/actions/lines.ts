@@ -9,9 +9,9 @@ import type { ActionContext } from "./context";
 const BRUSH_STEP = 1.25;
 /** Limits of the brush's diameter in CSS pixels. */
 export const BRUSH_SIZES = { min: 2, max: 160 };
-/** How far, in CSS pixels, simplifying a drawn line may move it. */
+/** Tolerance, in CSS pixels, when simplifying a drawn line. */
 const STRAIGHT = 0.75;
-/** A lasso closes when a corner comes this near to the first, in CSS pixels. */
+/** A lasso closes when a corner comes this close to the first, in CSS pixels. */
 const CLOSES = 10;
 
 /** Draw lines. */
@@ -24,7 +24,7 @@ export class LineActions {
     this.#ui = ui;
   }
 
-  /** The label that the brush or the lasso gives. */
+  /** The label of strokes of the brush or the lasso. */
   get strokeLabel(): 0 | 1 {
     return this.#ui.erase ? 0 : 1;
   }

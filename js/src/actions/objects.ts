@@ -65,7 +65,7 @@ export class ObjectActions {
   merge(): void {
     const { marked } = this.#ui;
     if (marked.length < 2) return;
-    // The first one becomes the union.
+    // The first one becomes the merged object.
     this.#ui.set({ marked: marked.slice(0, 1) });
     void this.#store.merge([...marked]);
   }
@@ -90,7 +90,7 @@ export class ObjectActions {
     void this.#store.remove([...marked]);
   }
 
-  /** Remove all objects but those picked. */
+  /** Remove all objects except the picked ones. */
   keepMarked(): void {
     const { marked } = this.#ui;
     const others = this.#store.state.objects.map((object) => object.id).filter((id) => !marked.includes(id));
@@ -102,7 +102,7 @@ export class ObjectActions {
     void this.#store.everything(this.#ui.grid);
   }
 
-  /** Stop the search for everything; what has been found stays. */
+  /** Stop the search for everything; the masks found so far are kept. */
   cancel(): void {
     void this.#store.cancel();
   }
@@ -113,7 +113,7 @@ export class ObjectActions {
     if (file) download(file);
   }
 
-  /** Pick the next object, or the one before. */
+  /** Pick the next or the previous object. */
   pickNext(step: 1 | -1): void {
     const ids = this.#store.state.objects.map((object) => object.id);
     const last = ids.indexOf(this.#ui.marked.at(-1) ?? "");

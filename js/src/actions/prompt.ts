@@ -9,7 +9,7 @@ import type { Ui } from "../state/ui";
 import type { ActionContext } from "./context";
 import type { HoverActions } from "./hovering";
 
-/** Change the prompt and what is made of it. */
+/** Change the prompt, choose and accept candidates. */
 export class PromptActions {
   readonly #store: Store;
   readonly #ui: Ui;
@@ -41,7 +41,7 @@ export class PromptActions {
     if (box) void this.#store.edit((prompt) => withBox(prompt, box, add));
   }
 
-  /** Draw a box from its first corner to where the pointer is, and ask for its mask on the way. */
+  /** Draw a box from its first corner to the pointer, and request previews of its mask. */
   stretch(anchor: Vec, opposite: Vec, add = this.#ui.several): void {
     const image = this.#store.state.image;
     const box = image && normaliseBox(anchor, opposite, image);
@@ -49,7 +49,7 @@ export class PromptActions {
     if (box && this.#hovering.on) this.#hover.probe(withBox(this.#store.prompt, box, add));
   }
 
-  /** Give up a box that is being drawn. */
+  /** Cancel a box that is being drawn. */
   dropBox(): void {
     this.#hover.endProbe(false);
     this.#ui.set({ anchor: null, opposite: null });
@@ -63,7 +63,7 @@ export class PromptActions {
     else this.#ui.set({ anchor: clampPoint(image, at), opposite: null, cursorMoved: false });
   }
 
-  /** Accept the chosen mask under the label, which stays for the next one. */
+  /** Accept the chosen mask with the label, which is kept for the next one. */
   accept(): void {
     const label = this.#ui.label.trim();
     const labels = this.#ui.labels.includes(label) || !label ? this.#ui.labels : [...this.#ui.labels, label];
@@ -80,13 +80,13 @@ export class PromptActions {
     );
   }
 
-  /** Take one of the recent labels for the next object. */
+  /** Use one of the recent labels for the next object. */
   useLabel(index: number): void {
     const label = this.labels[index];
     if (label !== undefined) this.#ui.set({ label });
   }
 
-  /** Go to the label's field. */
+  /** Move the focus to the label field. */
   editLabel(): void {
     this.#ui.set({ focusesLabel: true });
   }

@@ -1,4 +1,4 @@
-/** Which part of the photo this view shows, and how. */
+/** The visible part of the photo, and its rendering. */
 
 import {
   centre,
@@ -23,10 +23,10 @@ import type { Ui } from "../state/ui";
 import type { ActionContext } from "./context";
 
 const ZOOM_STEP = 1.4;
-/** Sharpening is offered only if it shows things finer than the whole photo does, by this factor. */
+/** Sharpening is offered only if its resolution exceeds that of the whole photo by this factor. */
 const FINER = 1.05;
 
-/** Look around. */
+/** Navigate the photo. */
 export class ViewActions {
   readonly #store: Store;
   readonly #ui: Ui;
@@ -62,12 +62,12 @@ export class ViewActions {
     this.zoom(1 / this.#ui.view.scale);
   }
 
-  /** Bring a point of the photo to the middle. */
+  /** Centre a point of the photo. */
   centre(at: Vec): void {
     this.look((view, image, frame) => centre(view, at, image, frame));
   }
 
-  /** Bring all of a box into view; nothing moves if it is there. */
+  /** Bring all of a box into view, if it is not visible already. */
   show(box: BoxData): void {
     this.look((view, image, frame) => showBox(view, box, image, frame));
   }
@@ -95,15 +95,15 @@ export class ViewActions {
     if (image && frame) this.#ui.set({ view: change(view, image, frame) });
   }
 
-  /** How this view turns the photo's values into colours. */
+  /** How this view maps the photo's values to colours. */
   get rendering(): RenderingData {
     return this.#display.rendering ?? this.#store.state.rendering;
   }
 
-  /** Let the model see the photo as this view does. */
+  /** Use this view's rendering for the model. */
   shareRendering(): void {
     void this.#store.render(this.rendering);
-    // From now on this view shows what the model sees, until it is changed again.
+    // From now on this view follows the model's rendering, until it is changed again.
     this.#display.set({ rendering: null });
   }
 
@@ -126,7 +126,7 @@ export class ViewActions {
     return !lost && !saved && this.#store.tiles.ready && (this.finer || this.#store.state.crop !== null);
   }
 
-  /** Let the visible part answer the prompts in it; with the whole photo in view, go back to that. */
+  /** Use a crop of the visible part for prompts inside it; with the whole photo in view, use the whole photo again. */
   sharpen(): void {
     if (this.canSharpen) void this.#store.sharpen(this.finer ? this.seen : null);
   }

@@ -14,7 +14,7 @@ export interface Part {
 
 /** A mask of at most this many pixels is not worth cropping. */
 const SMALL = 4e6;
-/** How far a part reaches beyond the frame, as a share of its size, so that it serves for a while as the view moves. */
+/** How far a part extends beyond the frame, as a share of its size, so that it can be reused while the view moves. */
 const MARGIN = 0.5;
 
 /** The part of a mask that a view needs; `known` if that is enough. */
@@ -56,7 +56,7 @@ export function cropped(mask: Mask, left: number, top: number, step: number, { w
   const { runs } = mask;
   const found: number[] = [];
   for (let j = 0; j < height; j++) {
-    // The middle one of `step` rows stands for all.
+    // The middle one of `step` rows represents all.
     const y = top + j * step + (step >> 1);
     if (y >= mask.height) break;
     const end = (y + 1) * mask.width;

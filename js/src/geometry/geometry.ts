@@ -19,7 +19,7 @@ export interface View {
   readonly y: number;
 }
 
-/** The largest that an image pixel can get, in CSS pixels. */
+/** Maximum size of an image pixel, in CSS pixels. */
 const LARGEST_PIXEL = 48;
 
 export function toImage(view: View, p: Vec): Vec {
@@ -36,7 +36,7 @@ export function fitView(image: Size, frame: Size): View {
   return { scale, x: (frame.width - image.width * scale) / 2, y: (frame.height - image.height * scale) / 2 };
 }
 
-/** The nearest view that wastes no room: the image is not too small, and if larger than the frame, leaves no gap. */
+/** The nearest view that wastes no space: the image is not too small, and if larger than the frame, leaves no gap. */
 export function clampView(view: View, image: Size, frame: Size): View {
   const scale = clampScale(view.scale, image, frame);
   return {
@@ -84,7 +84,7 @@ export function centre(view: View, p: Vec, image: Size, frame: Size): View {
   return pan(view, frame.width / 2 - x, frame.height / 2 - y, image, frame);
 }
 
-/** The view moved, and zoomed out if it must be, so that all of a box is in the frame; the same if it is. */
+/** The view moved, and zoomed out if necessary, so that all of a box is in the frame; unchanged if it is. */
 export function showBox(view: View, { x0, y0, x1, y1 }: BoxData, image: Size, frame: Size): View {
   const [a, b] = [toFrame(view, { x: x0, y: y0 }), toFrame(view, { x: x1, y: y1 })];
   if (a.x >= 0 && a.y >= 0 && b.x <= frame.width && b.y <= frame.height) return view;

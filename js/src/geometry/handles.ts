@@ -104,7 +104,7 @@ function swap<T>(items: readonly T[], index: number, ...instead: T[]): T[] {
   return [...items.slice(0, index), ...instead, ...items.slice(index + 1)];
 }
 
-/** As much of a shift as keeps the whole shape in the image. */
+/** A shift, limited so that the whole shape stays in the image. */
 function within(by: Vec, shape: readonly Vec[], image: Size): Vec {
   const [xs, ys] = [shape.map((p) => p.x), shape.map((p) => p.y)];
   return {
@@ -124,7 +124,7 @@ export function removed(prompt: PromptData, { kind, index }: Handle): PromptData
   return { ...rest, mask: nothing ? null : prompt.mask };
 }
 
-/** A handle's name, to read and to hear. */
+/** A handle's name, for display and screen readers. */
 export function handleName(prompt: PromptData, handle: Handle): string {
   const { x, y } = placeOf(prompt, handle);
   const at = `at ${Math.floor(x)}, ${Math.floor(y)}`;

@@ -112,7 +112,7 @@ export function simplified(line: Line, tolerance: number): Line {
     if (far === 0 || rightX * ry - rightY * rx > 0) [rightX, rightY] = [rx, ry];
     far = Math.max(far, away);
   }
-  // A speck is kept as it is; nothing would be left of it.
+  // A speck is kept unchanged, because nothing would be left of it.
   return kept.length < 6 ? line : Int32Array.from(kept);
 }
 

@@ -32,7 +32,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   },
   {
     keys: ["Escape"],
-    help: "Cancel what is under way, else clear the prompt",
+    help: "Cancel the current operation, or clear the prompt",
     where: "widget",
     shown: "Esc",
     run: (a) => a.escape(),
@@ -66,7 +66,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { keys: ["k"], help: "Pick tool", where: "widget", run: (a) => a.tool("pick") },
   { keys: ["h"], help: "Pan tool", where: "widget", run: (a) => a.tool("pan") },
   { keys: ["v"], help: "Show or hide the mask under the pointer", where: "widget", run: (a) => a.hover.toggle() },
-  { keys: ["x"], help: "Brush and lasso: add or take away", where: "widget", run: (a) => a.lines.toggleErase() },
+  { keys: ["x"], help: "Brush and lasso: add or remove", where: "widget", run: (a) => a.lines.toggleErase() },
   { keys: ["["], help: "Smaller brush", where: "widget", run: (a) => a.lines.brushSmaller() },
   { keys: ["]"], help: "Larger brush", where: "widget", run: (a) => a.lines.brushLarger() },
   {
@@ -125,13 +125,13 @@ function arrows(modifier: string, step: number, help: string): Shortcut[] {
 
 /** What pointers do, for the help; `pointer.ts` implements it. */
 export const GESTURES: readonly (readonly [string, string])[] = [
-  ["Move; hold Alt for the background", "See the mask that a click would give"],
+  ["Move; hold Alt for the background", "Preview the mask of a click"],
   ["Click", "Add a foreground point"],
   ["Alt+click, right click, long press", "Add a background point"],
   ["Drag", "Draw a box; with Shift, one more box"],
   ["Two clicks with the Box tool", "Draw a box"],
   ["Click a point, corner, box or line", "Select it; drag it to move it"],
-  ["Drag with the Brush tool; hold Alt to erase", "Paint on the mask; where there is none, scribble"],
+  ["Drag with the Brush tool; hold Alt to erase", "Paint on the mask, or scribble if there is none"],
   ["Drag with the Lasso tool, or click around", "Enclose the object, or scribble on it"],
   ["Click with the Pick tool", "Pick an object, again for the next larger one; with Shift, pick several"],
   ["Space+drag, middle drag, two fingers, drag in the small map", "Pan"],

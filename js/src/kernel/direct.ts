@@ -11,7 +11,7 @@ const LENGTH = 4;
 export interface DirectOptions {
   /** The base address of direct lines, to which the kernel's path is added; null if the server has none. */
   readonly base: string | null;
-  /** Takes each reply. */
+  /** Called with each reply. */
   readonly receive: (content: unknown, buffers: Uint8Array[]) => void;
   /** Called when the line breaks: open requests will not be answered. */
   readonly broken: () => void;
@@ -23,7 +23,7 @@ export class Direct {
   readonly #options: DirectOptions;
   #path: string | null = null;
   #socket: WebSocket | null = null;
-  /** When the line was last tried. One that never opened is not tried again. */
+  /** Time of the last attempt. A line that never opened is not tried again. */
   #tried = 0;
   #stood = false;
 
@@ -32,7 +32,7 @@ export class Direct {
     options.signal.addEventListener("abort", () => this.#hangUp(), { once: true });
   }
 
-  /** Connect to the path that the kernel gives; null closes the line. */
+  /** Connect to the path from the kernel; null closes the line. */
   follow(path: string | null): void {
     if (path === this.#path) return;
     this.#hangUp();

@@ -1,6 +1,6 @@
 /**
- * Tells when the kernel behind a widget has ended. JupyterLab and Notebook close no comm when a kernel is shut down or
- * dies, but their widget manager holds the kernel connection, which says so. Other hosts have neither: nothing is told.
+ * Detect when the kernel behind a widget has ended. JupyterLab and Notebook do not close comms when a kernel is shut
+ * down or dies, but their widget manager has the kernel connection, which reports it. Other hosts have neither.
  */
 
 /** A Lumino signal. */
@@ -9,7 +9,7 @@ interface Signal {
   disconnect(slot: (sender: unknown, args: unknown) => void): unknown;
 }
 
-/** What a JupyterLab kernel connection has. */
+/** The part of a JupyterLab kernel connection that is used here. */
 interface Connection {
   readonly disposed?: Signal;
   readonly statusChanged?: Signal;

@@ -1,4 +1,4 @@
-/** Carries requests to the kernel, and each answer back to the request. */
+/** Sends requests to the kernel, and returns each answer to its request. */
 
 import type { Answer, File as FileMessage, PreviewMask, Reply, Request, TilePicture, Update, Whole } from "../protocol";
 import { Direct } from "./direct";
@@ -8,20 +8,20 @@ type WithoutAddress<T> = T extends Request ? Omit<T, "client" | "seq"> : never;
 /** A request without its number. */
 export type Body = WithoutAddress<Request>;
 
-/** What the transport needs of an anywidget model. */
+/** The part of an anywidget model that the transport uses. */
 export interface Channel {
   send(content: unknown, callbacks?: unknown, buffers?: ArrayBufferView[]): unknown;
   on(event: string, callback: (...args: never[]) => void): void;
   off(event: string, callback: (...args: never[]) => void): void;
 }
 
-/** What a request asked for besides an answer: a message for this page only, sent with the answer or just before it. */
+/** The result of a request besides its answer: a message for this page only, sent with the answer or just before it. */
 export interface Content {
   readonly message: PreviewMask | TilePicture | FileMessage;
   readonly bytes: Uint8Array;
 }
 
-/** The answer to a request, and what it asked for. */
+/** The answer to a request, and its result. */
 export interface Reception extends Answer {
   readonly content: Content | null;
 }
@@ -29,7 +29,7 @@ export interface Reception extends Answer {
 export interface Handlers {
   whole(message: Whole, buffers: Uint8Array[]): void;
   update(message: Update, buffers: Uint8Array[]): void;
-  /** A message has arrived, so the kernel is there. */
+  /** A message has arrived, so the kernel is alive. */
   heard(): void;
   /** The kernel's side is gone: every open request has just been answered with this error. */
   lost(reason: string): void;
@@ -48,13 +48,13 @@ export class Transport {
   /** Tells this page's requests from those of other pages: the kernel's messages go to all of them. */
   readonly client: string = randomName();
   #seq = 0;
-  /** Requests under way, by number. */
+  /** Open requests, by number. */
   readonly #waiting = new Map<number, Waiting>();
   readonly #channel: Channel;
   readonly #handlers: Handlers;
   readonly #direct: Direct;
 
-  /** `base` is where direct lines go; see `Direct`. */
+  /** `base` is the base address of direct lines; see `Direct`. */
   constructor(channel: Channel, handlers: Handlers, signal: AbortSignal, base: string | null = null) {
     this.#channel = channel;
     this.#handlers = handlers;
@@ -84,7 +84,7 @@ export class Transport {
     signal.addEventListener("abort", close, { once: true });
   }
 
-  /** The address of a direct line, as the kernel gives it. */
+  /** The path of a direct line, from the kernel. */
   follow(direct: string | null): void {
     this.#direct.follow(direct);
   }

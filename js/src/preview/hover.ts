@@ -1,6 +1,6 @@
 /**
- * What is asked and shown before an edit: while the pointer moves with no button down, and when a button is pressed,
- * which tells what its release will ask. Pure: no DOM, no clock.
+ * Previews before an edit: while the pointer moves with no button down, and when a button is pressed, which predicts
+ * the request of its release. Pure: no DOM, no clock.
  */
 
 import { distance, type Vec } from "../geometry/geometry";
@@ -22,22 +22,22 @@ export interface Situation {
   readonly ready: boolean;
   /** Whether the masks of the prompt have not arrived yet. */
   readonly pending: boolean;
-  /** Names what answers; answers of another source are dropped. */
+  /** Identifies the source of answers; those of another source are dropped. */
   readonly source: string;
 }
 
 /** Hovering is on by default if an answer takes at most this long, in milliseconds. */
 const FAST = 80;
-/** A press asks early if an answer takes at most this long, in milliseconds: a drag's request would wait for it. */
+/** A press requests early if an answer takes at most this long, in milliseconds: a drag's request waits for it. */
 const PROMPT = 250;
 /**
- * How near, in CSS pixels, a known answer is good enough. Less than the pixel by which a mouse moves, so that it only
- * absorbs trembling; and a click that moves to the place of a known answer does not visibly move.
+ * Distance, in CSS pixels, within which a known answer is good enough. Less than the pixel by which a mouse moves, so
+ * that it only absorbs trembling, and a click that moves to the place of a known answer does not visibly move.
  */
 const NEAR = 0.75;
 /** After a click the pointer has to move this far, in CSS pixels, before more is asked. */
 const REST = 4;
-/** Answers remembered for the current prompt. */
+/** Number of answers remembered for the current prompt. */
 const MOST_KNOWN = 32;
 
 export function onByDefault(decodeMs: number | null): boolean {
@@ -52,7 +52,7 @@ export function asksAtPress(decodeMs: number | null): boolean {
 /** The place of a probe's answer, which belongs to a whole prompt and not to a point. */
 const NOWHERE: PointData = { x: -1, y: -1, label: 1 };
 
-/** What has to be redrawn: the mask under the pointer, or that of the prompt. */
+/** What must be redrawn: the mask under the pointer, or that of the prompt. */
 export type Stale = "hover" | "masks";
 
 /** Where the pointer is, as far as hovering goes. */
@@ -60,7 +60,7 @@ type Pointer =
   /** Not over the photo, or busy with something else. */
   | { readonly name: "away" }
   | { readonly name: "over"; readonly point: PointData }
-  /** At a click just made: it has to move a little before more is asked. */
+  /** At a click just made: it must move slightly before the next request. */
   | { readonly name: "resting"; readonly from: Vec };
 
 /** What decides which mask is shown. */
@@ -122,7 +122,7 @@ export class Hover {
     return this.#pointer.name === "over" ? this.#pointer.point : null;
   }
 
-  /** Take note of changes in the rest of the view; ask, if they make it possible. */
+  /** Follow changes in the rest of the view; send a request if they make it possible. */
   follow({ prompt, active, ready, pending, source }: Situation): void {
     this.#active = active;
     this.#ready = ready;
@@ -154,7 +154,7 @@ export class Hover {
     this.#pump();
   }
 
-  /** A click would have another label now. */
+  /** The label of a click has changed. */
   relabel(label: 0 | 1): void {
     if (this.at && this.at.label !== label) this.move({ ...this.at, label }, this.#scale);
   }
@@ -233,7 +233,7 @@ export class Hover {
     return distance(a, b) <= NEAR / this.#scale;
   }
 
-  /** Stop asking about the place of the pointer. */
+  /** Stop requesting masks for the pointer's place. */
   #lift(): void {
     if (!this.at) return;
     this.#changed("hover");
@@ -278,7 +278,7 @@ export class Hover {
     }
   }
 
-  /** Ask about where the pointer is by now, if it is still over the photo. */
+  /** Request the mask at the pointer's current place, if it is still over the photo. */
   #go(): void {
     const { at } = this;
     if (at && this.#ready && !this.#held && this.#phase.name !== "probing" && !this.#find(at)) void this.#askPoint(at);
@@ -302,7 +302,7 @@ export class Hover {
     this.#pump();
   }
 
-  /** Ask what a press promises, whatever else is under way. */
+  /** Request the mask that a press promises, regardless of other requests. */
   async #promise(point: PointData): Promise<void> {
     const [prompt, source] = [this.#prompt, this.#source];
     const preview = await this.#ask(withPoint(prompt, point));

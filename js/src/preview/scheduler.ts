@@ -1,9 +1,9 @@
 /**
- * When to ask, so that an answer arrives just before the next frame. An earlier one has to wait, and then shows the mask
- * for where the pointer was. Pure: no DOM, no clock; all times are in milliseconds.
+ * Schedules requests so that answers arrive just before the next frame. An earlier answer has to wait, and then shows
+ * the mask of an outdated pointer position. Pure: no DOM, no clock; all times are in milliseconds.
  */
 
-/** Time between frames, unless they are measured to come sooner. */
+/** Time between frames, unless a shorter time is measured. */
 const PERIOD = 1000 / 60;
 /** Shorter times are two callbacks of one frame. */
 const SHORTEST = 1.5;
@@ -57,8 +57,8 @@ export class FrameScheduler {
   }
 
   /**
-   * How long before its frame to ask: the time for which masks would be newest on average when shown, had the last
-   * answers been asked for with it. An answer that takes longer is shown in a later frame.
+   * The lead time of a request before its frame: the one that would have minimised the average age of the last answers
+   * when shown. An answer that takes longer is shown in a later frame.
    */
   #allowance(): number {
     let best = 0;

@@ -1,4 +1,4 @@
-/** Whether a part of the photo is worth an embedding of its own, and when one is made automatically. Pure: no DOM. */
+/** Whether a part of the photo is worth a separate embedding, and when one is computed automatically. Pure: no DOM. */
 
 import type { Size } from "../geometry/geometry";
 import type { BoxData } from "../protocol";
@@ -9,7 +9,7 @@ const MARGIN = 0.25;
 const WORTH = 2;
 /** and only if the last embedding is coarser than possible by more than this factor. */
 const COARSE = 2;
-/** Milliseconds for which the view has to rest first. */
+/** Milliseconds for which the view must be at rest first. */
 export const REST = 400;
 
 /** How many times finer an embedding of the visible part is than that of the whole photo. */
@@ -39,7 +39,7 @@ export interface Situation {
   readonly crop: BoxData | null;
 }
 
-/** Asks for the visible part once the view rests, one request at a time. */
+/** Requests the visible part once the view is at rest, one request at a time. */
 export class Sharpener {
   readonly #ask: (region: BoxData) => Promise<void>;
   #situation: Situation | null = null;
@@ -47,7 +47,7 @@ export class Sharpener {
   #asking = false;
   /** The view came to rest elsewhere before the last answer. */
   #again = false;
-  /** The part asked for last; asking for the same again would change nothing. */
+  /** The part requested last; requesting it again would change nothing. */
   #asked = "";
 
   constructor(ask: (region: BoxData) => Promise<void>, signal: AbortSignal) {
@@ -55,7 +55,7 @@ export class Sharpener {
     signal.addEventListener("abort", () => clearTimeout(this.#timer), { once: true });
   }
 
-  /** Take note of changes in the rest of the view. A view that moves starts its rest again. */
+  /** Follow changes in the rest of the view. Moving the view restarts the rest period. */
   follow(situation: Situation): void {
     const before = this.#situation;
     this.#situation = situation;

@@ -1,4 +1,4 @@
-/** How this view shows things. No other view and no file knows; not kept across a reload. */
+/** The display options of this view. They are not shared with other views, saved, or kept across a reload. */
 
 import type { RenderingData } from "../protocol";
 

@@ -2,7 +2,7 @@
 
 import type { GalleryData, PlaceData } from "../protocol";
 
-/** What this needs of an anywidget model. */
+/** The part of an anywidget model that is used here. */
 export interface GalleryModel {
   get(key: string): unknown;
   on(event: string, callback: () => void): void;

@@ -1,21 +1,21 @@
-/** The masks that the state names, counted by how often it does: a change costs what it changes. */
+/** The masks that the state refers to, with reference counts, so that the cost of an update depends on its changes. */
 
 import type { Mask } from "../geometry/runs";
 
-/** What has a mask. */
+/** Anything with a mask. */
 type Named = { readonly mask: string };
 
 export class NamedMasks {
   readonly #masks = new Map<string, Mask>();
   readonly #names = new Map<string, number>();
-  /** Named, and not here. */
+  /** Names of missing masks. */
   readonly #lacking = new Set<string>();
 
   get(id: string): Mask | null {
     return this.#masks.get(id) ?? null;
   }
 
-  /** Whether a mask that is named is not here. */
+  /** Whether a mask is missing. */
   get lacking(): boolean {
     return this.#lacking.size > 0;
   }
@@ -24,13 +24,13 @@ export class NamedMasks {
     return this.#lacking.has(id);
   }
 
-  /** Keep a mask that is named. */
+  /** Store a mask that the state refers to. */
   set(id: string, mask: Mask): void {
     this.#masks.set(id, mask);
     this.#lacking.delete(id);
   }
 
-  /** Count further names. */
+  /** Add references. */
   name(items: readonly Named[]): void {
     for (const { mask: id } of items) {
       this.#names.set(id, (this.#names.get(id) ?? 0) + 1);
@@ -38,7 +38,7 @@ export class NamedMasks {
     }
   }
 
-  /** Take names back; a mask without a name is forgotten. */
+  /** Remove references; a mask without references is dropped. */
   release(items: readonly Named[]): void {
     for (const { mask: id } of items) {
       const left = (this.#names.get(id) ?? 0) - 1;

@@ -1,4 +1,4 @@
-/** A value that this view has asked for. It replaces the kernel's until the request that asks for it is answered. */
+/** A value that this view has requested. It overrides the kernel's value until the request is answered. */
 export class Pending<T> {
   #asked: { readonly seq: number; readonly value: T } | null = null;
 
@@ -6,12 +6,12 @@ export class Pending<T> {
     return this.#asked?.value ?? null;
   }
 
-  /** Request `seq` asks for a value; an earlier one is forgotten. */
+  /** Set the value of request `seq`, replacing an earlier one. */
   ask(seq: number, value: T): void {
     this.#asked = { seq, value };
   }
 
-  /** Request `seq` has been answered. A later request's value stays. */
+  /** Request `seq` has been answered. The value of a later request is kept. */
   settle(seq: number): void {
     if (this.#asked?.seq === seq) this.#asked = null;
   }

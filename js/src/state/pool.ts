@@ -14,7 +14,7 @@ export class BitmapPool<Bitmap> {
     this.#close = close;
   }
 
-  /** The bitmap of this key, fetched unless it is here or on its way; null if that fails. Release it after use. */
+  /** The bitmap of this key, fetched unless it is loaded or loading; null if that fails. Release it after use. */
   async acquire(key: string, fetch: () => Promise<Bitmap | null>): Promise<Bitmap | null> {
     const entry = this.#entries.get(key) ?? { bitmap: fetch(), holders: 0 };
     this.#entries.set(key, entry);

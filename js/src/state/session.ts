@@ -9,7 +9,7 @@ import { BitmapPool } from "./pool";
 import { NO_PROMPT } from "./prompt";
 import { type Place, USUAL } from "./tiles";
 
-/** What the session needs of an anywidget model. */
+/** The part of an anywidget model that the session uses. */
 export interface Model extends Channel {
   get(key: "state" | "saved"): unknown;
 }
@@ -48,7 +48,7 @@ export interface SessionOptions<Bitmap> {
   close: (bitmap: Bitmap) => void;
   /** Ends the session with its model. */
   signal: AbortSignal;
-  /** Where direct lines to the kernel go; see `Direct`. */
+  /** The base address of direct lines to the kernel; see `Direct`. */
   direct?: string | null;
 }
 
@@ -59,7 +59,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
   failure: string | null = null;
   /** The kernel's side is gone, so no answer can come. */
   lost = false;
-  /** The first message has gone unanswered for long: the kernel is busy or gone. */
+  /** The first message has not been answered for long: the kernel is busy or gone. */
   unanswered = false;
   /** This is a saved page, without a kernel. */
   readonly saved: boolean = false;
@@ -95,7 +95,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     if (saved?.picture) {
       this.saved = true;
       this.#picture = { bytes: fromBase64(saved.picture), mime: saved.mime ?? "" };
-      // Without a kernel nothing is under way, whatever was when the page was saved.
+      // Without a kernel nothing is running, even if something was when the page was saved.
       this.state = {
         ...this.state,
         status: "ready",
@@ -118,12 +118,12 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     signal.addEventListener("abort", () => this.#listeners.delete(listener), { once: true });
   }
 
-  /** Tell every view that something has changed. */
+  /** Notify every view of a change. */
   readonly changed = (): void => {
     for (const listener of [...this.#listeners]) listener();
   };
 
-  /** Whether the masks that the state names have been requested and not all arrived. */
+  /** Whether some of the state's masks have been requested and not arrived yet. */
   get opening(): boolean {
     return this.#hello.open;
   }
@@ -192,7 +192,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     this.changed();
   }
 
-  /** Take over a whole state, unless it is here: the trait repeats what has come before. */
+  /** Apply a whole state, unless it has already arrived: the trait repeats earlier messages. */
   #setState(state: State, masks: MaskData[] = [], buffers: Uint8Array[] = []): void {
     const news = state.revision > this.state.revision;
     if (news) this.#masks.name(masksOf(state));
@@ -205,12 +205,12 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     this.#arrive(state);
   }
 
-  /** Take over what has changed. What stays is not looked at, so a change costs the same among a thousand objects. */
+  /** Apply an update. Unchanged parts are not visited, so the cost does not depend on the number of objects. */
   #update({ since, fields, objects: splice, masks }: Update, buffers: Uint8Array[]): void {
     const before = this.state;
     if ((fields.revision ?? 0) <= before.revision) return;
     if (since !== before.revision) {
-      // Something has not arrived; the answer to a greeting under way brings it.
+      // A message is missing; the answer to the open `hello` will contain it.
       if (!this.#hello.open && !this.lost) void this.#sayHello();
       return;
     }
@@ -235,7 +235,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     this.changed();
   }
 
-  /** Ask again for masks that the state names and that are missing, once for each state. */
+  /** Request missing masks of the state again, once for each state. */
   #resync(): void {
     const { revision } = this.state;
     if (this.#masks.lacking && !this.#hello.open && this.#hello.revision !== revision && !this.lost)
@@ -268,7 +268,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
   }
 }
 
-/** What names a mask for a while: candidates, and what a search for everything has found. */
+/** Temporary references to masks: candidates, and intermediate results of a search for everything. */
 function passing(state: State): { mask: string }[] {
   return [...state.candidates, ...(state.everything?.found ?? [])];
 }

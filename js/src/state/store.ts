@@ -1,4 +1,4 @@
-/** What one view has asked of the kernel, and shows before it is answered. */
+/** The requests of one view, and their expected effects until they are answered. */
 
 import type { Mask } from "../geometry/runs";
 import type { Download } from "../kernel/download";
@@ -10,7 +10,7 @@ import { isEmpty, NO_PROMPT, samePrompt } from "./prompt";
 import type { RemoteSession } from "./session";
 import { Tiles } from "./tiles";
 
-/** A mask that the kernel would choose for a prompt, and the score it expects of it. */
+/** The mask that the kernel would choose for a prompt, and its predicted score. */
 export interface Preview {
   readonly mask: Mask;
   readonly score: number;
@@ -20,7 +20,7 @@ export interface Preview {
 const BUSY = 2000;
 
 export class Store<Bitmap = ImageBitmap> {
-  /** The photo, as far as this view has it. */
+  /** The parts of the photo that this view has loaded. */
   readonly tiles: Tiles<Bitmap>;
   /** The kernel has left an edit of this view unanswered for a while: it runs a cell, and the edit waits for it. */
   busy = false;
@@ -37,12 +37,12 @@ export class Store<Bitmap = ImageBitmap> {
   #refusal: string | null = null;
   #answered = 0;
   #open = 0;
-  /** Searches for everything that this view has asked for. */
+  /** Searches for everything requested by this view. */
   #searches = 0;
-  /** Requests under way that change something. */
+  /** Open requests that change something. */
   #edits = 0;
   #watching: ReturnType<typeof setTimeout> | undefined;
-  /** Undo, redo and the like under way: the prompt after them is the kernel's to say. */
+  /** Open requests such as undo and redo, after which only the kernel knows the prompt. */
   #unknownPrompt: Promise<unknown> | null = null;
 
   constructor(session: RemoteSession<Bitmap>, changed: () => void, signal: AbortSignal) {
@@ -89,7 +89,7 @@ export class Store<Bitmap = ImageBitmap> {
     return this.#session.unanswered;
   }
 
-  /** What went wrong, in words for people, until a request succeeds. */
+  /** The error to display, until a request succeeds. */
   get failure(): string | null {
     return this.#session.failure ?? this.#refusal;
   }
@@ -128,7 +128,7 @@ export class Store<Bitmap = ImageBitmap> {
     return !isEmpty(this.prompt) || this.state.candidates.length > 0 || this.state.editing !== null;
   }
 
-  /** Whether the kernel could open what is shown; where it could not, its message says why, and no tool does anything. */
+  /** Whether the kernel could open the image; if not, its message gives the reason, and the tools are disabled. */
   get failed(): boolean {
     return this.state.status === "error";
   }
@@ -163,7 +163,7 @@ export class Store<Bitmap = ImageBitmap> {
     await this.#request({ type: "predict", prompt }, (seq) => this.#draft.ask(seq, prompt));
   }
 
-  /** What a prompt would give; null if that cannot be known now. Shown neither as an edit nor as work. */
+  /** Preview the mask of a prompt; null if that is not possible now. Shown neither as an edit nor as activity. */
   async preview(prompt: PromptData): Promise<Preview | null> {
     if (!this.#asks) return null;
     const { content } = await this.#session.send({ type: "preview", prompt }).answer;
@@ -176,17 +176,17 @@ export class Store<Bitmap = ImageBitmap> {
     }
   }
 
-  /** Let the model see the photo like this. */
+  /** Change the rendering of the photo for the model. */
   async render(rendering: RenderingData): Promise<void> {
     await this.#request({ type: "render", rendering });
   }
 
-  /** Let a part of the photo answer the prompts in it; null for the whole photo. */
+  /** Use a crop of the photo for the prompts inside it; null for the whole photo. */
   async sharpen(region: BoxData | null): Promise<void> {
     await this.#request({ type: "sharpen", region, later: false });
   }
 
-  /** The same for later prompts: nothing waits for it, and nothing is undone. */
+  /** The same for future prompts only: nothing waits for it, and it is not an edit. */
   async sharpenLater(region: BoxData): Promise<void> {
     if (!this.#asks) return;
     const { outcome, error } = await this.#session.send({ type: "sharpen", region, later: true }).answer;
@@ -287,7 +287,7 @@ export class Store<Bitmap = ImageBitmap> {
     return { name, mime, bytes: content.bytes };
   }
 
-  /** Go to another image of the gallery; until it is there, nothing is done to this one. */
+  /** Go to another image of the gallery; until it is loaded, this one cannot be edited. */
   async show(index: number): Promise<void> {
     await this.#request({ type: "show", index }, (seq) => {
       this.#going.ask(seq, index);
@@ -311,20 +311,20 @@ export class Store<Bitmap = ImageBitmap> {
     return !this.lost && !this.saved && this.#going.value === null;
   }
 
-  /** Wait for an answer to the edits under way; the kernel must be busy if none comes for long. */
+  /** Watch open edits; if none is answered for long, the kernel must be busy. */
   #watch(): void {
     clearTimeout(this.#watching);
     this.busy = false;
     if (this.#edits === 0 || this.#signal.aborted) return;
     const tire = (): void => {
-      // What the kernel does for this widget, such as embedding, its status says.
+      // Work of the kernel for this widget, such as embedding, is shown in its status.
       this.busy = this.state.status === "ready";
       this.#changed();
     };
     this.#watching = setTimeout(tire, BUSY + 10 * (this.state.decode_ms ?? 0));
   }
 
-  /** Ask for what changes the prompt in a way that only the kernel knows: the next edit waits for it. */
+  /** Request a change of the prompt whose result only the kernel knows; the next edit waits for it. */
   async #lead(body: Body): Promise<void> {
     this.#draft.drop();
     const done = this.#request(body);

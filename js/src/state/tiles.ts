@@ -17,7 +17,7 @@ export interface Tile<Bitmap> extends Place {
   readonly rendering: number;
 }
 
-/** What `look` must know about the view. */
+/** The part of the view that `look` depends on. */
 export interface Sight {
   readonly view: View;
   readonly frame: Size;
@@ -35,9 +35,9 @@ export interface TilesOptions<Bitmap> {
 
 export const USUAL: RenderingData = { channels: [], black: null, white: null, gamma: 1 };
 
-/** Tiles to keep, unless more are visible at once: at 512 x 512 they take 1 MB each. */
+/** Maximum number of cached tiles, unless more are visible at once: at 512 x 512 they take 1 MB each. */
 export const MOST_TILES = 96;
-/** Requests under way at once. */
+/** Maximum number of open requests. */
 const MOST_ASKED = 4;
 /** How far beyond the frame to look ahead, as a share of its size. */
 const AHEAD = 0.25;
@@ -75,7 +75,7 @@ export class Tiles<Bitmap> {
   /** The photo that the tiles are of. */
   image: ImageData | null = null;
   readonly #options: TilesOptions<Bitmap>;
-  /** The tiles here, least recently used first. */
+  /** The loaded tiles, least recently used first. */
   readonly #tiles = new Map<string, Tile<Bitmap>>();
   readonly #asked = new Set<string>();
   /** Renderings that failed, by tile. */
@@ -88,12 +88,12 @@ export class Tiles<Bitmap> {
     this.#options = options;
   }
 
-  /** How many tiles are held. */
+  /** Number of cached tiles. */
   get held(): number {
     return this.#tiles.size;
   }
 
-  /** Whether the whole photo is here, if only coarsely. */
+  /** Whether the whole photo is loaded, at least coarsely. */
   get ready(): boolean {
     return this.whole !== null;
   }
@@ -103,12 +103,12 @@ export class Tiles<Bitmap> {
     return (this.image && this.#tiles.get(keyOf(wholeOf(this.image)))) ?? null;
   }
 
-  /** Whether every tile of the last look is here in its rendering. */
+  /** Whether every tile of the last look is loaded in its rendering. */
   get complete(): boolean {
     return this.ready && this.#needed.every((place) => this.#isFresh(place));
   }
 
-  /** Take the photo that the state names; a different photo drops all tiles. */
+  /** Set the photo of the state; a different photo drops all tiles. */
   show(image: ImageData | null): void {
     if (image?.hash === this.image?.hash && image?.levels === this.image?.levels) return;
     this.#drop();
@@ -117,7 +117,7 @@ export class Tiles<Bitmap> {
     this.#pump();
   }
 
-  /** Look somewhere: ask for the tiles that are visible there. */
+  /** Request the tiles that are visible in a view. */
   look({ view, frame, ratio, rendering }: Sight): void {
     const { image } = this;
     if (!image) return;
@@ -127,7 +127,7 @@ export class Tiles<Bitmap> {
     const whole = wholeOf(image);
     const seen = tilesWithin(image, level, view, frame);
     const near = tilesWithin(image, level, view, frame, AHEAD);
-    // The whole photo first until it is here; after that, the visible tiles.
+    // First the whole photo; once it is loaded, the visible tiles.
     const wanted = this.ready ? [...seen, whole, ...near] : [whole, ...seen, ...near];
     this.#needed = [...new Map(wanted.map((place) => [keyOf(place), place])).values()];
     for (const place of this.#needed) {
@@ -151,7 +151,7 @@ export class Tiles<Bitmap> {
     return found;
   }
 
-  /** Ask again for failed tiles: the kernel is back. */
+  /** Request failed tiles again, because the kernel is back. */
   retry(): void {
     this.#failed.clear();
     this.#pump();

@@ -1,4 +1,4 @@
-/** What only this view knows: the current tool, where it looks, the keyboard cursor. Not kept across a reload. */
+/** The local state of this view: the current tool, the visible part, the keyboard cursor. Not kept across a reload. */
 
 import { fitView, resize, type Size, type Vec, type View } from "../geometry/geometry";
 import type { Handle } from "../geometry/handles";

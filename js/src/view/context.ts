@@ -1,4 +1,4 @@
-/** What every part of the screen gets, and what it returns. */
+/** The context passed to every part of the screen, and the interface it returns. */
 
 import type { Actions } from "../actions/actions";
 import type { Hover } from "../preview/hover";
@@ -24,6 +24,6 @@ export interface Context {
 
 export interface Part {
   readonly element: HTMLElement;
-  /** Bring the element up to date with the stores. */
+  /** Update the element from the stores. */
   update(): void;
 }

@@ -26,7 +26,7 @@ export function createEverything({ store, ui, actions, signal }: Context): Part 
   );
   const stop = h(
     "button",
-    { type: "button", class: "sam-button sam-outlined", title: "Stop, and keep what has been found (Esc)" },
+    { type: "button", class: "sam-button sam-outlined", title: "Stop, and keep the masks found so far (Esc)" },
     icon("clear"),
     "Stop",
   );

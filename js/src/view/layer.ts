@@ -1,4 +1,4 @@
-/** A canvas that fills the photo's frame, and remembers what it was drawn from. */
+/** A canvas that fills the photo's frame, and remembers the inputs it was drawn from. */
 
 import { h } from "./dom";
 

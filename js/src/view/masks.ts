@@ -37,7 +37,7 @@ export function looks(store: Store, ui: Ui, display: Display, taken: Mask | null
   const { candidates, objects, editing, everything } = store.state;
   // The user sets the opacity of the chosen mask; a share of 1 is as opaque as that.
   const fill = (share: number): number => (display.masks === "outline" ? 0 : Math.min(1, share * display.opacity));
-  // One object under the pointer stands alone, and so do those picked on the photo.
+  // The object under the pointer is highlighted alone, and so are those picked on the photo.
   const apart = ui.highlight !== null || (ui.tool === "pick" && ui.marked.length > 0);
   const accepted = objects.map(({ id, mask, color, area }) => {
     const shown = { mask: store.mask(mask), color: objectColor(color), plain: true, area };
@@ -45,7 +45,7 @@ export function looks(store: Store, ui: Ui, display: Display, taken: Mask | null
     if (id === editing) return { ...shown, plain: false, fill: 0, line: 1.5, dashed: true };
     const lit = id === ui.highlight || (ui.highlight === null && ui.marked.includes(id));
     const [share, width] = LOOKS[lit ? "lit" : apart ? "back" : "usual"];
-    // Without fills, even what steps back has to show.
+    // Without fills, even faded masks must remain visible.
     const line = width === 0 && display.masks === "outline" ? 0.75 : width;
     return { ...shown, plain: !lit, fill: fill(share), line };
   });

@@ -1,4 +1,4 @@
-/** The labels of objects on the photo: those that a person has given, as far as there is room. */
+/** The labels of objects on the photo: those given by the user, as far as there is space. */
 
 import { type Size, toFrame, type View } from "../geometry/geometry";
 import { objectColor } from "../palette";
@@ -11,7 +11,7 @@ const PADDING = 6;
 const BAR = 4;
 const WIDEST = 140;
 
-/** What has to be drawn again when it changes. */
+/** The inputs whose changes require redrawing. */
 export function namesOf(objects: readonly ObjectData[]): string {
   return JSON.stringify(objects.map(({ label, box, color }) => [label, box, color]));
 }

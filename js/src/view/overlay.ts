@@ -1,4 +1,4 @@
-/** The prompt as drawn over the photo, at the same size at any zoom. Shapes repeat what colours say. */
+/** The prompt drawn over the photo, at the same size at any zoom. Shapes repeat the information in colours. */
 
 import { toFrame, type Vec, type View } from "../geometry/geometry";
 import { BACKGROUND, FOREGROUND } from "../palette";

@@ -1,4 +1,4 @@
-/** What can be done with the picked objects: label, merge, subtract, delete, or keep only them. */
+/** The actions on the picked objects: label, merge, subtract, delete, or keep only them. */
 
 import { shortcutFor } from "../input/keyboard";
 import type { Context, Part } from "./context";

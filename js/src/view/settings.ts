@@ -38,7 +38,7 @@ export function createSettings({ store, ui, actions, signal, id }: Context): Par
   toggle.addEventListener("click", flip, { signal });
   const refine = h("button", { type: "button", class: "sam-button sam-quiet sam-outlined" }, "Refine");
   setAttributes(refine, {
-    title: `Ask the model again, with this mask as a prompt (${shortcutFor("Refine the chosen mask")})`,
+    title: `Run the model again with this mask as a prompt (${shortcutFor("Refine the chosen mask")})`,
   });
   refine.addEventListener("click", () => actions.prompt.refine(), { signal });
 

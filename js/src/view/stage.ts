@@ -1,4 +1,4 @@
-/** The photo and what is drawn over it, on six canvases, each drawn at most once per frame and only on a change. */
+/** The photo and its overlays, on six canvases, each drawn at most once per frame and only on a change. */
 
 import { shortcutFor } from "../input/keyboard";
 import { bindPointer } from "../input/pointer";
@@ -107,7 +107,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   observer.observe(element);
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
 
-  /** What was laid out last. Reading the canvas's size at every update would lay out the whole page. */
+  /** The last layout. Reading the canvas's size at every update would lay out the whole page. */
   let laidOut = "";
   const wantedLayout = (): string => `${store.state.image?.width} ${store.state.image?.height} ${display.full}`;
   const layout = (): void => {

@@ -1,4 +1,4 @@
-/** The status line, for eyes and for screen readers. */
+/** The status line, visible and for screen readers. */
 
 import type { BoxData } from "../protocol";
 import type { Store } from "../state/store";

@@ -52,7 +52,7 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
       type: "button",
       class: "sam-button sam-quiet",
       "aria-label": "Clear",
-      title: `Clear the prompt (${shortcutFor("Cancel what is under way, else clear the prompt")})`,
+      title: `Clear the prompt (${shortcutFor("Cancel the current operation, or clear the prompt")})`,
     },
     icon("clear"),
     h("span", { class: "sam-wide" }, "Clear"),

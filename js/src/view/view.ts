@@ -1,4 +1,4 @@
-/** One view of a widget: its stores, its parts of the screen, and when each is brought up to date. */
+/** One view of a widget: its stores, its parts of the screen, and their updates. */
 
 import { Actions } from "../actions/actions";
 import { bindKeyboard } from "../input/keyboard";

@@ -67,7 +67,7 @@ describe("shortcuts", () => {
     for (const help of [
       "Undo",
       "Redo",
-      "Cancel what is under way, else clear the prompt",
+      "Cancel the current operation, or clear the prompt",
       "Find everything",
       "Point tool",
       "Box tool",
