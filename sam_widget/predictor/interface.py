@@ -68,7 +68,7 @@ class Prediction(Protocol):
 
     @property
     def best(self) -> int:
-        """Index of the highest score."""
+        """Index of the mask to choose: usually the one with the highest score."""
 
     def stored_mask(self, index: int) -> StoredMask:
         """Return one mask at image resolution, without computing the others."""

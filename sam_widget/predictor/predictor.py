@@ -26,6 +26,7 @@ from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.predictor.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
 from sam_widget.predictor.interface import CERTAIN
 from sam_widget.predictor.prompt_parts import parts
+from sam_widget.predictor.ranking import best_of, is_inverse
 from sam_widget.predictor.trace import Trace, traced
 from sam_widget.predictor.upsampling import Upscaling, upscaling
 from sam_widget.prompts.prompt import Box, Prompt
@@ -50,6 +51,8 @@ class Prediction:
     _exact: Tensor = field(repr=False)  # logits before clamping, on the model's device
     _upscaling: Upscaling = field(repr=False)
     _level: float = field(repr=False)
+    # Which masks show what is around the prompt's box, (N,) bool; None where there is no such box.
+    _inverse: np.ndarray | None = field(default=None, repr=False)
     _stored: dict[int, StoredMask] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -81,8 +84,8 @@ class Prediction:
 
     @property
     def best(self) -> int:
-        """Index of the highest score."""
-        return int(self.scores.argmax())
+        """Index of the highest score, passing over masks that show what is around a box; see `ranking`."""
+        return best_of(self.scores, self._inverse)
 
 
 class Predictor:
@@ -246,7 +249,20 @@ class Predictor:
                 _exact=low,
                 _upscaling=self._upscaling(embedding.image_size),
                 _level=self.config.mask_threshold,
+                _inverse=self._inverse(prompt, low, embedding.image_size),
             )
+
+    def _inverse(self, prompt: Prompt, low: Tensor, image_size: tuple[int, int]) -> np.ndarray | None:
+        """Return which masks show what is around the one box; a foreground point says that this is wanted."""
+        if len(prompt.boxes) != 1 or any(point.label for point in prompt.points) or prompt.mask is not None:
+            return None
+        (height, width), box = image_size, prompt.boxes[0]
+        fitted_height, fitted_width = self._fitted(height, width)
+        # From pixels of the image to logits.
+        scale = self.config.mask_size / self.config.image_size
+        across, down = scale * fitted_width / width, scale * fitted_height / height
+        cells = (box.x0 * across, box.y0 * down, box.x1 * across, box.y1 * down)
+        return is_inverse((low > self.config.mask_threshold).cpu().numpy(), cells)
 
     def trace(
         self,

@@ -28,7 +28,7 @@ from sam_widget.session.edits import PromptEdits
 from sam_widget.session.everything import EverythingRun, UnderWay, begin
 from sam_widget.session.history import History
 from sam_widget.session.remote import remote
-from sam_widget.session.state import Candidate, SegmentedObject, SessionState
+from sam_widget.session.state import Answer, Candidate, SegmentedObject, SessionState
 
 if TYPE_CHECKING:
     from sam_widget.automatic.automatic import EverythingStep
@@ -228,8 +228,9 @@ class Session(PromptEdits):
 
     def _answered_again(self, state: SessionState) -> SessionState:
         """Return a state with its prompt decoded again; a candidate chosen by hand remains chosen."""
-        scores = [candidate.score for candidate in state.candidates]
-        by_hand = state.chosen_index if len(scores) > 1 and state.chosen_index != np.argmax(scores) else None
+        scores, answer = [candidate.score for candidate in state.candidates], state.candidates[0].answer
+        best = answer.best if isinstance(answer, Answer) else int(np.argmax(scores))
+        by_hand = state.chosen_index if len(scores) > 1 and state.chosen_index != best else None
         after = self.preview(state.prompt, state=state)
         return after if by_hand is None else replace(after, chosen_index=by_hand)
 

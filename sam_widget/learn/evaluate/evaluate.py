@@ -101,14 +101,21 @@ class Figures:
 
 @dataclass(frozen=True)
 class Answer:
-    """A method's answer to a prompt: masks (N, H, W) and, if the method predicts them, their scores (N,)."""
+    """A method's answer to a prompt: masks (N, H, W) and, if the method predicts them, their scores (N,).
+
+    Attributes:
+        chosen: Index of the mask that the method offers first; None for the one with the highest score.
+    """
 
     masks: np.ndarray
     scores: np.ndarray | None = None
+    chosen: int | None = None
 
     @property
     def best(self) -> int:
         """The index of the mask that is evaluated."""
+        if self.chosen is not None:
+            return self.chosen
         return 0 if self.scores is None else int(self.scores.argmax())
 
 
@@ -141,7 +148,7 @@ class ModelMethod:
             raise SamWidgetError("no photo has been embedded; call start with a photo first")
         prediction = self.predictor.predict(self._embedding, points=points, labels=labels, box=box)
         masks = np.stack([clean(mask, TIDY).array for mask in prediction.stored])
-        return Answer(masks, prediction.scores)
+        return Answer(masks, prediction.scores, prediction.best)
 
 
 def samples(folder: Path) -> Iterator[Sample]:
