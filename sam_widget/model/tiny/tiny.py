@@ -144,25 +144,31 @@ def settled(masks: Tensor, scores: Tensor, several: Tensor) -> tuple[Tensor, Ten
 
 
 def refined(
-    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], best: Tensor, *, single: Tensor
+    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], given: Tensor, *, single: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Let the second answer to a single click replace the mask that it was given, and leave the other two.
+    """Replace the mask that the second pass was given by the best of that pass, and keep the other two.
 
-    They show what else the click may mean; seen again with that mask, all three would mean much the same.
+    The other two show what else a single click may mean. With a mask as a prompt, all three masks of a pass mean much
+    the same.
 
     Args:
-        first: Masks (B, 4, h, w) and scores (B, 4).
-        second: The same of the second answer.
-        best: (B,), which of the first masks the second answer was given.
-        single: (B,) bool, the prompts of a single click; others take all of the second answer.
+        first: Masks (B, 4, h, w) and scores (B, 4) of the first pass.
+        second: Masks and scores of the second pass.
+        given: (B,), index of the mask of the first pass that was the prompt of the second.
+        single: (B,) bool, prompts of a single click; for others, everything is from the second pass.
 
     Returns:
         Masks and scores of the same shapes.
     """
     (masks, scores), (seen, better) = first, second
-    taken = ~single[:, None] | (torch.arange(4, device=best.device) == best[:, None])
-    taken[:, 0] = True
-    return torch.where(taken[:, :, None, None], seen, masks), torch.where(taken, better, scores)
+    prompts, best = torch.arange(len(given), device=given.device), 1 + better[:, 1:].argmax(1)
+    refined_masks, refined_scores = masks.clone(), scores.clone()
+    refined_masks[:, 0], refined_scores[:, 0] = seen[:, 0], better[:, 0]
+    refined_masks[prompts, given], refined_scores[prompts, given] = seen[prompts, best], better[prompts, best]
+    return (
+        torch.where(single[:, None, None, None], refined_masks, seen),
+        torch.where(single[:, None], refined_scores, better),
+    )
 
 
 class _Said(NamedTuple):
