@@ -140,13 +140,13 @@ def test_the_bundle_holds_the_live_view_and_a_picture_of_it(widget: SamWidget) -
 def test_a_widget_that_is_not_open_has_its_photo_or_no_picture(photo: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"no weights")
     widget = SamWidget(photo, model=tmp_path / "broken.safetensors")
-    with pytest.raises(sw.ModelError):
+    with pytest.raises(sw.ModelError, match=r"broken\.safetensors"):
         widget.click(1, 1)
     data, _ = widget._repr_mimebundle_()
     np.testing.assert_array_equal(pixels(data), photo)
     widget.close()
     widget = SamWidget("http://127.0.0.1:9/photo.jpg")
-    with pytest.raises(sw.ImageError):
+    with pytest.raises(sw.ImageError, match=r"127\.0\.0\.1:9/photo\.jpg"):
         widget.click(1, 1)
     data, _ = widget._repr_mimebundle_()
     assert VIEW in data

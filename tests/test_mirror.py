@@ -1,0 +1,112 @@
+"""Tests mirror the rooms: each module has a test of its name, or a reason not to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+PACKAGE = TESTS.parent / "sam_widget"
+
+# Data, drawings of scenes (tested as a whole), and modules that only pass names on.
+LEFT_OUT = {"photos", "weights", "static", "scenes"}
+# Modules that are tested through what uses them: by which file.
+THROUGH = {
+    "automatic/options.py": "automatic/test_automatic.py",
+    "automatic/proposals.py": "automatic/test_automatic.py",
+    "cli/terminal.py": "cli/test_cli.py",
+    "export/brush.py": "export/test_label_studio.py",
+    "export/files.py": "export/test_other_hands.py",
+    "export/geojson.py": "export/test_vectors.py",
+    "export/label_maps.py": "export/test_rasters.py",
+    "export/labelme.py": "export/test_vectors.py",
+    "export/numpy_files.py": "export/test_rasters.py",
+    "export/pngs.py": "export/test_rasters.py",
+    "export/reading.py": "export/test_other_hands.py",
+    "export/svg.py": "export/test_vectors.py",
+    "export/svg_cost.py": "export/test_other_hands.py",
+    "export/voc.py": "export/test_datasets.py",
+    "export/yolo.py": "export/test_datasets.py",
+    "export/yolo_read.py": "export/test_datasets.py",
+    "image/npy.py": "export/test_rasters.py",
+    "learn/ablate.py": "learn/test_networks.py",
+    "learn/checkpoints.py": "learn/test_training.py",
+    "learn/curves.py": "learn/test_training.py",
+    "learn/data.py": "learn/test_training.py",
+    "learn/evaluate/inpainting.py": "learn/test_pretrain.py",
+    "learn/evaluate/report.py": "learn/evaluate/test_evaluate.py",
+    "learn/frozen_trunk.py": "learn/test_networks.py",
+    "learn/losses.py": "learn/test_training.py",
+    "learn/photo_views.py": "learn/test_photo_masks.py",
+    "learn/photos.py": "learn/test_pretrain.py",
+    "learn/rounds.py": "learn/test_round_plans.py",
+    "learn/simulate_clicks.py": "learn/test_training.py",
+    "learn/train.py": "learn/test_training.py",
+    "learn/train_config.py": "learn/test_training.py",
+    "model/checkpoint.py": "model/test_layouts.py",
+    "model/config.py": "model/test_zoo.py",
+    "model/fast/positions.py": "model/fast/test_parts.py",
+    "model/fast/twin.py": "model/fast/test_upscaling.py",
+    "model/fast/vit.py": "model/fast/test_parts.py",
+    "model/hiera.py": "model/test_sam2.py",
+    "model/hq_sam.py": "model/test_reference.py",
+    "model/image_encoder.py": "model/test_reference.py",
+    "model/mae_zoo.py": "model/test_mae.py",
+    "model/mask_decoder.py": "model/fast/test_two_way.py",
+    "model/mobile_sam.py": "model/test_reference.py",
+    "model/names.py": "model/test_zoo.py",
+    "model/prompt_encoder.py": "model/test_reference.py",
+    "model/sam.py": "model/test_reference.py",
+    "model/tiny/decoder.py": "model/tiny/test_tiny.py",
+    "predictor/interface.py": "predictor/test_plain.py",
+    "session/candidates.py": "session/test_edits.py",
+    "session/decoding.py": "session/test_crops.py",
+    "session/everything.py": "session/test_session.py",
+    "session/file/documents.py": "session/file/test_recorder.py",
+    "session/file/format.py": "session/file/test_recorder.py",
+    "session/file/reader.py": "session/file/test_recorder.py",
+    "session/lineage.py": "session/test_to_code.py",
+    "session/objects.py": "session/test_edits.py",
+    "session/remote.py": "widget/test_delegates.py",
+    "session/state.py": "session/test_history.py",
+    "widget/direct_line.py": "widget/test_direct.py",
+    "widget/dispatcher.py": "widget/test_sam_widget.py",
+    "widget/downloads.py": "widget/test_interop.py",
+    "widget/gallery_opener.py": "widget/test_gallery.py",
+    "widget/opening.py": "widget/test_sam_widget.py",
+    "widget/prefetch.py": "widget/test_hover.py",
+    "widget/publisher.py": "widget/test_lifetime.py",
+    "widget/replies.py": "widget/test_sam_widget.py",
+    "widget/requests.py": "widget/test_hostile.py",
+    "widget/stage.py": "widget/test_sam_widget.py",
+    "widget/state.py": "widget/test_lifetime.py",
+    "widget/static_picture.py": "widget/test_interop.py",
+    "widget/throttle.py": "widget/test_publishing.py",
+    "widget/typescript.py": "widget/test_protocol.py",
+    "widget/verbs.py": "widget/test_protocol.py",
+    "rendering.py": "session/test_golden.py",
+}
+
+
+def modules() -> list[str]:
+    paths = (path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py")))
+    return [path.as_posix() for path in paths if not path.name.startswith("__") and not LEFT_OUT & set(path.parts)]
+
+
+def named_test(module: str) -> Path:
+    path = TESTS / module
+    return path.with_name(f"test_{path.name}")
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_has_a_test_of_its_name(module: str) -> None:
+    if module in THROUGH:
+        assert not named_test(module).exists(), "it has a test of its name now: take it from the list"
+        assert (TESTS / THROUGH[module]).exists()
+    else:
+        assert named_test(module).exists(), f"write {named_test(module).relative_to(TESTS.parent)}"
+
+
+def test_the_list_of_exceptions_names_modules() -> None:
+    assert set(THROUGH) <= set(modules())
