@@ -55,10 +55,10 @@ class MissingExtraError(SamWidgetError, ImportError):
 
 
 def door(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a public function raise our errors in a few lines: the caller's own, and what is wrong.
+    """Shorten the traceback of our errors raised by a public function to the caller's own lines and the message.
 
-    How an error came about, through the package and the libraries that it uses, helps no one who has mistyped a path.
-    For a debugger it stays in `__context__`.
+    The traceback through the package and its dependencies does not help a user who has mistyped a path. Debuggers find
+    it in `__context__`.
     """
 
     @functools.wraps(function)

@@ -44,6 +44,16 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"\bnowhere\b", '"not ... anywhere"'),
     (r"\b(?:hear|hears|heard) of\b", '"is told about", "is notified of" or "receives"'),
     (r"\bin the median\b", '"median" as an adjective, or "at the median"'),
+    (r"\bunless told otherwise\b", '"by default"'),
+    (r"\b(?:pass|passes|passed) over\b", '"skip"'),
+    (r"\btrips? over\b", '"fails on" or "raises for"'),
+    (r"\b(?:give|gives|gave|given) back\b", '"return", "free" or "release"'),
+    (r"\bat hand\b", '"available" or "cached"'),
+    (r"\b(?:come|comes|came) about\b", '"arises", or the thing that makes it'),
+    (r"\bwhere there (?:is|are) (?:none|no)\b", '"if there is none" or "without ..."'),
+    (r"\b(?:stay|stays|stayed) as (?:it is|they are|it was|they were)\b", '"is unchanged" or "does not change"'),
+    (r"\bone an? (?:mask|line|process|image|file|ring|box|point|object|row|model|format)\b", '"one per ..."'),
+    (r": As (?:for|in)(?= \0)", '"See `...`"'),
 )
 PATTERNS = tuple((re.compile(rule.replace(" ", r"\s+"), re.IGNORECASE), advice) for rule, advice in RULES)
 # What stands for anything but prose: no pattern reaches across it.

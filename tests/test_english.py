@@ -35,6 +35,16 @@ def found(prose: str) -> list[str]:
         ("It is written nowhere.", "nowhere"),
         ("A view hears of every change.", "hears of"),
         ("It took 3 ms in the median.", "in the median"),
+        ("It is shown unless told otherwise.", "unless told otherwise"),
+        ("Damaged rows are passed over.", "passed over"),
+        ("What decoders trip over.", "trip over"),
+        ("It gives back the memory.", "gives back"),
+        ("The embedding is at hand.", "at hand"),
+        ("How an object came about.", "came about"),
+        ("None where there is none.", "where there is none"),
+        ("The other one stays as it is.", "stays as it is"),
+        ("Write a file, one an image.", "one an image"),
+        (f"model: As for {english.CODE}.", ": as for"),
     ],
 )
 def test_each_rule_finds_its_words_and_says_what_to_write(sentence: str, words: str) -> None:

@@ -111,7 +111,7 @@ class Reading:
         if left_out:
             passed = "was" if left_out == 1 else "were"
             whole = left_out + self._read
-            found.append(f"{left_out} of {whole} regions of {self._name} {passed} passed over: {', '.join(said)}")
+            found.append(f"{left_out} of {whole} regions of {self._name} {passed} skipped: {', '.join(said)}")
         found += [
             f"{count} {kind}{'' if count == 1 else 's'} left out of the regions of {self._name} that were read"
             for kind, count in self._parts.items()

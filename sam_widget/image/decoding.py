@@ -115,7 +115,7 @@ def _open(data: bytes, name: str) -> Image.Image | None:
         raise ImageError(
             f"{name} is too large: {error} Open it yourself and give the pixels as an array, or a smaller version"
         ) from error
-    except Exception as error:  # decoders raise whatever malformed bytes make them trip over
+    except Exception as error:  # decoders may raise anything for malformed bytes
         if tiff.is_tiff(data):
             return None
         start = data[:2000].lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -180,7 +180,7 @@ def from_pillow(image: Image.Image, name: str) -> Pixels:
         return Pixels(np.asarray(upright.convert("RGBA" if opacity else "RGB")), opacity)
     except ImageError:
         raise
-    except Exception as error:  # decoders raise whatever malformed bytes make them trip over
+    except Exception as error:  # decoders may raise anything for malformed bytes
         raise ImageError(
             f"{name} is damaged or cut short, or of a kind that cannot become RGB ({error}). Save it again"
         ) from error

@@ -54,10 +54,10 @@ def find_images(sources: Paths, *, recursive: bool = False) -> list[Path]:
         deeper = "" if recursive else ", and folders inside it only if told to be recursive"
         raise ImageError(
             f"there is no image in {places}; looked for {', '.join(sorted(IMAGE_SUFFIXES))}{deeper}. "
-            + (f"Passed over: {told}" if told else "Give a folder of photos, or name the files")
+            + (f"Skipped: {told}" if told else "Give a folder of photos, or name the files")
         )
     if told:
-        warnings.warn(f"passed over: {told}", stacklevel=2)
+        warnings.warn(f"skipped: {told}", stacklevel=2)
     return list(found)
 
 

@@ -135,7 +135,7 @@ def read(data: bytes, name: str, limit: Callable[[int, int, int], None]) -> Pixe
                 raise ValueError("it has no pixels")
     except (ImageError, MissingExtraError):
         raise
-    except Exception as error:  # decoders raise whatever malformed bytes make them trip over
+    except Exception as error:  # decoders may raise anything for malformed bytes
         if "imagecodecs" in str(error):
             raise MissingExtraError(_needs(name, "imagecodecs")) from error
         raise ImageError(

@@ -1,8 +1,8 @@
-"""Which rounds of prompts does a training step run, and which of them does it learn from?
+"""Plans of a training step: the rounds of prompts, and which of them are learned from.
 
-Three plans. The paper's (appendix A) has up to 11 rounds, two of which bring only the mask and no new click; it grows
-over a run. A geometric one draws how many rounds there are. The third, *twice*, asks as the model answers: each prompt
-first without a mask, then once more with the first answer as its mask.
+There are three plans. The paper's (appendix A) has up to 11 rounds, two of which add only the mask and no new click; it
+grows over a run. The geometric plan draws the number of rounds. The third, *twice*, decodes as at inference: each
+prompt first without a mask, then again with the first answer as its mask.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class Round:
     """One round of prompts.
 
     Attributes:
-        clicks: Whether it brings a new click; the first brings the prompt itself.
-        masked: Whether it is given the mask of the round before.
+        clicks: Whether it adds a new click; the first adds the prompt itself.
+        masked: Whether it gets the mask of the previous round.
     """
 
     clicks: bool
@@ -29,9 +29,9 @@ class Plan:
     """The rounds of a step.
 
     Attributes:
-        rounds: All of them.
-        first: The first to learn from; those before it are answered without gradients.
-        ambiguous: How many rounds a first click stays alone, and may mean a subpart, a part or a whole.
+        rounds: All rounds.
+        first: The first round to learn from; earlier ones are decoded without gradients.
+        ambiguous: Number of rounds with only the first click, which may mean a subpart, a part or a whole.
     """
 
     rounds: tuple[Round, ...]
@@ -42,7 +42,7 @@ class Plan:
 def growing(start: float, rest: float, *, progress: float, rounds: int, learned_rounds: int, masked: bool) -> Plan:
     """Plan rounds that grow in number over the first half of a run.
 
-    Early rounds are learned from more often: whatever comes later starts from them.
+    Early rounds are learned from more often, because later ones depend on them.
 
     Args:
         start: In [0, 1), draws the first round to learn from.
@@ -59,11 +59,11 @@ def growing(start: float, rest: float, *, progress: float, rounds: int, learned_
 
 
 def geometric(start: float, rest: float, *, mean: float, rounds: int, learned_rounds: int, masked: bool) -> Plan:
-    """Plan rounds whose number follows a geometric law: most steps are short, and any round is met.
+    """Plan rounds whose number follows a geometric law: most steps are short, and any number occurs.
 
     Args:
-        start: As for `growing`, and so are the others.
-        rest: Short steps rarely have a round without a click: they are meant for corrections.
+        start: See `growing`.
+        rest: See `growing`. Short steps rarely have a round without a click, because they are meant for corrections.
         mean: Mean number of rounds.
         rounds: Most of them.
         learned_rounds: How many are learned from.
@@ -88,7 +88,7 @@ def twice(start: float, *, mean: float, rounds: int) -> Plan:
 
 
 def _before(start: float, mean: float, most: int) -> int:
-    """Return a number of 0 to `most`, one less than a geometric law of that mean draws for `start`."""
+    """Return a number from 0 to `most`: one less than the draw for `start` from a geometric law with mean `mean`."""
     chance = 1 / max(mean, 1)
     drawn = 0 if chance >= 1 else int(math.log(max(1 - start, 1e-9)) / math.log(1 - chance))
     return min(drawn, max(most, 0))

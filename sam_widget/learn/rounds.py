@@ -1,4 +1,4 @@
-"""One step's rounds of prompts (paper, appendix A, "Training algorithm"): a first click or box, then corrections."""
+"""The rounds of prompts in one step (paper, appendix A, "Training algorithm"): a click or box, then corrections."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def learn_rounds(
     """Run the rounds of prompts on an embedded batch.
 
     Args:
-        model: What learns.
-        batch: Images and their things.
+        model: The model to train.
+        batch: Images and their regions.
         features: The embedded images, in float32.
         config: Settings of the run.
-        step: Steps that have been taken; the number of rounds and the mask loss depend on it.
+        step: Number of completed steps, which determines the number of rounds and the mask loss.
         generator: Determines prompts and rounds.
-        mask_decoder: The model's own in another form, such as that of `FastParts`.
+        mask_decoder: Another version of the model's mask decoder, such as that of `FastParts`.
 
     Returns:
         The mean loss of the rounds that are learned from, and the mean IoU of the best mask by score in the first round
@@ -77,7 +77,7 @@ def learn_rounds(
         done = (step - config.affinity_steps) / max(config.balanced_steps, 1)
         balanced = max(0.0, 1 - done)
         levels = known = None
-        if turn < planned.ambiguous and not box and draw[3] < config.level_share:  # It could mean any of the three.
+        if turn < planned.ambiguous and not box and draw[3] < config.level_share:  # it may mean any of the three levels
             at_click = levels_at(batch, prompts.points[:, 0], mask_size=mask_size)
             levels, known = (x.to(there) for x in at_click)
         loss, reached = promptable_loss(
@@ -86,7 +86,7 @@ def learn_rounds(
         losses.append(loss)
         ious.append(float(reached[rows, best].mean()))
         oracles.append(float(reached[:, 1:].amax(1).mean()))
-    # The IoU after a first click has a curve of its own, with gaps at steps that learn later rounds.
+    # The IoU after a first click has a separate curve, with gaps at steps that learn from later rounds.
     return torch.stack(losses).mean(), ious[0] if planned.first == 0 else math.nan, ious[-1], oracles[-1]
 
 
@@ -95,7 +95,7 @@ def plan(
 ) -> Plan:
     """Draw the rounds of a step; see `round_plans` for `start` and `rest`, two random numbers from 0 to 1."""
     most, learned, mean = config.rounds, config.learned_rounds, config.rounds_mean
-    # No number is drawn where none is needed, so that older runs can be repeated.
+    # Draws no unnecessary random numbers, so that older runs can be reproduced.
     if config.twice_share and float(torch.rand(1, generator=generator)) < config.twice_share:
         return twice(start, mean=mean, rounds=most)
     if mean:

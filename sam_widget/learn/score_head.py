@@ -1,8 +1,8 @@
-"""How good will a person find this mask? Trains nothing but the head that says so, on answers that are computed once.
+"""Train only the score head, on answers that are computed once.
 
-All else stays as it is, so masks stay the same; only their scores change, and with them which of the three is shown.
-Answers are those the model gives when it is used: at its own image size, and twice (see `Tiny.decode`). The head learns
-from the token that it reads, and from how sure each mask is of itself.
+Everything else is frozen, so masks do not change; only their scores do, and with them the choice among the three.
+Answers are computed as at inference: at the model's own image size, and twice (see `Tiny.decode`). The head learns from
+its input token and from each mask's own confidence.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sam_widget.model.tiny.decoder import expected_iou
 from sam_widget.model.tiny.tiny import Tiny, tiny
 
 TEMPERATURE = 0.05
-"""Difference of scores that makes one mask be chosen nearly always, where the choice is learned."""
+"""Difference of scores at which one mask is almost always chosen, when the choice is learned."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class ScoreConfig:
     """How the head is trained.
 
     Attributes:
-        images: Number of pictures whose answers are computed.
+        images: Number of pictures for which answers are computed.
         photo_share: Share of them that are photos; the rest is rendered scenes.
         prompts: Targets per picture.
-        clicks: Most clicks on a target. The first prompt is a box for every fourth picture.
+        clicks: Maximum number of clicks on a target. The first prompt is a box for every fourth picture.
         scenes: Number of distinct scenes.
         scene_size: Their side, in pixels.
         without: One of `Effects` to leave out of them.
         scene_seed: Their seed.
         steps: Optimiser steps of 256 answers.
-        learning_rate: Of AdamW, at the first step; it falls to nothing by a cosine.
+        learning_rate: Initial learning rate of AdamW, with cosine decay to zero.
         choice: Weight of the loss on the choice among the three masks, next to that on the scores.
         seed: Determines pictures, prompts and order.
     """
@@ -70,9 +70,9 @@ class Answers:
     """N answers of the model.
 
     Attributes:
-        tokens: (N, dim), what the head reads.
-        sure: (N, 4), logits of the IoU that each mask expects of itself.
-        reached: (N, 4), the IoU that it has.
+        tokens: (N, dim), input of the head.
+        sure: (N, 4), logits of the IoU expected from each mask's own confidence.
+        reached: (N, 4), its true IoU.
     """
 
     tokens: Tensor
@@ -83,7 +83,7 @@ class Answers:
         return len(self.tokens)
 
     def of(self, rows: Tensor) -> Answers:
-        """Return some of them."""
+        """Return a subset of the answers."""
         return Answers(self.tokens[rows], self.sure[rows], self.reached[rows])
 
 
@@ -91,7 +91,7 @@ def load(path: Path) -> Tiny:
     """Load exported weights of `tiny`, in single precision.
 
     Raises:
-        ModelError: They are not those of `tiny`.
+        ModelError: The weights are not those of `tiny`.
     """
     model = tiny()
     try:
@@ -103,7 +103,7 @@ def load(path: Path) -> Tiny:
 
 @torch.no_grad()
 def answers(model: Tiny, pictures: Iterator[Batch], config: ScoreConfig) -> Answers:
-    """Ask the model about all pictures."""
+    """Compute the model's answers for all pictures."""
     generator = torch.Generator().manual_seed(config.seed)
     encoder, read = FrozenTrunkEncoder(model.image_encoder).eval(), []
     hook = model.mask_decoder.iou_prediction_head.register_forward_pre_hook(lambda _, given: read.append(given[0]))
@@ -147,7 +147,7 @@ def _of_batch(
 
 
 def fit(model: Tiny, known: Answers, config: ScoreConfig) -> tuple[float, float]:
-    """Train the head on answers; return how far its scores are off at the start and at the end."""
+    """Train the head on answers; return the mean error of its scores before and after."""
     decoder = model.mask_decoder
     learning = [*decoder.iou_prediction_head.parameters(), decoder.score_of_certainty]
     for parameter in learning:
@@ -181,7 +181,7 @@ def fit(model: Tiny, known: Answers, config: ScoreConfig) -> tuple[float, float]
 def train_scores(
     weights: Path, out: Path, config: ScoreConfig, *, photos: Path, cache: Path
 ) -> tuple[int, float, float]:
-    """Write weights whose head is trained; return the number of answers, and how far scores were and are off.
+    """Write weights with a trained head; return the number of answers, and the mean error of scores before and after.
 
     Raises:
         ModelError: The weights are not those of `tiny`.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that determines the outcome of a run; it is saved in the checkpoint and printed in the model card.
+    """All settings that determine the result of a run; saved in the checkpoint and printed in the model card.
 
     Attributes:
         network: "tiny", or another of `networks.NETWORKS`.
@@ -24,14 +24,14 @@ class TrainConfig:
         prompts: Prompts per image.
         rounds: Maximum number of rounds of prompts; the paper has 11. Two of them add only the mask and no new click:
             one somewhere between the others, and the last. They grow in number over the first half of the run.
-        learned_rounds: Consecutive rounds per step that are learned from; those before them are answered without
-            gradients, so that late rounds are learned without the cost of all. Equal to `rounds`: as in the paper.
+        learned_rounds: Consecutive rounds per step that are learned from; earlier ones are decoded without
+            gradients, so that late rounds can be learned without the cost of all. Equal to `rounds`: as in the paper.
         box_share: Share of steps that start from a box rather than a click.
         level_share: Share of first clicks after which each of the three masks learns its own level, subpart, part or
-            whole, and not the best of them what was asked for.
-        mask_share: Share of steps whose corrections are also given the mask so far.
+            whole, instead of only the best one learning the target.
+        mask_share: Share of steps whose corrections also get the previous mask.
         learning_rate: Peak learning rate of AdamW.
-        trunk_rate: Learning rate of the trunk, relative to that; at 0 the trunk stays as it is. By default the
+        trunk_rate: Learning rate of the trunk, relative to that; at 0 the trunk is frozen. By default the
             network's own.
         warmup_steps: Steps of linear warm-up, before cosine decay to 2% of the peak.
         weight_decay: Weight decay of matrices; vectors are not decayed.
@@ -41,9 +41,9 @@ class TrainConfig:
             `augment`). "auto" is the device unless that is the CPU; a resumed run keeps its setting.
         paste_share: Share of the attempts at pasting that are made: on the device between scenes, by the processes
             that read them from photos with human masks.
-        photo_share: Share of the images that are photos with human masks, where a run is given any; the rest is scenes.
-        twice_share: Share of steps in which each prompt is asked twice, the second time with the first answer as its
-            mask, as the model answers; see `round_plans.twice`.
+        photo_share: Share of the images that are photos with human masks, if a run has any; the rest are scenes.
+        twice_share: Share of steps in which each prompt is decoded twice, the second time with the first answer as its
+            mask, as at inference; see `round_plans.twice`.
         rounds_mean: Mean number of rounds per step, drawn from a geometric law up to `rounds`; at 0 they grow in number
             over the first half of the run, see `rounds`.
         affinity_weight: Weight of the affinity loss next to the promptable one.

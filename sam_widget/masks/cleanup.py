@@ -34,7 +34,7 @@ class MaskSettings:
         islands: Islands of up to this many pixels are dropped; the largest one is always kept.
         smoothing: Standard deviation, in pixels, of the Gaussian that smooths the outline.
         specks: Whether holes and islands are also filled and dropped up to 0.3% of the mask's area, but no more than
-            1/2000 of the image: 98 pixels of 512 x 384. A session does this unless told otherwise.
+            1/2000 of the image: 98 pixels of 512 x 384. Sessions do this by default.
 
     Raises:
         PromptError: A value is not a finite number, or one other than the threshold is negative.

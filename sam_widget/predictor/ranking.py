@@ -1,7 +1,7 @@
-"""Which mask answers a box: the one with the highest score, unless it shows what is around the object.
+"""Choose the best mask for a box: the one with the highest score, unless it shows the object's surroundings.
 
-A model may answer the box of a castle with the sky in it: a mask that fills the box's rim and leaves its middle empty.
-Such a mask keeps its score, and the next best one is chosen. The thresholds are this project's own.
+For the box of a castle, a model may predict the sky around it: a mask that fills the box's rim and leaves its middle
+empty. Such a mask keeps its score, and the next best one is chosen. The thresholds are this project's own.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# The part of a side's length that a mask must cover to fill it: the outline of a ring covers less.
+# Share of a side's length that a mask must cover to fill it; the outline of a ring covers less.
 FILLED = 0.5
-# The part of the middle that a mask may cover for it to count as empty.
+# Share of the middle that a mask may cover while it counts as empty.
 EMPTY = 0.05
-# Fewest cells per side of a box that allow a judgement.
+# Minimum number of cells per side of a box for a decision.
 SMALLEST = 6
 
 
@@ -42,7 +42,7 @@ def is_inverse(masks: NDArray[np.bool_], box: tuple[float, float, float, float])
 
 
 def best_of(scores: NDArray[np.float32], passed_over: NDArray[np.bool_] | None) -> int:
-    """Return the index of the highest score among those not passed over, or of all if every one is.
+    """Return the index of the highest score that is not excluded by `passed_over`, or of all if every one is.
 
     Args:
         scores: (N,).

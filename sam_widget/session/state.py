@@ -25,8 +25,8 @@ class Answer:
         crop: The part of the image that answered; None for the image as a whole.
         best: Index of the candidate that was chosen at first.
         weights: What identifies the model's weights.
-        recall: Returns the answer's logits, (N, h, w) float32, by decoding the prompt again unless they are still at
-            hand; None where these weights are not loaded. None for an answer in a file that was only read.
+        recall: Returns the answer's logits, (N, h, w) float32, by decoding the prompt again unless they are still
+            cached; None where these weights are not loaded. None for an answer in a file that was only read.
     """
 
     prompt: Prompt

@@ -1,4 +1,4 @@
-"""Several models on one photo: whatever prompt one of them is given, the others answer, too."""
+"""Compare several models on one photo: a prompt for one of them is decoded by all."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from sam_widget.widget.worker import Worker
 if TYPE_CHECKING:
     from sam_widget.masks.runs import Mask
 
-# Colours of the pixels that all models take, and of those that only some take: apart for colour-blind readers.
+# Colours of the pixels in all models' masks, and in only some, distinguishable for colour-blind readers.
 ALL, SOME = (0, 114, 178), (230, 159, 0)
-# Seconds after an answer until the table and the difference are drawn.
+# Seconds after an answer until the table and the difference are updated.
 SECONDS = 0.15
 
 
 @dataclass(frozen=True)
 class CompareRow:
-    """What one model says to the prompt.
+    """One model's answer to the prompt.
 
     Attributes:
-        model: Its name.
-        score: The IoU that it expects of its chosen mask; None without a prompt, as the rest.
-        stability: How little the mask changes as its threshold moves.
+        model: Name of the model.
+        score: Predicted IoU of its chosen mask; like the other values, None without a prompt.
+        stability: Stability score of the mask.
         area: Number of pixels of the mask.
-        iou: Of its mask with that of the first model.
-        ms: Milliseconds that the last answer took.
+        iou: IoU of the mask with that of the first model.
+        ms: Duration of the last decode in milliseconds.
     """
 
     model: str
@@ -61,7 +61,7 @@ class CompareTable(tuple[CompareRow, ...]):
     __slots__ = ()
 
     def cells(self) -> list[list[str]]:
-        """Return the table as text: a heading, and a line for each model."""
+        """Return the table as text: a header, and one line per model."""
         lines = [["model", "score", "stability", "pixels", "IoU", "ms"]]
         for row in self:
             numbers = [(row.score, ".2f"), (row.stability, ".2f"), (row.area, ","), (row.iou, ".3f"), (row.ms, ".0f")]
@@ -69,7 +69,7 @@ class CompareTable(tuple[CompareRow, ...]):
         return lines
 
     def __repr__(self) -> str:
-        """Columns of text."""
+        """Return the table as columns of text."""
         lines = self.cells()
         widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
         return "\n".join(
@@ -82,21 +82,21 @@ class CompareTable(tuple[CompareRow, ...]):
 
 
 class Compare:
-    """Models side by side: one photo, one prompt, and how masks, scores and times differ.
+    """A comparison of models on one photo and prompt: their masks, scores and times.
 
-    As the result of a cell it shows a live view for each model: a prompt in one of them is a prompt in all. The same
-    methods work without a browser.
+    As the result of a cell it shows a live view per model; all views share the prompt. The same methods work without a
+    browser.
 
     Attributes:
-        sessions: One for each model, in order. They share the photo.
+        sessions: One session per model, in order, for the same photo.
     """
 
     @door
     def __init__(self, image: Any, *, models: Sequence[ModelLike]) -> None:
-        """Open the image with each model, and embed it. Takes as long as the models take.
+        """Open the image with each model, and embed it, which takes as long as the models need.
 
         Args:
-            image: What `SamWidget` takes.
+            image: Any image that `SamWidget` accepts.
             models: At least two: names, checkpoint paths, loaded models or predictors.
 
         Raises:
@@ -121,14 +121,14 @@ class Compare:
             session.on_change(lambda session=session: self._changed(session))  # type: ignore[misc]
 
     def __repr__(self) -> str:
-        """One line: the models."""
+        """Return one line with the models."""
         return f"Compare({', '.join(session.predictor.model.name for session in self.sessions)})"
 
     # ------------------------------------------------------------------------------------------------ the prompt
 
     @property
     def prompt(self) -> Prompt:
-        """The prompt that all models answer."""
+        """The prompt of all models."""
         return self._prompt
 
     def click(self, x: float, y: float, label: int = 1) -> CompareTable:
@@ -140,13 +140,13 @@ class Compare:
         return self.set_prompt(self._prompt.with_box(Box.from_corners(x0, y0, x1, y1)))
 
     def clear(self) -> None:
-        """Take back the prompt of all models."""
+        """Remove the prompt of all models."""
         self.set_prompt(Prompt())
 
     def set_prompt(self, prompt: Prompt) -> CompareTable:
-        """Have all models answer a prompt, and return the table.
+        """Set the prompt of all models, and return the table.
 
-        A mask prompt is of one model, and is left out.
+        A mask prompt belongs to one model, and is omitted for the others.
 
         Raises:
             PromptError: The prompt lies outside the image.
@@ -160,7 +160,7 @@ class Compare:
     # ------------------------------------------------------------------------------------------------ the difference
 
     def table(self) -> CompareTable:
-        """Return what each model says: score, stability, area, IoU with the first model's mask, time."""
+        """Return each model's score, stability, area, IoU with the first model's mask, and time."""
         masks = self.masks
         rows = []
         for session, mask in zip(self.sessions, masks, strict=True):
@@ -174,12 +174,12 @@ class Compare:
 
     @property
     def masks(self) -> tuple[Mask | None, ...]:
-        """The chosen mask of each model, (H, W) bool; None where there is none."""
+        """The chosen mask of each model, (H, W) bool, or None."""
         return tuple(None if session.chosen is None else session.chosen.mask for session in self.sessions)
 
     @property
     def difference(self) -> np.ndarray:
-        """(H, W) uint8: how many models take a pixel for the object."""
+        """(H, W) uint8: the number of models whose mask contains each pixel."""
         count = np.zeros(self.sessions[0].image.shape[:2], np.uint8)
         for mask in self.masks:
             if mask is not None:
@@ -187,10 +187,10 @@ class Compare:
         return count
 
     def picture(self) -> np.ndarray:
-        """Return where the models differ: the photo in grey, blue where all see the object, orange where some do.
+        """Return a picture of the differences: the photo in grey, blue where all masks agree, orange where some differ.
 
         Returns:
-            (h, w, 3) uint8, at most 640 pixels a side.
+            (h, w, 3) uint8, at most 640 pixels per side.
         """
         count = self.difference
         photo = np.asarray(Image.fromarray(self.sessions[0].image).convert("L"), np.float32)[..., None]
@@ -204,15 +204,15 @@ class Compare:
 
     @cached_property
     def widgets(self) -> tuple[SamWidget, ...]:
-        """The live views, made when they are first asked for."""
+        """The live views, created on first access."""
         return tuple(_LinkedWidget(session) for session in self.sessions)
 
     @cached_property
     def panel(self) -> ipywidgets.VBox:
-        """All of it as one widget: the views, the table, and where the masks differ."""
+        """The whole comparison as one widget: the views, the table, and the picture of the differences."""
         columns = "repeat(auto-fit, minmax(min(420px, 100%), 1fr))"
         views = ipywidgets.GridBox(self.widgets, layout=ipywidgets.Layout(grid_template_columns=columns, width="100%"))
-        # Labels show text as text, whatever a checkpoint is called.
+        # Labels never interpret a checkpoint's name as HTML.
         labels = [ipywidgets.Label() for line in self.table().cells() for _ in line]
         table = ipywidgets.GridBox(labels, layout=ipywidgets.Layout(grid_template_columns="repeat(6, max-content)"))
         table.layout.grid_gap = "0 1.5em"
@@ -233,7 +233,7 @@ class Compare:
         return panel
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Show the views; a saved notebook shows where the masks differ."""
+        """Return the views, and the picture of the differences for saved notebooks."""
         return self.panel._repr_mimebundle_(**options)
 
     def close(self) -> None:
@@ -245,7 +245,7 @@ class Compare:
     # ------------------------------------------------------------------------------------------------ other threads
 
     def _changed(self, session: Session) -> None:
-        """Pass on a prompt that a view or a script has given one of the sessions."""
+        """Copy a prompt set in one of the sessions, by a view or a script, to the others."""
         for listener in self._listeners:
             listener()
         prompt = _shared(session.prompt)
@@ -256,7 +256,7 @@ class Compare:
     def _spread(self, job: tuple[Session, Prompt]) -> None:
         origin, prompt = job
         for session in self.sessions:
-            # A newer prompt is on its way.
+            # Superseded by a newer prompt.
             if prompt != self._prompt:
                 return
             if session is not origin and _shared(session.prompt) != prompt:
@@ -264,7 +264,7 @@ class Compare:
 
 
 class _SessionOpener(Opener):
-    """Opens a session that is open."""
+    """Provides a session that is already open."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -291,5 +291,5 @@ class _LinkedWidget(SamWidget):
 
 
 def _shared(prompt: Prompt) -> Prompt:
-    """Return what of a prompt other models understand."""
+    """Return the parts of a prompt that apply to other models."""
     return prompt if prompt.mask is None else replace(prompt, mask=None, mask_crop=None)

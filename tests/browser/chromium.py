@@ -33,7 +33,7 @@ def find() -> str | None:
 
 
 def starts(path: str) -> bool:
-    """Whether the program runs: Ubuntu's chromium package is a stub where there is no snap."""
+    """Whether the program runs: Ubuntu's chromium package is a stub without snap."""
     try:
         return subprocess.run([path, "--version"], capture_output=True, timeout=60, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
@@ -61,10 +61,10 @@ def main() -> int:
     """Print the path.
 
     Returns:
-        The exit status: 1 where there is no Chromium.
+        The exit status: 1 without Chromium.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--install", action="store_true", help="install one where there is none")
+    parser.add_argument("--install", action="store_true", help="install Chromium if it is missing")
     wanted = parser.parse_args().install
     path = find()
     if path is None and wanted:

@@ -21,7 +21,7 @@ expect.set_options(timeout=TIMEOUT_MS)
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark these tests, and run them last: Playwright leaves an event loop running that other tests would trip over."""
+    """Mark these tests, and run them last: Playwright leaves an event loop running that would break other tests."""
     ours = [item for item in items if HERE in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.browser)

@@ -206,7 +206,7 @@ def test_six_thousand_events_at_once_lose_no_click_and_keep_the_kernel_free(note
     expect(view.candidates).to_have_count(3)
     asked = json.loads(opened.run_cell("print([[round(p.x), round(p.y), p.label] for p in w.prompt.points])"))
     assert asked == [[x, y, 1] for x, y in CLICKED]
-    assert int(opened.run_cell("len(decodes)")) <= 2 * len(CLICKED) + 2, "what was passed over is not asked about"
+    assert int(opened.run_cell("len(decodes)")) <= 2 * len(CLICKED) + 2, "skipped places are not requested"
 
 
 def test_a_burst_of_moves_ends_with_the_right_mask_and_a_kernel_that_lives(notebook: Open) -> None:

@@ -106,7 +106,7 @@ def test_the_brush_adds_erases_and_refines(notebook: Open) -> None:
     expect(view.objects).to_have_count(1)
     assert hand.ask("bool(w.objects[0].mask[20, 430] and not w.objects[0].mask[130, 175])")
 
-    # Where there is no mask to paint on, a stroke says where the object is.
+    # Without a mask to paint on, a stroke is a scribble prompt.
     hand.stroke((100, 60), (140, 90))
     assert hand.ask(LINES) == [(1, False, (100, 60, 140, 90))]
     expect(view.candidates).to_have_count(3)

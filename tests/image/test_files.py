@@ -99,7 +99,7 @@ def test_photos_that_cannot_be_read_are_counted_in_one_warning(tmp_path: Path, m
     monkeypatch.setattr("sam_widget.image.files.load_heif", lambda: False)
     for name in ("IMG_1.HEIC", "IMG_2.heic", "c.dng", "._IMG_1.HEIC", "d.jpg"):
         (tmp_path / name).touch()
-    told = "passed over: 1 DNG (convert them to TIFF or JPEG), 2 HEIC (pip install pillow-heif)"
+    told = "skipped: 1 DNG (convert them to TIFF or JPEG), 2 HEIC (pip install pillow-heif)"
     with pytest.warns(UserWarning, match=re.escape(told)) as warned:
         assert names(find_images(tmp_path), tmp_path) == ["d.jpg"]
     assert len(warned) == 1

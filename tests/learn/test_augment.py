@@ -1,4 +1,4 @@
-"""Mixed scenes: a pure function of seed and position, exact nested labels, and nothing where there is no image."""
+"""Mixed scenes: a pure function of seed and position, exact nested labels, and empty padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trace shows how an answer came about, and leaves nothing behind."""
+"""A trace records the steps of an answer, and does not modify the model."""
 
 from __future__ import annotations
 

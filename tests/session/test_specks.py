@@ -1,4 +1,4 @@
-"""Specks are removed unless a person says otherwise; sessions recorded before stay as they were."""
+"""Specks are removed by default; older recorded sessions do not change."""
 
 from __future__ import annotations
 

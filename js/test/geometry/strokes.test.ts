@@ -22,7 +22,7 @@ describe("a line", () => {
     for (const p of circle) expect(distanceToLine(p, simple, false)).toBeLessThanOrEqual(1);
   });
 
-  it("of one or two vertices stays as it is", () => {
+  it("of one or two vertices is unchanged", () => {
     for (const line of [
       [],
       [{ x: 1, y: 2 }],

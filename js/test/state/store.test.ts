@@ -11,7 +11,7 @@ afterEach(() => {
   for (const controller of closing.splice(0)) controller.abort();
 });
 
-/** A store whose hello has been answered, unless told otherwise. */
+/** A store whose hello has been answered, by default. */
 async function open(state: unknown = STATE, { greeted = true } = {}) {
   const model = new FakeModel(state);
   const controller = new AbortController();

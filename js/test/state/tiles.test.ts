@@ -113,7 +113,7 @@ describe("Tiles", () => {
     expect(await all()).toHaveLength(4);
   });
 
-  it("holds no more than its bound, and gives back what was unused for longest", async () => {
+  it("keeps at most its bound, and releases the least recently used tiles", async () => {
     const { tiles, closed, all } = open();
     tiles.show(image);
     for (const y of [0, -5000])

@@ -177,7 +177,7 @@ class Recorder:
         if before.startswith(f"{name}-") and without_precision(before) != without_precision(now):
             warnings.warn(
                 f"{record.path.name} was made with other weights of {name!r} ({before}) than are installed ({now}): "
-                "its masks stay as they were, and the installed weights answer new prompts",
+                "its masks do not change, and new prompts use the installed weights",
                 stacklevel=5,
             )
 
