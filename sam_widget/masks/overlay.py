@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -10,13 +11,17 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from sam_widget.image.reading import RGB
 from sam_widget.masks.palette import BACKGROUND, CANDIDATE, object_color, rgb
-from sam_widget.masks.runs import Mask
+from sam_widget.masks.runs import Mask, StoredMask
+from sam_widget.masks.windows import within
+from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 
 # Opacity of a mask's interior and its outline.
 INSIDE, OUTLINE = 0.45, 1.0
 # Radius of a point, as a fraction of the picture's longer side.
 POINT = 0.008
+# Pixels of the picture around a mask that are looked at with it.
+RIM = 2
 
 
 class Painted(Protocol):
@@ -54,18 +59,35 @@ def overlay(
     picture = Image.fromarray(image)
     if max_side is not None:
         picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    layers = [(item.mask, object_color(item.color)) for item in objects]
+    for item in objects:
+        stored = getattr(item, "stored", None)
+        _paint(picture, stored if isinstance(stored, StoredMask) else StoredMask(item.mask), object_color(item.color))
     if candidate is not None:
-        layers.append((candidate, CANDIDATE))
-    for mask, color in layers:
-        # When downscaled, a pixel may be partly covered by the mask.
-        cover = Image.fromarray(mask).convert("L").resize(picture.size, Image.Resampling.BOX)
-        inner = cover.filter(ImageFilter.MinFilter(3))
-        amount = INSIDE * np.asarray(cover) + (OUTLINE - INSIDE) * (np.asarray(cover) - np.asarray(inner, np.float64))
-        picture.paste(rgb(color), mask=Image.fromarray(amount.clip(0, 255).astype(np.uint8)))
+        _paint(picture, StoredMask(candidate), CANDIDATE)
     if prompt is not None:
         _draw(picture, prompt, picture.width / image.shape[1])
     return np.array(picture)
+
+
+def _paint(picture: Image.Image, mask: StoredMask, color: str) -> None:
+    """Paint a mask, looking only at the part of the picture that it is in: there may be a thousand of them."""
+    if not mask.area:
+        return
+    (height, width), (x, y, wide, high) = mask.shape, mask.bounds
+    across, down = width / picture.width, height / picture.height
+    # With a rim, which has no part of the mask except at the picture's own edges.
+    left, top = max(0, int(x / across) - RIM), max(0, int(y / down) - RIM)
+    right = min(picture.width, int((x + wide) / across) + 1 + RIM)
+    bottom = min(picture.height, int((y + high) / down) + 1 + RIM)
+    u0, v0 = int(left * across), int(top * down)
+    u1, v1 = min(width, math.ceil(right * across)), min(height, math.ceil(bottom * down))
+    seen = Image.fromarray(within(mask, Box(u0, v0, u1, v1))).convert("L")
+    source = (left * across - u0, top * down - v0, min(right * across - u0, u1 - u0), min(bottom * down - v0, v1 - v0))
+    # Smaller, each pixel is covered by a part of the mask.
+    cover = seen.resize((right - left, bottom - top), Image.Resampling.BOX, box=source)
+    inner = cover.filter(ImageFilter.MinFilter(3))
+    amount = INSIDE * np.asarray(cover) + (OUTLINE - INSIDE) * (np.asarray(cover) - np.asarray(inner, np.float64))
+    picture.paste(rgb(color), (left, top), Image.fromarray(amount.clip(0, 255).astype(np.uint8)))
 
 
 def _draw(picture: Image.Image, prompt: Prompt, scale: float) -> None:

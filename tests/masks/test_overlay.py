@@ -5,10 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 import sam_widget as sw
 from sam_widget.masks import palette
 from sam_widget.masks.overlay import overlay
+from sam_widget.masks.runs import StoredMask
+from sam_widget.masks.windows import within
 
 GREY = np.full((60, 80, 3), 100, np.uint8)
 
@@ -44,3 +47,21 @@ def test_a_large_photo_becomes_a_smaller_picture() -> None:
     picture = overlay(photo, [SimpleNamespace(mask=mask, color=0)], max_side=80)
     assert picture.shape == (60, 80, 3)
     np.testing.assert_array_equal((picture != 100).any(axis=-1), mask[::20, ::20])
+
+
+def test_a_thousand_small_masks_are_looked_at_only_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+
+    def counted(mask: StoredMask, crop: sw.Box) -> np.ndarray:
+        nonlocal looked
+        part = within(mask, crop)
+        looked += part.size
+        return part
+
+    monkeypatch.setattr("sam_widget.masks.overlay.within", counted)
+    objects = [
+        SimpleNamespace(stored=StoredMask(square(x, y)), mask=square(x, y), color=0) for x, y in ((5, 5), (50, 30))
+    ]
+    drawn = overlay(GREY, objects)
+    assert 800 <= looked <= 2 * 26 * 26
+    np.testing.assert_array_equal(drawn, overlay(GREY, [SimpleNamespace(mask=o.mask, color=0) for o in objects]))
