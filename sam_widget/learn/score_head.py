@@ -59,8 +59,8 @@ class ScoreConfig:
     scene_size: int = 320
     without: str = "camera"
     scene_seed: int = 0
-    steps: int = 3_000
-    learning_rate: float = 5e-4
+    steps: int = 300
+    learning_rate: float = 1e-4
     choice: float = 0.5
     seed: int = 0
 
