@@ -140,18 +140,18 @@ export interface ImageData {
 /** One of the masks that the model predicts for the prompt; `stability` is null without logits. */
 export interface CandidateData {
   mask: string;
-  score: number;
+  score: number | null;
   stability: number | null;
   area: number;
   crop: BoxData | null;
 }
 
-/** An accepted mask. `color` indexes the palette. */
+/** An accepted mask. `color` indexes the palette; `score` is null for a merged or imported mask without one. */
 export interface ObjectData {
   id: string;
   label: string;
   mask: string;
-  score: number;
+  score: number | null;
   box: BoxData;
   area: number;
   color: number;

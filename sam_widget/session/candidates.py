@@ -139,17 +139,15 @@ def united(objects: Sequence[SegmentedObject]) -> SegmentedObject:
     mask = objects[0].mask.copy()
     for item in objects[1:]:
         mask |= item.mask
-    areas = [item.area for item in objects]
     prompt = Prompt(
         points=tuple(point for item in objects for point in item.prompt.points),
         boxes=tuple(box for item in objects for box in item.prompt.boxes),
         strokes=tuple(stroke for item in objects for stroke in item.prompt.strokes),
     )
-    score = float(np.average([item.score for item in objects], weights=areas))
     whole = _with_mask(objects[0], mask)
     if whole is None:
         raise AssertionError("objects are never empty")
-    return replace(whole, prompt=prompt, score=score)
+    return replace(whole, prompt=prompt, score=None)
 
 
 def subtracted(item: SegmentedObject, other: SegmentedObject) -> SegmentedObject | None:

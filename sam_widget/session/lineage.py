@@ -69,6 +69,6 @@ def _lineage(
         return None
     first = max(states, key=lambda state: len(state.candidates))
     index = next(k for k, other in enumerate(first.candidates) if other.answer is logits)
-    scores = [other.score for other in first.candidates]
+    scores = [other.score or 0.0 for other in first.candidates]
     best = scores[index] == max(scores) and scores.count(scores[index]) == 1
     return Lineage(prompt, index, best, settings, strokes, first.rendering, candidate.crop)

@@ -79,7 +79,7 @@ def add(state: SessionState, found: Sequence[Annotation]) -> tuple[SessionState,
         SegmentedObject(
             label=clean_label(item.label),
             stored=item.stored,
-            score=1.0 if item.score is None else item.score,
+            score=item.score,
             box=item.box,
             prompt=item.prompt,
             color=next(colors),

@@ -48,7 +48,7 @@ class ReplayRow:
     image: str
     label: str
     iou: float | None
-    old_score: float
+    old_score: float | None
     score: float | None
     old_mask: np.ndarray
     new_mask: np.ndarray | None
@@ -69,7 +69,7 @@ class ReplayRow:
             self.image,
             self.label,
             dash if self.iou is None else f"{self.iou:.3f}",
-            f"{self.old_score:.2f}",
+            dash if self.old_score is None else f"{self.old_score:.2f}",
             dash if self.score is None else f"{self.score:.2f}",
             f"{np.count_nonzero(self.old_mask)}",
             dash if self.new_mask is None else f"{np.count_nonzero(self.new_mask)}",

@@ -228,7 +228,7 @@ class Session(PromptEdits):
 
     def _answered_again(self, state: SessionState) -> SessionState:
         """Return a state with its prompt decoded again; a candidate chosen by hand remains chosen."""
-        scores, answer = [candidate.score for candidate in state.candidates], state.candidates[0].answer
+        scores, answer = [candidate.score or 0.0 for candidate in state.candidates], state.candidates[0].answer
         best = answer.best if isinstance(answer, Answer) else int(np.argmax(scores))
         by_hand = state.chosen_index if len(scores) > 1 and state.chosen_index != best else None
         after = self.preview(state.prompt, state=state)
@@ -259,7 +259,7 @@ class Session(PromptEdits):
             labels: One for all, or one each. By default they keep their labels, or become "object 1", "object 2", ...
 
         Returns:
-            The new objects, in the same order; the score defaults to 1.
+            The new objects, in the same order; those without a score keep none.
 
         Raises:
             MaskError: The source contains no masks, or one is empty.

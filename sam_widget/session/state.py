@@ -47,7 +47,7 @@ class Candidate:
 
     Attributes:
         stored: The mask: `source`, cleaned up and painted on.
-        score: The predicted IoU, between 0 and 1.
+        score: The predicted IoU, between 0 and 1; None for the mask of an object without a score.
         answer: The source of the logits: the answer of which this is mask `index`, or the logits themselves; None for
             the mask of an object that is not based on a single prediction.
         stability: The stability score, between 0 and 1 (`masks.stability_score`); None without logits.
@@ -57,7 +57,7 @@ class Candidate:
     """
 
     stored: StoredMask
-    score: float
+    score: float | None
     answer: Answer | np.ndarray | None
     stability: float | None = None
     source: StoredMask | None = None
@@ -68,7 +68,8 @@ class Candidate:
         """One line, without arrays."""
         height, width = self.stored.shape
         stability = "" if self.stability is None else f", stability {self.stability:.2f}"
-        return f"Candidate(score {self.score:.2f}{stability}, {self.stored.area} of {width} x {height} pixels)"
+        score = "no score" if self.score is None else f"score {self.score:.2f}"
+        return f"Candidate({score}{stability}, {self.stored.area} of {width} x {height} pixels)"
 
     @property
     def mask(self) -> np.ndarray:
@@ -103,7 +104,7 @@ class SegmentedObject:
     Attributes:
         label: Its name.
         stored: The mask.
-        score: The predicted IoU.
+        score: The predicted IoU; None for a mask that was merged, or made elsewhere without a score.
         box: The tight box around the mask.
         prompt: The prompt it was made from.
         color: Index into the palette; at first, no two objects of a session share one.
@@ -115,7 +116,7 @@ class SegmentedObject:
 
     label: str
     stored: StoredMask
-    score: float
+    score: float | None
     box: Box
     prompt: Prompt
     color: int = 0

@@ -220,19 +220,19 @@ class CandidateData(Struct, frozen=True):
     """
 
     mask: str
-    score: float
+    score: float | None
     stability: float | None
     area: int
     crop: BoxData | None
 
 
 class ObjectData(Struct, frozen=True):
-    """An accepted mask. `color` indexes the palette."""
+    """An accepted mask. `color` indexes the palette; `score` is null for a merged or imported mask without one."""
 
     id: str
     label: str
     mask: str
-    score: float
+    score: float | None
     box: BoxData
     area: int
     color: int

@@ -68,7 +68,7 @@ class ViewRequests:
         session = self._stage.session
         with one_core_left():
             found = session.predict_best(prompt)
-        if found is None:
+        if found is None or found.score is None:
             return None
         self._replies.preview(request, found.stored, found.score)
         return ANSWERED

@@ -149,7 +149,7 @@ def state_of(
         candidates=[
             CandidateData(
                 names.name(c.stored),
-                round(c.score, 4),
+                None if c.score is None else round(c.score, 4),
                 None if c.stability is None else round(c.stability, 4),
                 c.stored.area,
                 None if c.crop is None else box_data(c.crop),
@@ -182,7 +182,7 @@ def state_of(
 def _row(item: SegmentedObject, names: MaskNames) -> ObjectData:
     # Lone surrogates cannot be sent, and must not prevent sending the rest.
     label = item.label.encode("utf-8", "replace").decode()
-    score, box = round(item.score, 4), box_data(item.box)
+    score, box = None if item.score is None else round(item.score, 4), box_data(item.box)
     return ObjectData(item.id, label, names.name(item.stored), score, box, item.area, item.color)
 
 

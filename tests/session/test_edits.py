@@ -182,7 +182,7 @@ def test_objects_are_merged_and_subtracted(session: sw.Session) -> None:
     np.testing.assert_array_equal(merged.mask, face.mask | tail.mask)
     assert (merged.id, merged.label, merged.color) == (tail.id, tail.label, tail.color)
     assert merged.prompt.points == (sw.Point(400, 50), sw.Point(175, 130))
-    assert min(face.score, tail.score) <= merged.score <= max(face.score, tail.score)
+    assert merged.score is None
     session.edit(merged.id)
     np.testing.assert_array_equal(session.chosen.mask, merged.mask)  # type: ignore[union-attr]
     session.adjust(smoothing=2, threshold=1)

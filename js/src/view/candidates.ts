@@ -6,6 +6,7 @@ import type { BoxData, CandidateData } from "../protocol";
 import type { Context, Part } from "./context";
 import { h, icon, setAttributes, setText } from "./dom";
 import { bindRadios, setChosen } from "./radiogroup";
+import { scoreSaid, scoreShown } from "./score";
 import { drawThumbnail, THUMBNAIL } from "./thumbnail";
 
 const STABILITY =
@@ -179,14 +180,14 @@ function createCard(
 ): HTMLElement {
   const steady = stability === null ? "" : `stable ${stability.toFixed(2)}`;
   const bar = h("span", { class: "sam-bar" }, h("span", { class: "sam-bar-fill" }));
-  bar.style.setProperty("--sam-score", String(Math.max(0, Math.min(1, score))));
+  bar.style.setProperty("--sam-score", String(Math.max(0, Math.min(1, score ?? 0))));
   return h(
     "button",
     {
       type: "button",
       role: "radio",
       class: "sam-candidate",
-      "aria-label": `Mask ${index + 1} of ${count}, score ${score.toFixed(2)}`,
+      "aria-label": `Mask ${index + 1} of ${count}, ${scoreSaid(score)}`,
       "aria-describedby": id(`stability-${index}`),
       title: `Choose mask ${index + 1} (${index + 1})`,
     },
@@ -194,7 +195,7 @@ function createCard(
     h("span", { class: "sam-key" }, `${index + 1}`),
     h("span", { class: "sam-tick" }, icon("check")),
     bar,
-    h("span", { class: "sam-number" }, score.toFixed(2)),
+    h("span", { class: "sam-number" }, scoreShown(score)),
     h("span", { class: "sam-stability", id: id(`stability-${index}`), title: STABILITY }, steady),
   );
 }

@@ -7,6 +7,7 @@ import { h, iconButton, setAttributes, setText } from "./dom";
 import { createEverything } from "./everything";
 import { createExport } from "./export";
 import { createPicked } from "./picked";
+import { scoreShown } from "./score";
 
 interface Row {
   readonly element: HTMLElement;
@@ -65,7 +66,10 @@ function createRow(id: string, { actions, signal }: Context): Row {
   const mark = h("input", { type: "checkbox", class: "sam-mark" });
   const swatch = h("button", { type: "button", class: "sam-swatch" });
   const label = h("span", { class: "sam-label" });
-  const facts = h("span", { class: "sam-facts" });
+  const score = h("span");
+  const unscored = h("span", { class: "sam-hidden" }, "no score");
+  const size = h("span");
+  const facts = h("span", { class: "sam-facts" }, score, unscored, size);
   const about = h("span", { class: "sam-about" }, label, facts);
   const edit = iconButton("edit", "", "Edit");
   const rename = iconButton("rename", "", "Rename");
@@ -139,7 +143,11 @@ function createRow(id: string, { actions, signal }: Context): Row {
       swatch.style.setProperty("--sam-swatch", objectColor(object.color));
       setText(label, object.label);
       setAttributes(label, { title: object.label });
-      setText(facts, edited ? "being edited" : `${object.score.toFixed(2)} · ${object.area.toLocaleString("en")} px`);
+      const none = !edited && object.score === null;
+      setText(score, edited ? "" : scoreShown(object.score));
+      setAttributes(score, { "aria-hidden": none ? "true" : null });
+      setAttributes(unscored, { hidden: !none });
+      setText(size, edited ? "being edited" : ` · ${object.area.toLocaleString("en")} px`);
       setAttributes(rename, { "aria-label": `Rename ${object.label}`, title: `Rename ${object.label}` });
       setAttributes(remove, { "aria-label": `Remove ${object.label}`, title: `Remove ${object.label}` });
     },

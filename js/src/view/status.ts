@@ -4,6 +4,7 @@ import type { BoxData } from "../protocol";
 import type { Store } from "../state/store";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
+import { scoreSaid } from "./score";
 
 export function createStatus({ store }: Context): Part {
   const text = h("span", { class: "sam-status", role: "status", "aria-live": "polite" });
@@ -52,7 +53,7 @@ export function statusText(store: Store): string {
     const of = candidates.length > 1 ? `Mask ${chosen + 1} of ${candidates.length}` : "One mask";
     const steady = stability === null ? "" : `, stability ${stability.toFixed(2)}`;
     const before = edited ? `Editing ${edited.label}: Accept replaces it. ` : "";
-    return `${before}${of}, score ${score.toFixed(2)}${steady}, ${area.toLocaleString("en")} px${answered ? `, sharpened in ${extent(answered)}` : ""}`;
+    return `${before}${of}, ${scoreSaid(score)}${steady}, ${area.toLocaleString("en")} px${answered ? `, sharpened in ${extent(answered)}` : ""}`;
   }
   if (message) return message;
   // In tenths, because a screen reader announces each.

@@ -5,11 +5,11 @@ Every document is a JSON object; `hash` below is the name of a blob or of anothe
 - `state`: `prompt` (hash), `candidates` (hashes), `chosen` (index or null), `objects` (hashes, oldest first),
   `strokes`, `settings`, `editing` (id of an object, or null), `rendering`, `crop` (x0, y0, x1, y1, or null).
 - `candidate`: `mask` (hash), `change` (hash of the pixels, as a mask, in which the mask differs from what it was before
-  it was cleaned up and painted on, or null where it does not), `score`, `stability` (or null), `model` (a key of the
+  it was cleaned up and painted on, or null where it does not), `score` and `stability` (or null), `model` (a key of the
   meta row `models`, or null), `crop` (x0, y0, x1, y1 of the part of the image that answered, or null), and where the
   logits come from: `answer` (null, or `prompt` (hash), `rendering`, `best`, the index that was chosen at first, and
   `index`, this candidate's) or `logits` (hash or null).
-- `object`: `id`, `label`, `mask` (hash), `area`, `box` (x0, y0, x1, y1), `score`, `color`, `prompt` (hash),
+- `object`: `id`, `label`, `mask` (hash), `area`, `box` (x0, y0, x1, y1), `score` (or null), `color`, `prompt` (hash),
   `candidate` (hash or null), `strokes`, `settings`, `model`.
 - `prompt`: `base` (hash of a prompt that this one continues, or null), and what was drawn after it: `points` (x, y,
   label), `boxes` (x0, y0, x1, y1) and `strokes` (vertices, label, closed); `mask` (hash of logits, or null) and
@@ -299,7 +299,7 @@ class Decoder:
             self.made_by[source] = str(body["model"])
         stability = body["stability"]
         stability = None if stability is None else float(stability)
-        return Candidate(stored, float(body["score"]), answer, stability, source, crop, index)
+        return Candidate(stored, _score(body["score"]), answer, stability, source, crop, index)
 
     def _answer(self, asked: Mapping[str, Any], crop: Box | None, weights: str) -> Answer:
         rendering, best = _rendering(**asked["rendering"]), _index(asked["best"])
@@ -320,7 +320,7 @@ class Decoder:
         return SegmentedObject(
             label=body["label"],
             stored=stored,
-            score=float(body["score"]),
+            score=_score(body["score"]),
             box=Box(*body["box"]),
             prompt=self._prompt(body["prompt"]),
             color=body["color"],
@@ -371,6 +371,14 @@ class Decoder:
 
     def _logits(self, blob: Blob) -> np.ndarray:
         return np.frombuffer(blob.data, "<f4").reshape(blob.height, blob.width)
+
+
+def _score(value: object) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a score")
+    return float(value)
 
 
 def _index(value: object) -> int:
