@@ -1,15 +1,15 @@
-# Everything there is to do with this repository. Needs Python 3.11 or later, Node 20 or later, and make.
+# All development tasks of this repository. Requires Python 3.11 or later, Node 20 or later, and make.
 #
 #   make demo      JupyterLab on the first notebook        (OPEN=0: do not open a browser; PORT=8888)
 #   make test      style, types, units, notebooks, browser: all that CI runs
 #   make build     the view's bundle, from js/ into sam_widget/widget/static
 #   make lint      style, English and types alone
-#   make format    put Python and TypeScript into shape
+#   make format    format Python and TypeScript
 #   make protocol  generate js/src/protocol.ts and palette.ts
 #   make fuzz      20,000 damaged annotation files (500 of them are part of make test)
-#   make bench     how fast is it on this machine?
-#   make soak      does a long session stay flat? (ten minutes)
-#   make clean     remove whatever was built or installed
+#   make bench     measure the speed on this machine
+#   make soak      check that a long session does not leak memory (ten minutes)
+#   make clean     remove everything built or installed
 #
 # PYTHON=python3.13 picks the interpreter that .venv is made from.
 

@@ -1,4 +1,4 @@
-"""The names that models go by, without what loads them: a misspelt one is refused before torch is imported."""
+"""The names of the models, without their loaders, so that a misspelt name is rejected before torch is imported."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".bin", ".ckpt"})
 
 
 def check_name(name: str | Path) -> None:
-    """Refuse what is neither the name of a model nor the path of a file.
+    """Check that a name is that of a model or the path of a file.
 
     Raises:
-        ModelError: It is neither; names the model that may have been meant.
+        ModelError: It is neither; the message suggests a similar name.
     """
     path = Path(name)
     if (isinstance(name, str) and name in NAMES) or path.is_file():

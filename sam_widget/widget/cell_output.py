@@ -1,8 +1,9 @@
-"""What cells show of a widget: the live view, and what a notebook without a kernel shows in its place.
+"""The outputs of a widget in cells: the live view, and a substitute for notebooks without a kernel.
 
-In JupyterLab and Notebook that is two more outputs after the view: a sentence, and a picture, which is replaced as
-objects change. Both are hidden while the view lives (`widget.css`): an output that changes is drawn again, so a picture
-in the view's own output would restart the view at every change. Other programs get view and picture in one output.
+In JupyterLab and Notebook, the substitute is two more outputs after the view: a sentence, and a picture, which is
+replaced as objects change. Both are hidden while the view is live (`widget.css`): an output that changes is rendered
+again, so a picture in the view's own output would restart the view at every change. Other programs get view and picture
+in one output.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sam_widget.widget.throttle import Throttle
 # Seconds after a change until the picture is replaced; more, where drawing it takes more than a few percent of that.
 SECONDS = 2.0
 SHARE = 0.05
-# Cells whose pictures are kept up to date: those that have shown the widget last.
+# Number of cells whose pictures are kept up to date: those that displayed the widget last.
 MOST_CELLS = 4
 
 SENTENCE = "This picture was saved with the notebook. Run the cell again to continue."
@@ -34,16 +35,16 @@ NOTE = f"""<p class="sam-saved-note">{SENTENCE}</p>
 
 
 def is_jupyter() -> bool:
-    """Whether the kernel works for JupyterLab or Notebook, whose outputs can be hidden; VS Code names its sessions."""
+    """Whether JupyterLab or Notebook runs the kernel, so that outputs can be hidden; not VS Code."""
     name = os.environ.get("JPY_SESSION_NAME", "")
     return bool(name) and "jvsc" not in name and not os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
 
 
 class CellOutput:
-    """Shows a widget in cells, and keeps the pictures there up to date."""
+    """Displays a widget in cells, and keeps their pictures up to date."""
 
     def __init__(self, shown: Callable[[], Session | SourceImage | None]) -> None:
-        """Show nothing yet; `shown` returns what there is to draw."""
+        """Create an output without displaying it; `shown` returns the session or image to draw, or None."""
         self._shown = shown
         self._names: list[str] = []
         self._drawn: tuple[object, ...] = ()
@@ -51,7 +52,7 @@ class CellOutput:
         self._pause = SECONDS
 
     def show(self, view: Mapping[str, Any]) -> None:
-        """Show the live view in the cell that runs, and after it what stands for it."""
+        """Display the live view in the running cell, followed by its substitute."""
         name = uuid4().hex
         _display(dict(view))
         _display({"text/html": NOTE, "text/plain": SENTENCE})
@@ -60,12 +61,12 @@ class CellOutput:
         self._names = [*self._names[1 - MOST_CELLS :], name]
 
     def follow(self) -> None:
-        """Replace the pictures after a while, for something may have changed."""
+        """Schedule an update of the pictures after a possible change."""
         if self._names:
             self._later.ask(seconds=self._pause)
 
     def close(self) -> None:
-        """Leave the pictures as they are."""
+        """Stop updating the pictures."""
         self._later.close()
 
     def _picture(self) -> tuple[dict[str, Any], dict[str, Any]]:
