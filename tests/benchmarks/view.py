@@ -1,6 +1,7 @@
-"""From frame to frame while a photo is panned and zoomed, in a real Chromium: does a large photo move like a small one?
+"""Frames while a photo is panned and zoomed, in a real Chromium: a small photo, a large one, 1,000 objects.
 
-Measured inside the page, with a mask on the photo. Tiles arrive while it moves. A frame at 60 Hz takes 16.7 ms.
+Measured inside the page, with a mask on the photo. Tiles arrive while it moves. A frame at 60 Hz takes 16.7 ms. Then a
+click is timed, to its answer and the next frame, with 1 object and with 1,000.
 """
 
 from __future__ import annotations
@@ -22,8 +23,21 @@ import sam_widget as sw
 coffee = sw.sample("coffee")
 photo = np.tile(coffee, (25, 17, 1))[:10000, :10000] if {large} else coffee
 w = sw.SamWidget(photo)
+w.session.add_objects(objects({objects})) if {objects} else None
 w.drag(*({large} and (2000, 2000, 8000, 8000) or (100, 60, 500, 350)))
 w"""
+# Disks all over the photo: a label map.
+OBJECTS = """import numpy as np
+def objects(count):
+    found, (rows, columns) = np.zeros((400, 600), int), np.mgrid[:400, :600]
+    across = int(np.ceil((1.5 * count) ** 0.5))
+    for k in range(count):
+        row, column = divmod(k, across)
+        y, x = (row + 0.5) * 600 / across, (column + 0.5) * 600 / across
+        found[(rows - y) ** 2 + (columns - x) ** 2 < (260 / across) ** 2] = k + 1
+    return found
+"""
+SCENES = {"600 x 400": (False, 0), "10,000 x 10,000": (True, 0), "1,000 objects": (False, 1000)}
 # Does a step a frame, and returns the time from each frame to the next, in milliseconds.
 MEASURE = """async kind => {
     const canvas = document.querySelector('.sam-widget [role=application]')
@@ -51,31 +65,61 @@ MEASURE = """async kind => {
 }"""
 
 
+# Clicks here and there, and returns the time to each answer on the screen, in milliseconds.
+CLICKS = """async () => {
+    const root = document.querySelector('.sam-widget'), canvas = root.querySelector('[role=application]')
+    const box = canvas.getBoundingClientRect(), times = []
+    canvas.setPointerCapture = () => {}
+    for (let i = 0; i < 30; i++) {
+        const before = Number(root.dataset.seq), start = performance.now()
+        const at = {clientX: box.x + 60 + 70 * (i % 6), clientY: box.y + 60 + 50 * Math.floor(i / 6),
+                    bubbles: true, cancelable: true, pointerId: 1, pointerType: 'mouse', isPrimary: true, button: 0}
+        canvas.dispatchEvent(new PointerEvent('pointerdown', {...at, buttons: 1}))
+        canvas.dispatchEvent(new PointerEvent('pointerup', {...at, buttons: 0}))
+        while (!(Number(root.dataset.seq) > before && root.dataset.state === 'ready')) {
+            if (performance.now() - start > 60000) throw new Error('no answer')
+            await new Promise(resolve => setTimeout(resolve, 1))
+        }
+        await new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)))
+        times.push(performance.now() - start)
+    }
+    return times.slice(10)
+}"""
+
+
 def main() -> None:
-    """Measure a small photo and one of 100 megapixels, and print medians, 95th percentiles and their ratios."""
+    """Print medians, 95th percentiles, and what a large photo and many objects cost."""
     executable = chromium.find()  # Before Playwright starts: it asks Playwright too.
-    medians: dict[tuple[str, bool], float] = {}
+    medians: dict[tuple[str, str], float] = {}
     print(f"{'from frame to frame':<44}{'median':>13}{'95%':>13}")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lab = Lab(Path(folder))
         try:
             browser = playwright.chromium.launch(executable_path=executable, args=["--no-first-run"])
-            for large in (False, True):
+            for number, (scene, (large, objects)) in enumerate(SCENES.items()):
                 page = browser.new_page(viewport={"width": 1280, "height": 960})
                 page.set_default_timeout(120_000)
-                notebook = Notebook.of(page, lab, f"view{large}.ipynb", [CODE.format(large=large)])
+                cells = [OBJECTS, CODE.format(large=large, objects=objects)]
+                notebook = Notebook.of(page, lab, f"view{number}.ipynb", cells)
                 notebook.run_all()
                 notebook.expect_state("ready")
-                for kind in ("zoom", "pan"):
-                    canvas = page.get_by_role("application", name="Image")
+                canvas = page.get_by_role("application", name="Image")
+                for kind in ("zoom", "pan", "click"):
                     canvas.press("z" if kind == "pan" else "0")
-                    times = sorted(page.evaluate(MEASURE, kind))
-                    medians[kind, large] = statistics.median(times)
-                    name = f"{kind}, {'10,000 x 10,000' if large else '600 x 400'}"
-                    print(f"{name:<44}{medians[kind, large]:>10.1f} ms{times[int(len(times) * 0.95)]:>10.1f} ms")
+                    if kind == "click":
+                        canvas.press("Escape")
+                        notebook.expect_state("ready")
+                    times = sorted(page.evaluate(CLICKS) if kind == "click" else page.evaluate(MEASURE, kind))
+                    medians[kind, scene] = statistics.median(times)
+                    worst = times[int(len(times) * 0.95)]
+                    print(f"{f'{kind}, {scene}':<44}{medians[kind, scene]:>10.1f} ms{worst:>10.1f} ms", flush=True)
                 page.close()
-            for kind in ("zoom", "pan"):
-                print(f"{kind}, large to small: {medians[kind, True] / medians[kind, False]:.2f}")
+            first, *others = SCENES
+            for scene in others:
+                ratios = (
+                    f"{kind} {medians[kind, scene] / medians[kind, first]:.2f}" for kind in ("zoom", "pan", "click")
+                )
+                print(f"{scene} to {first}: {', '.join(ratios)}")
         finally:
             lab.close()
 

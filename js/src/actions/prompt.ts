@@ -11,6 +11,8 @@ import type { HoverActions } from "./hovering";
 
 /** Change the prompt, choose and accept candidates. */
 export class PromptActions {
+  /** The recent labels, and what they were found in. */
+  #recent: { objects: unknown; given: unknown; labels: string[] } = { objects: null, given: null, labels: [] };
   readonly #store: Store;
   readonly #ui: Ui;
   readonly #hover: Hover;
@@ -73,11 +75,15 @@ export class PromptActions {
 
   /** The labels to choose from. */
   get labels(): string[] {
-    const { objects } = this.#store.state;
-    return recentLabels(
-      this.#ui.labels,
-      objects.map(({ label }) => label),
-    );
+    const [objects, given] = [this.#store.state.objects, this.#ui.labels];
+    if (this.#recent.objects !== objects || this.#recent.given !== given) {
+      const labels = recentLabels(
+        given,
+        objects.map(({ label }) => label),
+      );
+      this.#recent = { objects, given, labels };
+    }
+    return this.#recent.labels;
   }
 
   /** Use one of the recent labels for the next object. */

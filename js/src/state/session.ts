@@ -132,6 +132,11 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     return this.#masks.get(id);
   }
 
+  /** Whether a mask that the state names has not arrived. */
+  get lacking(): boolean {
+    return this.#masks.lacking;
+  }
+
   send(body: Body): { seq: number; answer: Promise<Reception> } {
     return this.#transport.send(body);
   }

@@ -151,6 +151,11 @@ export class Store<Bitmap = ImageBitmap> {
     return this.#open || this.#session.opening ? "predicting" : "ready";
   }
 
+  /** Whether a mask that the state names has not arrived. */
+  get lacking(): boolean {
+    return this.#session.lacking;
+  }
+
   mask(id: string): Mask | null {
     return this.#session.mask(id);
   }

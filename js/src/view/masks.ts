@@ -28,22 +28,52 @@ type Wanted = Omit<Look, "mask"> & { readonly mask: Mask | null };
 /** Opacity as a share of the chosen mask's, and width of the line: accepted objects are quieter than the candidate. */
 const LOOKS = { usual: [0.55, 1], lit: [1.3, 2.5], back: [0.2, 0] } as const;
 
-/**
- * The masks to draw, lowest first: objects and masks found so far, each large one below the smaller ones; the chosen
- * candidate; the candidate previewed in the list. A mask that a click has taken stands for the chosen candidate, which
- * has not arrived yet.
- */
-export function looks(store: Store, ui: Ui, display: Display, taken: Mask | null): Look[] {
-  const { candidates, objects, editing, everything } = store.state;
-  // The user sets the opacity of the chosen mask; a share of 1 is as opaque as that.
-  const fill = (share: number): number => (display.masks === "outline" ? 0 : Math.min(1, share * display.opacity));
+/** The user sets the opacity of the chosen mask; a share of 1 is as opaque as that. */
+function fillOf(display: Display, share: number): number {
+  return display.masks === "outline" ? 0 : Math.min(1, share * display.opacity);
+}
+
+/** The looks of objects, made again only when something that they show has changed. */
+export class ObjectLooks {
+  #from: readonly unknown[] = [];
+  #looks: readonly Look[] = [];
+
+  of(store: Store, ui: Ui, display: Display): readonly Look[] {
+    const { objects, editing, everything } = store.state;
+    const picking = ui.tool === "pick";
+    // While masks are missing, any of them may have arrived.
+    const arrived = store.lacking ? {} : null;
+    const from = [
+      objects,
+      editing,
+      everything,
+      ui.highlight,
+      ui.marked,
+      picking,
+      display.masks,
+      display.opacity,
+      arrived,
+    ];
+    if (from.length !== this.#from.length || from.some((item, i) => item !== this.#from[i])) {
+      this.#from = from;
+      this.#looks = objectLooks(store, ui, display);
+    }
+    return this.#looks;
+  }
+}
+
+/** Objects and masks found so far, each large one below the smaller ones. */
+export function objectLooks(store: Store, ui: Ui, display: Display): Look[] {
+  const { objects, editing, everything } = store.state;
+  const fill = (share: number): number => fillOf(display, share);
+  const marked = new Set(ui.marked);
   // The object under the pointer is highlighted alone, and so are those picked on the photo.
   const apart = ui.highlight !== null || (ui.tool === "pick" && ui.marked.length > 0);
   const accepted = objects.map(({ id, mask, color, area }) => {
     const shown = { mask: store.mask(mask), color: objectColor(color), plain: true, area };
     // The object that an edit is about to replace stays for comparison.
     if (id === editing) return { ...shown, plain: false, fill: 0, line: 1.5, dashed: true };
-    const lit = id === ui.highlight || (ui.highlight === null && ui.marked.includes(id));
+    const lit = id === ui.highlight || (ui.highlight === null && marked.has(id));
     const [share, width] = LOOKS[lit ? "lit" : apart ? "back" : "usual"];
     // Without fills, even faded masks must remain visible.
     const line = width === 0 && display.masks === "outline" ? 0.75 : width;
@@ -53,7 +83,18 @@ export function looks(store: Store, ui: Ui, display: Display, taken: Mask | null
     const mask = store.mask(id);
     return { mask, color: objectColor(color), plain: true, fill: fill(0.4), line: 1, area: mask ? areaOf(mask) : 0 };
   });
-  const result: Wanted[] = [...accepted, ...found].sort((a, b) => b.area - a.area);
+  const all: Wanted[] = [...accepted, ...found].sort((a, b) => b.area - a.area);
+  return all.filter(isThere);
+}
+
+/**
+ * The chosen candidate, and the candidate previewed in the list. A mask that a click has taken stands for the chosen
+ * candidate, which has not arrived yet.
+ */
+export function candidateLooks(store: Store, ui: Ui, display: Display, taken: Mask | null): Look[] {
+  const { candidates } = store.state;
+  const fill = (share: number): number => fillOf(display, share);
+  const result: Wanted[] = [];
   if (taken) {
     result.push({ mask: taken, color: CANDIDATE, fill: fill(1), line: 2 });
     return result.filter(isThere);

@@ -9,7 +9,8 @@ import { type Look, Painter } from "./masks";
 
 export interface Minimap {
   readonly element: HTMLElement;
-  draw(all: readonly Look[]): void;
+  /** Draw objects and candidates. */
+  draw(those: readonly Look[], offered: readonly Look[]): void;
 }
 
 export function createMinimap({ store, ui, display, actions, signal }: Omit<Context, "focusCanvas">): Minimap {
@@ -46,7 +47,7 @@ export function createMinimap({ store, ui, display, actions, signal }: Omit<Cont
 
   return {
     element,
-    draw(all) {
+    draw(those, offered) {
       const { image } = store.state;
       const whole = store.tiles.whole;
       const shown = image && whole && ui.frame && isZoomed(ui.view, image, ui.frame);
@@ -62,9 +63,11 @@ export function createMinimap({ store, ui, display, actions, signal }: Omit<Cont
         pen.imageSmoothingQuality = "high";
         if (display.photo) pen.drawImage(whole.bitmap, 0, 0, size.width, size.height);
       }
-      const filled = all.map((one) => ({ ...one, fill: one.dashed ? 0 : 0.6 }));
-      if (hasChanged(marks, [...filled.flatMap((one) => [one.mask, one.color]), size.width, size.height, ratio]))
+      const from = [those, ...offered.flatMap((one) => [one.mask, one.color]), size.width, size.height, ratio];
+      if (hasChanged(marks, from)) {
+        const filled = [...those, ...offered].map((one) => ({ ...one, fill: one.dashed ? 0 : 0.6 }));
         painter.fill(start(marks, ratio), filled, fitView(image, size), ratio);
+      }
       const seen = seenOf(ui.view, image, ui.frame);
       const scale = size.width / image.width;
       frame.style.translate = `${seen.x0 * scale}px ${seen.y0 * scale}px`;

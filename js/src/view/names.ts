@@ -11,11 +11,6 @@ const PADDING = 6;
 const BAR = 4;
 const WIDEST = 140;
 
-/** The inputs whose changes require redrawing. */
-export function namesOf(objects: readonly ObjectData[]): string {
-  return JSON.stringify(objects.map(({ label, box, color }) => [label, box, color]));
-}
-
 /** Draw a name at the top of each object, the largest first, unless it would cover another name. */
 export function drawNames(
   pen: CanvasRenderingContext2D,
@@ -27,9 +22,10 @@ export function drawNames(
   pen.font = "500 12px system-ui, sans-serif";
   pen.textBaseline = "middle";
   const drawn: { x: number; y: number; width: number }[] = [];
-  const order = [...objects].sort((a, b) => Number(lit(b.id)) - Number(lit(a.id)) || b.area - a.area);
-  for (const { id, label, box, color } of order) {
-    if (!isGiven(label) && !lit(id)) continue;
+  const order = objects
+    .filter(({ id, label }) => isGiven(label) || lit(id))
+    .sort((a, b) => Number(lit(b.id)) - Number(lit(a.id)) || b.area - a.area);
+  for (const { label, box, color } of order) {
     const top = toFrame(view, { x: (box.x0 + box.x1) / 2, y: box.y0 });
     const bottom = toFrame(view, { x: 0, y: box.y1 }).y;
     if (bottom < 0 || top.y > frame.height || top.x < 0 || top.x > frame.width) continue;

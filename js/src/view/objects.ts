@@ -20,6 +20,8 @@ export function createObjects(context: Context): Part {
   const [heading, picked, exporting] = [createEverything(context), createPicked(context), createExport(context)];
   const empty = h("p", { class: "sam-empty" }, "Accepted masks are listed here.");
   const rows = new Map<string, Row>();
+  /** What the rows show. */
+  let shown: readonly unknown[] = [];
 
   const highlight = (event: Event): void => {
     const row = event.target instanceof Element ? event.target.closest<HTMLElement>("li") : null;
@@ -42,6 +44,11 @@ export function createObjects(context: Context): Part {
     ),
     update() {
       const { objects, editing } = store.state;
+      for (const part of [heading, picked, exporting]) part.update();
+      const now = [objects, editing, ui.marked];
+      if (now.every((item, i) => item === shown[i])) return;
+      shown = now;
+      const marked = new Set(ui.marked);
       const ids = new Set(objects.map((object) => object.id));
       for (const [id, row] of rows) {
         if (ids.has(id)) continue;
@@ -52,10 +59,9 @@ export function createObjects(context: Context): Part {
       objects.forEach((object, i) => {
         const row = rows.get(object.id) ?? createRow(object.id, context);
         rows.set(object.id, row);
-        row.update(object, ui.marked.includes(object.id), object.id === editing);
+        row.update(object, marked.has(object.id), object.id === editing);
         if (list.children[i] !== row.element) list.insertBefore(row.element, list.children[i] ?? null);
       });
-      for (const part of [heading, picked, exporting]) part.update();
       setAttributes(empty, { hidden: objects.length > 0 });
       setAttributes(list, { hidden: objects.length === 0 });
     },
@@ -87,6 +93,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
   let current = "";
   let color = 0;
   let field: HTMLInputElement | null = null;
+  let shown: readonly unknown[] = [];
 
   const close = (commit: boolean): void => {
     if (!field) return;
@@ -133,9 +140,13 @@ function createRow(id: string, { actions, signal }: Context): Row {
   return {
     element,
     update(object, marked, edited) {
+      // A click in the box has changed it before the kernel was asked.
+      mark.checked = marked;
+      const now = [object, edited];
+      if (now.every((item, i) => item === shown[i])) return;
+      shown = now;
       current = object.label;
       color = object.color;
-      mark.checked = marked;
       setAttributes(mark, { "aria-label": `Mark ${object.label}`, title: "Pick, to label, merge or delete several" });
       setAttributes(swatch, { "aria-label": `Next colour for ${object.label}`, title: "Next colour" });
       setAttributes(edit, { "aria-label": `Edit ${object.label}`, title: `Edit ${object.label} again` });

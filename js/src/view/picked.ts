@@ -30,7 +30,8 @@ export function createPicked({ store, ui, actions, signal, focusCanvas }: Contex
     element: h("div", { class: "sam-picked" }, said, element),
     update() {
       const { objects } = store.state;
-      const marked = ui.marked.flatMap((id) => objects.find((object) => object.id === id) ?? []);
+      const there = new Map(ui.marked.length ? objects.map((object) => [object.id, object]) : []);
+      const marked = ui.marked.flatMap((id) => there.get(id) ?? []);
       if (marked.length < ui.marked.length) ui.marked = marked.map((object) => object.id);
       const count = marked.length;
       const which = count === 1 ? marked[0].label : `${count} objects`;

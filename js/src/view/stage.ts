@@ -1,4 +1,4 @@
-/** The photo and its overlays, on six canvases, each drawn at most once per frame and only on a change. */
+/** The photo and its overlays, on seven canvases, each drawn at most once per frame and only on a change. */
 
 import { shortcutFor } from "../input/keyboard";
 import { bindPointer } from "../input/pointer";
@@ -8,9 +8,10 @@ import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
 import { HoverLayer } from "./hover";
 import { createLayer, fitLayer, hasChanged, show, start } from "./layer";
-import { drawOutlines, looks, Painter } from "./masks";
+import { candidateLooks, drawOutlines, type Look, ObjectLooks, Painter } from "./masks";
 import { createMinimap } from "./minimap";
-import { drawNames, namesOf } from "./names";
+import { drawNames } from "./names";
+import { ObjectLayer } from "./objectlayer";
 import { drawOverlay } from "./overlay";
 import { drawPicture } from "./picture";
 import { createSharpen, drawCrops } from "./sharpen";
@@ -24,6 +25,9 @@ const COMPACT = { width: 480, height: 280 };
 /** Its height without a photo. */
 const WITHOUT_PHOTO = 220;
 const ACTUAL = shortcutFor("Show the photo at its actual size");
+
+/** No looks: always the same, so that nothing has changed. */
+const NONE: readonly Look[] = [];
 
 export interface Stage extends Part {
   /** The element with the focus while the photo is in use. */
@@ -43,6 +47,8 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
   const layers = [photo, masks, outlines, crop, prompts];
   const hovered = new HoverLayer();
   const painter = new Painter();
+  const accepted = new ObjectLooks();
+  const objects = new ObjectLayer(() => ui.set({}), signal);
   const brush = new BrushCursor();
 
   const keys = h(
@@ -63,6 +69,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       tabindex: 0,
     },
     photo.element,
+    objects.element,
     masks.element,
     outlines.element,
     crop.element,
@@ -171,9 +178,14 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
 
       if (hasChanged(photo, [tiles.version, ...place])) drawPicture(start(photo, ratio), tiles, view, frame, ratio);
 
-      const all = image && tiles.ready ? looks(store, ui, display, hover.taken?.mask ?? null) : [];
-      const shown = [display.masks, ...all.flatMap((look) => Object.values(look))];
-      const cut = display.masks === "cutout" && all.some((look) => !look.dashed);
+      const ready = image !== null && tiles.ready;
+      const those = ready ? accepted.of(store, ui, display) : NONE;
+      const offered = ready ? candidateLooks(store, ui, display, hover.taken?.mask ?? null) : NONE;
+      // One cover hides the rest of the photo, so its holes are cut together.
+      const cut = display.masks === "cutout" && (offered.length > 0 || those.some((look) => !look.dashed));
+      objects.draw(cut ? NONE : those, view, frame, ratio);
+      const all = cut ? [...those, ...offered] : offered;
+      const shown = [display.masks, cut ? those : null, ...offered.flatMap((look) => Object.values(look))];
       if (hasChanged(masks, [...shown, ...place])) {
         const pen = start(masks, ratio);
         if (cut)
@@ -186,17 +198,17 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
         else if (all.some((look) => look.fill > 0)) painter.fill(pen, all, view, ratio);
         show(masks, cut || all.some((look) => look.fill > 0));
       }
-      const { objects } = store.state;
-      const names = display.names ? namesOf(objects) : "";
-      if (hasChanged(outlines, [...shown, names, ui.highlight, ui.marked, ...place])) {
+      const named = display.names && ready ? store.state.objects : null;
+      if (hasChanged(outlines, [...shown, named, ui.highlight, ui.marked, ...place])) {
         // The edge of a cut-out is visible anyway.
         const lined = cut ? all.filter((look) => look.dashed) : all;
         drawOutlines(start(outlines, ratio), lined, view, frame, ratio);
-        const lit = (object: string): boolean => object === ui.highlight || ui.marked.includes(object);
-        if (display.names && tiles.ready) drawNames(outlines.context, objects, lit, view, frame);
-        show(outlines, lined.length > 0);
+        const marked = new Set(ui.marked);
+        const lit = (object: string): boolean => object === ui.highlight || marked.has(object);
+        if (named) drawNames(outlines.context, named, lit, view, frame);
+        show(outlines, lined.length > 0 || (named?.length ?? 0) > 0);
       }
-      minimap.draw(all);
+      minimap.draw(those, offered);
 
       const answered = store.chosen === null ? null : store.state.candidates[store.chosen].crop;
       const edges = JSON.stringify([store.state.crop, answered]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { looks } from "../../src/view/masks";
+import { candidateLooks, ObjectLooks, objectLooks } from "../../src/view/masks";
 import { objectOf, openDesk } from "../desk";
 
 const candidate = { mask: "m", score: 0.9, stability: 0.8, area: 2, crop: null };
@@ -9,7 +9,7 @@ async function open() {
   const desk = await openDesk({ objects, candidates: [candidate], chosen: 0 });
   desk.model.masks("mask of small", "mask of large", "m");
   const { store, ui, display } = desk;
-  return { ...desk, all: () => looks(store, ui, display, null) };
+  return { ...desk, all: () => [...objectLooks(store, ui, display), ...candidateLooks(store, ui, display, null)] };
 }
 
 describe("the masks to draw", () => {
@@ -37,5 +37,26 @@ describe("the masks to draw", () => {
     expect(small.plain).toBe(false);
     expect(large.fill).toBeLessThan(usual / 2);
     expect(large.line).toBe(0);
+  });
+
+  it("are made again only when something that they show has changed", async () => {
+    const { model, store, ui, display } = await open();
+    const looks = new ObjectLooks();
+    const first = looks.of(store, ui, display);
+    model.update({ candidates: [], chosen: null });
+    expect(looks.of(store, ui, display)).toBe(first);
+    ui.set({ highlight: "small" });
+    const lit = looks.of(store, ui, display);
+    expect(lit).not.toBe(first);
+    model.update({}, ["new"], { start: 2, removed: 0, added: [objectOf("new", { mask: "new" })] });
+    expect(looks.of(store, ui, display).length).toBe(3);
+  });
+
+  it("are made again when a mask that was missing has arrived", async () => {
+    const { model, store, ui, display } = await openDesk({ objects: [objectOf("late")] });
+    const looks = new ObjectLooks();
+    expect(looks.of(store, ui, display)).toEqual([]);
+    model.masks("mask of late");
+    expect(looks.of(store, ui, display).length).toBe(1);
   });
 });
