@@ -59,7 +59,8 @@ export class ObjectLayer {
 
   /** Draw the objects in the frame and around it. */
   #draw(looks: readonly Look[], view: View, frame: Size, ratio: number): Picture {
-    const [left, top] = [Math.round(MARGIN * frame.width), Math.round(MARGIN * frame.height)];
+    // In whole device pixels: at rest the picture is copied, not resampled.
+    const [left, top] = [frame.width, frame.height].map((side) => Math.round(MARGIN * side * ratio) / ratio);
     const size = { width: frame.width + 2 * left, height: frame.height + 2 * top };
     fitLayer(this.#sheet, size.width, size.height, ratio);
     const shifted = { ...view, x: view.x + left, y: view.y + top };
