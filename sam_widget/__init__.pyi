@@ -21,7 +21,8 @@ from .masks.annotations import AnnotatedImage, Annotation
 from .masks.cleanup import MaskSettings
 from .masks.runs import StoredMask
 from .model.mae_zoo import load_mae
-from .model.zoo import ModelInfo, load_model, models
+from .model.model_table import ModelInfo
+from .model.zoo import load_model, models
 from .predictor.embeddings import Embedding, EmbeddingCache, EmbeddingStore
 from .predictor.predictor import Prediction, Predictor
 from .prompts.geometry import Box, BrushStroke, Point, Stroke

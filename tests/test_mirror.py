@@ -52,6 +52,8 @@ THROUGH = {
     "model/sam.py": "model/test_reference.py",
     "model/tiny/decoder.py": "model/tiny/test_tiny.py",
     "predictor/interface.py": "predictor/test_plain.py",
+    "predictor/model_input.py": "predictor/test_predictor.py",
+    "predictor/prediction.py": "predictor/test_predictor.py",
     "session/candidates.py": "session/test_edits.py",
     "session/decoding.py": "session/test_crops.py",
     "session/everything.py": "session/test_session.py",

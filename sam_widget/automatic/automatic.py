@@ -25,6 +25,7 @@ from sam_widget.masks.codecs import polygons_from_mask, rle_from_stored
 from sam_widget.masks.counts import counts_from_runs
 from sam_widget.masks.measures import nms
 from sam_widget.masks.runs import Mask, StoredMask
+from sam_widget.model.names import NAMES, SUFFIXES
 from sam_widget.model.sam import Sam
 from sam_widget.predictor.predictor import Predictor
 
@@ -108,8 +109,8 @@ class EverythingStep:
 
 @door
 def segment_everything(
-    model: Predictor | Sam | str | Path,
     image: Any,
+    model: Any = None,
     *,
     points_per_side: int | None = 32,
     points_per_batch: int = 64,
@@ -130,8 +131,9 @@ def segment_everything(
     """Return masks of everything in an image without duplicates, from small crops first, then by predicted IoU.
 
     Args:
-        model: A predictor, a loaded model, or an argument of `load_model`.
         image: Anything that `to_rgb` reads: path, URL, bytes, PIL image, array, tensor.
+        model: A predictor, a loaded model, or an argument of `load_model`; None for "tiny". It may also come first, as
+            in `segment_everything(predictor, image)`.
         points_per_side: Points along each side of the grid; None if `point_grids` is given.
         points_per_batch: Number of points decoded at a time; a CPU uses fewer, which is faster.
         pred_iou_thresh: Masks with a lower predicted IoU are dropped. None uses the value that the model's authors
@@ -158,8 +160,8 @@ def segment_everything(
     """
     records: tuple[MaskRecord, ...] = ()
     steps = iter_everything(
-        model,
         image,
+        model,
         stream=progress is not None,
         points_per_side=points_per_side,
         points_per_batch=points_per_batch,
@@ -184,9 +186,7 @@ def segment_everything(
     return list(records)
 
 
-def iter_everything(
-    model: Predictor | Sam | str | Path, image: Any, *, stream: bool = True, **options: Any
-) -> Iterator[EverythingStep]:
+def iter_everything(image: Any, model: Any = None, *, stream: bool = True, **options: Any) -> Iterator[EverythingStep]:
     """Yield the masks of everything in an image as they are found; the last step is the complete result.
 
     Args:
@@ -206,11 +206,41 @@ def iter_everything(
     except TypeError as error:
         known = ", ".join(EverythingOptions.__dataclass_fields__)
         raise PromptError(f"cannot segment everything: {error}; known options are {known}") from error
+    image, model = image_and_model(image, model)
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     grids = [wanted.grid(layer) for layer in range(wanted.crop_n_layers + 1)]
     if not any(map(len, grids)):
         raise PromptError("there are no points to decode; raise points_per_side, or lower the downscale factor")
     return _steps(predictor, to_rgb(image), wanted, grids, stream=stream)
+
+
+def image_and_model(first: Any, second: Any) -> tuple[Any, Any]:
+    """Return which of two arguments is the image and which the model, in whichever order they came.
+
+    Raises:
+        PromptError: Neither or both can be the model.
+    """
+    if second is None:
+        if isinstance(first, Predictor | Sam):
+            raise PromptError("there is a model but no image; expected segment_everything(image, model=...)")
+        return first, "tiny"
+    models = [isinstance(item, Predictor | Sam) for item in (first, second)]
+    if not any(models):
+        # Arrays and PIL images are images; of two texts, one is a model's name, or has the suffix of a checkpoint.
+        named = [isinstance(item, str | Path) for item in (first, second)]
+        models = [_names_model(item) for item in (first, second)] if all(named) else named
+    if models == [True, False]:
+        return second, first
+    if models == [False, True]:
+        return first, second
+    raise PromptError(
+        f"cannot tell the image from the model in {first!r:.80} and {second!r:.80}; expected "
+        "segment_everything(image, model=...), the model as a name of sw.models(), a checkpoint or a predictor"
+    )
+
+
+def _names_model(item: str | Path) -> bool:
+    return item in NAMES or Path(item).suffix.lower() in SUFFIXES
 
 
 def _steps(

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sam_widget.masks.runs import StoredMask, runs_from_mask
+from sam_widget.predictor.many import CPU_BATCH
 from sam_widget.predictor.predictor import Embedding, Predictor
 
 # A mask closer than this, in pixels, to an inner edge of a crop is probably truncated.
@@ -23,8 +24,6 @@ EDGE = 20.0
 # Possible error of the stability score at low resolution: small in general, large for masks of few pixels.
 DOUBT = 0.1
 DOUBT_OF_A_PIXEL = 1.5
-# Number of prompts decoded at a time on a CPU; more would overflow its caches.
-CPU_BATCH = 16
 
 
 @dataclass(frozen=True)

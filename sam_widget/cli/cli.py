@@ -341,13 +341,7 @@ def models(*, json: Annotated[bool, Parameter(show_default=False)] = False) -> i
     if json:
         print(dumps([asdict(row) for row in found], indent=1))
         return 0
-    width = max(len(row.name) for row in found)
-    print(f"{'NAME':<{width}}  PARAMETERS   INPUT  HERE  LICENCE     SOURCE")
-    for row in found:
-        px, here = f"{row.image_size} px", "yes" if row.local else "no"
-        print(
-            f"{row.name:<{width}}  {row.parameters / 1e6:>8.1f} M {px:>8}  {here:<4}  {row.licence:<10}  {row.source}"
-        )
+    print(found)
     return 0
 
 

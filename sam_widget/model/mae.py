@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from sam_widget.errors import ImageError, ModelError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,25 @@ class Reconstruction:
     pasted: np.ndarray
     mask: np.ndarray
     loss: float
+
+    def figure(self, *, width: float = 12.0) -> Figure:
+        """Return the four pictures side by side, as in the paper's figure 2.
+
+        Args:
+            width: Of the figure, in inches.
+        """
+        from matplotlib import pyplot as plt
+
+        figure, panels = plt.subplots(1, 4, figsize=(width, width / 4 + 0.4), layout="constrained")
+        plt.close(figure)  # Otherwise a notebook shows it twice.
+        hidden = f"masked: {self.mask.mean():.0%}"
+        pictures = (self.masked, self.prediction, self.pasted, self.original)
+        titles = (hidden, f"prediction, loss {self.loss:.3f}", "prediction in the masked patches", "original")
+        for axes, picture, title in zip(panels, pictures, titles, strict=True):
+            axes.imshow(picture, interpolation="nearest")
+            axes.set_title(title, fontsize="medium")
+            axes.set_axis_off()
+        return figure
 
 
 class MaskedAutoencoder(nn.Module):

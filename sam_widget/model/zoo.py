@@ -31,35 +31,13 @@ from sam_widget.model.config import (
     TinyConfig,
 )
 from sam_widget.model.layers.token_maps import computes_in_bfloat16
+from sam_widget.model.model_table import ModelInfo, ModelTable
 from sam_widget.model.names import check_name
 from sam_widget.model.sam import Sam
 from sam_widget.model.tiny import tiny
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 EMBEDDED = WEIGHTS / "tiny.safetensors"
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """A row of the table of models.
-
-    Attributes:
-        name: Name for `load_model`.
-        parameters: Number of parameters, including the fixed random features of positions.
-        image_size: Side of the model input, in pixels.
-        licence: Licence of the weights.
-        source: Origin of the weights.
-        sha256: Published hash of the local weights file; None before the first download.
-        local: Whether the weights are on this machine.
-    """
-
-    name: str
-    parameters: int
-    image_size: int
-    licence: str
-    source: str
-    sha256: str | None
-    local: bool
 
 
 @dataclass(frozen=True)
@@ -106,8 +84,11 @@ PUBLISHED: dict[str, Published] = {
 }
 
 
-def models() -> tuple[ModelInfo, ...]:
-    """Return the models that `load_model` knows by name. Never accesses the network."""
+def models() -> ModelTable:
+    """Return the models that `load_model` knows by name, as a tuple that a notebook shows as a table.
+
+    Never accesses the network.
+    """
     path = EMBEDDED
     with safe_open(path, framework="pt") as file:
         # Excludes BatchNorm running statistics.
@@ -122,7 +103,7 @@ def models() -> tuple[ModelInfo, ...]:
         sha256=sha256(path),
         local=True,
     )
-    return embedded, *(_row(name, published) for name, published in PUBLISHED.items())
+    return ModelTable((embedded, *(_row(name, published) for name, published in PUBLISHED.items())))
 
 
 def _row(name: str, published: Published) -> ModelInfo:

@@ -1,5 +1,6 @@
 from .embeddings import CACHE, Embedding, EmbeddingCache, EmbeddingStore
-from .predictor import Prediction, Predictor
+from .prediction import Prediction, Predictions, StoredPrediction
+from .predictor import Predictor
 from .trace import LayerTrace, Trace
 
 __all__ = [
@@ -9,6 +10,8 @@ __all__ = [
     "EmbeddingStore",
     "LayerTrace",
     "Prediction",
+    "Predictions",
     "Predictor",
+    "StoredPrediction",
     "Trace",
 ]

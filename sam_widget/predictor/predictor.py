@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from sam_widget.errors import ModelError, PromptError, door
 from sam_widget.image.reading import image_hash, to_rgb
@@ -24,68 +20,23 @@ from sam_widget.model.hub import Progress
 from sam_widget.model.sam import ImageFeatures, Sam
 from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.predictor.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
-from sam_widget.predictor.interface import CERTAIN
+from sam_widget.predictor.many import BATCH, CPU_BATCH, answered, prompts_from_arrays
+from sam_widget.predictor.model_input import (
+    fitted,
+    input_pixels,
+    input_points,
+    input_prompts,
+    inverse_masks,
+    logits_from_mask,
+    unpadded,
+    upscaling_of,
+)
+from sam_widget.predictor.prediction import Prediction, Predictions
 from sam_widget.predictor.prompt_parts import parts
-from sam_widget.predictor.ranking import best_of, is_inverse
 from sam_widget.predictor.trace import Trace, traced
-from sam_widget.predictor.upsampling import Upscaling, upscaling
 from sam_widget.prompts.prompt import Box, Prompt
 
-__all__ = ["CACHE", "Embedding", "EmbeddingCache", "Prediction", "Predictor"]
-
-# Number of rows of a mask converted to floats at a time.
-_ROWS = 256
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The answer to a prompt: masks in the model's own order, subpart, part, whole.
-
-    Attributes:
-        scores: (N,) float32, the predicted IoU of each mask.
-        logits: (N, h, w) float32 at low resolution; `logits[best]` can be passed back as `mask`.
-    """
-
-    scores: np.ndarray
-    logits: np.ndarray
-    _exact: Tensor = field(repr=False)  # logits before clamping, on the model's device
-    _upscaling: Upscaling = field(repr=False)
-    _level: float = field(repr=False)
-    # Whether each mask shows the surroundings of the prompt's box, (N,) bool; None without a box.
-    _inverse: np.ndarray | None = field(default=None, repr=False)
-    _stored: dict[int, StoredMask] = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def masks(self) -> np.ndarray:
-        """(N, H, W) bool at image resolution, computed on first access."""
-        return self._upscaling.masks(self._exact, self._level)
-
-    @cached_property
-    def stored(self) -> tuple[StoredMask, ...]:
-        """The masks as row runs, computed without building pixel arrays."""
-        return tuple(self.stored_mask(index) for index in range(len(self.scores)))
-
-    def stored_mask(self, index: int) -> StoredMask:
-        """Return one of `stored`, without computing the others."""
-        known = self._stored.get(index)
-        if known is None:
-            known = self._stored[index] = self._upscaling.stored(self._exact[index], self._level)
-        return known
-
-    def __repr__(self) -> str:
-        height, width = self.size
-        scores = ", ".join(f"{score:.2f}" for score in self.scores)
-        return f"Prediction({len(self.scores)} masks of {height} x {width}, scores {scores}, best {self.best})"
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the masks, in pixels."""
-        return self._upscaling.size
-
-    @property
-    def best(self) -> int:
-        """Index of the highest score, passing over masks that show what is around a box; see `ranking`."""
-        return best_of(self.scores, self._inverse)
+__all__ = ["CACHE", "Embedding", "EmbeddingCache", "Prediction", "Predictions", "Predictor"]
 
 
 class Predictor:
@@ -162,10 +113,10 @@ class Predictor:
         return self._cache.has(image_hash, self.model.weights_id)
 
     def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
-        height, width = self._fitted(rgb.shape[0], rgb.shape[1])
+        height, width = fitted(self.config, rgb.shape[0], rgb.shape[1])
         patch = self.config.patch_size
         with telling_of_memory(self.model, self.device), torch.inference_mode():
-            pixels = self._pixels(rgb)
+            pixels = input_pixels(self.config, rgb, self.device)
             features = self.model.encode(pixels, image_encoder=self._fast.image_encoder)
         return Embedding(
             features=tokens_first(features.embedding),
@@ -222,11 +173,7 @@ class Predictor:
         A prompt that SAM does not accept as a whole is decoded in parts (see `prompt_parts.parts`): corresponding masks
         of the parts are merged by their maximum logit, and their scores are averaged.
         """
-        if embedding.weights_id != self.model.weights_id:
-            raise ModelError(
-                f"the embedding was made by {embedding.model_name} ({embedding.weights_id}), but this predictor runs "
-                f"{self.model.weights_id}; embed the image with this predictor"
-            )
+        self._check(embedding)
         if prompt.is_empty:
             raise PromptError("the prompt is empty; give points, a box or a mask")
         if prompt.mask_crop is not None:
@@ -239,7 +186,7 @@ class Predictor:
         chosen = slice(1, None) if multimask else slice(0, 1)
         as_logits = self.mask_to_logits if self.config.takes_masks else None
         with telling_of_memory(self.model, self.device), torch.inference_mode():
-            decoded = [self._decode(embedding, part) for part in parts(prompt, (height, width), as_logits)]
+            decoded = [self._decode(embedding, [part]) for part in parts(prompt, (height, width), as_logits)]
             low = torch.stack([logits[0, chosen] for logits, _ in decoded]).amax(dim=0).float()
             scores = torch.stack([scores[0, chosen] for _, scores in decoded]).float().mean(dim=0)
             limit = self.config.logit_limit
@@ -247,22 +194,57 @@ class Predictor:
                 scores=scores.cpu().numpy(),
                 logits=low.clamp(-limit, limit).cpu().numpy(),
                 _exact=low,
-                _upscaling=self._upscaling(embedding.image_size),
+                _upscaling=upscaling_of(self.config, embedding.image_size),
                 _level=self.config.mask_threshold,
-                _inverse=self._inverse(prompt, low, embedding.image_size),
+                _inverse=inverse_masks(self.config, prompt, low, embedding.image_size),
             )
 
-    def _inverse(self, prompt: Prompt, low: Tensor, image_size: tuple[int, int]) -> np.ndarray | None:
-        """Return which masks show what is around the one box; a foreground point says that this is wanted."""
-        if len(prompt.boxes) != 1 or any(point.label for point in prompt.points) or prompt.mask is not None:
-            return None
-        (height, width), box = image_size, prompt.boxes[0]
-        fitted_height, fitted_width = self._fitted(height, width)
-        # From pixels of the image to logits.
-        scale = self.config.mask_size / self.config.image_size
-        across, down = scale * fitted_width / width, scale * fitted_height / height
-        cells = (box.x0 * across, box.y0 * down, box.x1 * across, box.y1 * down)
-        return is_inverse((low > self.config.mask_threshold).cpu().numpy(), cells)
+    def predict_many(
+        self,
+        embedding: Embedding,
+        *,
+        points: Sequence[Any] | np.ndarray | None = None,
+        labels: Sequence[Any] | np.ndarray | None = None,
+        boxes: Sequence[Any] | np.ndarray | None = None,
+        masks: Sequence[np.ndarray] | np.ndarray | None = None,
+        multimask: bool = True,
+    ) -> Predictions:
+        """Answer N prompts in batches, with the results of N calls of `predict`.
+
+        Args:
+            embedding: An embedding from `embed`, of this predictor's model.
+            points: (N, P, 2) x, y.
+            labels: (N, P): 1 foreground, 0 background, -1 for no point, if prompts differ in their number of points;
+                all foreground by default.
+            boxes: (N, 4) x0, y0, x1, y1, one for each prompt.
+            masks: (N, h, w) low-resolution logits of earlier predictions.
+            multimask: Return three masks for ambiguous prompts, or one for unambiguous prompts.
+
+        Returns:
+            Masks as row runs, scores, stability and areas.
+
+        Raises:
+            PromptError: There is no prompt, or one is malformed or outside the image; the message gives its number.
+            ModelError: See `predict`.
+        """
+        self._check(embedding)
+        prompts = prompts_from_arrays(points, labels, boxes, masks, embedding.image_size)
+        with telling_of_memory(self.model, self.device):
+            return answered(
+                prompts,
+                lambda alike: self._decode(embedding, alike),
+                self.config,
+                embedding.image_size,
+                multimask=multimask,
+                batch=CPU_BATCH if self.device.type == "cpu" else BATCH,
+            )
+
+    def _check(self, embedding: Embedding) -> None:
+        if embedding.weights_id != self.model.weights_id:
+            raise ModelError(
+                f"the embedding was made by {embedding.model_name} ({embedding.weights_id}), but this predictor runs "
+                f"{self.model.weights_id}; embed the image with this predictor"
+            )
 
     def trace(
         self,
@@ -304,12 +286,12 @@ class Predictor:
         if len(prompt.boxes) > 1:
             raise PromptError(f"a trace records one pass of the decoder, got {len(prompt.boxes)} boxes; give one")
         answer = self.answer(embedding, prompt, multimask=multimask)
-        pixels = embedding.pixels if image is None else self._pixels(to_rgb(image))
+        pixels = embedding.pixels if image is None else input_pixels(self.config, to_rgb(image), self.device)
         return traced(
             self.model,
             ImageFeatures(embedding.features.to(self.device), embedding.to(self.device).high_resolution),
             None if pixels is None else pixels.to(self.device),
-            self._tensors(prompt, embedding),
+            self._arguments(embedding, [prompt]),
             answer=(torch.from_numpy(answer.logits), torch.from_numpy(answer.scores)),
         )
 
@@ -325,40 +307,37 @@ class Predictor:
             (N, H, W) bool.
         """
         level = self.config.mask_threshold + threshold
-        return self._upscaling(image_size).masks(torch.tensor(logits, device=self.device), level)
+        return upscaling_of(self.config, image_size).masks(torch.tensor(logits, device=self.device), level)
 
     def binarize_one(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> StoredMask:
         """Convert logits (h, w) to a mask like `binarize`, but as row runs, without building a pixel array."""
-        return self._upscaling(image_size).stored(torch.tensor(logits), self.config.mask_threshold + threshold)
+        return upscaling_of(self.config, image_size).stored(
+            torch.tensor(logits), self.config.mask_threshold + threshold
+        )
 
     def mask_to_logits(self, mask: np.ndarray) -> np.ndarray:
         """Convert any mask, (H, W) bool, to a mask prompt, (h, w) float32 logits."""
-        height, width = self._fitted(*mask.shape)
-        # Columns first, a few rows at a time, because the image may be too large for an array of floats.
-        bands = (torch.from_numpy(mask[top : top + _ROWS].astype(np.float32)) for top in range(0, len(mask), _ROWS))
-        across = torch.cat([_resized(band, (len(band), width)) for band in bands])
-        covered = _resized(across, (height, width))
-        side = self.config.image_size
-        padded = torch.zeros(1, 1, side, side)
-        padded[..., :height, :width] = covered
-        low = interpolate(padded, (self.config.mask_size, self.config.mask_size), mode="area")[0, 0]
-        logits: np.ndarray = ((2 * low - 1) * CERTAIN).numpy()
-        return logits
+        return logits_from_mask(self.config, mask)
 
     def unpad(self, logits: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
         """Return the part of (N, h, w) low-resolution logits that covers the image, without the padding."""
-        height, width = self._fitted(*image_size)
-        ratio = self.config.image_size // self.config.mask_size
-        return logits[..., : -(-height // ratio), : -(-width // ratio)]
+        return unpadded(self.config, logits, image_size)
 
-    def _decode(self, embedding: Embedding, prompt: Prompt) -> tuple[Tensor, Tensor]:
+    def _decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
+        """Decode prompts of one kind; see `input_prompts`."""
+        arguments: dict[str, Any] = self._arguments(embedding, prompts)
+        # A compiled decoder would compile again for every size of batch.
+        compiled = self._compiled if len(prompts) == 1 else None
         return self.model.decode(
             embedding.features.to(self.device),
             high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
             prompt_encoder=self._fast.prompt_encoder,
-            mask_decoder=self._compiled or self._fast.mask_decoder,
-            **self._tensors(prompt, embedding),
+            mask_decoder=compiled or self._fast.mask_decoder,
+            **arguments,
         )
+
+    def _arguments(self, embedding: Embedding, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
+        return input_prompts(self.config, prompts, embedding.image_size, self.device, model=self.model.name)
 
     def masks_at(
         self, embedding: Embedding, points: np.ndarray, *, minimum_score: float = -np.inf
@@ -376,9 +355,7 @@ class Predictor:
             For M masks, up to three per point: logits (M, h, w) float32 at low resolution, predicted IoUs (M,), and the
             index of the point (M,). `upscaling` maps the logits to pixels.
         """
-        height, width = embedding.image_size
-        fitted_height, fitted_width = self._fitted(height, width)
-        coords = points * (fitted_width / width, fitted_height / height)
+        coords = input_points(self.config, points, embedding.image_size)
         with telling_of_memory(self.model, self.device), torch.inference_mode():
             logits, scores = self.model.decode(
                 embedding.features.to(self.device),
@@ -399,66 +376,4 @@ class Predictor:
             Weights of rows (H, h) and of columns (W, w): a mask is where `rows @ logits @ columns.T` exceeds the
             threshold.
         """
-        return self._upscaling(embedding.image_size).weights(self.device)
-
-    def _upscaling(self, image_size: tuple[int, int]) -> Upscaling:
-        return upscaling(
-            image_size,
-            logits=self.config.mask_size,
-            fitted=self._fitted(*image_size),
-            side=self.config.image_size,
-            resize=self.config.resize,
-            mode=self.config.upsampling,
-        )
-
-    # ----------------------------------------------------------------------------- between the user's pixels and SAM's
-
-    def _fitted(self, height: int, width: int) -> tuple[int, int]:
-        """Return the image's height and width in the model input, where its longest side, or both, are the input's."""
-        if self.config.resize == "square":
-            return self.config.image_size, self.config.image_size
-        # Rounded like the reference's ResizeLongestSide.
-        scale = self.config.image_size / max(height, width)
-        # At least 1: the reference rounds the short side of a very thin image to 0 and fails.
-        return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
-
-    def _pixels(self, rgb: np.ndarray) -> Tensor:
-        """Resize (H, W, 3) uint8 to the model's size, antialiased and bilinear: (1, 3, h, w) of 0..255."""
-        height, width = self._fitted(rgb.shape[0], rgb.shape[1])
-        if self.config.resize == "square":  # like the authors' code, without rounding to integers
-            pixels = torch.from_numpy(rgb.copy()).to(self.device).permute(2, 0, 1)[None].float()
-            antialias = self.config.antialias
-            return interpolate(pixels, (height, width), mode="bilinear", align_corners=False, antialias=antialias)
-        resized = Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR)
-        return torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].to(self.device)
-
-    def _tensors(self, prompt: Prompt, embedding: Embedding) -> dict[str, Any]:
-        """Return the prompt as the model's arguments, in pixels of its input."""
-        height, width = embedding.image_size
-        fitted_height, fitted_width = self._fitted(height, width)
-        scale = torch.tensor([fitted_width / width, fitted_height / height], device=self.device)
-        arguments: dict[str, Tensor] = {}
-        if prompt.points:
-            coords, labels = prompt.to_arrays()
-            arguments["points"] = torch.from_numpy(coords).to(self.device)[None] * scale
-            arguments["labels"] = torch.from_numpy(labels).to(self.device)[None]
-        if prompt.box is not None:
-            b = prompt.box
-            corners = torch.tensor([[b.x0, b.y0], [b.x1, b.y1]], dtype=torch.float32, device=self.device)
-            arguments["boxes"] = (corners * scale).view(1, 4)
-        if prompt.mask is not None:
-            if not self.config.takes_masks:
-                raise PromptError(f"{self.model.name} takes no mask as a prompt; give points or a box")
-            side = self.config.mask_size
-            if prompt.mask.shape != (side, side):
-                raise PromptError(
-                    f"mask has shape {prompt.mask.shape}, expected ({side}, {side}) logits; pass logits[best] of an "
-                    "earlier prediction of this model"
-                )
-            arguments["masks"] = torch.tensor(prompt.mask, dtype=torch.float32, device=self.device)[None, None]
-        return arguments
-
-
-def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (h, w), antialiased and bilinear."""
-    return interpolate(pixels[None, None], size, mode="bilinear", align_corners=False, antialias=True)[0, 0]
+        return upscaling_of(self.config, embedding.image_size).weights(self.device)

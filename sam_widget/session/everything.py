@@ -113,7 +113,7 @@ def begin(history: History, predictor: Predictor, image: np.ndarray, **options: 
         raise ModelError(
             f"{predictor.model.name} answers one prompt at a time and cannot segment everything; use sw.Predictor"
         )
-    return EverythingRun(history, iter_everything(cast("TorchPredictor", predictor), image, **options))
+    return EverythingRun(history, iter_everything(image, cast("TorchPredictor", predictor), **options))
 
 
 class EverythingCollector:

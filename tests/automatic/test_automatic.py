@@ -12,6 +12,7 @@ import segment_anything
 from scipy.ndimage import label
 
 import sam_widget as sw
+from sam_widget.automatic.automatic import image_and_model
 from sam_widget.automatic.options import OUTPUT_MODES
 from sam_widget.masks.cleanup import without_small_regions
 from sam_widget.masks.codecs import mask_from_rle
@@ -93,7 +94,7 @@ def test_the_same_masks_as_the_reference(
 ) -> None:
     options = {**LOOSE, **options}
     theirs = segment_anything.SamAutomaticMaskGenerator(reference, **options).generate(picture)
-    ours = sw.segment_everything(predictor, picture, **options)
+    ours = sw.segment_everything(picture, predictor, **options)
     overlap = ious([record["segmentation"] for record in theirs], [record.segmentation for record in ours])
     assert len(theirs) > 12, "masks worth comparing"
     areas = np.array([record["area"] for record in theirs])
@@ -167,7 +168,7 @@ def test_every_family_and_what_a_click_there_gives(
 
 
 def test_the_embedded_model_finds_things_as_it_is(photo: np.ndarray) -> None:
-    records = sw.segment_everything("tiny", photo, points_per_side=8)
+    records = sw.segment_everything(photo, model="tiny", points_per_side=8)
     assert len(records) >= 3
 
 
@@ -362,3 +363,32 @@ def test_of_everything_keep_some_and_name_them_at_once(session: sw.Session) -> N
     for count in (3, 3, len(others) + 3, 0):
         session.undo()
         assert len(session.objects) == count
+
+
+class TestOrder:
+    """The image comes first, as everywhere else; scripts that give the model first still run."""
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [("cat.jpg", "vit_b"), ("cat.jpg", "weights.PTH"), (b"JPEG", "tiny"), ("tiny.jpg", "tiny")],
+    )
+    def test_of_names(self, first: Any, second: Any) -> None:
+        assert image_and_model(first, second) == (first, second)
+        assert image_and_model(second, first) == (first, second)
+
+    def test_of_objects(self, predictor: sw.Predictor, photo: np.ndarray) -> None:
+        for model in (predictor, predictor.model, "tiny", Path("mine")):
+            for order in ((photo, model), (model, photo)):
+                image, found = image_and_model(*order)
+                assert image is photo
+                assert found is model
+        assert image_and_model(photo, None)[1] == "tiny"
+
+    @pytest.mark.parametrize("given", [("cat.jpg", "dog.jpg"), ("tiny", "vit_b"), (b"", b""), (np.zeros(3), b"")])
+    def test_two_images_or_two_models_are_refused(self, given: tuple[Any, Any]) -> None:
+        with pytest.raises(sw.PromptError, match=r"cannot tell the image from the model"):
+            image_and_model(*given)
+
+    def test_a_model_alone_is_refused(self, predictor: sw.Predictor) -> None:
+        with pytest.raises(sw.PromptError, match="there is a model but no image"):
+            sw.segment_everything(predictor)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -246,6 +247,17 @@ def test_positions_are_fixed_and_the_rest_learns(model: MaskedAutoencoder) -> No
     model(torch.randn(2, 3, 48, 48)).loss.backward()
     without = {name for name, parameter in model.named_parameters() if parameter.grad is None}
     assert without == {"encoder.pos_embed", "decoder_pos_embed"}
+
+
+def test_a_figure_shows_all_four_pictures(model: MaskedAutoencoder, photo: np.ndarray) -> None:
+    seen = model.reconstruct(photo, seed=3)
+    figure = seen.figure(width=6)
+    shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
+    for picture, expected in zip(shown, (seen.masked, seen.prediction, seen.pasted, seen.original), strict=True):
+        np.testing.assert_array_equal(picture, expected)
+    assert figure.axes[0].get_title() == f"masked: {seen.mask.mean():.0%}"
+    assert figure.get_size_inches()[0] == 6
+    assert not plt.get_fignums(), "a notebook would show it twice"
 
 
 def test_reconstructions_paste_what_was_painted(model: MaskedAutoencoder, photo: np.ndarray) -> None:

@@ -96,7 +96,7 @@ def test_a_mask_becomes_a_mask_prompt_and_back(
     mask = first.masks[first.best]
     logits = predictor.mask_to_logits(mask)
     assert logits.shape == (predictor.config.mask_size,) * 2
-    monkeypatch.setattr("sam_widget.predictor.predictor._ROWS", 7)
+    monkeypatch.setattr("sam_widget.predictor.model_input._ROWS", 7)
     np.testing.assert_array_equal(predictor.mask_to_logits(mask), logits)
     assert iou(predictor.binarize(logits[None], (300, 451))[0], mask) > 0.93
     again = predictor.predict(embedding, points=[(175, 130)], mask=logits)
