@@ -28,7 +28,7 @@ class Prediction:
     _exact: Tensor = field(repr=False)  # logits before clamping, on the model's device
     _upscaling: Upscaling = field(repr=False)
     _level: float = field(repr=False)
-    # Which masks show what is around the prompt's box, (N,) bool; None where there is no such box.
+    # Which masks show what is around the prompt's box, (N,) bool; None without such a box.
     _inverse: np.ndarray | None = field(default=None, repr=False)
     _stored: dict[int, StoredMask] = field(default_factory=dict, repr=False)
 
