@@ -16,7 +16,7 @@ from sam_widget.masks.codecs import rle_from_mask
 from sam_widget.masks.runs import Mask, mask_from_runs, runs_from_mask
 from sam_widget.masks.wire_codec import RunsError, pack_runs, unpack_runs
 from sam_widget.predictor.predictor import Predictor
-from tests.masks.test_runs import disc, every_mask
+from tests.masks.examples import MASKS, disc
 
 GOLDEN: list[dict[str, Any]] = json.loads(
     Path(__file__).with_name("golden").joinpath("packed_masks.json").read_text("utf-8")
@@ -33,7 +33,7 @@ def assert_survives(mask: Mask) -> None:
     np.testing.assert_array_equal(runs, runs_from_mask(mask))
 
 
-@every_mask
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
 def test_a_mask_survives(mask: Mask) -> None:
     assert_survives(mask)
 
