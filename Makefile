@@ -15,7 +15,8 @@
 
 PYTHON ?= python3
 OPEN ?= 1
-# Processes that share the Python and the browser tests, with one thread of numerics each.
+# Processes that share the Python and the browser tests, with one thread of numerics each. The cells of a notebook need
+# one kernel, so notebooks run in one process.
 WORKERS ?= 2
 PORT ?=
 
@@ -46,7 +47,7 @@ test: lint chromium
 	mkdir -p $(REPORTS)
 	$(NPM) test -- --reporter=default --reporter=junit --outputFile.junit=../$(REPORTS)/js.xml
 	$(PARALLEL) --ignore=tests/browser --junitxml=$(REPORTS)/python.xml
-	$(PARALLEL) --nbval-lax notebooks --junitxml=$(REPORTS)/notebooks.xml
+	$(PY) -m pytest --nbval-lax notebooks --junitxml=$(REPORTS)/notebooks.xml
 	$(PARALLEL) tests/browser --junitxml=$(REPORTS)/browser.xml
 	@$(PY) tests/total.py $(REPORTS)
 
