@@ -16,7 +16,8 @@
 PYTHON ?= python3
 OPEN ?= 1
 # Processes that share the Python and the browser tests, with one thread of numerics each. The cells of a notebook need
-# one kernel, so notebooks run in one process.
+# one kernel, so notebooks run in one process. A test that fails runs once more: on a busy machine a browser can miss a
+# deadline. The summary lists each rerun with its first error: a test that needs it often has a bug.
 WORKERS ?= 2
 PORT ?=
 
@@ -29,7 +30,8 @@ STATIC := sam_widget/widget/static
 BUNDLE := $(STATIC)/widget.js
 SOURCES := $(shell find js/src -type f)
 REPORTS := build/reports
-PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=worksteal
+PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=worksteal --reruns=1 -raR \
+  --rerun-show-tracebacks
 
 .DELETE_ON_ERROR:
 .PHONY: build demo test lint format protocol bench soak clean lint-python lint-js protocol-in-sync chromium

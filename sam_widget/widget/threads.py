@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
@@ -13,12 +18,21 @@ def one_core_left() -> Iterator[None]:
     The last core speeds up a decode of milliseconds only slightly, and torch's threads keep spinning on it afterwards:
     on a machine with two cores, delivering the answer would take longer than computing it. And while a cell keeps a
     core busy, a decode on all cores takes seconds, because its threads constantly wait for each other.
+
+    Only this thread is limited. `torch.set_num_threads` would not do: threads that start meanwhile inherit its number
+    and never lose it.
     """
     import torch
 
+    # The first call in a thread also sets the thread's number, so it must come before the limit.
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads - 1))
-    try:
+    with _openmp().limit(limits=max(1, threads - 1)):
         yield
-    finally:
-        torch.set_num_threads(threads)
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """Return torch's thread pools; searching the loaded libraries for them takes 5 ms."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="openmp")

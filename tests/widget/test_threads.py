@@ -25,6 +25,20 @@ def test_one_core_is_left_for_a_while() -> None:
         torch.set_num_threads(before)
 
 
+def test_a_thread_that_starts_meanwhile_keeps_all_cores() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    seen: list[int] = []
+    try:
+        with one_core_left():
+            thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+            thread.start()
+            thread.join(60)
+        assert seen == [3]
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_answers_are_computed_so_and_all_cores_embed(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads are counted by the thread that computes."""
     before = torch.get_num_threads()
