@@ -104,7 +104,8 @@ soak: $(VENV) chromium
 	@$(PY) tests/benchmarks/soak.py
 
 clean:
-	rm -rf .venv js/node_modules $(STATIC) build dist tests/browser/artifacts .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv js/node_modules $(STATIC) build dist tests/browser/artifacts
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV): pyproject.toml

@@ -1,4 +1,4 @@
-"""What several tests need: a small photo and the embedded model."""
+"""What several tests need: a small photo, the embedded model, and how Hypothesis looks for examples."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import Phase, settings
 
 if TYPE_CHECKING:
     from sam_widget.predictor.predictor import Predictor
+
+# The same examples in each run, and no limit on their time: a busy machine fails no test.
+PHASES = (Phase.explicit, Phase.generate, Phase.shrink)
+settings.register_profile("sam_widget", deadline=None, derandomize=True, max_examples=100, phases=PHASES)
+settings.load_profile("sam_widget")
 
 
 @pytest.fixture(scope="session")

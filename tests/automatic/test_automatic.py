@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import segment_anything
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.ndimage import label
 
 import sam_widget as sw
@@ -24,6 +26,7 @@ from sam_widget.model.mobile_sam import MobileSam
 from sam_widget.model.sam import Sam
 from sam_widget.model.sam2 import Sam2
 from sam_widget.predictor.predictor import EmbeddingCache, Predictor
+from tests.masks.examples import masks
 from tests.model.bumps import Bumps, MetaBumps
 from tests.model.references import (
     SMALL,
@@ -238,20 +241,17 @@ def test_small_regions() -> None:
     assert largest.area == 2
 
 
-def test_small_regions_of_runs_are_those_of_pixels() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        height, width = rng.integers(1, 40, 2)
-        mask, area, holes = rng.random((height, width)) < rng.random(), int(rng.integers(1, 9)), bool(rng.integers(2))
-        numbers, count = label(mask != holes, structure=np.ones((3, 3)))
-        small = np.bincount(numbers.ravel(), minlength=count + 1) < area
-        small[0] = False
-        if not holes and count and small[1:].all():
-            small[1 + np.bincount(numbers.ravel())[1:].argmax()] = False
-        expected = mask ^ small[numbers]
-        stored = without_small_regions(StoredMask(mask), area, holes=holes)
-        np.testing.assert_array_equal(stored.array, expected)
-        np.testing.assert_array_equal(stored.runs, runs_from_mask(expected))
+@given(mask=masks(), area=st.integers(1, 8), holes=st.booleans())
+def test_small_regions_of_runs_are_those_of_pixels(mask: np.ndarray, area: int, holes: bool) -> None:
+    numbers, count = label(mask != holes, structure=np.ones((3, 3)))
+    small = np.bincount(numbers.ravel(), minlength=count + 1) < area
+    small[0] = False
+    if not holes and count and small[1:].all():
+        small[1 + np.bincount(numbers.ravel())[1:].argmax()] = False
+    expected = mask ^ small[numbers]
+    stored = without_small_regions(StoredMask(mask), area, holes=holes)
+    np.testing.assert_array_equal(stored.array, expected)
+    np.testing.assert_array_equal(stored.runs, runs_from_mask(expected))
 
 
 @pytest.fixture

@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, label
 
 from sam_widget.errors import PromptError
 from sam_widget.masks import cleanup
 from sam_widget.masks.cleanup import TIDY, MaskSettings, clean, drop_islands, fill_holes, smooth
-from sam_widget.masks.runs import StoredMask, runs_from_mask
+from sam_widget.masks.runs import Mask, StoredMask, runs_from_mask
+from tests.masks.examples import masks
 
 
 def on_pixels(step: Callable[..., StoredMask], mask: np.ndarray, setting: object) -> np.ndarray:
@@ -94,24 +97,21 @@ def by_pixels(mask: np.ndarray, settings: MaskSettings) -> np.ndarray:
 
 
 @pytest.mark.parametrize("tile", [7, 128])
-def test_runs_are_cleaned_as_pixels_are(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
-    monkeypatch.setattr(cleanup, "_TILE", tile)
-    rng = np.random.default_rng(0)
-    for _ in range(150):
-        height, width = rng.integers(1, 90, 2)
-        size = rng.choice([1, 2, 4, 9])
-        coarse = rng.random((height // size + 1, width // size + 1)) < rng.random()
-        specks = rng.random((height, width)) < rng.random() / 9
-        mask = np.kron(coarse, np.ones((size, size), bool))[:height, :width] ^ specks
-        mask[rng.integers(height)] |= rng.random() < 0.3
-        settings = MaskSettings(
-            holes=rng.choice([0, 1, 5, 40, 10_000]),
-            islands=rng.choice([0, 1, 5, 40]),
-            smoothing=rng.choice([0, 0.3, 0.9, 2.5, 6]),
-        )
+@given(
+    mask=masks(most=90),
+    settings=st.builds(
+        MaskSettings,
+        holes=st.sampled_from((0, 1, 5, 40, 10_000)),
+        islands=st.sampled_from((0, 1, 5, 40)),
+        smoothing=st.sampled_from((0, 0.3, 0.9, 2.5, 6)),
+    ),
+)
+def test_runs_are_cleaned_as_pixels_are(tile: int, mask: Mask, settings: MaskSettings) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cleanup, "_TILE", tile)
         cleaned = clean(StoredMask(mask.copy()), settings)
-        np.testing.assert_array_equal(cleaned.array, by_pixels(mask, settings))
-        np.testing.assert_array_equal(cleaned.runs, runs_from_mask(cleaned.array), "as everybody expects runs")
+    np.testing.assert_array_equal(cleaned.array, by_pixels(mask, settings))
+    np.testing.assert_array_equal(cleaned.runs, runs_from_mask(cleaned.array), "as everybody expects runs")
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,12 @@ from sam_widget.masks.codecs import (
 )
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import StoredMask
-from tests.masks.examples import MASKS, disc
+from tests.masks.examples import MASKS, disc, every_mask
 
 Mask = NDArray[np.bool_]
 
 
 RANDOM = np.random.default_rng(1)
-every_mask = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
 
 
 class TestRle:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from sam_widget.errors import MaskError
 from sam_widget.masks.counts import counts_from_runs, counts_from_text, runs_from_counts
-from sam_widget.masks.runs import runs_from_mask
-from tests.masks.examples import MASKS
+from sam_widget.masks.runs import mask_from_runs, runs_from_mask
+from tests.masks.examples import every_mask
 
 Mask = NDArray[np.bool_]
-every_mask = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
 
 
 def counts_of(mask: Mask) -> list[int]:
@@ -57,7 +60,24 @@ def test_damaged_text_is_refused(text: str | bytes, complaint: str) -> None:
         counts_from_text(text)
 
 
-@pytest.mark.parametrize("counts", [[], [1, 2], [3, 4], [-1, 7], [7, -1], [2**62, 2**62]])
+@pytest.mark.parametrize("counts", [[], [1, 2], [3, 4], [-1, 7], [7, -1], [3, -1, 4], [2**62, 2**62]])
 def test_counts_that_do_not_add_up_are_refused(counts: list[int]) -> None:
     with pytest.raises(MaskError, match=r"not to 6, the pixels of 2 x 3"):
         runs_from_counts(np.array(counts, np.int64), 2, 3)
+
+
+@given(counts=st.lists(st.integers(-1, 13)), height=st.integers(0, 4), width=st.integers(0, 4))
+def test_any_counts_are_refused_or_are_a_mask(counts: list[int], height: int, width: int) -> None:
+    try:
+        runs = runs_from_counts(np.array(counts, np.int64), height, width)
+    except MaskError:
+        assert sum(counts) != height * width or min(counts) < 0
+    else:
+        assert mask_from_runs(runs, height, width).sum() == sum(counts[1::2])
+        np.testing.assert_array_equal(runs_from_counts(counts_from_runs(runs, height, width), height, width), runs)
+
+
+@given(st.binary() | st.text(st.characters(min_codepoint=0x30, max_codepoint=0x70)) | st.text())
+def test_any_text_is_refused_or_is_counts(text: str | bytes) -> None:
+    with contextlib.suppress(MaskError):
+        assert counts_from_text(text).dtype == np.int64

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from sam_widget.errors import MaskError
 from sam_widget.masks.runs import StoredMask, mask_from_runs, runs_from_mask
 from sam_widget.masks.wire_codec import RunsError
-from tests.masks.examples import MASKS
+from tests.masks.examples import every_mask
 
 Mask = NDArray[np.bool_]
-every_mask = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
 
 
 def naive_runs(mask: Mask) -> list[tuple[int, int]]:

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sam_widget.errors import PromptError
 from sam_widget.image.rendering import Rendering
 from sam_widget.masks.cleanup import MaskSettings
-from sam_widget.prompts.geometry import Box, Point, Stroke
+from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.widget import conversions
 from sam_widget.widget.conversions import MaskPrompts, prompt_data, prompt_from
 from sam_widget.widget.protocol import BoxData, PromptData
+from tests.strategies import BOXES, PROMPTS, RENDERINGS, SETTINGS
 
 LOGITS = np.zeros((4, 4), np.float32)
 
 
-def test_a_prompt_comes_back() -> None:
-    prompt = Prompt(
-        points=(Point(1, 2), Point(3.5, 4, 0)),
-        boxes=(Box(0, 1, 2, 3),),
-        strokes=(Stroke(((0, 0), (1, 2)), 0), Stroke(((0, 0), (1, 2), (3, 1)), 1, closed=True)),
-        mask=LOGITS,
-        mask_crop=Box(0, 0, 9, 9),
-    )
-    masks = MaskPrompts()
+@given(PROMPTS, st.none() | BOXES)
+def test_a_prompt_comes_back(prompt: Prompt, crop: Box | None) -> None:
+    masks, prompt = MaskPrompts(), replace(prompt, mask_crop=crop)
     assert prompt_from(prompt_data(prompt, masks), masks) == prompt
 
 
-def test_settings_boxes_and_renderings_come_back() -> None:
-    settings, rendering = MaskSettings(0.5, 10, 20, 1.5), Rendering((2, 1, 0), 5, 250, 1.2)
+@given(SETTINGS, RENDERINGS, BOXES)
+def test_settings_renderings_and_boxes_come_back(settings: MaskSettings, rendering: Rendering, box: Box) -> None:
     assert conversions.settings_from(conversions.settings_data(settings)) == settings
     assert conversions.rendering_from(conversions.rendering_data(rendering)) == rendering
-    assert conversions.box_from(conversions.box_data(Box(1, 2, 3, 4))) == Box(1, 2, 3, 4)
+    assert conversions.box_from(conversions.box_data(box)) == box
     assert conversions.box_from(BoxData(3, 4, 1, 2)) == Box(1, 2, 3, 4), "however it was dragged"
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import sam_widget
-from sam_widget.errors import ProtocolError
+from sam_widget.errors import PromptError, ProtocolError
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.remote import remote
 from sam_widget.widget import protocol
@@ -24,6 +26,7 @@ from sam_widget.widget.conversions import MaskPrompts
 from sam_widget.widget.protocol import Request
 from sam_widget.widget.typescript import typescript
 from sam_widget.widget.verbs import Verb, all_verbs, read_request, verbs_of
+from tests.strategies import damaged, messages
 
 VERBS = all_verbs()
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,39 +111,15 @@ def test_a_request_is_read_whole() -> None:
     assert protocol.to_json(request) == CLICK
 
 
-SAMPLES: dict[str, Any] = {
-    "prompt": CLICK["prompt"],
-    "index": 2,
-    "label": "x",
-    "object": "id",
-    "color": 3,
-    "objects": ["id", "id2"],
-    "other": "id2",
-    "gesture": "slider",
-    "settings": {"threshold": 0.5, "holes": 3, "islands": 4, "smoothing": 1.5, "specks": False},
-    "vertices": [1.0, 2.0],
-    "radius": 3.0,
-    "level": 0,
-    "column": 1,
-    "row": 2,
-    "rendering": RENDERING,
-    "done": True,
-    "region": {"x0": 1.0, "y0": 2.0, "x1": 3.0, "y1": 4.0},
-    "later": True,
-    "points_per_side": 8,
-    "format": "yolo",
-}
-
-
+@settings(max_examples=20)
+@given(data=st.data())
 @pytest.mark.parametrize("verb", VERBS.values(), ids=list(VERBS))
-def test_every_request_survives_the_wire(verb: Verb) -> None:
-    fields = [argument.field for argument in verb.arguments if argument.field]
-    content = {"type": verb.mark.name, "client": "a", "seq": 1, **{name: SAMPLES[name] for name in fields}}
-    if verb.mark.name == "brush":
-        content["label"] = 0
+def test_every_request_survives_the_wire(verb: Verb, data: st.DataObject) -> None:
+    content = data.draw(messages(verb.request))
     assert protocol.to_json(parse(json.loads(json.dumps(content)))) == content
 
 
+SETTINGS = {"threshold": 0.5, "holes": 3, "islands": 4, "smoothing": 1.5, "specks": False}
 POINT = {"x": 1, "y": 2, "label": 1}
 BOX = {"x0": 1, "y0": 2, "x1": 3, "y1": 4}
 STROKE = {"vertices": [1, 2], "label": 1, "closed": True}
@@ -209,7 +188,7 @@ def said(**fields: Any) -> dict[str, Any]:
         (BRUSH | {"radius": float("inf")}, "brush.radius cannot be read"),
         (UNDO | {"type": "adjust", "settings": {"threshold": 1}, "gesture": "x"}, "adjust.settings cannot be read"),
         (
-            UNDO | {"type": "adjust", "settings": SAMPLES["settings"] | {"smoothing": 1e9}, "gesture": "x"},
+            UNDO | {"type": "adjust", "settings": SETTINGS | {"smoothing": 1e9}, "gesture": "x"},
             "adjust.settings.smoothing cannot be read",
         ),
         (UNDO | {"type": "render", "rendering": RENDERING | {"channels": [0.5]}}, "render.rendering.channels[0]"),
@@ -224,40 +203,32 @@ def test_a_malformed_request_is_refused_by_the_path_that_is_wrong(content: Any, 
     assert len(str(refused.value)) < 500
 
 
-def test_no_random_message_does_anything_but_be_read_or_refused() -> None:
-    rng = random.Random(0)
-    atoms: list[Any] = [None, True, 0, -1, 1e308, float("inf"), "", "predict", "a", [], {}, [None], {"x": 1}]
+class Heard:
+    """Takes every verb, and does nothing."""
 
-    def anything(depth: int = 0) -> Any:
-        draw = rng.random()
-        if depth > 3 or draw < 0.5:
-            return rng.choice(atoms)
-        if draw < 0.65:
-            return [anything(depth + 1) for _ in range(rng.randrange(3))]
-        keys = [
-            "type",
-            "client",
-            "seq",
-            "prompt",
-            "points",
-            "boxes",
-            "strokes",
-            "vertices",
-            "settings",
-            "index",
-            "label",
-            "object",
-            "x",
-            "y",
-        ]
-        return {rng.choice(keys): anything(depth + 1) for _ in range(rng.randrange(5))}
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_given, **_named: None
 
-    for _ in range(3000):
-        content: dict[str, Any] = {"type": rng.choice(list(VERBS)), "client": "a", "seq": 1}
-        extra = anything()
-        content |= extra if isinstance(extra, dict) else {"prompt": extra}
-        with contextlib.suppress(ProtocolError):
-            protocol.to_json(parse(content))
+
+@given(data=st.data())
+def test_any_message_is_read_or_refused_with_an_error_of_this_package(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(list(VERBS.values())))
+    content = data.draw(messages(kind.request))
+    for _ in range(data.draw(st.integers(0, 2))):
+        content = data.draw(damaged(content))
+    with contextlib.suppress(ProtocolError, PromptError):
+        verb, request = read_request(content, VERBS)
+        assert protocol.to_json(request) | content == protocol.to_json(request)
+        verb.call(Heard(), request, MaskPrompts())
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+@pytest.mark.parametrize("kind", [*get_args(protocol.Reply), protocol.State, protocol.GalleryData, protocol.PlaceData])
+def test_what_the_kernel_sends_is_json_of_its_type(kind: type, data: st.DataObject) -> None:
+    content = data.draw(messages(kind))
+    message = msgspec.convert(json.loads(json.dumps(content)), kind)
+    assert protocol.to_json(message) == content
 
 
 def test_the_frontend_is_built_from_a_package_that_has_none_yet(tmp_path: Path) -> None:
