@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +15,15 @@ import numpy as np
 from PIL import Image
 
 from sam_widget.errors import ModelError, door
+from sam_widget.image.addresses import is_url
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.measures import iou
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.session import Session
-from sam_widget.widget.opening import Opener, Say, Shown
+from sam_widget.widget.opening import Opener, Say, Shown, downloads, refuse_unknown
+from sam_widget.widget.replies import told
 from sam_widget.widget.sam_widget import SamWidget
 from sam_widget.widget.static_picture import LONGEST, png
 from sam_widget.widget.throttle import Throttle
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 ALL, SOME = (0, 114, 178), (230, 159, 0)
 # Seconds after an answer until the table and the difference are updated.
 SECONDS = 0.15
+LEGEND = "Blue: all see the object. Orange: some do."
 
 
 @dataclass(frozen=True)
@@ -86,43 +91,79 @@ class Compare:
 
     As the result of a cell it shows a live view per model; all views share the prompt. The same methods work without a
     browser.
-
-    Attributes:
-        sessions: One session per model, in order, for the same photo.
     """
 
     @door
     def __init__(self, image: Any, *, models: Sequence[ModelLike]) -> None:
-        """Open the image with each model, and embed it, which takes as long as the models need.
+        """Open an image. Returns immediately; URLs and models are loaded in the background, one after the other.
 
         Args:
             image: Any image that `SamWidget` accepts.
             models: At least two: names, checkpoint paths, loaded models or predictors.
 
         Raises:
-            ImageError: The image cannot be read.
-            ModelError: There are fewer than two models, or one cannot be loaded.
+            ImageError: The image cannot be read. Errors of a URL, and of models, are shown in the views instead, and
+                raised by the first method that needs them.
+            ModelError: There are fewer than two models, or there is no model of that name, and no such file.
         """
         if isinstance(models, str | Path) or len(models) < 2:
             raise ModelError(f"models={models!r}; give at least two to compare: models=['tiny', 'vit_b']")
-        source = image if isinstance(image, SourceImage) else SourceImage(image)
-        self.sessions = tuple(Session(source, model=model) for model in models)
+        for model in models:
+            refuse_unknown(model)
+        self._source = image if is_url(image) or isinstance(image, SourceImage) else SourceImage(image)
+        self._opening = tuple(_Opening(model) for model in models)
+        self._closed = False
         self._prompt = Prompt()
         self._listeners: list[Callable[[], None]] = []
         self._closing: list[Any] = []
-        self._worker: Worker[tuple[Session, Prompt]] = Worker(
+        self._worker: Worker[tuple[Session | None, Prompt]] = Worker(
             self._spread,
             supersedes=lambda _new, _waiting: True,
             superseded=lambda _job: None,
             name="sam_widget comparison",
         )
-        for session in self.sessions:
-            _ = session.embedding
-            session.on_change(lambda session=session: self._changed(session))  # type: ignore[misc]
+        threading.Thread(target=self._load, name="sam_widget comparison: loading", daemon=True).start()
 
     def __repr__(self) -> str:
         """Return one line with the models."""
-        return f"Compare({', '.join(session.predictor.model.name for session in self.sessions)})"
+        return f"Compare({', '.join(opening.name for opening in self._opening)})"
+
+    @property
+    @door
+    def sessions(self) -> tuple[Session, ...]:
+        """One session per model, in order, for the same photo. Waits until they are loaded.
+
+        Raises:
+            SamWidgetError: The image or a model could not be loaded.
+        """
+        return tuple(opening.session.result() for opening in self._opening)
+
+    @property
+    def _open(self) -> tuple[Session, ...]:
+        """The sessions that are loaded by now."""
+        done = (opening.session for opening in self._opening if opening.session.done())
+        return tuple(session.result() for session in done if not session.exception())
+
+    def _load(self) -> None:
+        """Load the image, then the models, and embed it with each."""
+        for opening in self._opening:
+            try:
+                if self._closed:
+                    raise ModelError(f"the comparison was closed before {opening.name} was loaded")
+                if not isinstance(self._source, SourceImage):
+                    self._source = SourceImage(self._source)
+                session = Session(self._source, model=opening.model, progress=downloads(opening.model, opening.report))
+                opening.report(f"Embedding with {opening.name}…")
+                _ = session.embedding
+            except Exception as error:  # noqa: BLE001  its view shows it, and `sessions` raises it
+                opening.session.set_exception(error)
+            else:
+                session.on_change(lambda session=session: self._changed(session))  # type: ignore[misc]
+                opening.session.set_result(session)
+                # A view that opened earlier may have a prompt.
+                self._worker.put((None, self._prompt))
+            for listener in self._listeners:
+                listener()
 
     # ------------------------------------------------------------------------------------------------ the prompt
 
@@ -205,29 +246,40 @@ class Compare:
     @cached_property
     def widgets(self) -> tuple[SamWidget, ...]:
         """The live views, created on first access."""
-        return tuple(_LinkedWidget(session) for session in self.sessions)
+        return tuple(_LinkedWidget(_SessionOpener(opening, self._source)) for opening in self._opening)
 
     @cached_property
     def panel(self) -> ipywidgets.VBox:
         """The whole comparison as one widget: the views, the table, and the picture of the differences."""
         columns = "repeat(auto-fit, minmax(min(420px, 100%), 1fr))"
         views = ipywidgets.GridBox(self.widgets, layout=ipywidgets.Layout(grid_template_columns=columns, width="100%"))
+        empty = CompareTable(CompareRow(opening.name, None, None, None, None, None) for opening in self._opening)
         # Labels never interpret a checkpoint's name as HTML.
-        labels = [ipywidgets.Label() for line in self.table().cells() for _ in line]
+        labels = [ipywidgets.Label(cell) for line in empty.cells() for cell in line]
+        says = ipywidgets.Label()
         table = ipywidgets.GridBox(labels, layout=ipywidgets.Layout(grid_template_columns="repeat(6, max-content)"))
         table.layout.grid_gap = "0 1.5em"
         picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%", align_self="flex-start"))
+        picture.layout.display = "none"
 
         def draw() -> None:
+            waiting = [opening.name for opening in self._opening if not opening.session.done()]
+            errors = [opening.session.exception() for opening in self._opening if not waiting]
+            if waiting or any(errors):
+                told_all = (told(error) for error in errors if isinstance(error, Exception))
+                says.value = (
+                    f"Loading {', '.join(waiting)}…" if waiting else f"Nothing to compare: {'; '.join(told_all)}"
+                )
+                return
+            says.value = LEGEND
             cells = [cell for line in self.table().cells() for cell in line]
             for label, cell in zip(labels, cells, strict=True):
                 label.value = cell
-            picture.value = png(self.picture())
+            picture.value, picture.layout.display = png(self.picture()), None
 
-        draw()
         later = Throttle(draw, seconds=SECONDS)
         self._listeners.append(later.ask)
-        says = ipywidgets.Label("Blue: all see the object. Orange: some do.")
+        draw()
         panel = ipywidgets.VBox([views, table, says, picture])
         self._closing = [later, *labels, views, table, says, picture, panel]
         return panel
@@ -237,9 +289,10 @@ class Compare:
         return self.panel._repr_mimebundle_(**options)
 
     def close(self) -> None:
-        """Close views and sessions."""
+        """Close views and sessions, and stop loading models."""
+        self._closed = True
         self._worker.close()
-        for part in (*self._closing, *vars(self).get("widgets", ()), *self.sessions):
+        for part in (*self._closing, *vars(self).get("widgets", ()), *self._open):
             part.close()
 
     # ------------------------------------------------------------------------------------------------ other threads
@@ -253,9 +306,9 @@ class Compare:
             self._prompt = prompt
             self._worker.put((session, prompt))
 
-    def _spread(self, job: tuple[Session, Prompt]) -> None:
+    def _spread(self, job: tuple[Session | None, Prompt]) -> None:
         origin, prompt = job
-        for session in self.sessions:
+        for session in self._open:
             # Superseded by a newer prompt.
             if prompt != self._prompt:
                 return
@@ -263,18 +316,47 @@ class Compare:
                 session.set_prompt(prompt)
 
 
-class _SessionOpener(Opener):
-    """Provides a session that is already open."""
+class _Opening:
+    """One of the models, on its way to an open session."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, model: ModelLike) -> None:
+        self.model = model
+        self.session: Future[Session] = Future()
+        # Shows progress in the view, if there is one.
+        self.say: Say = lambda _message: None
+
+    @property
+    def name(self) -> str:
+        """Name of the model, as far as known."""
+        if isinstance(self.model, str | Path):
+            return str(self.model)
+        return str(getattr(self.model, "model", self.model).name)
+
+    def report(self, message: str) -> None:
+        """Report progress."""
+        self.say(message)
+
+
+class _SessionOpener(Opener):
+    """Waits for a session that the comparison opens."""
+
+    def __init__(self, opening: _Opening, source: Any) -> None:
+        self._opening, self._shown = opening, Shown.of(source)
 
     def first(self) -> Shown:
-        return Shown.of(self._session.source)
+        return self._shown
 
-    def open(self, shown: Shown, say: Say) -> Session:  # noqa: ARG002  nothing takes long
-        shown.read()
-        return self._session
+    def open(self, shown: Shown, say: Say) -> Session:
+        """Show the image if it is read, and wait for the model."""
+        self._opening.say = say
+        if isinstance(shown.source, SourceImage):
+            shown.read()
+        say("Loading the model…")
+        session = self._opening.session.result()
+        if shown.image is None:
+            shown.source = session.source
+            shown.read()
+        return session
 
     def embed(self, shown: Shown, then: Callable[[Exception | None], object]) -> None:  # noqa: ARG002  it is
         then(None)
@@ -286,8 +368,8 @@ class _SessionOpener(Opener):
 class _LinkedWidget(SamWidget):
     """A view of one of the sessions."""
 
-    def __init__(self, session: Session) -> None:
-        self._start(_SessionOpener(session))
+    def __init__(self, opener: Opener) -> None:
+        self._start(opener)
 
 
 def _shared(prompt: Prompt) -> Prompt:

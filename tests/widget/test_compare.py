@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 
 import sam_widget as sw
 from sam_widget.masks.measures import iou
+from sam_widget.widget import compare as module
 from tests.waiting import until
 
 
@@ -123,6 +126,67 @@ def test_bad_arguments_change_nothing(compare: sw.Compare, photo: np.ndarray) ->
             sw.Compare(photo, models=models)
     with pytest.raises(sw.ModelError, match="did you mean 'vit_b'"):
         sw.Compare(photo, models=["tiny", "vitb"])
+
+
+@pytest.fixture
+def may_load(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Only the first session opens before this is set."""
+    event, opened = threading.Event(), []
+
+    def session(*arguments: Any, **options: Any) -> sw.Session:
+        opened.append(arguments)
+        assert len(opened) == 1 or event.wait(60)
+        return sw.Session(*arguments, **options)
+
+    monkeypatch.setattr(module, "Session", session)
+    yield event
+    event.set()
+
+
+def test_models_load_in_the_background(photo: np.ndarray, predictor: sw.Predictor, may_load: threading.Event) -> None:
+    from tests.widget.test_sam_widget import View, prompt
+
+    compare = sw.Compare(photo, models=[predictor, predictor])
+    *_, says, picture = compare.panel.children
+    first, second = compare.widgets
+    until(lambda: first.state["status"] == "ready", what="the first model is there")
+    assert View(first).ask("predict", prompt=prompt((150, 120)))["outcome"] == "done"
+    until(lambda: second.state.get("image"), what="the photo is shown without the model")
+    assert second.state["status"] == "loading"
+    assert "Loading tiny" in says.value
+    assert picture.value == b""
+    may_load.set()
+    until(lambda: len(second.candidates) == 3, what="the second model answers the prompt of the first")
+    until(lambda: second.state["status"] == "ready", what="its view is ready")
+    until(lambda: "Orange" in says.value and picture.value, what="they are compared")
+    assert [row.iou for row in compare.table()] == [1.0, 1.0]
+    compare.close()
+
+
+def test_a_model_that_cannot_be_loaded_is_told_in_its_view(
+    photo: np.ndarray, predictor: sw.Predictor, tmp_path: Path
+) -> None:
+    from tests.widget.test_sam_widget import View, prompt
+
+    (tmp_path / "broken.pth").write_bytes(b"no checkpoint")
+    compare = sw.Compare(photo, models=[predictor, tmp_path / "broken.pth"])
+    says = compare.panel.children[2]
+    first, second = compare.widgets
+    until(lambda: second.state["status"] == "error", what="the view shows the error")
+    assert "broken.pth" in second.state["message"]
+    until(lambda: "Nothing to compare" in says.value and "broken.pth" in says.value, what="the table says so")
+    assert View(first).ask("predict", prompt=prompt((150, 120)))["outcome"] == "done"
+    with pytest.raises(sw.ModelError, match="broken.pth"):
+        compare.click(150, 120)
+    compare.close()
+
+
+def test_closing_stops_loading(photo: np.ndarray, predictor: sw.Predictor, may_load: threading.Event) -> None:
+    compare = sw.Compare(photo, models=[predictor, predictor, predictor])
+    compare.close()
+    may_load.set()
+    with pytest.raises(sw.ModelError, match="closed before"):
+        _ = compare.sessions
 
 
 def test_a_closed_comparison_is_freed(photo: np.ndarray, predictor: sw.Predictor) -> None:
