@@ -63,6 +63,12 @@ class Annotation:
         if self.score is not None and not math.isfinite(self.score):
             raise MaskError(f"the score of {self.label!r} is {self.score}, expected a finite number or None")
 
+    def __repr__(self) -> str:
+        """One line, without arrays."""
+        height, width = self.stored.shape
+        score = "no score" if self.score is None else f"score {self.score:.2f}"
+        return f"Annotation({self.label!r}, {score}, {self.area} of {width} x {height} pixels)"
+
     @property
     def mask(self) -> Mask:
         """The mask, (H, W) bool, read-only."""
@@ -101,6 +107,11 @@ class AnnotatedImage:
     size: tuple[int, int]
     name: str | None = None
     pixels: NDArray[np.uint8] | None = None
+
+    def __repr__(self) -> str:
+        """One line, without arrays."""
+        width, height = self.size
+        return f"AnnotatedImage({self.name!r}, {width} x {height}, {len(self.annotations)} masks)"
 
     def __len__(self) -> int:
         return len(self.annotations)

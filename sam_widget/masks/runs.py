@@ -273,6 +273,11 @@ class StoredMask:
         stored.shape, stored._make = shape, make
         return stored
 
+    def __repr__(self) -> str:
+        """One line, without decoding the mask."""
+        height, width = self.shape
+        return f"StoredMask({width} x {height})"
+
     @property
     def runs(self) -> Runs:
         """(R, 2) of start and length, as `runs_from_mask` returns them.

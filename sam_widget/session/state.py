@@ -125,6 +125,12 @@ class SegmentedObject:
     strokes: tuple[BrushStroke, ...] = ()
     settings: MaskSettings = field(default_factory=MaskSettings)
 
+    def __repr__(self) -> str:
+        """One line, without arrays."""
+        height, width = self.stored.shape
+        score = "no score" if self.score is None else f"score {self.score:.2f}"
+        return f"SegmentedObject({self.label!r}, {score}, {self.area} of {width} x {height} pixels)"
+
     @property
     def mask(self) -> np.ndarray:
         """The mask, (H, W) bool, read-only."""
@@ -167,6 +173,14 @@ class SessionState:
     editing: str | None = None
     rendering: Rendering = USUAL
     crop: Box | None = None
+
+    def __repr__(self) -> str:
+        """One line, with the numbers of things."""
+        points, boxes = len(self.prompt.points), len(self.prompt.boxes)
+        return (
+            f"SessionState({points} points, {boxes} boxes, {len(self.candidates)} candidates, "
+            f"{len(self.objects)} objects)"
+        )
 
     @property
     def chosen(self) -> Candidate | None:

@@ -155,9 +155,16 @@ def test_reprs_are_one_short_line(predictor: sw.Predictor, tmp_path: Path) -> No
     session.accept("a")
     session.click(50, 50)
     (row, _) = sw.replay(session, model=predictor)
-    for shown in (session, session.candidates[0], row):
+    item = session.objects[0]
+    (annotation,) = sw.export.annotations_of(session)
+    loose = {"points_per_side": 2, "pred_iou_thresh": -9.0, "stability_score_thresh": 0.0}
+    (record, *_) = sw.segment_everything(session.image, predictor, **loose)
+    image = sw.export.AnnotatedImage((annotation,), session.size, "a.png", session.image)
+    for shown in (session, session.candidates[0], session.state, item, item.stored, row, annotation, image, record):
         assert "\n" not in repr(shown)
+        assert repr(shown).startswith(f"{type(shown).__name__}(")
         assert 20 < len(repr(shown)) < 160
+    assert repr(item) == f"SegmentedObject('a', score {item.score:.2f}, {item.area} of 300 x 200 pixels)"
     assert "1 object," in repr(session)
     assert "IoU 1.000" in repr(row)
     session.close()
