@@ -7,6 +7,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+# Seconds that `close` waits for a call.
+CLOSING = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -36,12 +38,14 @@ class Throttle:
             self._timer.start()
 
     def close(self) -> None:
-        """Stop calling the function."""
+        """Stop calling the function. Waits briefly for a call in progress, whose thread keeps it in memory."""
         with self._lock:
             self._closed = True
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+            if timer is not threading.current_thread():
+                timer.join(CLOSING)
 
     def _go(self) -> None:
         with self._lock:

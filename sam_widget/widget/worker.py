@@ -13,6 +13,8 @@ Job = TypeVar("Job")
 
 # Seconds that Python's shutdown waits for a job: enough for a decode, but maybe not for an embedding.
 PATIENCE = 2.0
+# Seconds that `close` waits for a job.
+CLOSING = 0.5
 
 
 class Worker(Generic[Job]):
@@ -73,13 +75,18 @@ class Worker(Generic[Job]):
             self._superseded(worthless)
 
     def close(self) -> None:
-        """End the thread after its current job; waiting jobs are superseded."""
+        """End the thread after its current job; waiting jobs are superseded.
+
+        Waits briefly for the thread, because until it ends, it keeps the widget and its photo in memory.
+        """
         with self._wake:
             self._closed = True
             waiting, self._jobs = self._jobs, deque()
             self._wake.notify()
         for job in waiting:
             self._superseded(job)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(CLOSING)
 
     def _loop(self) -> None:
         more = False

@@ -36,6 +36,19 @@ def test_a_closed_widget_is_freed_with_its_session(photo: np.ndarray, predictor:
     until(freed, what="the widgets and their sessions are freed")
 
 
+def test_an_idle_widget_is_freed_as_soon_as_it_is_closed(photo: np.ndarray, predictor: sw.Predictor) -> None:
+    left: list[weakref.ref[Any]] = []
+    for _ in range(20):
+        widget = SamWidget(photo, model=predictor)
+        widget.click(150, 120)
+        wait_for(widget, lambda state: state["status"] == "ready")
+        widget.close()
+        left += [weakref.ref(widget), weakref.ref(widget.session)]
+        del widget
+        gc.collect()
+        assert [reference() for reference in left] == [None] * len(left)
+
+
 def test_a_publish_that_fails_ends_neither_the_edit_nor_the_worker(
     photo: np.ndarray, predictor: sw.Predictor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
