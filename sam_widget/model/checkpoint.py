@@ -29,6 +29,8 @@ _WRAPPERS = (
     "params",
     "ema",
 )
+# Share of a checkpoint's keys that start with a prefix if it is a wrapper's.
+MOST = 0.9
 _PREFIXES = ("module.", "model.", "sam.", "sam_model.", "_orig_mod.")
 
 
@@ -161,9 +163,15 @@ def _unwrapped(content: object, path: Path) -> State:
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise ModelError(f"{path} holds no flat table of tensors; pass the model's state dict")
     state: State = {str(key): value for key, value in content.items()}
-    while (prefix := next((p for p in _PREFIXES if all(key.startswith(p) for key in state)), None)) is not None:
+    # Most keys, not all: what else is there, such as a loss's own weights, is named as left over.
+    while (prefix := next((p for p in _PREFIXES if _share(p, state) > MOST), None)) is not None:
         state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
+
+
+def _share(prefix: str, keys: Iterable[str]) -> float:
+    starts = [key.startswith(prefix) for key in keys]
+    return sum(starts) / len(starts)
 
 
 def _few(keys: Iterable[str]) -> str:

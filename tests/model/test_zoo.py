@@ -185,6 +185,13 @@ def test_weights_load_from_what_training_scripts_save(wrap: Callable[[State], ob
     assert all(torch.equal(loaded[key], value) for key, value in weights.items())
 
 
+def test_what_is_left_over_under_a_prefix_is_named(tmp_path: Path) -> None:
+    weights = {f"model.{key}": value for key, value in sw.load_model("tiny").state_dict().items()}
+    torch.save({"state_dict": {**weights, "criterion.weight": torch.ones(2)}}, tmp_path / "lightning.pth")
+    with pytest.raises(sw.ModelError, match=r"looks like tiny .* 1 are left over \(criterion.weight\)"):
+        sw.load_model(tmp_path / "lightning.pth")
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_refused(value: float, tmp_path: Path) -> None:
     weights = dict(sw.load_model("tiny").state_dict())
