@@ -50,6 +50,12 @@ class MaskRecord:
     crop_box: tuple[int, int, int, int]
     output_mode: OutputMode = "binary_mask"
 
+    def __repr__(self) -> str:
+        """One line, without arrays."""
+        height, width = self.stored.shape
+        scores = f"predicted IoU {self.predicted_iou:.2f}, stability {self.stability_score:.2f}"
+        return f"MaskRecord({scores}, {self.area} of {width} x {height} pixels)"
+
     @property
     def mask(self) -> Mask:
         """The mask, (H, W) bool, read-only."""
