@@ -36,8 +36,8 @@ from sam_widget.session.state import Answer, Candidate, SessionState
 AGREES = 0.7
 # Number of crops whose embeddings are cached, for switching between them and for undo.
 MOST_CROPS = 8
-# Maximum size of cached logits in bytes: 75 answers of `tiny`, 10 of `vit_b`. Older answers are decoded again.
-MOST_LOGITS = 2**23
+# Maximum size of cached logits in bytes: 18 answers of `tiny`, 2 of `vit_b`. Older answers are decoded again.
+MOST_LOGITS = 2**21
 
 
 class PromptDecoder:
