@@ -24,7 +24,10 @@ The tables of version 2 (`PRAGMA application_id` is 0x53414D57, "SAMW", and `PRA
 Hashes and checksums are 32 hexadecimal digits of BLAKE2b: of a blob over `"kind height width "` and its data; of a
 document over `"kind "` and its JSON; of a row of history over the checksum before it (nothing at first) and its state;
 of the head over the JSON array of position, stamp, the checksum of the last row of history, and the rows of `meta` in
-order of their keys. So a changed bit is noticed wherever it matters.
+order of their keys.
+
+Why checksums by hand: SQLite verifies the structure of its pages, but not the values in them, and its checksum VFS is
+not part of Python. So a changed bit is noticed wherever it matters. The hashes also identify parts shared by states.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from sam_widget.image.npy import array_from_npy
 from sam_widget.image.provenance import Reference
 from sam_widget.image.rendering import SourceImage
 from sam_widget.predictor.interface import check_model_is_here
-from sam_widget.session.file.documents import Decoder, Encoder
+from sam_widget.session.file.decoder import Decoder
+from sam_widget.session.file.encoder import Encoder
 from sam_widget.session.file.format import Blob, Contents, damaged, read
 from sam_widget.session.file.writer import SessionFile, resolved
 from sam_widget.session.state import Recall, SegmentedObject, SessionState

@@ -3,6 +3,9 @@
 While the file is open, `<name>-wal` next to it contains the newest edits until the session has been idle for a second,
 and `<name>.lock` excludes other processes. A process that dies leaves both behind, which does no harm: the edits in the
 write-ahead log are recovered at the next opening.
+
+Why a thread for checkpoints: SQLite merges its log only during a commit, so that some edits would take longer, and a
+copy of the file alone would lack the newest edits for as long as it is open. `filelock` does the locking.
 """
 
 from __future__ import annotations
