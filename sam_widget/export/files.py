@@ -18,8 +18,8 @@ from PIL.PngImagePlugin import PngInfo
 from sam_widget.atomic import write_whole
 from sam_widget.errors import FormatError
 from sam_widget.export.reading import number, shown
-from sam_widget.masks.annotations import readable
 from sam_widget.masks.runs import Mask
+from sam_widget.text import clean
 
 # The largest image size that a file may claim. Masks are stored as row runs, so this does not limit memory.
 MAX_PIXELS = 2**30
@@ -49,7 +49,7 @@ def write_json(path: str | os.PathLike[str] | None, data: Any, indent: int | Non
     """
     if path is not None:
         # A lone surrogate in an option, such as a prefix, is not valid UTF-8.
-        write_bytes(path, readable(json.dumps(data, ensure_ascii=False, indent=indent)).encode())
+        write_bytes(path, clean(json.dumps(data, ensure_ascii=False, indent=indent)).encode())
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from urllib.parse import quote, unquote, urlsplit
 
 from sam_widget.errors import FormatError
-from sam_widget.masks.annotations import readable
+from sam_widget.text import clean
 
 # Maximum number of bytes in a file name; Windows counts UTF-16 units, which are never more.
 _LONGEST = 255
@@ -68,7 +68,7 @@ def _held(part: str, beside: int) -> str:
     try:
         coded = os.fsencode(held)
     except UnicodeEncodeError:
-        coded = os.fsencode(readable(held))
+        coded = os.fsencode(clean(held))
     if len(coded) > _LONGEST - beside:
         digest = "-" + hashlib.sha256(coded).hexdigest()[:8]
         coded = _cut(coded, _LONGEST - beside - len(digest)) + digest.encode()
@@ -88,7 +88,7 @@ def _cut(coded: bytes, length: int) -> bytes:
 
 def name_in_file(text: str) -> str:
     """Return the name of an image from a path in a file: the path, or its last part if the path leads elsewhere."""
-    plain = readable(text)
+    plain = clean(text)
     posix = PureWindowsPath(plain).as_posix() if "\\" in plain and "/" not in plain else plain
     path = PurePosixPath(posix)
     leads_away = path.is_absolute() or ".." in path.parts or bool(PureWindowsPath(posix).drive)
@@ -103,13 +103,13 @@ def address_of(name: str, prefix: str) -> str:
 
     Keys of S3 and other object stores are not quoted, because Label Studio uses them verbatim.
     """
-    readable_name = readable(name)
+    readable_name = clean(name)
     return prefix + (quote(readable_name, safe="/") if _is_quoted(prefix) else readable_name)
 
 
 def name_in_address(address: str) -> str:
     """Return the name of the image at an address, including its path if that is relative."""
-    plain = readable(address)
+    plain = clean(address)
     if not _is_quoted(plain):
         _, scheme, key = plain.partition("://")
         return PurePosixPath(key).name if scheme else name_in_file(plain)
@@ -153,7 +153,7 @@ def pick(names: Sequence[str | None], wanted: str | None) -> list[int]:
 
 
 def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", readable(name))
+    return unicodedata.normalize("NFC", clean(name))
 
 
 def _bare(name: str) -> str:

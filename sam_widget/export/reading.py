@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam_widget.errors import FormatError, MaskError
-from sam_widget.masks.annotations import Annotation, readable
+from sam_widget.masks.annotations import Annotation
 from sam_widget.masks.runs import Runs, StoredMask
+from sam_widget.text import clean
 
 # Maximum total number of row runs in one file, 130 MB; a larger file may have as many as it has bytes.
 _MAX_RUNS = 2**24
@@ -146,7 +147,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return repr(readable(value[:40])) + ("..." if len(value) > 40 else "")
+        return repr(clean(value[:40])) + ("..." if len(value) > 40 else "")
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, Sequence | np.ndarray):
@@ -218,7 +219,7 @@ def text_of(value: Any, what: str) -> str:
     if not isinstance(value, str | int | float):
         raise FormatError(f"{what} is {shown(value)}, expected text")
     try:
-        return readable(str(value))
+        return clean(str(value))
     except ValueError as error:  # an integer of more than 4300 digits
         raise FormatError(f"{what} is a number of thousands of digits, expected text") from error
 

@@ -10,7 +10,8 @@ from typing import Any
 from sam_widget.errors import FormatError
 from sam_widget.export.names import below_common_folder, file_path
 from sam_widget.export.reading import warn
-from sam_widget.masks.annotations import AnnotatedImage, annotations_of, readable
+from sam_widget.masks.annotations import AnnotatedImage, annotations_of
+from sam_widget.text import clean
 
 
 def images_of(source: Any) -> list[AnnotatedImage]:
@@ -82,7 +83,7 @@ def named(images: Iterable[AnnotatedImage], suffix: str = ".png") -> list[tuple[
 
 def written_name(name: str) -> str:
     """Return the name of an image as valid UTF-8; warn if that changes it."""
-    plain = readable(name)
+    plain = clean(name)
     if plain != name:
         warn(f"the name {name!a} is not valid Unicode and is written as {plain!r}; rename the file to have it found")
     return plain
@@ -133,7 +134,7 @@ def class_names(images: Iterable[AnnotatedImage], classes: Sequence[str] | None)
     used = list(dict.fromkeys(label for image in images for label in image.labels))
     if classes is None:
         return used
-    names = list(dict.fromkeys(readable(name) for name in classes))
+    names = list(dict.fromkeys(clean(name) for name in classes))
     if unknown := [label for label in used if label not in names]:
         raise FormatError(f"label {unknown[0]!r} is not among the classes {names}; add it, or rename the objects")
     return names

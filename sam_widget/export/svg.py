@@ -18,9 +18,10 @@ from sam_widget.export.reading import Reading, score_of
 from sam_widget.export.rings import Ring, parts_from_mask
 from sam_widget.export.sources import image_of
 from sam_widget.export.svg_cost import check_cost
-from sam_widget.masks.annotations import AnnotatedImage, Annotation, readable
+from sam_widget.masks.annotations import AnnotatedImage, Annotation
 from sam_widget.masks.palette import object_color
 from sam_widget.masks.scanlines import runs_from_polygons
+from sam_widget.text import clean
 
 
 def to_svg(
@@ -111,7 +112,7 @@ def from_svg(path: str | os.PathLike[str], *, samples: int = 16) -> list[Annotat
             values = shape.values.get("attributes", {})
             label = values.get("data-label") or values.get("{http://www.inkscape.org/namespaces/inkscape}label")
             runs = runs_from_polygons([ring for ring in rings if len(ring) > 2], height, width)
-            name = readable(str(label or shape.id or f"object {len(objects) + 1}"))
+            name = clean(str(label or shape.id or f"object {len(objects) + 1}"))
             objects += reading.annotation(name, runs, (height, width), score_of(values.get("data-score")))
     reading.finish()
     return [AnnotatedImage(tuple(objects), (width, height))]

@@ -23,8 +23,9 @@ from sam_widget.export.names import path_in, pick
 from sam_widget.export.reading import Reading
 from sam_widget.export.sources import class_names, images_of, stems
 from sam_widget.export.svg import printable
-from sam_widget.masks.annotations import AnnotatedImage, Annotation, readable
+from sam_widget.masks.annotations import AnnotatedImage, Annotation
 from sam_widget.masks.runs import in_bands, pixels_of, runs_by_number
+from sam_widget.text import clean
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),
@@ -103,7 +104,7 @@ def _xml(image: AnnotatedImage, stem: str) -> bytes:
 
     def add(parent: ET.Element, tag: str, text: object = None) -> ET.Element:
         child = ET.SubElement(parent, tag)
-        child.text = None if text is None else printable(readable(str(text)))
+        child.text = None if text is None else printable(clean(str(text)))
         return child
 
     add(root, "folder", "JPEGImages")

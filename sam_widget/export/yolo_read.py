@@ -16,11 +16,12 @@ from sam_widget.errors import FormatError, import_extra
 from sam_widget.export.files import MAX_PICTURE, checked_size, picture_size, read_bytes
 from sam_widget.export.names import path_in, pick
 from sam_widget.export.reading import Reading, corners, shown
-from sam_widget.masks.annotations import AnnotatedImage, readable
+from sam_widget.masks.annotations import AnnotatedImage
 from sam_widget.masks.runs import Runs, StoredMask
 from sam_widget.masks.scanlines import clipped
 from sam_widget.masks.windows import placed
 from sam_widget.prompts.geometry import Box
+from sam_widget.text import clean
 
 # Maximum number of bytes and aliases of a `data.yaml`; larger files are attacks on the parser rather than class lists.
 _MAX_YAML = 2**20
@@ -166,7 +167,7 @@ def _names_in_yaml(path: Path) -> Mapping[int, str]:
     for number, name in names.items():
         if not isinstance(name, str | int | float) or not str(number).isdigit():
             raise FormatError(f"{expected}: {shown(number)} is called {shown(name)}; expected a number and a text")
-        found[int(number)] = readable(str(name))
+        found[int(number)] = clean(str(name))
     return found
 
 
@@ -178,7 +179,7 @@ def _read_line(line: str, names: Mapping[int, str], width: int, height: int) -> 
         if int(number) not in names:
             raise FormatError(f"it is not a polygon of a known class: there is no class {number[:9]}")
     except ValueError as error:
-        raise FormatError(f"it is not a polygon: {readable(line[:40])!r}; {expected}") from error
+        raise FormatError(f"it is not a polygon: {clean(line[:40])!r}; {expected}") from error
     try:
         points = corners(fractions, "a polygon") * (width, height)
     except FormatError as error:

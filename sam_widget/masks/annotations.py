@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from sam_widget.errors import MaskError
 from sam_widget.masks.codecs import stored_from_rle
 from sam_widget.masks.runs import Mask, StoredMask, in_bands, runs_by_number
 from sam_widget.prompts.prompt import Box, Prompt
+from sam_widget.text import clean
 
 _EXPECTED = (
     "expected a Session, a SamWidget, objects of a session, records of segment_everything, supervision.Detections, "
@@ -29,11 +29,6 @@ _EXPECTED = (
 
 # Frozen, so that all masks of unknown origin can share it.
 _NO_PROMPT = Prompt()
-
-
-def readable(text: str) -> str:
-    """Return a text as valid Unicode: lone surrogates become U+FFFD."""
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +54,7 @@ class Annotation:
 
     def __post_init__(self) -> None:
         """Make the label valid Unicode, because JSON, XML and the wire use UTF-8; reject scores that are not JSON."""
-        object.__setattr__(self, "label", readable(str(self.label)))
+        object.__setattr__(self, "label", clean(str(self.label)))
         if self.score is not None and not math.isfinite(self.score):
             raise MaskError(f"the score of {self.label!r} is {self.score}, expected a finite number or None")
 

@@ -24,12 +24,12 @@ def packed(session: Session, format: str) -> tuple[str, str, bytes]:  # noqa: A0
     """
     from sam_widget.export import FORMATS, export
     from sam_widget.export.names import file_stem
-    from sam_widget.masks.annotations import readable
+    from sam_widget.text import clean
 
     if not session.objects:
         raise SessionError("there are no objects to export; accept a mask first")
     suffix = FORMATS[format].suffix if format in FORMATS else ""
-    stem = readable(file_stem(session.image_name or "image", suffix=f"-{format}.zip"))
+    stem = clean(file_stem(session.image_name or "image", suffix=f"-{format}.zip"))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / (f"{stem}-{format}" if suffix == "/" else f"{stem}{suffix}")
         export(session, target, format=format)

@@ -101,3 +101,10 @@ def test_all_are_found_where_none_is_asked_for_and_doubt_is_refused() -> None:
         pick(["x/a.jpg", "y/a.jpg"], "a.jpg")
     with pytest.raises(FormatError, match=r"none of them is called 'c\.jpg'"):
         pick(["a.jpg", "b.jpg"], "c.jpg")
+
+
+def test_names_that_are_not_unicode_stay_distinct() -> None:
+    names = [os.fsdecode(name) for name in (b"caf\xe9.jpg", b"caf\xe8.jpg")]
+    assert [name_in_file(name) for name in names] == ["caf%E9.jpg", "caf%E8.jpg"]
+    assert [pick(names, name) for name in (*names, "caf%E9.jpg")] == [[0], [1], [0]]
+    assert len({address_of(name, "https://host/") for name in names}) == 2

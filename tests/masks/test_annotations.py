@@ -14,6 +14,7 @@ from sam_widget.errors import MaskError
 from sam_widget.masks.annotations import Annotation, annotations_of
 from sam_widget.masks.codecs import rle_from_mask
 from sam_widget.masks.runs import StoredMask
+from sam_widget.text import clean
 
 HEIGHT, WIDTH = 30, 40
 
@@ -60,6 +61,11 @@ def test_names_scores_and_points_are_kept() -> None:
     assert [item.label for item in annotations_of([TWO, unnamed, TWO])] == ["object 2", "object 1", "object 3"]
     assert [item.label for item in annotations_of([ONE, TWO], labels="leaf")] == ["leaf", "leaf"]
     assert [item.label for item in annotations_of([ONE, TWO], labels=["a", ""])] == ["a", "object 1"]
+
+
+@pytest.mark.parametrize("label", ["caf\udce9", "cat \ud83d", "Größe 🐱"])
+def test_a_label_is_cleaned_as_text_everywhere_is(label: str) -> None:
+    assert Annotation(label, StoredMask(ONE.copy())).label == clean(label)
 
 
 def test_supervision_detections() -> None:
