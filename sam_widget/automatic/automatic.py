@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sam_widget.automatic.options import EverythingOptions, OutputMode
-from sam_widget.automatic.proposals import CropProposals, Frame, Proposal
+from sam_widget.automatic.proposals import CropBox, CropProposals, Proposal
 from sam_widget.errors import PromptError, door
 from sam_widget.image.reading import to_rgb
 from sam_widget.masks.cleanup import without_small_regions
@@ -252,32 +252,32 @@ def _names_model(item: str | Path) -> bool:
 def _steps(
     predictor: Predictor, rgb: np.ndarray, wanted: EverythingOptions, grids: list[np.ndarray], *, stream: bool
 ) -> Iterator[EverythingStep]:
-    crops = crop_frames((rgb.shape[0], rgb.shape[1]), wanted.crop_n_layers, wanted.crop_overlap_ratio)
-    total = sum(len(grids[layer]) for _, layer in crops)
+    crop_boxes = generate_crop_boxes((rgb.shape[0], rgb.shape[1]), wanted.crop_n_layers, wanted.crop_overlap_ratio)
+    total = sum(len(grids[layer]) for _, layer in crop_boxes)
     found: list[Proposal] = []
     done, criteria = 0, wanted.criteria(predictor)
     recorded: dict[Proposal, MaskRecord] = {}
 
     def step(standing: list[Proposal], done: int) -> EverythingStep:
-        several = len({proposal.frame for proposal in standing}) > 1
+        several = len({proposal.crop_box for proposal in standing}) > 1
         unique = _across_crops(standing, wanted.crop_nms_thresh) if several else standing
         for proposal in unique:
             if proposal not in recorded:
                 recorded[proposal] = _record(proposal, wanted.output_mode)
         return EverythingStep(done, total, tuple(recorded[proposal] for proposal in unique))
 
-    for frame, layer in crops:
-        whole = (frame.height, frame.width) == frame.image_size
-        part = rgb[frame.y0 : frame.y0 + frame.height, frame.x0 : frame.x0 + frame.width]
+    for box, layer in crop_boxes:
+        whole = (box.height, box.width) == box.image_size
+        part = rgb[box.y0 : box.y0 + box.height, box.x0 : box.x0 + box.width]
         # The whole image will probably be used again, unlike a crop.
         embedding = predictor.embed(part, keep=whole)
-        points = grids[layer] * (frame.width, frame.height) + (frame.x0, frame.y0)
-        crop = CropProposals(predictor, embedding, frame, points, criteria)
-        for asked in crop:
-            if stream and asked < len(points):
-                yield step(found + crop.standing(), done + asked)
-            elif asked < len(points):
-                yield EverythingStep(done + asked, total, tuple(recorded.values()))
+        points = grids[layer] * (box.width, box.height) + (box.x0, box.y0)
+        crop = CropProposals(predictor, embedding, box, points, criteria)
+        for decoded in crop:
+            if stream and decoded < len(points):
+                yield step(found + crop.standing(), done + decoded)
+            elif decoded < len(points):
+                yield EverythingStep(done + decoded, total, tuple(recorded.values()))
         found += crop.standing()
         done += len(points)
         if done < total:
@@ -288,13 +288,13 @@ def _steps(
     yield last
 
 
-def crop_frames(image_size: tuple[int, int], layers: int, overlap_ratio: float) -> list[tuple[Frame, int]]:
+def generate_crop_boxes(image_size: tuple[int, int], layers: int, overlap_ratio: float) -> list[tuple[CropBox, int]]:
     """Return the image and its overlapping crops, each with its layer; layer n has 2**n crops per side.
 
     From segment-anything, `utils/amg.py`, `generate_crop_boxes`.
     """
     height, width = image_size
-    frames = [(Frame(0, 0, width, height, image_size), 0)]
+    boxes = [(CropBox(0, 0, width, height, image_size), 0)]
     for layer in range(1, layers + 1):
         count = 2**layer
         overlap = int(overlap_ratio * min(height, width) * (2 / count))
@@ -302,24 +302,24 @@ def crop_frames(image_size: tuple[int, int], layers: int, overlap_ratio: float) 
         for column, row in itertools.product(range(count), range(count)):
             x, y = (w - overlap) * column, (h - overlap) * row
             if x < width and y < height:
-                frames.append((Frame(x, y, min(w, width - x), min(h, height - y), image_size), layer))
-    return frames
+                boxes.append((CropBox(x, y, min(w, width - x), min(h, height - y), image_size), layer))
+    return boxes
 
 
 def _across_crops(proposals: list[Proposal], limit: float) -> list[Proposal]:
     """Drop duplicates between crops, preferring smaller crops, which show more detail."""
     boxes = np.array([proposal.seen.box for proposal in proposals])
-    return [proposals[i] for i in nms(boxes, [-p.frame.width * p.frame.height for p in proposals], limit)]
+    return [proposals[i] for i in nms(boxes, [-p.crop_box.width * p.crop_box.height for p in proposals], limit)]
 
 
 def _record(proposal: Proposal, mode: OutputMode) -> MaskRecord:
-    frame = proposal.frame
+    box = proposal.crop_box
     return MaskRecord(
-        stored=proposal.seen.stored(frame.image_size),
+        stored=proposal.seen.stored(box.image_size),
         predicted_iou=proposal.score,
         stability_score=proposal.seen.stability,
         point_coords=(proposal.point,),
-        crop_box=(frame.x0, frame.y0, frame.width, frame.height),
+        crop_box=(box.x0, box.y0, box.width, box.height),
         output_mode=mode,
     )
 

@@ -38,7 +38,7 @@ class Criteria:
 
 
 @dataclass(frozen=True)
-class Frame:
+class CropBox:
     """A crop of the image that is embedded as a separate image.
 
     Attributes:
@@ -133,7 +133,7 @@ class Proposal:
     Attributes:
         point: x, y in pixels of the image.
         score: The IoU predicted by the model.
-        frame: The crop in which it was found.
+        crop_box: The crop in which it was found.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Proposal:
     ) -> None:
         """Store logits (h, w) and their bounds (4,): first and last column and row above the lower threshold."""
         self._crop = crop
-        self.frame = crop.frame
+        self.crop_box = crop.crop_box
         self.point = (float(point[0]), float(point[1]))
         self.score = score
         left, top, right, bottom = (int(side) for side in bounds)
@@ -170,9 +170,9 @@ class Proposal:
         if not len(rows):
             return None
         columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
-        x, y = crop.frame.x0 + c0, crop.frame.y0 + r0
+        x, y = crop.crop_box.x0 + c0, crop.crop_box.y0 + r0
         box = np.array([columns[0] + x, rows[0] + y, columns[-1] + x, rows[-1] + y], dtype=np.float64)
-        if crop.frame.cuts(box):
+        if crop.crop_box.cuts(box):
             return None
         pixels = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         return Closeup(box, stability, np.ascontiguousarray(pixels))
@@ -189,10 +189,10 @@ class CropProposals:
     """The masks of one crop, computed batch by batch."""
 
     def __init__(
-        self, predictor: Predictor, embedding: Embedding, frame: Frame, points: np.ndarray, criteria: Criteria
+        self, predictor: Predictor, embedding: Embedding, crop_box: CropBox, points: np.ndarray, criteria: Criteria
     ) -> None:
         """Prepare to decode points (N, 2), in pixels of the image, in an embedded crop."""
-        self.frame = frame
+        self.crop_box = crop_box
         self.criteria = criteria
         self.threshold = predictor.config.mask_threshold
         self._predictor, self._embedding = predictor, embedding
@@ -210,11 +210,11 @@ class CropProposals:
             size = min(size, CPU_BATCH)
         for start in range(0, len(self._points), size):
             with torch.inference_mode():
-                self._ask(self._points[start : start + size])
+                self._decode(self._points[start : start + size])
             yield min(start + size, len(self._points))
 
-    def _ask(self, points: np.ndarray) -> None:
-        origin = self.frame.corners[:2]
+    def _decode(self, points: np.ndarray) -> None:
+        origin = self.crop_box.corners[:2]
         minimum = self.criteria.pred_iou_thresh if self.criteria.pred_iou_thresh > 0 else -np.inf
         logits, scores, which = self._predictor.masks_at(self._embedding, points - origin, minimum_score=minimum)
         # Padding is not part of the image.
@@ -239,7 +239,7 @@ class CropProposals:
             (self._inner, self.columns.least(left, right), self.rows.least(top, bottom)),
             (self._outer, self.columns.most(left, right), self.rows.most(top, bottom)),
         ):
-            boxes += list(np.stack([x0, y0, x1, y1], axis=1) + self.frame.corners[[0, 1, 0, 1]])
+            boxes += list(np.stack([x0, y0, x1, y1], axis=1) + self.crop_box.corners[[0, 1, 0, 1]])
 
     def standing(self) -> list[Proposal]:
         """Return the masks found so far, without duplicates, best first."""
