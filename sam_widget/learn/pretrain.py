@@ -7,7 +7,6 @@ determined by its seed and resumes from its last checkpoint as if it had never s
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from sam_widget.errors import ModelError
 from sam_widget.learn.checkpoints import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
-from sam_widget.learn.data import SceneCache
+from sam_widget.learn.data import SceneCache, one_thread
 from sam_widget.learn.photos import TRAINING
 from sam_widget.learn.train import align_attention
 from sam_widget.model.config import SamConfig
@@ -237,7 +236,7 @@ class Pretrainer:
             batch_size=self.config.batch_size,
             num_workers=workers,
             drop_last=True,
-            worker_init_fn=_modest,
+            worker_init_fn=one_thread,
         )
         yield from loader
 
@@ -264,9 +263,3 @@ class Pretrainer:
         self.step += 1
         average_weights(self.average, self.model, step=self.step, decay=self.config.ema)
         return float(loss.detach())
-
-
-def _modest(_: int) -> None:
-    os.nice(10)  # The training step is the bottleneck.
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
