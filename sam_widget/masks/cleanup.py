@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Radius of the Gaussian, in standard deviations.
 _TRUNCATE = 4.0
+# Largest standard deviation in pixels: the Gaussian's weights take memory, and beyond this nothing is left of a mask.
+MOST_SMOOTHING = 1000
 # Number of pixels of a side smoothed at a time.
 _TILE = 128
 
@@ -37,7 +39,8 @@ class MaskSettings:
             1/2000 of the image: 98 pixels of 512 x 384. Sessions do this by default.
 
     Raises:
-        PromptError: A value is not a finite number, or one other than the threshold is negative.
+        PromptError: A value is not a finite number, one other than the threshold is negative, or smoothing is above
+            `MOST_SMOOTHING`.
     """
 
     threshold: float = 0.0
@@ -54,6 +57,8 @@ class MaskSettings:
             if value < 0:
                 msg = f"{name} is {value:g}, expected a number of pixels of 0 or more."
                 raise PromptError(msg)
+            if name == "smoothing" and value > MOST_SMOOTHING:
+                raise PromptError(f"smoothing is {value:g} pixels, expected {MOST_SMOOTHING} or less")
             object.__setattr__(self, name, value if name == "smoothing" else int(value))
         object.__setattr__(self, "specks", bool(self.specks))
 

@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from sam_widget.masks.cleanup import MOST_SMOOTHING
+
 # ------------------------------------------------------------------------------------------------ shared parts
 
 # Limits on requests from a page, checked before any work is done; far beyond normal use.
@@ -27,7 +29,6 @@ MOST_STROKES = 64
 MOST_VERTICES = 20_000
 MOST_OBJECTS = 10_000
 MOST_LETTERS = 1000
-MOST_SMOOTHING = 1000
 
 # NaN compares as false with every limit, so it is refused along with the infinities.
 Number = Annotated[float, Meta(ge=-1e300, le=1e300)]

@@ -122,6 +122,7 @@ def test_runs_are_cleaned_as_pixels_are(tile: int, mask: Mask, settings: MaskSet
         ({"islands": "3"}, "islands.* '3'"),
         ({"smoothing": math.inf}, "smoothing.* inf"),
         ({"smoothing": -0.1}, r"smoothing.* -0\.1"),
+        ({"smoothing": 1001}, "smoothing.* 1001 .*1000 or less"),
     ],
 )
 def test_settings_refuse(values: dict[str, float], message: str) -> None:
