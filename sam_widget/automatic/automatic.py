@@ -123,7 +123,9 @@ def segment_everything(
     pred_iou_thresh: float | None = None,
     stability_score_thresh: float | None = None,
     stability_score_offset: float | None = None,
-    box_nms_thresh: float = 0.7,
+    box_nms_thresh: float | None = None,
+    mask_nms_thresh: float | None = None,
+    min_mask_share: float | None = None,
     crop_n_layers: int = 0,
     crop_nms_thresh: float = 0.7,
     crop_overlap_ratio: float = 512 / 1500,
@@ -149,6 +151,11 @@ def segment_everything(
         stability_score_offset: Offset of the threshold, each way, in the stability score. None uses the recommended
             value, 1.0 for both.
         box_nms_thresh: Of two masks of a crop whose boxes have a higher IoU, the one of lower predicted IoU is dropped.
+            None uses the recommended value: 0.7 for SAM and SAM 2, 1 for `tiny`.
+        mask_nms_thresh: The same for the IoU of the masks themselves; 1 compares only boxes. None uses the recommended
+            value: 1 for SAM and SAM 2, whose authors compare only boxes, 0.6 for `tiny`.
+        min_mask_share: Masks that cover a smaller share of the image are dropped. None uses the recommended value: 0
+            for SAM and SAM 2, 0.0005 for `tiny`.
         crop_n_layers: Number of additional layers of crops, of 1/2, 1/4, ... of the image's size.
         crop_nms_thresh: Like `box_nms_thresh`, between crops; the mask of the larger crop is dropped.
         crop_overlap_ratio: Overlap of the crops in the first layer; crops in further layers overlap less.
@@ -175,6 +182,8 @@ def segment_everything(
         stability_score_thresh=stability_score_thresh,
         stability_score_offset=stability_score_offset,
         box_nms_thresh=box_nms_thresh,
+        mask_nms_thresh=mask_nms_thresh,
+        min_mask_share=min_mask_share,
         crop_n_layers=crop_n_layers,
         crop_nms_thresh=crop_nms_thresh,
         crop_overlap_ratio=crop_overlap_ratio,
@@ -284,7 +293,8 @@ def _steps(
             yield step(found, done)
     last = step(found, total)
     if wanted.min_mask_region_area:
-        last = replace(last, records=_tidied(last.records, wanted))
+        limit = max(criteria.box_nms_thresh, wanted.crop_nms_thresh)
+        last = replace(last, records=_tidied(last.records, wanted.min_mask_region_area, limit))
     yield last
 
 
@@ -324,18 +334,18 @@ def _record(proposal: Proposal, mode: OutputMode) -> MaskRecord:
     )
 
 
-def _tidied(records: tuple[MaskRecord, ...], wanted: EverythingOptions) -> tuple[MaskRecord, ...]:
+def _tidied(records: tuple[MaskRecord, ...], smallest: int, limit: float) -> tuple[MaskRecord, ...]:
     """Remove small islands and holes, then duplicates again, preferring masks without either."""
     tidied = []
     for record in records:
-        stored = without_small_regions(record.stored, wanted.min_mask_region_area, holes=True)
-        stored = without_small_regions(stored, wanted.min_mask_region_area, holes=False)
+        stored = without_small_regions(record.stored, smallest, holes=True)
+        stored = without_small_regions(stored, smallest, holes=False)
         tidied.append(record if stored is record.stored else replace(record, stored=stored))
     if not tidied:
         return ()
     boxes = [_inclusive(record.stored) for record in tidied]
     untouched = [float(new is old) for new, old in zip(tidied, records, strict=True)]
-    kept = nms(boxes, untouched, max(wanted.box_nms_thresh, wanted.crop_nms_thresh))
+    kept = nms(boxes, untouched, limit)
     return tuple(tidied[i] for i in kept)
 
 

@@ -16,6 +16,16 @@ from sam_widget.predictor.predictor import Predictor
 OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle", "polygons"]
 OUTPUT_MODES: tuple[OutputMode, ...] = ("binary_mask", "uncompressed_rle", "coco_rle", "polygons")
 
+# Options whose defaults depend on the model; they are in its config.
+ADVISED = (
+    "pred_iou_thresh",
+    "stability_score_thresh",
+    "stability_score_offset",
+    "box_nms_thresh",
+    "mask_nms_thresh",
+    "min_mask_share",
+)
+
 
 @dataclass(frozen=True, eq=False)
 class EverythingOptions:
@@ -30,7 +40,9 @@ class EverythingOptions:
     pred_iou_thresh: float | None = None
     stability_score_thresh: float | None = None
     stability_score_offset: float | None = None
-    box_nms_thresh: float = 0.7
+    box_nms_thresh: float | None = None
+    mask_nms_thresh: float | None = None
+    min_mask_share: float | None = None
     crop_n_layers: int = 0
     crop_nms_thresh: float = 0.7
     crop_overlap_ratio: float = 512 / 1500
@@ -50,8 +62,10 @@ class EverythingOptions:
             value = getattr(self, name)
             if not _is_whole(value, least):
                 raise PromptError(f"{name} is {value!r}, expected a whole number of at least {least}")
-        for name in ("box_nms_thresh", "crop_nms_thresh", "crop_overlap_ratio"):
+        for name in ("box_nms_thresh", "mask_nms_thresh", "min_mask_share", "crop_nms_thresh", "crop_overlap_ratio"):
             value = getattr(self, name)
+            if name in ADVISED and value is None:
+                continue
             if not _is_number(value) or not 0 <= value <= 1:
                 raise PromptError(f"{name} is {value!r}, expected a number between 0 and 1")
         for name in ("pred_iou_thresh", "stability_score_thresh", "stability_score_offset"):
@@ -92,12 +106,10 @@ class EverythingOptions:
 
     def criteria(self, predictor: Predictor) -> Criteria:
         """Return the criteria for masks of this model."""
-        names = ("pred_iou_thresh", "stability_score_thresh", "stability_score_offset")
-        given = {name: getattr(self, name) for name in names}
-        advised = {name: getattr(predictor.config, name) for name in names}
+        given = {name: getattr(self, name) for name in ADVISED}
+        advised = {name: getattr(predictor.config, name) for name in ADVISED}
         return Criteria(
-            **{name: advised[name] if given[name] is None else given[name] for name in names},
-            box_nms_thresh=self.box_nms_thresh,
+            **{name: advised[name] if given[name] is None else given[name] for name in ADVISED},
             points_per_batch=self.points_per_batch,
         )
 

@@ -34,6 +34,8 @@ class Criteria:
     stability_score_thresh: float
     stability_score_offset: float
     box_nms_thresh: float
+    mask_nms_thresh: float
+    min_mask_share: float
     points_per_batch: int
 
 
@@ -118,6 +120,29 @@ class Closeup:
     stability: float
     pixels: np.ndarray
 
+    @cached_property
+    def area(self) -> int:
+        """Number of pixels of the mask."""
+        return int(np.count_nonzero(self.pixels))
+
+    @cached_property
+    def corners(self) -> tuple[int, int, int, int]:
+        """The box as whole numbers."""
+        x0, y0, x1, y1 = (int(side) for side in self.box)
+        return x0, y0, x1, y1
+
+    def duplicates(self, other: Closeup, limit: float) -> bool:
+        """Whether the IoU of two masks is above a limit."""
+        (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = self.corners, other.corners
+        x0, y0, x1, y1 = max(ax0, bx0), max(ay0, by0), min(ax1, bx1) + 1, min(ay1, by1) + 1
+        smaller, larger = sorted((self.area, other.area))
+        # The most that they can share; most pairs need not be compared pixel by pixel.
+        if min(max(x1 - x0, 0) * max(y1 - y0, 0), smaller) <= limit * larger:
+            return False
+        mine = self.pixels[y0 - ay0 : y1 - ay0, x0 - ax0 : x1 - ax0]
+        shared = np.count_nonzero(mine & other.pixels[y0 - by0 : y1 - by0, x0 - bx0 : x1 - bx0])
+        return bool(shared > limit * (smaller + larger - shared))
+
     def stored(self, image_size: tuple[int, int]) -> StoredMask:
         """Return the mask in an image of this height and width."""
         x0, y0 = (int(side) for side in self.box[:2])
@@ -153,7 +178,7 @@ class Proposal:
 
     @cached_property
     def closeup(self) -> Closeup | None:
-        """The mask at full size; None if it is empty, unstable or truncated."""
+        """The mask at full size; None if it is empty, unstable, truncated or too small."""
         crop, criteria = self._crop, self._crop.criteria
         (top, left), (height, width) = self._corner, self._logits.shape
         (r0, r1), (c0, c1) = self._rows, self._columns
@@ -175,7 +200,9 @@ class Proposal:
         if crop.crop_box.cuts(box):
             return None
         pixels = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        return Closeup(box, stability, np.ascontiguousarray(pixels))
+        closeup = Closeup(box, stability, np.ascontiguousarray(pixels))
+        height, width = crop.frame.image_size
+        return None if closeup.area < criteria.min_mask_share * height * width else closeup
 
     @property
     def seen(self) -> Closeup:
@@ -200,6 +227,8 @@ class CropProposals:
         rows, columns = predictor.upscaling(embedding)
         self.rows, self.columns = Axis(rows), Axis(columns)
         self._found: list[Proposal] = []
+        # Whether two masks found, by their indices, are duplicates: steps compare the same ones again and again.
+        self._same: dict[tuple[int, int], bool] = {}
         self._outer: list[np.ndarray] = []
         self._inner: list[np.ndarray] = []
 
@@ -244,20 +273,28 @@ class CropProposals:
     def standing(self) -> list[Proposal]:
         """Return the masks found so far, without duplicates, best first."""
         order = sorted(range(len(self._found)), key=lambda i: -self._found[i].score)
-        kept: list[Proposal] = []
+        kept: list[int] = []
         boxes = np.empty((len(order), 4))
         limit = self.criteria.box_nms_thresh
         for i in order:
             rivals = boxes[: len(kept)]
             if kept and (_least_iou(self._inner[i], self._outer[i], rivals) > limit).any():
                 continue
-            proposal = self._found[i]
-            closeup = proposal.closeup
+            closeup = self._found[i].closeup
             if closeup is None or (kept and (_least_iou(closeup.box, closeup.box, rivals) > limit).any()):
                 continue
+            if self.criteria.mask_nms_thresh < 1 and any(self._duplicates(i, rival) for rival in kept):
+                continue
             boxes[len(kept)] = closeup.box
-            kept.append(proposal)
-        return kept
+            kept.append(i)
+        return [self._found[i] for i in kept]
+
+    def _duplicates(self, i: int, rival: int) -> bool:
+        same = self._same.get((i, rival))
+        if same is None:
+            limit = self.criteria.mask_nms_thresh
+            same = self._same[i, rival] = self._found[i].seen.duplicates(self._found[rival].seen, limit)
+        return same
 
 
 def _bounds(masks: Tensor) -> np.ndarray:

@@ -43,6 +43,9 @@ class SamConfig:
         pred_iou_thresh: Default threshold of the predicted IoU when everything is segmented.
         stability_score_thresh: Default threshold of the stability score when everything is segmented.
         stability_score_offset: Offset of the logit threshold, each way, in the stability score.
+        box_nms_thresh: Default IoU of boxes above which two of all masks are duplicates.
+        mask_nms_thresh: Default IoU of masks above which two of all masks are duplicates; 1 compares only boxes.
+        min_mask_share: Default share of the image that each of all masks covers at least.
     """
 
     image_size: int = 1024
@@ -73,6 +76,9 @@ class SamConfig:
     pred_iou_thresh: float = 0.88
     stability_score_thresh: float = 0.95
     stability_score_offset: float = 1.0
+    box_nms_thresh: float = 0.7
+    mask_nms_thresh: float = 1.0
+    min_mask_share: float = 0.0
 
     @property
     def grid_size(self) -> int:
@@ -176,10 +182,14 @@ class TinyConfig(SamConfig):
     iou_hidden_dim: int = 128
     pixel_mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
     pixel_std: tuple[float, float, float] = (128.0, 128.0, 128.0)
-    # Its scores are lower than SAM's, and its logits closer to zero.
-    pred_iou_thresh: float = 0.4
-    stability_score_thresh: float = 0.7
+    # Its scores are lower than SAM's, and its logits closer to zero. Of its masks, boxes say little: a whole and its
+    # part often have the same. See "Everything mode" in weights/tiny.md.
+    pred_iou_thresh: float = 0.35
+    stability_score_thresh: float = 0.8
     stability_score_offset: float = 0.1
+    box_nms_thresh: float = 1.0
+    mask_nms_thresh: float = 0.6
+    min_mask_share: float = 0.0005
 
 
 VIT_B = SamConfig()

@@ -203,6 +203,8 @@ def test_masks_stream_in_and_may_be_cancelled(predictor: Predictor, picture: np.
         {"points_per_side": None, "point_grids": [np.full((1, 2), 7.0)]},
         {"points_per_side": None, "point_grids": [np.zeros((1, 2))], "crop_n_layers": 1},
         {"box_nms_thresh": 1.5},
+        {"mask_nms_thresh": -0.1},
+        {"min_mask_share": float("nan")},
         {"pred_iou_thresh": float("nan")},
         {"output_mode": "png"},
         {"crop_n_layers": -1},
@@ -215,6 +217,43 @@ def test_wrong_options_are_refused(predictor: Predictor, picture: np.ndarray, wr
         sw.segment_everything(predictor, picture, **wrong)
     with pytest.raises(sw.PromptError, match="known options"):
         sw.iter_everything(predictor, picture, points_per_line=3)
+
+
+def test_near_duplicates_and_scraps_are_dropped(predictor: Predictor, picture: np.ndarray) -> None:
+    options = {**LOOSE, "points_per_side": 9, "box_nms_thresh": 1.0, "pred_iou_thresh": 0.3}
+    every = sw.segment_everything(picture, predictor, **options, mask_nms_thresh=1.0)
+    overlap = np.triu(ious([record.mask for record in every], [record.mask for record in every]), 1)
+    assert (overlap > 0.5).any(), "there are near-duplicates to drop"
+    # What greedy suppression keeps, of masks compared at full size.
+    kept: list[int] = []
+    for i in range(len(every)):
+        if not (overlap[kept, i] > 0.5).any():
+            kept.append(i)
+    assert 5 < len(kept) < len(every)
+    found = sw.segment_everything(picture, predictor, **options, mask_nms_thresh=0.5)
+    assert [(r.area, r.point_coords) for r in found] == [(every[i].area, every[i].point_coords) for i in kept]
+    areas = sorted(record.area for record in found)
+    share = areas[len(areas) // 2] / picture[..., 0].size
+    large = sw.segment_everything(picture, predictor, **options, mask_nms_thresh=0.5, min_mask_share=share)
+    assert 1 < len(large) < len(found)
+    assert min(record.area for record in large) == areas[len(areas) // 2]
+    steps = list(sw.iter_everything(picture, predictor, **options, mask_nms_thresh=0.5))
+    assert [r.area for r in steps[-1].records] == [r.area for r in found]
+
+
+def test_models_have_defaults_of_their_own(photo: np.ndarray) -> None:
+    """Those of SAM are the reference's; with its settings, `tiny` would offer near-duplicates."""
+    for config in (SMALL, SMALL_MOBILE, SMALL_SAM2):
+        assert (config.box_nms_thresh, config.mask_nms_thresh, config.min_mask_share) == (0.7, 1, 0)
+    model = Predictor("tiny", cache=EmbeddingCache())
+    advised = {name: getattr(model.config, name) for name in ("box_nms_thresh", "mask_nms_thresh", "min_mask_share")}
+    found = sw.segment_everything(photo, model, points_per_side=8)
+    masks = [record.mask for record in found]
+    assert len(masks) > 3
+    assert np.triu(ious(masks, masks), 1).max() <= advised["mask_nms_thresh"] < 1
+    assert min(record.area for record in found) >= advised["min_mask_share"] * photo[..., 0].size > 0
+    same = sw.segment_everything(photo, model, points_per_side=8, **advised)
+    assert [r.area for r in same] == [r.area for r in found]
 
 
 def test_points_of_ones_own(predictor: Predictor, picture: np.ndarray) -> None:
