@@ -1,5 +1,6 @@
 from . import export
 from .automatic.automatic import EverythingStep, MaskRecord, iter_everything, segment_everything
+from .automatic.finding.finder import Example, Finder, Instance
 from .errors import (
     FormatError,
     ImageError,
@@ -27,6 +28,7 @@ from .predictor.embeddings import Embedding, EmbeddingCache, EmbeddingStore
 from .predictor.predictor import Prediction, Predictor
 from .prompts.geometry import Box, BrushStroke, Point, Stroke
 from .prompts.prompt import Prompt
+from .session.found import Found
 from .session.replay import Replay, ReplayRow, replay
 from .session.session import Session
 from .session.state import Candidate, SegmentedObject
@@ -50,10 +52,14 @@ __all__ = [
     "EmbeddingCache",
     "EmbeddingStore",
     "EverythingStep",
+    "Example",
+    "Finder",
     "FormatError",
+    "Found",
     "Gallery",
     "GalleryRow",
     "ImageError",
+    "Instance",
     "MaskError",
     "MaskRecord",
     "MaskSettings",

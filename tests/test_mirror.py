@@ -15,6 +15,8 @@ LEFT_OUT = {"photos", "weights", "static", "scenes"}
 THROUGH = {
     "automatic/options.py": "automatic/test_automatic.py",
     "automatic/proposals.py": "automatic/test_automatic.py",
+    "automatic/finding/finder.py": "session/test_found.py",
+    "automatic/finding/loading.py": "session/test_searching.py",
     "cli/terminal.py": "cli/test_cli.py",
     "export/brush.py": "export/test_label_studio.py",
     "export/files.py": "export/test_other_hands.py",
@@ -62,7 +64,9 @@ THROUGH = {
     "session/file/format.py": "session/file/test_recorder.py",
     "session/file/reader.py": "session/file/test_recorder.py",
     "session/lineage.py": "session/test_to_code.py",
+    "model/tiny/namer.py": "automatic/finding/test_embedded.py",
     "session/objects.py": "session/test_edits.py",
+    "session/queries.py": "session/test_searching.py",
     "session/remote.py": "widget/test_delegates.py",
     "session/state.py": "session/test_history.py",
     "widget/direct_line.py": "widget/test_direct.py",

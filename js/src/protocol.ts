@@ -163,11 +163,31 @@ export interface FoundData {
   color: number;
 }
 
-/** The progress of `everything`: number of points decoded and in total; 0 of 0 if not known yet. */
+/** The progress of `everything` or `find`: number of points decoded and in total; 0 of 0 if not known yet. */
 export interface ProgressData {
+  kind: "everything" | "find";
   done: number;
   total: number;
   found: FoundData[];
+}
+
+/** A mask that `find` has scored; `found` is whether it counts as found, rather than being shown faintly. */
+export interface InstanceData {
+  id: string;
+  mask: string;
+  word: number;
+  score: number;
+  found: boolean;
+}
+
+/** A search by words, and by examples, of which only the numbers are sent; instances are sorted, best first. */
+export interface SearchData {
+  words: string[];
+  like: number;
+  not_like: number;
+  threshold: number;
+  message: string;
+  instances: InstanceData[];
 }
 
 /** Everything that a view draws. `revision` increases with every change. */
@@ -189,6 +209,8 @@ export interface State {
   can_redo: boolean;
   decode_ms: number | null;
   everything: ProgressData | null;
+  search: SearchData | null;
+  label: string;
   rendering: RenderingData;
   crop: BoxData | null;
   autosave: string | null;
@@ -223,6 +245,15 @@ export interface Saved {
   masks: SavedMask[];
 }
 
+/** Turn instances of the search into objects: all that were found, if none is named. */
+export interface AcceptFound {
+  type: "accept_found";
+  client: string;
+  seq: number;
+  instances: string[];
+  label: string | null;
+}
+
 /** Change how masks are computed from logits. */
 export interface Adjust {
   type: "adjust";
@@ -232,9 +263,16 @@ export interface Adjust {
   gesture: string;
 }
 
-/** Stop `everything`, whichever view started it; the masks found so far are kept. Answered immediately. */
+/** Stop `everything` or `find`, whichever view started it; masks of everything are kept. */
 export interface Cancel {
   type: "cancel";
+  client: string;
+  seq: number;
+}
+
+/** End the search; accepted objects remain. */
+export interface EndFind {
+  type: "end_find";
   client: string;
   seq: number;
 }
@@ -253,6 +291,18 @@ export interface Export {
   client: string;
   seq: number;
   format: "coco" | "yolo" | "voc" | "indexed_png" | "binary_pngs" | "cutouts" | "npz" | "npy" | "geojson" | "svg" | "labelme" | "label_studio" | "pandas";
+}
+
+/** Find words, and objects like those with these ids. Answered at the end; the state shows progress. */
+export interface Find {
+  type: "find";
+  client: string;
+  seq: number;
+  words: string[];
+  like: string[];
+  not_like: string[];
+  threshold: number | null;
+  gesture: string;
 }
 
 /** Send the whole state and its masks to a view that has opened. */
@@ -278,6 +328,22 @@ export interface Preview {
   prompt: PromptData;
 }
 
+/** Make an instance of the search the current prompt, to be corrected by clicks. */
+export interface RefineFound {
+  type: "refine_found";
+  client: string;
+  seq: number;
+  instance: string;
+}
+
+/** Make an instance of the search a counter-example. */
+export interface Refuse {
+  type: "refuse";
+  client: string;
+  seq: number;
+  instance: string;
+}
+
 /** Change the rendering of the image that the model sees. */
 export interface Render {
   type: "render";
@@ -293,6 +359,15 @@ export interface Sharpen {
   seq: number;
   region: BoxData | null;
   later: boolean;
+}
+
+/** Change the threshold of the search. */
+export interface Sift {
+  type: "sift";
+  client: string;
+  seq: number;
+  threshold: number;
+  gesture: string;
 }
 
 /** Request a tile of the image at a level: 0 is full size, each further level half the size of the previous one. */
@@ -428,6 +503,6 @@ export interface Undo {
   seq: number;
 }
 
-export type Request = Adjust | Cancel | Everything | Export | Hello | Predict | Preview | Render | Sharpen | Tile | Mark | Show | Accept | Brush | Choose | Clear | Edit | Merge | Recolor | Redo | Refine | Remove | Rename | Subtract | Undo;
+export type Request = AcceptFound | Adjust | Cancel | EndFind | Everything | Export | Find | Hello | Predict | Preview | RefineFound | Refuse | Render | Sharpen | Sift | Tile | Mark | Show | Accept | Brush | Choose | Clear | Edit | Merge | Recolor | Redo | Refine | Remove | Rename | Subtract | Undo;
 
 export type Reply = Answer | Whole | Update | PreviewMask | TilePicture | File;

@@ -24,6 +24,7 @@ from sam_widget.cli.terminal import (
     Quiet,
     Recursive,
     SessionFiles,
+    Sessions,
     bar,
     numbers,
     show_warning,
@@ -48,6 +49,7 @@ examples:
   sam-widget embed photos                                  make widgets open these photos instantly
   sam-widget segment photos --prompts boxes.csv -o work    one session file per photo, one object per prompt
   sam-widget everything photos -o work                     a mask of everything in every photo
+  sam-widget find photos cat "red car" -o work             an object for every cat and every red car
   sam-widget export work -o annotations.json               all objects as one COCO file
   sam-widget replay work --model vit_b                     compare another model on the same prompts
 
@@ -241,6 +243,65 @@ def everything(
     }
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     return tell(everything_folder(images, **given, **batch.arguments()), quiet=batch.quiet)
+
+
+_FIND = """\
+examples:
+  sam-widget find photos cat "red car" -o work
+  sam-widget find photos --like work/cat.jpg.sam#3 -o work
+
+The embedded model knows the 1,000 classes of ImageNet, broader words such as dog or vehicle, colours,
+and places such as left or largest, in English and Traditional Chinese.
+"""
+
+
+@app.command(help_epilogue=_FIND)
+def find(
+    folder: Annotated[str, Parameter(name="PHOTOS")],
+    /,
+    *words: Annotated[str, Parameter(name="WORDS")],
+    sessions: Sessions,
+    like: Annotated[list[str] | None, Parameter(metavar="FILE#N")] = None,
+    not_like: Annotated[list[str] | None, Parameter(metavar="FILE#N")] = None,
+    finder: Annotated[str | None, Parameter(metavar="NAME")] = None,
+    threshold: _Share = None,
+    limit: _Count = None,
+    model: Model = "tiny",
+    recursive: Recursive = False,
+    quiet: Quiet = False,
+) -> int:
+    """Find words or examples in photos.
+
+    Adds every instance as an object to the photo's session file, FOLDER/<photo>.sam, labelled with its
+    words. Existing session files are continued: what is an object already is not added again.
+
+    Args:
+        folder: A folder of photos, or one photo.
+        words: What to find, such as cat "red cup".
+        like: An example: object N, counted from 0, of a session file. May be repeated.
+        not_like: A counter-example. May be repeated.
+        finder: The model that finds: tiny (default), or the name of a published one.
+        threshold: Score from which an instance counts as found (default: the finder's own).
+        limit: The most instances per photo (default: all).
+    """
+    from sam_widget.folders.finding import find_folder
+
+    hits = find_folder(
+        folder,
+        words,
+        like=like or (),
+        not_like=not_like or (),
+        sessions=sessions,
+        model=model,
+        finder=finder,
+        threshold=threshold,
+        limit=limit,
+        recursive=recursive,
+        progress=bar(quiet=quiet),
+    )
+    if not quiet:
+        print(hits)
+    return tell(hits.report, quiet=True)
 
 
 _EXPORT = """\

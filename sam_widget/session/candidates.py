@@ -159,8 +159,9 @@ def _with_mask(item: SegmentedObject, mask: np.ndarray) -> SegmentedObject | Non
     box = box_from_mask(mask)
     if box is None:
         return None
-    # Cleared, because no candidate, stroke or setting yields this mask.
-    return replace(item, stored=StoredMask(mask), box=box, candidate=None, strokes=(), settings=MaskSettings())
+    # Cleared, because no candidate, stroke, setting or search yields this mask.
+    edited = replace(item, stored=StoredMask(mask), box=box, candidate=None, origin=None)
+    return replace(edited, strokes=(), settings=MaskSettings())
 
 
 def _shaped(source: StoredMask, settings: MaskSettings, strokes: tuple[BrushStroke, ...]) -> StoredMask:

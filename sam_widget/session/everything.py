@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
 
-from sam_widget.errors import ModelError
+from sam_widget.errors import ModelError, SessionError
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.interface import Predictor
@@ -28,17 +28,66 @@ SAME = 0.7
 
 @dataclass(frozen=True, eq=False)
 class UnderWay:
-    """The progress of `everything`.
+    """The progress of `everything` or `find`.
 
     Attributes:
         done: Number of points decoded so far.
         total: Total number of points; 0 if not known yet.
         objects: The objects found so far. At the end they are added to the session, except for duplicates.
+        kind: Which of the two it is.
     """
 
     done: int
     total: int
     objects: tuple[SegmentedObject, ...]
+    kind: Literal["everything", "find"] = "everything"
+
+
+class Run(Protocol):
+    """Work on a session that is done step by step, while others edit.
+
+    Attributes:
+        state: The progress.
+        over: Whether it has ended.
+    """
+
+    state: UnderWay
+    over: bool
+
+    def advance(self) -> bool:
+        """Do the next step; returns False after the last one."""
+
+    def stop(self) -> None:
+        """Make the next `advance` the last. Does not block."""
+
+    def end(self, *, keep: bool = True) -> None:
+        """End the run, keeping what it found so far or discarding it. Has no effect if it has ended."""
+
+
+class Running:
+    """The run of a session, of which there is one at a time.
+
+    Attributes:
+        run: The last one; None before the first.
+    """
+
+    def __init__(self) -> None:
+        """Start without a run."""
+        self.run: Run | None = None
+
+    @property
+    def state(self) -> UnderWay | None:
+        """The progress; None if nothing is running."""
+        return None if self.run is None or self.run.over else self.run.state
+
+    def check_idle(self) -> None:
+        """Refuse to start a second run.
+
+        Raises:
+            SessionError: One is running.
+        """
+        if self.state is not None:
+            raise SessionError("the image is being searched already; wait until that is done, or cancel it")
 
 
 class EverythingRun:
@@ -144,7 +193,7 @@ class EverythingCollector:
         found = []
         for record in records:
             if id(record) not in self._made:
-                known = any(_same(record.stored, item.stored) for item in before)
+                known = any(duplicates(record.stored, item.stored) for item in before)
                 made = None if known else _object(record, next(free_labels), next(free_colors))
                 self._made[id(record)] = (record, made)
             found.append(self._made[id(record)][1])
@@ -164,7 +213,8 @@ def _object(record: MaskRecord, label: str, color: int) -> SegmentedObject:
     )
 
 
-def _same(a: StoredMask, b: StoredMask) -> bool:
+def duplicates(a: StoredMask, b: StoredMask) -> bool:
+    """Whether a mask duplicates another one."""
     # Duplicates have about the same area; comparing areas first avoids decoding most masks.
     if not SAME * b.area <= a.area <= b.area / SAME:
         return False

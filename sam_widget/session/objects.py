@@ -45,8 +45,14 @@ def chosen(state: SessionState, what: str) -> Candidate:
 
 
 def without_prompt(state: SessionState) -> SessionState:
-    """Return a state with only its objects, settings, rendering and crop."""
-    return SessionState(objects=state.objects, settings=state.settings, rendering=state.rendering, crop=state.crop)
+    """Return a state with only its objects, settings, rendering, crop and search."""
+    return SessionState(
+        objects=state.objects,
+        settings=state.settings,
+        rendering=state.rendering,
+        crop=state.crop,
+        search=state.search,
+    )
 
 
 def accept(state: SessionState, label: str | None) -> tuple[SessionState, SegmentedObject]:
@@ -57,7 +63,7 @@ def accept(state: SessionState, label: str | None) -> tuple[SessionState, Segmen
         raise SessionError("the chosen mask is empty; choose another candidate or change the prompt")
     old = None if state.editing is None else find(state, state.editing)
     accepted = SegmentedObject(
-        label=clean_label(label or "") or (old.label if old else _free_label(state)),
+        label=clean_label(label or "") or (old.label if old else state.label or _free_label(state)),
         stored=candidate.stored,
         score=candidate.score,
         box=Box(x, y, x + width, y + height),
@@ -66,8 +72,9 @@ def accept(state: SessionState, label: str | None) -> tuple[SessionState, Segmen
         candidate=candidate,
         strokes=state.strokes,
         settings=state.settings,
-        **({"id": old.id} if old else {}),
     )
+    if old:
+        accepted = replace(accepted, id=old.id)
     after = _swapped(state, old, accepted) if old else replace(state, objects=(*state.objects, accepted))
     return without_prompt(after), accepted
 
@@ -133,6 +140,7 @@ def take_up(state: SessionState, object_id: str) -> tuple[SessionState, Segmente
         editing=old.id,
         rendering=state.rendering,
         crop=candidate.crop or state.crop,  # its prompt is still decoded with its own crop
+        search=state.search,
     )
     return after, old
 

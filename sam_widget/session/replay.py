@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
 
-from sam_widget.errors import ImageError, PromptError, SessionError
+from sam_widget.automatic.finding.finder import Example
+from sam_widget.errors import ImageError, ModelError, PromptError, SessionError
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.measures import iou
 from sam_widget.masks.palette import object_color, rgb
@@ -21,11 +22,12 @@ from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.reader import Record
 from sam_widget.session.lineage import Lineage, lineage_of, lineage_of_chosen
-from sam_widget.session.state import SegmentedObject, SessionState
+from sam_widget.session.state import Origin, SegmentedObject, SessionState
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from sam_widget.predictor.predictor import Predictor
     from sam_widget.session.session import Session
 
 
@@ -177,8 +179,9 @@ def replay(
 
     Each object's prompt, brush strokes and settings are repeated, with the same crop of the image. If the user chose a
     candidate other than the one with the highest score, the one at the same index is used, otherwise the one with the
-    highest score. A mask in a prompt is only used with the model that predicted it; another model refines its own mask
-    instead. On an image of another size, everything is scaled.
+    highest score. Objects found by words or examples are searched for again. A mask in a prompt is only used with the
+    model that predicted it; another model refines its own mask instead. On an image of another size, everything is
+    scaled.
 
     Args:
         source: A session file, a session or a widget.
@@ -257,6 +260,8 @@ def _again(session: Session, name: str, past: _Past, item: SegmentedObject, line
     if size != before:
         old = np.asarray(Image.fromarray(old).resize(size, Image.Resampling.NEAREST))
     row = ReplayRow(name, item.label, None, item.score, None, old, None, item.color)
+    if item.origin is not None:
+        return _found_again(session, past, item.origin, row)
     drawn = item.prompt.with_mask(None)
     if drawn.is_empty and (lineage is None or not _same_model(session, past)):
         return replace(row, note="it has no prompt: it was imported")
@@ -270,6 +275,42 @@ def _again(session: Session, name: str, past: _Past, item: SegmentedObject, line
         return replace(row, note="the model predicted no mask")
     agreement = float(iou(old, found.mask))
     return replace(row, iou=agreement, score=found.score, new_mask=found.mask, note="; ".join(notes))
+
+
+def _found_again(session: Session, past: _Past, origin: Origin, row: ReplayRow) -> ReplayRow:
+    """Search again for what found an object; of the instances, the one that agrees best with it is compared."""
+    query = origin.query
+    searched = repr(origin.word) if origin.word else query.text
+    try:
+        found = session.find(
+            *query.words,
+            like=[_here(session, past, query.finder, example) for example in query.like],
+            not_like=[_here(session, past, query.finder, example) for example in query.not_like],
+            model=query.finder,
+        )
+    except (PromptError, ModelError) as error:
+        return replace(row, note=str(error))
+    ours = [one for one in found.search.instances if one.word == origin.word]
+    agreements = [float(iou(row.old_mask, one.mask)) for one in ours]
+    if not agreements or max(agreements) == 0:
+        return replace(row, note=f"not found by {searched}: {found.message}")
+    best = int(np.argmax(agreements))
+    one = ours[best]
+    below = "" if one in found.search.found else f", below the threshold of {found.threshold:.2f}"
+    return replace(row, iou=agreements[best], score=one.score, new_mask=one.mask, note=f"found by {searched}{below}")
+
+
+def _here(session: Session, past: _Past, finder: str, example: Example) -> Example:
+    """Return an example as it can be searched for in a session, whose image may be another one."""
+    if example.stored is None or session.image_hash == past.image.hash:
+        return example
+    from sam_widget.automatic.finding.loading import finder_of  # These import torch.
+    from sam_widget.automatic.finding.store import STORE
+
+    model = finder_of(finder)
+    predictor = cast("Predictor", session.predictor)
+    features = model.describe(STORE.features(model, past.image.rgb, predictor), example.stored)
+    return Example(features=features, name=example.name)
 
 
 def _same_model(session: Session, past: _Past) -> bool:

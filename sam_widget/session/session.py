@@ -25,13 +25,16 @@ from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import crops, objects
 from sam_widget.session.decoding import PromptDecoder
 from sam_widget.session.edits import PromptEdits
-from sam_widget.session.everything import EverythingRun, UnderWay, begin
+from sam_widget.session.everything import EverythingRun, Running, UnderWay, begin
+from sam_widget.session.found import Found
 from sam_widget.session.history import History
 from sam_widget.session.remote import remote
+from sam_widget.session.searching import Searching
 from sam_widget.session.state import Answer, Candidate, SegmentedObject, SessionState
 
 if TYPE_CHECKING:
     from sam_widget.automatic.automatic import EverythingStep
+    from sam_widget.automatic.finding.finder import Finder
     from sam_widget.session.file.reader import Record
     from sam_widget.session.file.recorder import Recorder
 
@@ -81,7 +84,9 @@ class Session(PromptEdits):
         super().__init__(History(self._save), PromptDecoder(self.source, predictor), predictor, self.source.size)
         # Created with the first file, because SQLite and locks are not needed before.
         self._recorder: Recorder | None = None
-        self._run: EverythingRun | None = None
+        self._running = Running()
+        # Searches by words and examples.
+        self.searching = Searching(self, self._history, self._running)
         if autosave is not None:
             from sam_widget.session.file.recorder import claim_record
 
@@ -372,13 +377,13 @@ class Session(PromptEdits):
 
     @property
     def under_way(self) -> UnderWay | None:
-        """The progress of `everything`; None if it is not running."""
-        run = self._run
-        return None if run is None or run.over else run.state
+        """The progress of `everything` or `find`; None if neither is running."""
+        return self._running.state
 
     def everything(
         self,
         *,
+        words: str | Sequence[str] | None = None,
         progress: Callable[[EverythingStep], object] | None = None,
         cancelled: Callable[[], bool] | None = None,
         **options: Any,
@@ -389,6 +394,8 @@ class Session(PromptEdits):
         has the masks found so far, which every view shows.
 
         Args:
+            words: Add only what these words describe, labelled with them, as in `everything(words="leaf")`. The other
+                arguments are not used then; see `find`.
             progress: Called after every batch of points; see `iter_everything`.
             cancelled: Called after every batch; once it returns true, the run stops and keeps the masks found so far.
             **options: Options of `segment_everything`, except `output_mode`.
@@ -400,6 +407,8 @@ class Session(PromptEdits):
             PromptError: An option is unknown or out of range.
             SessionError: It is already running.
         """
+        if words is not None:
+            return self.searching.everything(words)
         run = self.begin_everything(**options)
         try:
             while run.advance():
@@ -420,20 +429,63 @@ class Session(PromptEdits):
             SessionError: It is already running.
         """
         with self._history.editing:
-            if self._run is not None and not self._run.over:
-                raise SessionError("everything is being segmented already; wait until it is done, or cancel it")
+            self._running.check_idle()
             image = self.source.render(self.state.rendering)
-            self._run = begin(self._history, self.predictor, image, **options)
+            run = self._running.run = begin(self._history, self.predictor, image, **options)
             self._history.notify()
-            return self._run
+            return run
 
     def cancel(self) -> None:
-        """Stop `everything` after the current batch; the masks found so far are kept, as one edit.
+        """Stop `everything` or `find` after the current batch; what everything mode found is kept, as one edit.
 
-        Has no effect if it is not running. Does not block.
+        Has no effect if neither is running. Does not block.
         """
-        if self._run is not None:
-            self._run.stop()
+        if self._running.run is not None:
+            self._running.run.stop()
+
+    # ------------------------------------------------------------------------------------------------ finding
+
+    @property
+    def search(self) -> Found | None:
+        """The search that is shown; None if there is none."""
+        return self.searching.found
+
+    def find(
+        self,
+        *words: str | Sequence[str],
+        like: Any = None,
+        not_like: Any = None,
+        model: str | Finder | None = None,
+        threshold: float | None = None,
+        limit: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Found:
+        """Find what words or examples describe: the paper's text prompts. An undoable edit that adds no objects yet.
+
+        The embedded finder knows the 1,000 classes of ImageNet, their hypernyms ("dog", "vehicle"), colours ("red cup")
+        and places ("left", "largest"), in English and Traditional Chinese. The first search on an image segments it
+        once, later ones take milliseconds.
+
+        Args:
+            *words: Phrases. Each instance gets the one that fits it best.
+            like: Examples: an index into `objects`, counted from 0, an object or its id, a mask (H, W) bool, or several
+                of these. With words, instances must fit both.
+            not_like: Counter-examples; what resembles them more than the examples is not found.
+            model: Name of another finder, such as "facebook/sam3", or a `Finder`; None for the embedded one.
+            threshold: Score from which an instance counts as found, between 0 and 1; None for the finder's own.
+            limit: The most instances that count as found.
+            progress: Called with the number of steps done and the total, while the image is encoded.
+
+        Returns:
+            The instances at or above the threshold, best first; its methods accept, refuse and refine them.
+
+        Raises:
+            PromptError: There is nothing to find, words are not in the vocabulary, or an argument is malformed.
+            SessionError: An example names no object, another search is running, or this one was cancelled.
+            ModelError: The finder cannot be loaded, or the predictor cannot segment everything.
+        """
+        options = {"model": model, "threshold": threshold, "limit": limit}
+        return self.searching.find(*words, like=like, not_like=not_like, progress=progress, **options)
 
     # ------------------------------------------------------------------------------------------------ files
 
@@ -509,8 +561,8 @@ class Session(PromptEdits):
 
         Afterwards, edits of a session with a file raise; everything can still be read.
         """
-        if self._run is not None:
-            self._run.end()
+        if self._running.run is not None:
+            self._running.run.end()
         if self._recorder is not None:
             self._recorder.close()
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
+from sam_widget.automatic.finding.finder import Example, Instance
+from sam_widget.automatic.finding.places import chosen_by_place
 from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.masks.cleanup import TIDY, MaskSettings
 from sam_widget.masks.runs import StoredMask
@@ -98,6 +102,100 @@ class Candidate:
 
 
 @dataclass(frozen=True, eq=False)
+class Query:
+    """What is searched for.
+
+    Attributes:
+        words: Phrases.
+        like: Examples.
+        not_like: Counter-examples.
+        finder: Name of the finder.
+    """
+
+    words: tuple[str, ...] = ()
+    like: tuple[Example, ...] = ()
+    not_like: tuple[Example, ...] = ()
+    finder: str = "tiny"
+
+    @property
+    def text(self) -> str:
+        """The words in quotes, or how many examples there are."""
+        count = len(self.like)
+        examples = f"{count} example{'' if count == 1 else 's'}" if count else ""
+        return " and ".join(filter(None, [", ".join(map(repr, self.words)), examples])) or "nothing"
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A search and all that it found.
+
+    Attributes:
+        query: What was searched for.
+        instances: Those not accepted yet, best first, of any score.
+        threshold: Score from which an instance counts as found.
+        limit: The most instances that count as found; None for all.
+        presence: For each word, how sure the finder is that the image shows it.
+        weights: The weights of the finder and of the model that made the masks.
+    """
+
+    query: Query
+    instances: tuple[Instance, ...]
+    threshold: float
+    limit: int | None = None
+    presence: tuple[float, ...] = ()
+    weights: str = ""
+
+    @cached_property
+    def found(self) -> tuple[Instance, ...]:
+        """The instances that count as found, best first."""
+        above = [one for one in self.instances if one.score >= self.threshold]
+        if self.query.finder == "tiny":
+            above = chosen_by_place(above, self.query.words)
+        return tuple(above[: self.limit])
+
+    @property
+    def faint(self) -> tuple[Instance, ...]:
+        """The instances that do not count as found, best first."""
+        found = {one.id for one in self.found}
+        return tuple(one for one in self.instances if one.id not in found)
+
+    @property
+    def message(self) -> str:
+        """What was found, or why nothing was, in a sentence."""
+        if self.found and not self.query.words:
+            return f"{len(self.found)} like {self.query.text}"
+        if self.found:
+            counts = Counter(one.word for one in self.found)
+            return ", ".join(f"{word!r}: {counts[word]}" for word in self.query.words)
+        nothing = f"nothing like {self.query.text}" if not self.query.words else f"no {self.query.text}"
+        if not self.instances:
+            return f"{nothing} in this image"
+        return f"{nothing} above {self.threshold:.2f}; the nearest is {self.instances[0].score:.2f}, shown faintly"
+
+    def without(self, ids: Iterable[str]) -> Search:
+        """Return the search without some of its instances."""
+        gone = set(ids)
+        return replace(self, instances=tuple(one for one in self.instances if one.id not in gone))
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """How an object was found.
+
+    Attributes:
+        query: What was searched for.
+        word: The words that it fits; empty if it was found by examples alone.
+        instance: Its id among the instances of the image.
+        weights: The weights of the finder and of the model that made the masks.
+    """
+
+    query: Query
+    word: str
+    instance: str
+    weights: str
+
+
+@dataclass(frozen=True, eq=False)
 class SegmentedObject:
     """An accepted mask.
 
@@ -112,6 +210,7 @@ class SegmentedObject:
         candidate: The candidate that was accepted, from which editing the object starts; None for an imported mask.
         strokes: Brush strokes on the mask.
         settings: Settings with which the mask was computed from its logits.
+        origin: The search that found it, if it was found by words or examples.
     """
 
     label: str
@@ -124,6 +223,7 @@ class SegmentedObject:
     candidate: Candidate | None = None
     strokes: tuple[BrushStroke, ...] = ()
     settings: MaskSettings = field(default_factory=MaskSettings)
+    origin: Origin | None = None
 
     def __repr__(self) -> str:
         """One line, without arrays."""
@@ -162,6 +262,8 @@ class SessionState:
         editing: The id of the accepted object that is being edited; `accept` replaces it.
         rendering: The rendering of the image that the model sees.
         crop: The crop that is used to decode prompts inside it; see `Session.sharpen`.
+        search: The search by words or examples that is shown; None if there is none.
+        label: The label that `accept` uses by default: the words that found the candidate; empty for "object 1", ...
     """
 
     prompt: Prompt = field(default_factory=Prompt)
@@ -173,6 +275,8 @@ class SessionState:
     editing: str | None = None
     rendering: Rendering = USUAL
     crop: Box | None = None
+    search: Search | None = None
+    label: str = ""
 
     def __repr__(self) -> str:
         """One line, with the numbers of things."""

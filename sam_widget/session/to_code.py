@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import itertools
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sam_widget.automatic.finding.finder import Example
 from sam_widget.errors import SessionError
 from sam_widget.image.reading import image_hash
 from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.image.samples import sample, samples
 from sam_widget.masks.cleanup import TIDY, MaskSettings
+from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.interface import without_precision
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.reader import image_blobs
 from sam_widget.session.lineage import Lineage, lineage_of, lineage_of_chosen
-from sam_widget.session.state import SegmentedObject
+from sam_widget.session.state import Query, SegmentedObject
 
 if TYPE_CHECKING:
     from sam_widget.session.session import Session
@@ -56,9 +59,55 @@ class _Writer:
         self._colors: list[int] = []
 
     def lines(self) -> Iterator[str]:
-        for item in self._state.objects:
-            yield from self._object(item)
+        for query, items in itertools.groupby(self._state.objects, self._found_here):
+            if query is None:
+                for item in items:
+                    yield from self._object(item)
+            else:
+                yield from self._found(query, list(items))
         yield from self._work()
+
+    def _found_here(self, item: SegmentedObject) -> Query | None:
+        """Return the query that finds an object, if the session's models would find it again."""
+        origin = item.origin
+        if origin is None:
+            return None
+        weights = without_precision(self._session.predictor.model.weights_id)
+        return origin.query if origin.weights.endswith(f" on {weights}") else None
+
+    def _found(self, query: Query, items: Sequence[SegmentedObject]) -> Iterator[str]:
+        yield f"found = s.find({self._query(query)})"
+        free = (color for color in itertools.count() if color not in self._colors)
+        for label, some in itertools.groupby(items, lambda item: None if item.label == _word(item) else item.label):
+            same = list(some)
+            ids = ", ".join(repr(item.origin.instance) for item in same if item.origin is not None)
+            yield f"found.accept({ids}{'' if label is None else f', label={label!r}'})"
+            given = list(itertools.islice(free, len(same)))
+            for item, color in zip(same, given, strict=True):
+                if item.color != color:
+                    yield f"s.recolor(s.objects[{len(self._colors)}].id, {item.color})"
+                self._colors.append(item.color)
+        yield "found.close()"
+
+    def _query(self, query: Query) -> str:
+        parts = [repr(word) for word in query.words]
+        for name, examples in (("like", query.like), ("not_like", query.not_like)):
+            if examples:
+                parts.append(f"{name}=[{', '.join(map(self._example, examples))}]")
+        if query.finder != "tiny":
+            parts.append(f"model={query.finder!r}")
+        return ", ".join(parts)
+
+    def _example(self, example: Example) -> str:
+        for index, item in enumerate(self._state.objects[: len(self._colors)]):
+            if item.stored is example.stored or (
+                example.stored is not None and np.array_equal(item.stored.runs, example.stored.runs)
+            ):
+                return f"s.objects[{index}]"
+        if example.stored is not None:
+            return self._mask(example.stored)
+        features = example.features if example.features is not None else np.zeros(0)
+        return f"sw.Example(features={self._packed(features, '<f4', -1)}, name={example.name!r})"
 
     def _object(self, item: SegmentedObject) -> Iterator[str]:
         lineage = lineage_of(item, self._timeline)
@@ -74,8 +123,11 @@ class _Writer:
         self._colors.append(item.color)
 
     def _work(self) -> Iterator[str]:
-        """Write the prompt and candidates that have not been accepted."""
+        """Write the search, and the prompt and candidates that have not been accepted."""
         state = self._state
+        if state.search is not None:
+            limit = "" if state.search.limit is None else f", limit={state.search.limit}"
+            yield f"s.find({self._query(state.search.query)}, threshold={_n(state.search.threshold)}{limit})"
         editing = next((k for k, item in enumerate(state.objects) if item.id == state.editing), None)
         if editing is not None:
             item = state.objects[editing]
@@ -137,11 +189,13 @@ class _Writer:
 
     def _raw(self, item: SegmentedObject) -> str:
         """Write a mask verbatim, because no prompt to this model yields it."""
-        runs = self._packed(item.stored.runs, "<u4", -1, 2)
-        height, width = item.stored.shape
-        mask = f"sw.StoredMask.from_runs({runs}, {height}, {width})"
         drawn = self._prompt(item.prompt.with_mask(None))
-        return f"s.add_objects(sw.Annotation({item.label!r}, {mask}, {item.score!r}, {drawn}))"
+        return f"s.add_objects(sw.Annotation({item.label!r}, {self._mask(item.stored)}, {item.score!r}, {drawn}))"
+
+    def _mask(self, stored: StoredMask) -> str:
+        runs = self._packed(stored.runs, "<u4", -1, 2)
+        height, width = stored.shape
+        return f"sw.StoredMask.from_runs({runs}, {height}, {width})"
 
     def _packed(self, array: np.ndarray, dtype: str, *shape: int) -> str:
         self.packs = True
@@ -176,6 +230,10 @@ class _Writer:
         made_by = self._session.maker_of(item)
         now = self._session.predictor.model.weights_id
         return made_by is None or without_precision(made_by) == without_precision(now)
+
+
+def _word(item: SegmentedObject) -> str:
+    return item.origin.word if item.origin is not None and item.origin.word else "object"
 
 
 def _image(session: Session, given: str | None) -> str:

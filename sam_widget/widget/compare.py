@@ -330,7 +330,8 @@ class _Opening:
         """Name of the model, as far as known."""
         if isinstance(self.model, str | Path):
             return str(self.model)
-        return str(getattr(self.model, "model", self.model).name)
+        model: Any = getattr(self.model, "model", self.model)
+        return str(model.name)
 
     def report(self, message: str) -> None:
         """Report progress."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
+from sam_widget.session.found import Found
 from sam_widget.session.session import Session
 
 P = ParamSpec("P")
@@ -36,6 +37,11 @@ class Scripting:
         """The displayed session."""
         raise NotImplementedError
 
+    @property
+    def search(self) -> Found | None:
+        """The search that is shown; None if there is none."""
+        return self.session.search
+
     click = through(Session.click)
     drag = through(Session.drag)
     lasso = through(Session.lasso)
@@ -46,6 +52,7 @@ class Scripting:
     remove_box = through(Session.remove_box)
     remove_stroke = through(Session.remove_stroke)
     everything = through(Session.everything)  # type: ignore[arg-type]  # an option could be called "self"
+    find = through(Session.find)
     cancel = through(Session.cancel)
     choose = through(Session.choose)
     brush = through(Session.brush)

@@ -22,7 +22,9 @@ from sam_widget.widget.gallery_opener import FolderOpener
 from sam_widget.widget.sam_widget import SamWidget
 
 if TYPE_CHECKING:
+    from sam_widget.automatic.finding.finder import Finder
     from sam_widget.folders.batch import BatchReport
+    from sam_widget.folders.finding import Hits
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.embeddings import EmbeddingStore
     from sam_widget.predictor.predictor import Predictor
@@ -198,6 +200,67 @@ class Gallery(SamWidget):
         files = {name: self._album.session_path(index) for index, name in enumerate(self._album.names)}
         there = {name: path for name, path in files.items() if path.is_file()}
         return export_sessions(there, target, format=format, **options)
+
+    def find(  # type: ignore[override]  # it searches all images, as `session.find` does one
+        self,
+        *words: str,
+        like: Any = None,
+        not_like: Any = None,
+        model: str | Finder | None = None,
+        threshold: float | None = None,
+        limit: int | None = None,
+        accept: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Hits:
+        """Find words or examples in all images: "find more like this", across a folder.
+
+        What is found is offered in each image's session, to be accepted or refused when the image is shown.
+
+        Args:
+            *words: Phrases; see `Session.find`.
+            like: Examples: an object of the displayed image (by index, id, or itself), or (image, object) with the name
+                or index of any image, or several of these.
+            not_like: Counter-examples, in the same way.
+            model: Name of another finder, or a `Finder`; None for the embedded one.
+            threshold: Score from which an instance counts as found; None for the finder's own.
+            limit: The most instances per image.
+            accept: Add what is found as objects instead.
+            progress: Called with the number of images done and in total.
+            cancelled: Called before every image; once it returns true, the rest is left out.
+
+        Returns:
+            The images in which something was found, best first.
+
+        Raises:
+            PromptError: There is nothing to find, words are not in the vocabulary, or an example is malformed.
+            SessionError: An example does not exist.
+            ModelError: The finder cannot be loaded.
+        """
+        from sam_widget.automatic.finding.loading import finder_of
+        from sam_widget.folders.finding import examples_of, find_in_album
+
+        finder, predictor = finder_of(model), self.session.predictor
+        wanted = {
+            "like": examples_of(like, self._album, finder, predictor, self.session),
+            "not_like": examples_of(not_like, self._album, finder, predictor, self.session),
+            "model": finder,
+            "threshold": threshold,
+            "limit": limit,
+        }
+        hits = find_in_album(
+            self._album,
+            words,
+            wanted,
+            predictor=predictor,
+            accept=accept,
+            progress=False,
+            cancelled=cancelled,
+            live=lambda index: self.session if index == self.index else None,
+            told=progress or (lambda _done, _total: None),
+        )
+        self._count()
+        return hits
 
     # ------------------------------------------------------------------------------------------------ other threads
 

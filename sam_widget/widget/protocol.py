@@ -247,11 +247,36 @@ class FoundData(Struct, frozen=True):
 
 
 class ProgressData(Struct, frozen=True):
-    """The progress of `everything`: number of points decoded and in total; 0 of 0 if not known yet."""
+    """The progress of `everything` or `find`: number of points decoded and in total; 0 of 0 if not known yet."""
 
+    kind: Literal["everything", "find"]
     done: int
     total: int
     found: list[FoundData]
+
+
+class InstanceData(Struct, frozen=True):
+    """A mask that `find` has scored; `found` is whether it counts as found, rather than being shown faintly.
+
+    `word` is the index of the words that it fits best; -1 if it was found by examples alone.
+    """
+
+    id: str
+    mask: str
+    word: int
+    score: float
+    found: bool
+
+
+class SearchData(Struct, frozen=True):
+    """A search by words, and by examples, of which only the numbers are sent; instances are sorted, best first."""
+
+    words: list[str]
+    like: int
+    not_like: int
+    threshold: float
+    message: str
+    instances: list[InstanceData]
 
 
 class State(Struct, frozen=True):
@@ -259,11 +284,11 @@ class State(Struct, frozen=True):
 
     `decode_ms` is the duration of a decode, measured once the image is embedded; null before. `painted` is whether the
     candidates have brush strokes, `editing` the id of the object that `accept` would replace, and `refines` whether the
-    model accepts mask prompts.
-    `everything` is null if it is not running. `rendering` is the rendering that the model sees, and `crop` the crop
-    that is used to decode prompts inside it. `autosave` is the name of the file to which every edit is saved, if any.
-    `direct` is the path of a direct line to the widget, for a server with the package's extension; null if there is
-    none.
+    model accepts mask prompts. `everything` is null if neither it nor `find` is running, and `search` if there is none.
+    `label` is the label that `accept` uses by default, if the candidate was found by words. `rendering` is the
+    rendering that the model sees, and `crop` the crop that is used to decode prompts inside it. `autosave` is the name
+    of the file to which every edit is saved, if any. `direct` is the path of a direct line to the widget, for a server
+    with the package's extension; null if there is none.
     """
 
     revision: int
@@ -283,6 +308,8 @@ class State(Struct, frozen=True):
     can_redo: bool
     decode_ms: float | None
     everything: ProgressData | None
+    search: SearchData | None
+    label: str
     rendering: RenderingData
     crop: BoxData | None
     autosave: str | None

@@ -85,5 +85,6 @@ class Publisher:
         if splice is not None:
             self.names.keep(objects)
         found = [] if state.everything is None else state.everything.found
-        self.names.prune({item.mask for item in state.candidates} | {item.mask for item in found})
+        instances = [] if state.search is None else state.search.instances
+        self.names.prune({item.mask for items in (state.candidates, found, instances) for item in items})
         return protocol.to_json(state) | {"objects": list(self._rows.data)}, splice

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from sam_widget.errors import ImageError, PromptError
+from sam_widget.errors import ImageError, PromptError, SessionError
 from sam_widget.image.rendering import Rendering
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.geometry import Box
@@ -20,7 +21,8 @@ from sam_widget.widget.stage import Stage
 from sam_widget.widget.threads import one_core_left
 
 if TYPE_CHECKING:
-    from sam_widget.session.everything import EverythingRun
+    from sam_widget.session.everything import Run
+    from sam_widget.session.found import Found
 
 # Limit of the grid for requests from a view; there is no limit in Python.
 MOST_POINTS_PER_SIDE = 128
@@ -47,8 +49,8 @@ class ViewRequests:
 
     def __init__(self, stage: Stage, publisher: Publisher, replies: Replies) -> None:
         self._stage, self._publisher, self._replies = stage, publisher, replies
-        # The everything-run requested by a view, and the request to answer.
-        self._search: tuple[Request, EverythingRun] | None = None
+        # The run of everything mode or of a search requested by a view, and the request to answer.
+        self._search: tuple[Request, Run] | None = None
 
     @remote(lane="now")
     def hello(self) -> None:
@@ -122,10 +124,73 @@ class ViewRequests:
 
     @remote(lane="now")
     def cancel(self) -> None:
-        """Stop `everything`, whichever view started it; the masks found so far are kept. Answered immediately."""
+        """Stop `everything` or `find`, whichever view started it; masks of everything are kept.
+
+        Answered immediately.
+        """
         session = self._stage.shown.session_if_open()
         if session is not None:
             session.cancel()
+
+    @remote(latest=True)
+    def find(
+        self,
+        request: Request,
+        *,
+        words: Sequence[str],
+        like: Sequence[str],
+        not_like: Sequence[str],
+        threshold: float | None,
+        gesture: str,
+    ) -> object:
+        """Find words, and objects like those with these ids. Answered at the end; the state shows progress.
+
+        It supersedes a search that is still encoding the image. Searches of one `gesture`, such as typing, are undone
+        together.
+        """
+        searching = self._stage.session.searching
+        run = searching.begin(*words, like=list(like), not_like=list(not_like), threshold=threshold, gesture=gesture)
+        if self._search is not None and self._search[1] is run:
+            self._replies.superseded(self._search[0])
+        self._search = request, run
+        return ANSWERED
+
+    @remote(latest=True)
+    def sift(self, threshold: float, gesture: str) -> None:
+        """Change the threshold of the search.
+
+        Edits of one `gesture`, such as dragging a slider, are undone together.
+        """
+        self._found().sift(threshold, gesture=gesture)
+
+    @remote()
+    def refuse(self, instance: str) -> None:
+        """Make an instance of the search a counter-example."""
+        with one_core_left():
+            self._found().refuse(instance)
+
+    @remote()
+    def accept_found(self, instances: Sequence[str], label: str | None) -> None:
+        """Turn instances of the search into objects: all that were found, if none is named."""
+        self._found().accept(*instances, label=label)
+
+    @remote()
+    def refine_found(self, instance: str) -> None:
+        """Make an instance of the search the current prompt, to be corrected by clicks."""
+        with one_core_left():
+            self._found().refine(instance)
+
+    @remote()
+    def end_find(self) -> None:
+        """End the search; accepted objects remain."""
+        if (found := self._stage.session.search) is not None:
+            found.close()
+
+    def _found(self) -> Found:
+        found = self._stage.session.search
+        if found is None:
+            raise SessionError("there is no search; it may have been ended in another view")
+        return found
 
     @remote()
     def export(self, request: Request, format: Format) -> None:  # noqa: A002  a field of the message

@@ -12,19 +12,21 @@ from sam_widget.image.rendering import USUAL
 from sam_widget.masks.cleanup import TIDY
 from sam_widget.masks.runs import StoredMask
 from sam_widget.session.session import Session
-from sam_widget.session.state import SegmentedObject, SessionState
+from sam_widget.session.state import Search, SegmentedObject, SessionState
 from sam_widget.widget import protocol
 from sam_widget.widget.conversions import MaskPrompts, box_data, prompt_data, rendering_data, settings_data
 from sam_widget.widget.protocol import (
     CandidateData,
     FoundData,
     ImageData,
+    InstanceData,
     MaskData,
     ObjectData,
     ProgressData,
     PromptData,
     Saved,
     SavedMask,
+    SearchData,
     Splice,
     State,
     ValuesData,
@@ -133,6 +135,8 @@ def state_of(
             can_redo=False,
             decode_ms=None,
             everything=None,
+            search=None,
+            label="",
             rendering=rendering_data(USUAL),
             crop=None,
             autosave=None,
@@ -168,15 +172,29 @@ def state_of(
         everything=None
         if under_way is None
         else ProgressData(
+            under_way.kind,
             under_way.done,
             under_way.total,
             [FoundData(names.name(found.stored), found.color) for found in under_way.objects],
         ),
+        search=None if now.search is None else _search(now.search, names),
+        label=now.label,
         rendering=rendering_data(now.rendering),
         crop=None if now.crop is None else box_data(now.crop),
         autosave=None if session.autosave is None else session.autosave.name,
         direct=direct,
     )
+
+
+def _search(search: Search, names: MaskNames) -> SearchData:
+    query, found = search.query, {one.id for one in search.found}
+    place = {word: index for index, word in enumerate(query.words)}
+    instances = [
+        InstanceData(one.id, names.name(one.stored), place.get(one.word, -1), round(one.score, 4), one.id in found)
+        for one in search.instances
+    ]
+    counts = len(query.like), len(query.not_like)
+    return SearchData(list(query.words), *counts, search.threshold, search.message, instances)
 
 
 def _row(item: SegmentedObject, names: MaskNames) -> ObjectData:

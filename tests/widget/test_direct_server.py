@@ -65,6 +65,8 @@ def run(connection_file: Path, code: str) -> str:
     client = BlockingKernelClient(connection_file=str(connection_file))
     client.load_connection_file()
     client.start_channels()
+    # A kernel that has no processor for a second is not dead.
+    client.hb_channel.time_to_dead = 60.0
     try:
         client.wait_for_ready(timeout=120)
         printed: list[str] = []

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+from sam_widget.automatic.finding.finder import Example, Instance, clean_words
 from sam_widget.errors import SamWidgetError
 from sam_widget.masks import windows
 from sam_widget.masks.runs import StoredMask, differing_runs
@@ -20,13 +21,26 @@ from sam_widget.session.file.documents import (
     AnyDocument,
     CandidateDocument,
     Corners,
+    ExamplePart,
     Hash,
     ObjectDocument,
+    OriginPart,
     PromptDocument,
+    QueryDocument,
+    SearchDocument,
     StateDocument,
 )
 from sam_widget.session.file.format import Blob, Contents
-from sam_widget.session.state import Answer, Candidate, Recall, SegmentedObject, SessionState
+from sam_widget.session.state import (
+    Answer,
+    Candidate,
+    Origin,
+    Query,
+    Recall,
+    Search,
+    SegmentedObject,
+    SessionState,
+)
 from sam_widget.text import clean
 
 D = TypeVar("D", bound=AnyDocument)
@@ -70,6 +84,8 @@ class Decoder:
                 "state": self._state,
                 "candidate": self._candidate,
                 "object": self._object,
+                "query": self._query,
+                "search": self._search,
                 "mask": self._mask,
                 "logits": self._logits,
             }
@@ -110,7 +126,34 @@ class Decoder:
             editing=body.editing,
             rendering=body.rendering,
             crop=self._crop(body.crop),
+            search=self._once(body.search, "search") if isinstance(body.search, str) else None,
+            label=clean(body.label) if isinstance(body.label, str) else "",
         )
+
+    def _search(self, key: Hash) -> Search:
+        body = self._document(key, SearchDocument)
+        instances = [
+            Instance(self._once(one.mask, "mask"), one.score, clean(one.word), self._prompt(one.prompt), clean(one.id))
+            for one in body.instances
+        ]
+        query = self._once(body.query, "query")
+        return Search(query, tuple(instances), body.threshold, body.limit, body.presence, clean(body.weights))
+
+    def _query(self, key: Hash) -> Query:
+        body = self._document(key, QueryDocument)
+        like, not_like = (tuple(map(self._example, parts)) for parts in (body.like, body.not_like))
+        return Query(clean_words(body.words), like, not_like, clean(body.finder))
+
+    def _example(self, body: ExamplePart) -> Example:
+        if (body.mask is None) == (body.features is None):
+            raise ValueError("an example has either a mask or features")
+        stored = None if body.mask is None else self._once(body.mask, "mask")
+        features = None if body.features is None else self._once(body.features, "logits")[0]
+        return Example(stored, features, clean(body.name))
+
+    def _origin(self, body: OriginPart) -> Origin:
+        query = self._once(body.query, "query")
+        return Origin(query, clean(body.word), clean(body.instance), clean(body.weights))
 
     def _candidate(self, key: Hash) -> Candidate:
         body = self._document(key, CandidateDocument)
@@ -154,6 +197,7 @@ class Decoder:
             candidate=candidate,
             strokes=body.strokes,
             settings=body.settings,
+            origin=self._origin(body.origin) if isinstance(body.origin, OriginPart) else None,
         )
 
     def _prompt(self, named: Hash | PromptDocument) -> Prompt:

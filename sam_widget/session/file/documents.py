@@ -23,6 +23,7 @@ Hash = str
 Corners = tuple[float, float, float, float]
 # Other than as a prediction, a score may be any finite number; NaN, which JSON lacks, is read as null.
 Score = Annotated[float, Meta(ge=-1e300, le=1e300)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Index = Annotated[int, Meta(ge=0, le=2**53)]
 
 
@@ -66,6 +67,55 @@ class CandidateDocument(Struct, frozen=True, kw_only=True):
     logits: Hash | None
 
 
+class ExamplePart(Struct, frozen=True, kw_only=True):
+    """An example of a query: a mask of the image, or the features of one in another image, as logits of shape 1 x D."""
+
+    name: str
+    mask: Hash | None
+    features: Hash | None
+
+
+class QueryDocument(Struct, frozen=True, kw_only=True):
+    """What was searched for; see `Query`."""
+
+    kind: ClassVar = "query"
+    words: tuple[str, ...]
+    like: tuple[ExamplePart, ...]
+    not_like: tuple[ExamplePart, ...]
+    finder: str
+
+
+class InstancePart(Struct, frozen=True, kw_only=True):
+    """An instance of a search; see `Instance`."""
+
+    id: str
+    word: str
+    score: Share
+    mask: Hash
+    prompt: Hash
+
+
+class SearchDocument(Struct, frozen=True, kw_only=True):
+    """A search and its instances, best first; see `Search`."""
+
+    kind: ClassVar = "search"
+    query: Hash
+    threshold: Share
+    limit: Annotated[int, Meta(ge=1, le=2**53)] | None
+    presence: tuple[Share, ...]
+    weights: str
+    instances: tuple[InstancePart, ...]
+
+
+class OriginPart(Struct, frozen=True, kw_only=True):
+    """The search that found an object; see `Origin`."""
+
+    query: Hash
+    word: str
+    instance: str
+    weights: str
+
+
 class ObjectDocument(Struct, frozen=True, kw_only=True):
     """An accepted object; see `SegmentedObject`."""
 
@@ -83,6 +133,7 @@ class ObjectDocument(Struct, frozen=True, kw_only=True):
     strokes: tuple[BrushStroke, ...]
     settings: MaskSettings
     model: str | None
+    origin: OriginPart | UnsetType = UNSET  # found by words or examples
 
 
 class StateDocument(Struct, frozen=True, kw_only=True):
@@ -98,6 +149,8 @@ class StateDocument(Struct, frozen=True, kw_only=True):
     editing: str | None
     rendering: Rendering
     crop: Corners | None = None
+    search: Hash | UnsetType = UNSET
+    label: str | UnsetType = UNSET
 
 
-AnyDocument = PromptDocument | CandidateDocument | ObjectDocument | StateDocument
+AnyDocument = PromptDocument | CandidateDocument | QueryDocument | SearchDocument | ObjectDocument | StateDocument

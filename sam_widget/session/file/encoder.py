@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
+from sam_widget.automatic.finding.finder import Example, Instance
 from sam_widget.masks.runs import StoredMask, differing_runs
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
@@ -18,13 +20,18 @@ from sam_widget.session.file.documents import (
     AnyDocument,
     CandidateDocument,
     Corners,
+    ExamplePart,
     Hash,
+    InstancePart,
     ObjectDocument,
+    OriginPart,
     PromptDocument,
+    QueryDocument,
+    SearchDocument,
     StateDocument,
 )
 from sam_widget.session.file.format import Blob, Document, to_json
-from sam_widget.session.state import Answer, Candidate, SegmentedObject, SessionState
+from sam_widget.session.state import Answer, Candidate, Origin, Query, Search, SegmentedObject, SessionState
 
 
 class Encoder:
@@ -76,8 +83,42 @@ class Encoder:
             editing=state.editing,
             rendering=state.rendering,
             crop=_corners(state.crop),
+            search=UNSET if state.search is None else self._search(state.search),
+            label=state.label or UNSET,
         )
         return self._document(body, state)
+
+    def _search(self, item: Search) -> Hash:
+        if item in self._hashes:
+            return self._hashes[item]
+        body = SearchDocument(
+            query=self._query(item.query),
+            threshold=item.threshold,
+            limit=item.limit,
+            presence=item.presence,
+            weights=item.weights,
+            instances=tuple(map(self._instance, item.instances)),
+        )
+        return self._document(body, item)
+
+    def _instance(self, item: Instance) -> InstancePart:
+        mask, prompt = self._packed(item.stored), self._prompt(item.prompt)
+        return InstancePart(id=item.id, word=item.word, score=item.score, mask=mask, prompt=prompt)
+
+    def _query(self, item: Query) -> Hash:
+        if item in self._hashes:
+            return self._hashes[item]
+        like, not_like = (tuple(map(self._example, examples)) for examples in (item.like, item.not_like))
+        body = QueryDocument(words=item.words, like=like, not_like=not_like, finder=item.finder)
+        return self._document(body, item)
+
+    def _example(self, item: Example) -> ExamplePart:
+        mask = None if item.stored is None else self._packed(item.stored)
+        features = None if item.features is None else self._logits(item.features[None])
+        return ExamplePart(name=item.name, mask=mask, features=features)
+
+    def _origin(self, item: Origin) -> OriginPart:
+        return OriginPart(query=self._query(item.query), word=item.word, instance=item.instance, weights=item.weights)
 
     def _candidate(self, item: Candidate, model: str) -> Hash:
         if item in self._hashes:
@@ -111,6 +152,7 @@ class Encoder:
             candidate=None if item.candidate is None else self._candidate(item.candidate, model),
             strokes=item.strokes,
             settings=item.settings,
+            origin=UNSET if item.origin is None else self._origin(item.origin),
         )
         return self._document(body, item)
 

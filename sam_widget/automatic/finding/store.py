@@ -1,0 +1,58 @@
+"""Keeps what finders compute for images: new words, and another session on the same image, encode nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from sam_widget.automatic.finding.finder import Encoding, Finder
+from sam_widget.image.reading import RGB, image_hash
+from sam_widget.predictor.predictor import Predictor
+
+# Images whose features are kept; those of the embedded finder take one or two megabytes.
+SIZE = 32
+
+
+class FeatureStore:
+    """The features of the images that were searched last, by finder, predictor and image."""
+
+    def __init__(self, size: int = SIZE) -> None:
+        """Create a store of up to `size` images."""
+        self._size = size
+        self._kept: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def encode(self, finder: Finder, image: RGB, predictor: Predictor) -> Encoding:
+        """Return the features of an image, computed unless they are here; yields progress.
+
+        Raises:
+            ModelError: The device has too little memory.
+        """
+        key = (finder.weights_id, predictor.model.weights_id, image_hash(image))
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        features = yield from finder.encode(image, predictor)
+        with self._lock:
+            self._kept[key] = features
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return features
+
+    def features(self, finder: Finder, image: RGB, predictor: Predictor) -> Any:
+        """Return the features of an image; see `encode`."""
+        steps = self.encode(finder, image, predictor)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+STORE = FeatureStore()
+"""The store of this process."""

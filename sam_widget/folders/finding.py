@@ -1,0 +1,287 @@
+"""Find words or examples in a folder of images: one search per image, the images sorted by their best instance."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sam_widget.automatic.finding.finder import Example, Instance, clean_words
+from sam_widget.errors import PromptError, SessionError
+from sam_widget.folders.batch import BatchReport, run
+from sam_widget.folders.image_folder import Album
+from sam_widget.image.files import Paths
+from sam_widget.predictor.interface import ModelLike
+
+if TYPE_CHECKING:  # They import torch, which would slow down `sam-widget --help`.
+    from sam_widget.automatic.finding.finder import Finder
+    from sam_widget.image.reading import RGB
+    from sam_widget.image.rendering import SourceImage
+    from sam_widget.session.found import Found
+    from sam_widget.session.session import Session
+    from sam_widget.session.state import SegmentedObject
+
+
+@dataclass(frozen=True, eq=False)
+class Hit:
+    """What was found in one image.
+
+    Attributes:
+        name: The image's path relative to the folder.
+        instances: Best first.
+    """
+
+    name: str
+    instances: tuple[Instance, ...]
+
+    def __repr__(self) -> str:
+        """Return one line: the image, how many instances, and the best score."""
+        return f"Hit({self.name!r}, {len(self.instances)} found, best {self.instances[0].score:.2f})"
+
+
+@dataclass(frozen=True, eq=False)
+class Hits(Sequence[Hit]):
+    """What was found in a folder: the images in which something was, best first.
+
+    Attributes:
+        hits: One per image.
+        report: Images that were searched, and those that could not be, with the reason.
+    """
+
+    hits: tuple[Hit, ...]
+    report: BatchReport
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.hits[index]
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __str__(self) -> str:
+        """Return a summary line, followed by one line per image, best first."""
+        count = sum(len(hit.instances) for hit in self.hits)
+        searched = len(self.report.done)
+        lines = [f"{count} found in {len(self.hits)} of {searched} image{'' if searched == 1 else 's'}"]
+        lines += [f"{hit.instances[0].score:.2f}  {hit.name}: {len(hit.instances)}" for hit in self.hits]
+        return "\n  ".join(lines)
+
+    __repr__ = __str__
+
+
+def find_folder(
+    images: Paths,
+    words: Sequence[str] = (),
+    *,
+    like: Sequence[Any] = (),
+    not_like: Sequence[Any] = (),
+    sessions: str | Path | None = None,
+    model: ModelLike = "tiny",
+    finder: str | Finder | None = None,
+    threshold: float | None = None,
+    limit: int | None = None,
+    accept: bool = True,
+    recursive: bool = False,
+    progress: bool | None = True,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Hits:
+    """Find words or examples in every image of a folder, and save what is found in the images' session files.
+
+    Existing session files are continued: what is an object already is not found again.
+
+    Args:
+        images: A folder, an image file, or several of either.
+        words: Phrases; see `Session.find`.
+        like: Examples: "cat.jpg.sam#3" for object 3, counted from 0, of a session file; (image, object) with the name
+            of an image of the folder and the index or id of one of its objects; or an `Example` with features.
+        not_like: Counter-examples, in the same way.
+        sessions: The folder of the session files; by default they are next to the images.
+        model: The model that makes the masks: a name or checkpoint path, a loaded model, or a predictor.
+        finder: Name of another finder, or a `Finder`; None for the embedded one.
+        threshold: Score from which an instance counts as found; None for the finder's own.
+        limit: The most instances per image.
+        accept: Add what is found as objects. Otherwise a session shows it, to be accepted or refused.
+        recursive: Include subfolders.
+        progress: Show a progress bar; None shows one in a terminal only.
+        cancelled: Called before every image; once it returns true, the rest is left out.
+
+    Raises:
+        ImageError: The folder does not exist or contains no images.
+        PromptError: There is nothing to find, words are not in the vocabulary, or an example is malformed.
+        SessionError: The session file of an example does not exist, is damaged, or has no such object.
+        ModelError: A model cannot be loaded.
+    """
+    from sam_widget.automatic.finding.loading import finder_of
+    from sam_widget.predictor.interface import predictor_of
+
+    album = Album(images, sessions=sessions, recursive=recursive)
+    one, predictor = finder_of(finder), predictor_of(model)
+    wanted = {
+        "like": [example_of(given, album, one, predictor) for given in like],
+        "not_like": [example_of(given, album, one, predictor) for given in not_like],
+        "model": one,
+        "threshold": threshold,
+        "limit": limit,
+    }
+    return find_in_album(
+        album, words, wanted, predictor=predictor, accept=accept, progress=progress, cancelled=cancelled
+    )
+
+
+def find_in_album(
+    album: Album,
+    words: Sequence[str],
+    wanted: Mapping[str, Any],
+    *,
+    predictor: Any,
+    accept: bool,
+    progress: bool | None,
+    cancelled: Callable[[], bool],
+    live: Callable[[int], Session | None] = lambda _index: None,
+    told: Callable[[int, int], object] = lambda _done, _total: None,
+) -> Hits:
+    """Find words or examples in every image of an album; see `find_folder`.
+
+    Args:
+        album: The images and their session files.
+        words: Phrases.
+        wanted: The other arguments of `Session.find`; examples must have features.
+        predictor: Makes the masks.
+        accept: Add what is found as objects.
+        progress: Show a progress bar.
+        cancelled: Called before every image.
+        live: Returns the open session of the image at an index, if there is one; files of others are opened and closed.
+        told: Called with the number of images done and in total.
+    """
+    from sam_widget.image.rendering import SourceImage
+    from sam_widget.session.session import Session
+
+    words = clean_words(words)
+    if not words and not wanted["like"]:
+        raise PromptError("there is nothing to find; give words, or an example")
+    wanted["model"].check(words, wanted["like"], wanted["not_like"])
+    places = {path: index for index, path in enumerate(album.images)}
+    hits: list[Hit] = []
+    done = itertools.count(1)
+
+    def search(path: Path, source: SourceImage) -> bool:
+        if cancelled():
+            return False
+        index = places[path]
+        instances = work(index, source)
+        if instances:
+            hits.append(Hit(album.names[index], instances))
+        told(next(done), len(places))
+        return True
+
+    def work(index: int, source: SourceImage) -> tuple[Instance, ...]:
+        session, file = live(index), album.session_path(index)
+        if session is not None:
+            return finish(session)
+        if not file.exists():
+            session = Session(source, model=predictor)
+            found = finish(session)
+            if found:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                session.save(file, keep_image=False)
+                session.close()
+            return found
+        # A file is only changed if something was found; the second search of an image costs milliseconds.
+        if not session_find(Session.load(file, image=source, model=predictor)):
+            return ()
+        session = Session.load(file, image=source, model=predictor, autosave=file)
+        try:
+            return finish(session)
+        finally:
+            session.close()
+
+    def session_find(session: Session) -> Found:
+        return session.find(*words, **wanted)
+
+    def finish(session: Session) -> tuple[Instance, ...]:
+        found = session_find(session)
+        if found and accept:
+            found.accept()
+        if accept or not found:
+            found.close()
+        return tuple(found)
+
+    report = run(album.images, search, doing="Finding", read=SourceImage, progress=progress)
+    return Hits(tuple(sorted(hits, key=lambda hit: -hit.instances[0].score)), report)
+
+
+def examples_of(given: Any, album: Album, finder: Finder, predictor: Any, session: Session) -> list[Example]:
+    """Return the examples of `Gallery.find`; those that name no image are objects of `session`.
+
+    Raises:
+        PromptError: One is malformed.
+        SessionError: One does not exist.
+    """
+    pair = isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str | Path)
+    several = [given] if pair or not isinstance(given, list | tuple) else list(given)
+    examples = []
+    for one in several:
+        if one is None:
+            continue
+        if isinstance(one, int | str) or hasattr(one, "stored"):
+            name = session.source.reference.name
+            item = one if hasattr(one, "stored") else object_in(session.objects, one, name)
+            examples.append(described(session.image, item, finder, predictor, name=f"{name}: {item.label}"))
+        else:
+            examples.append(example_of(one, album, finder, predictor))
+    return examples
+
+
+def example_of(given: Any, album: Album, finder: Finder, predictor: Any) -> Example:
+    """Return an example with features, from what `find_folder` accepts.
+
+    Raises:
+        PromptError: It is malformed.
+        SessionError: The session file does not exist, is damaged, or has no such object.
+    """
+    if isinstance(given, Example) and given.features is not None:
+        return given
+    if isinstance(given, str):
+        path, _, key = given.rpartition("#")
+        if not path:
+            raise PromptError(f"{given!r} is not an example; expected a session file and an object: cat.jpg.sam#3")
+        return _described(Path(path).expanduser(), key, finder, predictor)
+    if isinstance(given, tuple | list) and len(given) == 2:
+        image, key = given
+        return _described(album.session_path(album.find(image)), key, finder, predictor)
+    raise PromptError(f"{given!r:.80} is not an example; expected (image, object), or 'cat.jpg.sam#3'")
+
+
+def _described(path: Path, key: Any, finder: Finder, predictor: Any) -> Example:
+    from sam_widget.session.file.reader import Record
+
+    record = Record.read(path)
+    item = object_in(record.objects, key, path.name)
+    return described(record.image().rgb, item, finder, predictor, name=f"{record.reference.name}: {item.label}")
+
+
+def described(image: RGB, item: SegmentedObject, finder: Finder, predictor: Any, *, name: str) -> Example:
+    """Return an object of an image (H, W, 3) as an example for other images."""
+    from sam_widget.automatic.finding.store import STORE
+
+    features = STORE.features(finder, image, predictor)
+    return Example(features=finder.describe(features, item.stored), name=name)
+
+
+def object_in(objects: Sequence[SegmentedObject], key: Any, where: str) -> SegmentedObject:
+    """Return an object by its index, counted from 0, its id or its label.
+
+    Raises:
+        SessionError: There is none.
+    """
+    text = str(key)
+    if text.isdecimal() and int(text) < len(objects):
+        return objects[int(text)]
+    for item in objects:
+        if text in {item.id, item.label}:
+            return item
+    raise SessionError(f"there is no object {text!r} among the {len(objects)} of {where}, counted from 0")

@@ -1,0 +1,109 @@
+"""The embedded finder, on the bundled photos."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sam_widget as sw
+from sam_widget.automatic.finding.embedded import FEATURES, EmbeddedFinder, Regions, describe
+from sam_widget.automatic.finding.finder import Example
+from sam_widget.automatic.finding.store import FeatureStore
+from sam_widget.errors import PromptError
+from sam_widget.image.samples import sample
+from sam_widget.masks.runs import StoredMask
+from sam_widget.predictor.predictor import Predictor
+
+
+@pytest.fixture(scope="module")
+def finder() -> EmbeddedFinder:
+    return EmbeddedFinder()
+
+
+@pytest.fixture(scope="module")
+def regions(predictor: Predictor, finder: EmbeddedFinder) -> Regions:
+    regions: Regions = FeatureStore().features(finder, sample("cat"), predictor)
+    return regions
+
+
+def test_a_cat_is_found_by_its_name_and_hypernyms(finder: EmbeddedFinder, regions: Regions) -> None:
+    for word in ("cat", "cats", "the cat", "animal", "貓"):
+        finding = finder.find(regions, [word])
+        best = finding.instances[0]
+        assert best.score > 0.6, word
+        assert best.area > 80_000, "the whole cat"
+        assert best.word == word
+        assert finding.presence[0] >= best.score
+
+
+def test_what_is_not_there_is_not_found(finder: EmbeddedFinder, regions: Regions) -> None:
+    finding = finder.find(regions, ["dog", "cup", "vehicle"])
+    assert max(finding.presence) < 0.3
+    assert all(one.score < 0.3 for one in finding.instances)
+
+
+def test_a_word_costs_no_network(finder: EmbeddedFinder, regions: Regions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sam_widget.automatic.finding.embedded.load_namer", None)
+    assert finder.find(regions, ["cat"]).instances
+
+
+def test_an_instance_gets_the_word_that_fits_it_best(finder: EmbeddedFinder, regions: Regions) -> None:
+    assert finder.find(regions, ["dog", "cat"]).instances[0].word == "cat"
+
+
+def test_no_instance_is_a_part_of_another(finder: EmbeddedFinder, regions: Regions) -> None:
+    masks = [one.mask for one in finder.find(regions, ["animal"]).instances]
+    for k, one in enumerate(masks):
+        for other in masks[:k]:
+            assert np.count_nonzero(one & other) <= 0.8 * min(one.sum(), other.sum())
+
+
+def test_its_own_mask_is_the_best_example(finder: EmbeddedFinder, regions: Regions) -> None:
+    cat = finder.find(regions, ["cat"]).instances[0]
+    features = finder.describe(regions, cat.stored)
+    assert features.shape == (FEATURES,)
+    assert np.linalg.norm(features) == pytest.approx(1, abs=1e-3)
+    for example in (Example(cat.stored), Example(features=features)):
+        assert finder.find(regions, [], [example]).instances[0].id == cat.id
+    without = finder.find(regions, ["cat"], [], [Example(cat.stored)])
+    assert cat.id not in {one.id for one in without.instances}
+
+
+def test_an_example_of_another_finder_is_refused(finder: EmbeddedFinder, regions: Regions) -> None:
+    with pytest.raises(PromptError, match="another model"):
+        finder.find(regions, [], [Example(features=np.zeros(7, np.float32), name="cat.jpg")])
+    with pytest.raises(PromptError, match="neither a mask nor features"):
+        finder.find(regions, [], [Example(name="cat.jpg")])
+
+
+def test_an_unknown_word_is_refused_with_near_ones(finder: EmbeddedFinder) -> None:
+    with pytest.raises(PromptError, match=r"'tabbi' is not one of the 1,000 things .* near words: tabby"):
+        finder.check(["cat", "tabbi"], [], [])
+
+
+def test_colours_restrict_what_is_found(finder: EmbeddedFinder, regions: Regions) -> None:
+    assert finder.find(regions, ["blue cat"]).instances == ()
+
+
+def test_an_image_in_which_nothing_is_segmented(finder: EmbeddedFinder) -> None:
+    nothing = Regions(np.zeros((10, 10, 3), np.uint8), (), *describe(np.zeros((10, 10, 3), np.uint8), []))
+    finding = finder.find(nothing, ["cat"])
+    assert (finding.instances, finding.presence) == ((), (0.0,))
+
+
+def test_masks_of_a_pixel_and_of_everything_are_described() -> None:
+    photo = sample("cat")
+    dot, everything = np.zeros(photo.shape[:2], bool), np.ones(photo.shape[:2], bool)
+    dot[299, 450] = True
+    names, features = describe(photo, [StoredMask(dot), StoredMask(everything)])
+    assert names.sum(1) == pytest.approx([1, 1], abs=1e-3)
+    assert np.isfinite(features).all()
+
+
+def test_words_work_offline_in_a_session_of_any_image(predictor: Predictor) -> None:
+    tall = np.full((200, 20, 3), 90, np.uint8)
+    found: Any = sw.Session(tall, model=predictor).find("cat")
+    assert len(found) == 0
+    assert "no 'cat'" in found.message
