@@ -201,7 +201,7 @@ class Proposal:
             return None
         pixels = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         closeup = Closeup(box, stability, np.ascontiguousarray(pixels))
-        height, width = crop.frame.image_size
+        height, width = crop.crop_box.image_size
         return None if closeup.area < criteria.min_mask_share * height * width else closeup
 
     @property
