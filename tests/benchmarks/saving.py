@@ -1,4 +1,4 @@
-"""What saving costs an edit: with autosave, from the moment the new state is known to the moment it is on the disk.
+"""Measure autosave: the time from a new state to the state on disk.
 
 And what a long history costs: how much memory the process takes, and how large the file is, after 1,200 clicks.
 """
@@ -24,14 +24,14 @@ CLICKS = 1200
 
 
 def main() -> None:
-    """Edit a session that saves by itself, and print the median and the 95th percentile of what that costs."""
+    """Edit a session with autosave, and print the median and the 95th percentile of the time to save."""
     times: list[float] = []
     plain = Recorder.write
 
     def timed(self: Recorder, new: object, start: int, position: int) -> None:
-        start = time.perf_counter()
+        began = time.perf_counter()
         plain(self, new, start, position)  # type: ignore[arg-type]
-        times.append((time.perf_counter() - start) * 1000)
+        times.append((time.perf_counter() - began) * 1000)
 
     Recorder.write = timed  # type: ignore[method-assign, assignment]
     photo = np.array(Image.fromarray(sw.sample("coffee")).resize((1024, 768)))
