@@ -1,4 +1,4 @@
-"""What several tests need: a small photo, the embedded model, and how Hypothesis looks for examples."""
+"""Shared fixtures, a small photo and the embedded model, and the settings of Hypothesis."""
 
 from __future__ import annotations
 

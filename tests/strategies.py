@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what is drawn, said and sent: prompts, settings, JSON values, damaged JSON, messages."""
+"""Hypothesis strategies for prompts, settings, JSON values, damaged JSON and messages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def damaged(draw: st.DrawFn, data: Any) -> Any:
-    """Draw JSON in which one value is replaced by any other, removed, or there that does not belong."""
+    """Draw JSON in which one value is replaced, removed or added."""
     data = copy.deepcopy(data)
     *way, last = draw(st.sampled_from(_places(data)[1:]))
     inner = functools.reduce(operator.getitem, way, data)

@@ -1,4 +1,4 @@
-"""What is installed is complete: the bundle, the photos, the weights and the marker of types."""
+"""The installed package is complete: bundle, photos, weights and type marker."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], *, seconds: float = 60, what: str) -> T:
-    """Ask again and again until the answer is true, and return it.
+    """Call a function until its result is true, and return that.
 
     Raises:
         AssertionError: it was not within so many seconds.

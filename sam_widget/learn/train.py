@@ -79,7 +79,7 @@ def build(config: TrainConfig) -> Sam:
 
 
 class Trainer:
-    """One training run: model, averaged model, optimiser, and the present step."""
+    """One training run: model, averaged model, optimiser, and the current step."""
 
     def __init__(self, config: TrainConfig, *, start: Path | None = None, device: str = "cpu") -> None:
         """Build a run.
@@ -154,7 +154,7 @@ class Trainer:
 
     @classmethod
     def resume(cls, path: Path, *, device: str = "cpu", **changes: Any) -> Trainer:
-        """Resume from a checkpoint; `changes` replace fields of its config (a longer run, say).
+        """Resume from a checkpoint; `changes` replace fields of its config (for example, to train longer).
 
         Raises:
             ModelError: The file is not a training checkpoint.
@@ -212,7 +212,7 @@ class Trainer:
                     draw_curves(log, folder / "curves.png")
 
     def batches(self, cache: Path, *, photos: PhotoMasks | None = None, workers: int = 0) -> Iterator[Batch]:
-        """Yield the batches from the present step to the last, `accumulate` of them a step."""
+        """Yield the batches from the current step to the last, `accumulate` per step."""
         config = self.config
         a_step = config.batch_size * config.accumulate
         seed = config.seed if config.scene_seed < 0 else config.scene_seed
@@ -237,7 +237,7 @@ class Trainer:
         )
 
     def learning_rate(self) -> float:
-        """Return the learning rate of the present step: linear warm-up, cosine decay."""
+        """Return the learning rate of the current step: linear warm-up, cosine decay."""
         config = self.config
         if self.step < config.warmup_steps:
             return config.learning_rate * (self.step + 1) / config.warmup_steps

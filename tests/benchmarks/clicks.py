@@ -1,4 +1,4 @@
-"""From pointer-up to painted mask, in a real Chromium on a real JupyterLab: what a person waits for a click.
+"""Measure the wait for a click, from pointer-up to painted mask, in a real Chromium with a real JupyterLab.
 
 Three kinds of click. As a person makes it: the pointer moves there, a button is pressed for 80 ms and let go, with
 hovering on as it is at first; the same with hovering off; and pressed and let go in the same moment, where nothing was
@@ -62,7 +62,7 @@ AT_ONCE = """([x, y]) => {
 
 
 def click(view: Opened, x: float, y: float, *, held: bool) -> dict[str, float]:
-    """Click at a place of the photo, in parts of it, and return the milliseconds until painted and answered."""
+    """Click at relative coordinates of the photo, and return the milliseconds until painted and answered."""
     page = view.page
     page.evaluate(WATCH)
     if held:

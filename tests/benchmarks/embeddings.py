@@ -1,4 +1,4 @@
-"""What a stay in the embedding store costs: half precision in mask IoU, bytes, and time to read against time to embed.
+"""Measure the embedding store: the mask IoU of half precision, bytes, and time to read compared with time to embed.
 
 python tests/benchmarks/embeddings.py [--model tiny]
 """
@@ -31,7 +31,7 @@ def milliseconds(run: Callable[[], object], count: int = 5) -> float:
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="tiny")
     predictor = sw.Predictor(parser.parse_args().model, cache=sw.EmbeddingCache(size=0))

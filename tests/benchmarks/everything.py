@@ -31,20 +31,20 @@ SETTINGS: dict[str, Any] = {"pred_iou_thresh": 0.8, "stability_score_thresh": 0.
 
 
 class Beside(nn.Module):
-    """A decoder that computes what it computes, and answers what another one does."""
+    """A decoder that takes its own time, but returns another decoder's results."""
 
     def __init__(self, computes: nn.Module, answers: nn.Module) -> None:
         super().__init__()
         self.computes, self.answers = computes, answers
 
     def forward(self, *arguments: Any, **named: Any) -> Any:
-        """Pass on to both."""
+        """Call both decoders."""
         self.computes(*arguments, **named)
         return self.answers(*arguments, **named)
 
 
 class Known(nn.Module):
-    """An image encoder that knows the answer: encoders are compared by `reference.py`."""
+    """An image encoder that returns stored features: encoders are compared by `reference.py`."""
 
     def __init__(self, encoder: nn.Module, features: Tensor) -> None:
         super().__init__()
@@ -57,13 +57,13 @@ class Known(nn.Module):
 
 
 class Timed:
-    """The shortest of several runs, by the clock and by what it took of the processor."""
+    """The shortest of several runs, in wall-clock and in processor time."""
 
     def __init__(self) -> None:
         self.wall = self.processor = float("inf")
 
     def run(self, work: Callable[[], Any]) -> Any:
-        """Do it once more."""
+        """Run once more."""
         wall, processor = time.perf_counter(), time.process_time()
         result = work()
         self.wall = min(self.wall, time.perf_counter() - wall)

@@ -1,4 +1,4 @@
-"""While the pointer moves: masks painted a second, and how old they are, in a real Chromium on a real JupyterLab.
+"""Measure hovering: masks painted per second, and their age, in a real Chromium with a real JupyterLab.
 
 Measured inside the page. A mask's age is the time since the page asked for it, which it does for where the pointer is.
 It cannot be less than a decode and the floor: what an empty message takes to the kernel and back. Then 6,000 pointer
@@ -80,7 +80,7 @@ EVENTS = 6000
 
 
 def measure(name: str, options: tuple[str, ...], *, model: str) -> None:
-    """Hover in a fresh JupyterLab, and print what came of it."""
+    """Hover in a fresh JupyterLab, and print the results."""
     with opened(options, model=model, script=WATCH) as view:
         page = view.page
         view.hover(on=True)

@@ -1,4 +1,4 @@
-"""What a mask costs on the wire: packed row runs compared with COCO's compressed RLE, in bytes and in time.
+"""Compare packed row runs with COCO's compressed RLE, in bytes and in time.
 
 Predicted masks of the sample photos, enlarged to several sizes, and shapes with the outlines that people draw. Both
 codecs start from an (H, W) bool array, and end with what would be sent. A widget has no such array: it cuts logits into
@@ -41,7 +41,7 @@ def predicted(side: int, count: int) -> list[np.ndarray]:
 
 
 def drawn(side: int, count: int) -> list[np.ndarray]:
-    """People, standing: head, body, two arms, two legs, with an outline that trembles as a hand does."""
+    """Standing figures with head, body, arms and legs, and an outline as irregular as a hand-drawn one."""
     rng, masks = np.random.default_rng(0), []
     for _ in range(count):
         picture = Image.new("1", (side, side * 3 // 4))

@@ -1,4 +1,4 @@
-"""What the benchmarks of the live view share: a real Chromium on a real JupyterLab, and what can be had at best there.
+"""Shared by the benchmarks of the live view: a real Chromium with a real JupyterLab, and its lower limits.
 
 An answer cannot be quicker than a decode and the floor: what an empty message takes to the kernel and back.
 """
@@ -74,11 +74,11 @@ class Opened:
             switch.click()
 
     def floor(self) -> float:
-        """Milliseconds that an empty message takes to the kernel and back: the median of fifty."""
+        """Median round trip of fifty empty messages to the kernel, in milliseconds."""
         return statistics.median(self.page.evaluate(FLOOR, 60)[10:])
 
     def decode(self) -> float:
-        """Milliseconds that the model takes to answer: the median of twenty."""
+        """Median of twenty decodes by the model, in milliseconds."""
         return float(self.notebook.run_cell(DECODE))
 
 

@@ -1,4 +1,4 @@
-"""What an edit costs the kernel besides the model, and what it sends, among 1 to 1,000 objects and after 10,000 edits.
+"""Measure an edit without the model: kernel time and bytes sent, with 1 to 1,000 objects and after 10,000 edits.
 
 The message is put into JSON, as Jupyter does. The trait, which follows once for a burst of edits, is a line of its own.
 """
@@ -30,7 +30,7 @@ def median_ms(act: Callable[[], object]) -> float:
 
 
 class Measured:
-    """A widget whose messages are put into JSON and counted."""
+    """A widget whose messages are encoded as JSON and counted."""
 
     def __init__(self, photo: np.ndarray, objects: int) -> None:
         self.widget = sw.SamWidget(photo)
@@ -50,7 +50,7 @@ class Measured:
         self.widget.choose(0 if self.widget.session.state.chosen_index else 1)
 
     def trait(self) -> str:
-        """Put the state into JSON, as the trait travels."""
+        """Encode the state as JSON, as the trait is sent."""
         return json.dumps(self.widget.get_state("state"))
 
 
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def line(name: str, measured: Measured) -> None:
-    """Measure a widget, and print how it does."""
+    """Measure a widget, and print a line."""
     edit = median_ms(measured.choose)
     print(f"{name:<44}{edit:>10.2f} ms{measured.sent:>11,} B{median_ms(measured.trait):>10.2f} ms")
 

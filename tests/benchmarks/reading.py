@@ -1,4 +1,4 @@
-"""How long it takes to read other tools' files: one image of a large COCO file, and a label map of many numbers.
+"""Measure reading other tools' files: one image of a large COCO file, and a label map with many numbers.
 
 COCO is compared with pycocotools, in turn: a file of 1,000 images with 8 polygons each, of which one image is wanted.
 """

@@ -1,4 +1,4 @@
-"""`make bench`: how fast a ViT is compared with Meta's code on this machine, with the same weights.
+"""`make bench`: the speed of a ViT compared with Meta's code on this machine, with the same weights.
 
 Same random weights, one image of 1200 x 1800 pixels, one click; the best of a few.
 """
@@ -76,7 +76,7 @@ def both(name: str, device: torch.device) -> tuple[segment_anything.SamPredictor
 
 
 def clicks(name: str, device: torch.device) -> None:
-    """Print the times of a click alone, on features made up, for the image encoder takes minutes of patience."""
+    """Print the times of a click alone, on made-up features, because the image encoder takes minutes."""
     theirs, ours = both(name, device)
     height, width = 1200, 1800
     features = torch.randn(1, 256, 64, 64, generator=torch.Generator().manual_seed(0)).to(device) / 10
@@ -156,7 +156,7 @@ def beside_the_reference(name: str, device: torch.device, repeats: int) -> None:
 
 
 def cost_of_half_precision(predictor: Predictor, exact: Embedding, rounded: Embedding) -> None:
-    """Print what masks lose when the image was embedded in the default type."""
+    """Print the loss in masks if the image is embedded in the default type."""
     height, width = exact.image_size
     ious = []
     for point in np.random.default_rng(0).uniform((0, 0), (width, height), (36, 2)):

@@ -1,4 +1,4 @@
-"""Does a long session stay flat? Clicks, objects, widgets opened and closed, in a real Chromium on JupyterLab.
+"""Check that memory does not grow in a long session of clicks, objects and widgets, in a real Chromium with JupyterLab.
 
 2,000 clicks, of which 300 become objects, then 50 widgets shown and closed. The kernel's memory and the page's heap are
 read after garbage collection, and a click is timed at the first objects and at the last.
@@ -70,12 +70,12 @@ print(sum(ref() is not None for ref in alive))
 
 
 def kernel_memory(view: Opened) -> int:
-    """Megabytes that the kernel holds, garbage collected."""
+    """The kernel's memory after garbage collection, in megabytes."""
     return int(view.notebook.run_cell(RSS).split()[-1])
 
 
 def page_memory(session: CDPSession) -> dict[str, float]:
-    """What the page holds, garbage collected: megabytes of heap, nodes, listeners."""
+    """The page's megabytes of heap, nodes and listeners after garbage collection."""
     session.send("HeapProfiler.collectGarbage")
     counters: dict[str, Any] = session.send("Memory.getDOMCounters")
     heap = session.send("Runtime.getHeapUsage")["usedSize"] / 1e6

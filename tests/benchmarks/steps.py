@@ -1,4 +1,4 @@
-"""`make bench`: how long a person waits, step by step, on this machine."""
+"""`make bench`: the waiting time of each step on this machine."""
 
 import argparse
 import platform

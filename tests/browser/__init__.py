@@ -1,1 +1,1 @@
-"""Tests that a person could do by hand, in a real JupyterLab in Chromium."""
+"""Tests of what users do by hand, in a real JupyterLab in Chromium."""

@@ -1,4 +1,4 @@
-"""A private JupyterLab, and a notebook in it as a person's browser shows it.
+"""A private JupyterLab, and a notebook in it as a browser shows it.
 
 Every wait is for a state: of the server, of the kernel, of the page.
 """
@@ -150,7 +150,7 @@ class Lab:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a server: ask, and if it does not listen, do not ask."""
+    """Stop a server: terminate it, and kill it if it does not stop."""
     process.terminate()
     try:
         process.wait(timeout=20)
@@ -414,7 +414,7 @@ class Desk:
 
 
 def _text(outputs: list[dict[str, Any]]) -> str:
-    """What a person reads of a cell's outputs: an nbformat string may be a list of its lines."""
+    """The visible text of a cell's outputs: an nbformat string may be a list of its lines."""
     texts = (output["text"] if "text" in output else output.get("data", {}).get("text/plain", "") for output in outputs)
     return "".join("".join(text) for text in texts)
 

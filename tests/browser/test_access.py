@@ -1,4 +1,4 @@
-"""Without a mouse, without sight, without colours of one's own choice, without motion."""
+"""Accessibility: keyboard, screen reader, forced colours and reduced motion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What gets in the way of labelling for an hour: labels, panels, heights that jump, other keyboards."""
+"""Comfort of long labelling sessions: labels, panels, a stable height, other keyboard layouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where else a notebook lives: Jupyter Notebook 7, marimo, and a plain page without a kernel."""
+"""Other hosts: Jupyter Notebook 7, marimo, and a plain page without a kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command, as it is typed: its help, its exit status, and what an interruption leaves."""
+"""The command line: its help, its exit status, and the state after an interruption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damaged annotation files: whatever is in them, they are read or refused with an error of this package.
+"""Damaged annotation files are read, or refused with an error of this package.
 
 Files of every format are written, then bytes and values of JSON are changed at random: 500 inputs in `make test`,
 20,000 in `make fuzz` (`FUZZ=20000`).

@@ -1,4 +1,4 @@
-"""Files from other tools and other hands: what can be read is read, the rest is named in one warning."""
+"""Files from other tools: what can be read is read, and the rest is named in one warning."""
 
 from __future__ import annotations
 

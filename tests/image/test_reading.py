@@ -1,4 +1,4 @@
-"""Whatever holds an image becomes RGB uint8, and whatever does not is refused with a reason."""
+"""Any image becomes RGB uint8, and anything else is refused with a reason."""
 
 from __future__ import annotations
 

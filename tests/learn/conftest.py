@@ -1,4 +1,4 @@
-"""What several tests of training need: a place for rendered scenes."""
+"""Shared by the tests of training: a folder for rendered scenes."""
 
 from __future__ import annotations
 

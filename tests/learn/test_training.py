@@ -277,7 +277,7 @@ def test_a_file_that_is_no_checkpoint_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_training_on_one_scene_learns_it(cache: Path) -> None:
-    """A model that cannot learn one picture by heart cannot learn anything."""
+    """A model that cannot overfit one picture cannot learn anything."""
     config = TrainConfig(
         image_size=64,
         scene_size=64,

@@ -1,4 +1,4 @@
-"""Masks are found in whatever holds them, and a session takes them in as one edit."""
+"""Masks are found in any supported source, and added to a session as one edit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is tidied up of a mask."""
+"""Cleaning up masks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.masks.examples import masks
 
 
 def on_pixels(step: Callable[..., StoredMask], mask: np.ndarray, setting: object) -> np.ndarray:
-    """What a step of cleaning up makes of pixels."""
+    """Apply a step of cleaning up to pixels."""
     return step(StoredMask(mask), setting).array
 
 
@@ -80,7 +80,7 @@ def test_clean_does_all_of_it_wherever_the_mask_lies(untidy: np.ndarray) -> None
 
 
 def by_pixels(mask: np.ndarray, settings: MaskSettings) -> np.ndarray:
-    """What cleaning up means, pixel by pixel."""
+    """Clean up a mask pixel by pixel."""
     if settings.smoothing:
         mask = gaussian_filter(mask.astype(np.float64), settings.smoothing, mode="nearest", truncate=4.0) > 0.5
     islands, _ = label(mask, structure=np.ones((3, 3)))

@@ -1,4 +1,4 @@
-"""Masks as they travel: few bytes, nothing lost, and no bytes from outside do harm."""
+"""Packed masks: small, lossless, and safe to read from untrusted bytes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def refused_or_a_mask(data: bytes, height: int, width: int) -> None:
 def test_damaged_bytes_are_refused_or_are_some_mask(
     mask: Mask, inside: bool, changes: list[tuple[int, int]], cut: int | None
 ) -> None:
-    """Damage to the deflate stream, or to the bytes in it, where most of the former would not reach."""
+    """Damage to the deflate stream, or to the bytes in it, which most damage to the stream would not reach."""
     data = bytearray(zlib.decompress(packed(mask), -15) if inside and mask.any() else packed(mask) or b"\0")
     for place, value in changes:
         data[place % len(data)] = value
@@ -94,7 +94,7 @@ def test_damaged_bytes_are_refused_or_are_some_mask(
 def test_any_numbers_are_refused_or_are_some_mask(
     first: int, rows: list[list[tuple[int, int]]], more: list[int]
 ) -> None:
-    """Numbers in the right order of the right count, which most random ones are not."""
+    """The numbers are well-formed, unlike most random ones."""
     counts, edges = np.array([0, *map(len, rows)]), np.array([run for row in rows for run in row]).reshape(-1, 2)
     numbers = np.concatenate(([first, len(rows)], np.diff(counts), *edges.T, more)).astype(np.int64)
     zigzag = ((numbers << 1) ^ (numbers >> 63)).astype("<u4")

@@ -1,4 +1,4 @@
-"""Where embeddings are kept: in memory, and in a folder that stays small, survives, and is never trusted."""
+"""Stores of embeddings: in memory, and in a folder of limited size that survives and is not trusted."""
 
 from __future__ import annotations
 

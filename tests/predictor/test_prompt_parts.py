@@ -1,4 +1,4 @@
-"""What SAM is asked for a prompt that it cannot take at once."""
+"""Prompts that SAM does not accept directly are converted to prompts that it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strokes as pixels."""
+"""Strokes are converted to pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record, played again: same model, another model, other images."""
+"""Replaying a session: with the same model, another model, and other images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def session(photo: np.ndarray, predictor: sw.Predictor) -> sw.Session:
 
 @pytest.fixture(scope="module")
 def stranger() -> Sam:
-    """Another model: the same architecture with weights of chance."""
+    """Another model: the same architecture with random weights."""
     torch.manual_seed(0)
     return tiny()
 

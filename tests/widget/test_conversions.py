@@ -1,4 +1,4 @@
-"""What travels comes back as it was; mask prompts travel by name."""
+"""Prompts and settings survive conversion; mask prompts are sent by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A view that lies: malformed, hostile and out-of-order messages leave state and kernel as they are."""
+"""Malformed, hostile and out-of-order messages do not change the state or end the kernel."""
 
 from __future__ import annotations
 

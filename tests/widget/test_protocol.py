@@ -1,4 +1,4 @@
-"""What may cross the wire, and what may not."""
+"""Valid and invalid messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an edit sends is what it has changed; a view that opens gets the whole."""
+"""An edit sends only its changes; a new view receives the whole state."""
 
 from __future__ import annotations
 

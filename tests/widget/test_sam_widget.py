@@ -1,4 +1,4 @@
-"""The widget without a browser: what it sends for what it is sent."""
+"""The widget without a browser: its replies to messages."""
 
 from __future__ import annotations
 

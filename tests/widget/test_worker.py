@@ -8,7 +8,7 @@ from sam_widget.widget.worker import Worker
 
 
 class Bench:
-    """A worker whose jobs wait until they are let go.
+    """A worker whose jobs wait until they are released.
 
     Jobs are strings; a "p..." supersedes a waiting "p...", and whatever is new supersedes a waiting "hover...".
     """

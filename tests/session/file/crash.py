@@ -41,7 +41,7 @@ SIDE = 96
 
 
 class Drawn(History):
-    """A history with a file whose masks are drawn by lot instead of by a model."""
+    """A history with a file, whose masks are random instead of predicted."""
 
     def __init__(self, image: SourceImage) -> None:
         self.recorder = Recorder(image, SimpleNamespace(name="none", weights_id="none-0-float32"), None)

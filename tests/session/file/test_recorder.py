@@ -31,7 +31,7 @@ def make(photo: np.ndarray, predictor: sw.Predictor) -> Make:
 
 
 def work(session: sw.Session) -> None:
-    """Leave something of every kind behind, in the past, the present and the future."""
+    """Make edits of every kind, before, at and after the current state."""
     session.click(150, 120)
     session.choose(0)
     session.accept('"cat"\n<b>ä\ud800')

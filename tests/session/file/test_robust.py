@@ -1,4 +1,4 @@
-"""What other people's files and text must not break: side files of dead kernels, forged files, broken Unicode."""
+"""Robustness against side files of dead kernels, forged files and broken Unicode."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from sam_widget.session.file.writer import SessionFile
 
 
 def contents(edits: int = 5) -> Contents:
-    """Some states, each with a blob of its own, and no more of their meaning than the file needs."""
+    """Some states, each with its own blob, and only the fields that the file needs."""
     found = Contents({"session": "one", "image": {"png": None}}, [], edits - 1)
     for k in range(edits):
         blob = Blob("mask", 10, 20, random.Random(k).randbytes(3000))
