@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,6 +63,62 @@ def fetch(repository: str, filename: str, *, progress: Progress | None = None) -
             raise ModelError(f"{repository}/{filename} could not be downloaded ({error}); try again") from error
     _check(path)
     return path
+
+
+def cached_folder(repository: str, patterns: Sequence[str]) -> Path | None:
+    """Return the local folder of a Hub repository, or None if its configuration or weights are not cached."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(repository, allow_patterns=[*patterns], local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    index = folder / "model.safetensors.index.json"
+    shards = {"model.safetensors"}
+    if index.is_file():
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    # A download that broke off leaves a folder too.
+    complete = all((folder / name).is_file() for name in ("config.json", *shards))
+    return folder if complete else None
+
+
+def fetch_folder(repository: str, patterns: Sequence[str], *, page: str = "") -> Path:
+    """Return the local folder of a Hub repository, downloading its files on first use; see `fetch`.
+
+    Args:
+        repository: "owner/name".
+        patterns: The files to download, such as "*.safetensors".
+        page: Where access to a gated repository is requested; by default, the repository's own page.
+
+    Raises:
+        ModelError: See `fetch`; also raised if access to the repository is refused.
+    """
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    folder = cached_folder(repository, patterns)
+    if folder is None:
+        _refuse_offline(repository)
+        page = page or f"{constants.ENDPOINT}/{repository}"
+        try:
+            folder = Path(snapshot_download(repository, allow_patterns=[*patterns]))
+        except GatedRepoError as error:
+            raise ModelError(
+                f"access to {repository} was refused: its authors release it only to people who have accepted its "
+                f"licence. Sign in at {page}, accept it there and wait for access; then sign in on this machine with "
+                "`hf auth login`, or set HF_TOKEN, and load it again"
+            ) from error
+        except RepositoryNotFoundError as error:
+            raise ModelError(
+                f"the Hugging Face Hub has no {repository} for you; check the name, or sign in with `hf auth login` if "
+                "it is private"
+            ) from error
+        except (HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
+            raise ModelError(f"{repository} could not be downloaded ({error}); try again") from error
+    for path in sorted(folder.glob("*.safetensors")):
+        _check(path)
+    return folder
 
 
 def published_sha256(path: Path) -> str | None:

@@ -174,11 +174,7 @@ def telling_of_memory(model: Sam, device: torch.device) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        # CUDA raises a specific error type; on MPS and CPU only the message tells.
-        words = str(error)
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(
-            said in words for said in _NO_MEMORY
-        ):
+        if not is_out_of_memory(error):
             raise
         parameters = sum(parameter.numel() for parameter in model.parameters())
         smaller = [name for name, published in PUBLISHED.items() if published.parameters < parameters]
@@ -191,6 +187,12 @@ def telling_of_memory(model: Sam, device: torch.device) -> Iterator[None]:
 
 
 _NO_MEMORY = ("MPS backend out of memory", "can't allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device has too little memory."""
+    # CUDA raises a specific error type; on MPS and CPU only the message tells.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(said in str(error) for said in _NO_MEMORY)
 
 
 def best_device() -> torch.device:

@@ -139,7 +139,7 @@ class EmbeddedFinder:
                 prompt=Prompt(points=tuple(Point(x, y) for x, y in regions.records[k].point_coords)),
                 id=str(k),
             )
-            for k in _wholes(regions.records, scores)
+            for k in wholes(regions.records, scores)
         ]
         presence = tuple(float(row.max(initial=0)) for row in by_word)
         return Finding(tuple(sorted(instances, key=lambda one: -one.score)), presence)
@@ -202,7 +202,7 @@ def _by_words(regions: Regions, phrase: Phrase) -> np.ndarray:
     return scores
 
 
-def _wholes(records: Sequence[MaskRecord], scores: np.ndarray) -> list[int]:
+def wholes(records: Sequence[MaskRecord], scores: np.ndarray) -> list[int]:
     """Return indices of masks of which none is a part of another: of a whole and its parts, the better one."""
     kept: list[int] = []
     for k in sorted(np.flatnonzero(scores > 0).tolist(), key=lambda k: -float(scores[k])):

@@ -1,0 +1,3 @@
+from .catalogue import FINDERS, PublishedFinder, load_published
+
+__all__ = ["FINDERS", "PublishedFinder", "load_published"]

@@ -1,0 +1,196 @@
+"""SAM 3 (Carion et al., arXiv 2511.16719): a concept, named or shown by boxes, to the masks of all its instances.
+
+An image is encoded once and a phrase once; together they cost the decoder, a small part of the model. SAM 3 LiteText
+(arXiv 2602.12173) is the same with a smaller text encoder.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Step
+from sam_widget.automatic.finding.published.checkpoints import Checkpoint, enough_memory
+from sam_widget.automatic.finding.published.outcome import (
+    FLOOR,
+    MOST,
+    Scored,
+    nearest_words,
+    picture,
+    refuse_long,
+    tight_box,
+)
+from sam_widget.errors import PromptError
+from sam_widget.image.reading import RGB
+from sam_widget.masks.runs import StoredMask
+from sam_widget.predictor.predictor import Predictor
+
+# The words that stand for "what the boxes show", as in the processor of SAM 3.
+SHOWN = "visual"
+# Tokens to which the processor of SAM 3 pads words.
+LONGEST = 32
+# Encoded phrases that are kept.
+PHRASES = 256
+# Answers that are kept for an image.
+ANSWERS = 64
+# Pixels of masks that are upsampled at a time.
+PIXELS = 2**25
+
+
+class Phrase(NamedTuple):
+    """Encoded words: the text encoder's output, and the mask of its tokens (1, T)."""
+
+    encoded: Any
+    mask: Tensor
+
+
+class Answer(NamedTuple):
+    """The masks found for one phrase, best first, and how sure the model is that the image shows it."""
+
+    found: tuple[Scored, ...]
+    presence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """An encoded image: the features of `ConceptFinder`.
+
+    Attributes:
+        size: Height and width of the image, in pixels.
+        vision: The output of the vision encoder.
+        answers: Answers given so far, by words and boxes.
+    """
+
+    size: tuple[int, int]
+    vision: Any
+    answers: dict[Any, Answer] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """The size of its tensors, in bytes."""
+        parts = (self.vision.last_hidden_state, *self.vision.fpn_hidden_states, *self.vision.fpn_position_encoding)
+        return sum(part.numel() * part.element_size() for part in parts)
+
+
+class ConceptFinder:
+    """Finds by words, by examples in the same image, or by both together."""
+
+    def __init__(self, name: str, checkpoint: Checkpoint, threshold: float) -> None:
+        """Wrap a loaded `Sam3Model` or `Sam3LiteTextModel`."""
+        self.name = name
+        self.weights_id = checkpoint.weights_id
+        self.threshold = threshold
+        self.checkpoint = checkpoint
+        self._phrase = functools.lru_cache(PHRASES)(self._encode_phrase)
+
+    def check(self, words: Sequence[str], like: Sequence[Example], not_like: Sequence[Example]) -> None:
+        """See `Finder.check`."""
+        for word in words:
+            self._tokens(word)
+        for example in (*like, *not_like):
+            tight_box(example)
+        if not_like and not words and not like:
+            raise PromptError(f"{self.name} cannot find by counter-examples alone; give words or an example too")
+
+    def encode(self, image: RGB, predictor: Predictor) -> Encoding:  # noqa: ARG002  it makes its own masks
+        """See `Finder.encode`; returns `Seen`."""
+        yield Step(0, 1)
+        return Seen((image.shape[0], image.shape[1]), self.look(image))
+
+    def look(self, image: RGB) -> Any:
+        """Return the output of the vision encoder for an image (H, W, 3) uint8."""
+        model, processor, device = self.checkpoint.model, self.checkpoint.processor, self.checkpoint.device
+        inputs = processor(images=picture(image), return_tensors="pt")
+        with torch.inference_mode(), enough_memory(self.name, device):
+            return model.get_vision_features(pixel_values=inputs["pixel_values"].to(device))
+
+    def find(
+        self, features: Seen, words: Sequence[str], like: Sequence[Example] = (), not_like: Sequence[Example] = ()
+    ) -> Finding:
+        """See `Finder.find`.
+
+        The score is the model's: how well a mask fits the concept, times how sure it is that the image shows it.
+        """
+        self.check(words, like, not_like)
+        boxes = tuple((tight_box(one), 1) for one in like) + tuple((tight_box(one), 0) for one in not_like)
+        asked = words or ([SHOWN] if boxes else [])
+        answers = [self._answer(features, word, boxes) for word in asked]
+        found = nearest_words([answer.found for answer in answers], words or [""] * len(answers))
+        return Finding(found[:MOST], tuple(answer.presence for answer in answers[: len(words)]))
+
+    def describe(self, features: Seen, stored: StoredMask) -> np.ndarray:  # noqa: ARG002  see `Finder.describe`
+        """See `Finder.describe`; SAM 3 takes examples of the image itself only."""
+        raise PromptError(
+            f"{self.name} finds examples within one image only; to find them in other images, use 'tiny' or CLIP"
+        )
+
+    def _answer(self, seen: Seen, word: str, boxes: tuple[Any, ...]) -> Answer:
+        key = (word, boxes)
+        if key not in seen.answers:
+            answer = self._decode(seen, word, boxes)
+            while len(seen.answers) >= ANSWERS:
+                seen.answers.pop(next(iter(seen.answers)), None)
+            seen.answers[key] = answer
+        return seen.answers[key]
+
+    def _decode(self, seen: Seen, word: str, boxes: tuple[Any, ...]) -> Answer:
+        model, device = self.checkpoint.model, self.checkpoint.device
+        phrase = self._phrase(word)
+        with torch.inference_mode(), enough_memory(self.name, device):
+            outputs = model(
+                vision_embeds=seen.vision,
+                text_embeds=phrase.encoded,
+                attention_mask=phrase.mask,
+                **self._geometry(boxes, seen.size),
+            )
+            presence = outputs.presence_logits.sigmoid()  # (1, 1)
+            scores = (outputs.pred_logits.sigmoid() * presence)[0]  # (Q,)
+            order = scores.argsort(descending=True)[:MOST]
+            order = order[scores[order] > FLOOR]
+            batch = max(1, PIXELS // (seen.size[0] * seen.size[1]))
+            found = [one for chosen in order.split(batch) for one in self._masks(outputs, chosen, seen.size)]
+        return Answer(tuple(found), float(presence))
+
+    def _masks(self, outputs: Any, queries: Tensor, size: tuple[int, int]) -> list[Scored]:
+        """Return the masks of some queries, by the processor's own post-processing."""
+        some = replace(
+            outputs,
+            pred_logits=outputs.pred_logits[:, queries],
+            pred_boxes=outputs.pred_boxes[:, queries],
+            pred_masks=outputs.pred_masks[:, queries],
+        )
+        result = self.checkpoint.processor.post_process_instance_segmentation(some, threshold=0.0, target_sizes=[size])
+        masks, scores = result[0]["masks"].cpu().numpy().astype(bool), result[0]["scores"].tolist()
+        return [Scored(StoredMask(mask.copy()), score) for mask, score in zip(masks, scores, strict=True)]
+
+    def _geometry(self, boxes: tuple[Any, ...], size: tuple[int, int]) -> dict[str, Tensor]:
+        """Return the boxes, relative to the image, and their labels, as the model takes them."""
+        if not boxes:
+            return {}
+        inputs = self.checkpoint.processor(
+            original_sizes=[[*size]],
+            input_boxes=[[[float(side) for side in box] for box, _ in boxes]],
+            input_boxes_labels=[[label for _, label in boxes]],
+            return_tensors="pt",
+        )
+        return {name: inputs[name].to(self.checkpoint.device) for name in ("input_boxes", "input_boxes_labels")}
+
+    def _tokens(self, word: str) -> Any:
+        tokens = self.checkpoint.processor(text=word, return_tensors="pt")
+        longest = min(LONGEST, self.checkpoint.model.config.text_config.max_position_embeddings)
+        refuse_long(word, self.name, tokens, longest)
+        return tokens.to(self.checkpoint.device)
+
+    def _encode_phrase(self, word: str) -> Phrase:
+        tokens = self._tokens(word)
+        with torch.inference_mode(), enough_memory(self.name, self.checkpoint.device):
+            encoded = self.checkpoint.model.get_text_features(
+                input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+            )
+        return Phrase(encoded, tokens["attention_mask"])

@@ -1,0 +1,218 @@
+"""CLIP (arXiv 2103.00020) and SigLIP 2 (arXiv 2502.14786) rank the masks of everything mode by words or examples.
+
+As in appendix D.5 of Segment Anything (arXiv 2304.02643), an image encoder sees each mask in a square crop, 1.5 times
+as large as its box, with the background and without; both embeddings are averaged. Embeddings are kept, so that words
+cost the text encoder and a matrix product.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sam_widget.automatic.automatic import MaskRecord, iter_everything
+from sam_widget.automatic.finding.embedded import POINTS, wholes
+from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Step
+from sam_widget.automatic.finding.published.checkpoints import Checkpoint, enough_memory
+from sam_widget.automatic.finding.published.outcome import FLOOR, MOST, Scored, instance, likeness, tight_box
+from sam_widget.errors import PromptError
+from sam_widget.image.reading import RGB
+from sam_widget.masks.runs import StoredMask
+from sam_widget.predictor.predictor import Predictor
+
+# A crop is this much larger than the longer side of the mask's box.
+CONTEXT = 1.5
+# Crops encoded at a time.
+BATCH = 16
+# Encoded phrases that are kept.
+PHRASES = 256
+# The templates of the models' own zero-shot classifiers.
+CLIP_TEMPLATE, SIGLIP_TEMPLATE = "a photo of a {}.", "This is a photo of {}."
+# Longest phrase of SigLIP, to which the others are padded, in tokens.
+SIGLIP_TOKENS = 64
+# CLIP only compares: a word must fit better than each of these does, the canonical phrases of LERF (arXiv 2303.09553,
+# section 3.4).
+CANONICAL = ("object", "things", "stuff", "texture")
+# Cosine of the embeddings of images that have nothing in common. A usual value, not a measured one.
+UNRELATED = 0.5
+# Cosine that a counter-example must exceed where there is no example.
+LIKE_WITHOUT_EXAMPLE = 0.85
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """An image segmented and embedded mask by mask: the features of `RankingFinder`.
+
+    Attributes:
+        image: (H, W, 3) uint8.
+        records: Masks of everything.
+        embeddings: (N, D) float32 of unit length.
+    """
+
+    image: RGB
+    records: tuple[MaskRecord, ...]
+    embeddings: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """The size of its arrays, in bytes."""
+        return int(self.image.nbytes + self.embeddings.nbytes)
+
+
+class RankingFinder:
+    """Finds by words, by examples in this or another image, or by both."""
+
+    def __init__(self, name: str, checkpoint: Checkpoint, threshold: float) -> None:
+        """Wrap a loaded `CLIPModel`, `SiglipModel` or `Siglip2Model`."""
+        self.name = name
+        self.weights_id = checkpoint.weights_id
+        self.threshold = threshold
+        self.checkpoint = checkpoint
+        self._is_siglip = "siglip" in checkpoint.model.config.model_type
+        self._query = functools.lru_cache(PHRASES)(self._encode_phrase)
+
+    def check(self, words: Sequence[str], like: Sequence[Example], not_like: Sequence[Example]) -> None:
+        """See `Finder.check`."""
+        for word in words:
+            self._tokens(word)
+        for example in (*like, *not_like):
+            if example.features is None:
+                tight_box(example)
+            elif example.features.shape != (self._width,):
+                raise PromptError(
+                    f"the example {example.name!r} was described by another model; give it again as a mask or an object"
+                )
+
+    def encode(self, image: RGB, predictor: Predictor) -> Encoding:
+        """See `Finder.encode`; returns `Ranked`."""
+        records: tuple[MaskRecord, ...] = ()
+        points = 0
+        for step in iter_everything(image, predictor, stream=False, points_per_side=POINTS):
+            points, records = step.total, step.records
+            yield Step(step.done, 2 * points)
+        parts = []
+        for start in range(0, len(records), BATCH):
+            parts.append(self.embed(image, [record.stored for record in records[start : start + BATCH]]))
+            yield Step(points + points * min(start + BATCH, len(records)) // len(records), 2 * points)
+        return Ranked(image, records, np.concatenate(parts or [np.zeros((0, self._width), np.float32)]))
+
+    def find(
+        self, features: Ranked, words: Sequence[str], like: Sequence[Example] = (), not_like: Sequence[Example] = ()
+    ) -> Finding:
+        """See `Finder.find`.
+
+        The score is that of the words (`score`), or the likeness to the nearest example, or the product of both. A mask
+        that is nearer to a counter-example than to any example scores 0.
+        """
+        self.check(words, like, not_like)
+        count = len(features.records)
+        by_word = np.array([self.score(features.embeddings, word) for word in words], np.float32).reshape(-1, count)
+        which = by_word.argmax(0) if words else np.zeros(count, np.intp)
+        scores = by_word.max(0) if words else np.ones(count, np.float32)
+        nearest = np.full(count, LIKE_WITHOUT_EXAMPLE, np.float32)
+        if like:
+            nearest = (features.embeddings @ self._described(features, like).T).max(1)
+            scores = scores * likeness(nearest, UNRELATED)
+        if not_like:
+            worse = (features.embeddings @ self._described(features, not_like).T).max(1) >= nearest
+            scores = np.where(worse, 0, scores)
+        scores = np.where(scores > FLOOR, scores, 0)
+        kept = sorted(wholes(features.records, scores), key=lambda k: -float(scores[k]))[:MOST]
+        return Finding(
+            tuple(
+                instance(Scored(features.records[k].stored, float(scores[k])), words[which[k]] if words else "")
+                for k in kept
+            ),
+            tuple(float(row.max(initial=0)) for row in by_word),
+        )
+
+    def describe(self, features: Ranked, stored: StoredMask) -> np.ndarray:
+        """See `Finder.describe`; returns (D,) float32."""
+        for record, known in zip(features.records, features.embeddings, strict=True):
+            if record.stored is stored:
+                return np.asarray(known)
+        return np.asarray(self.embed(features.image, [stored])[0])
+
+    def score(self, embeddings: np.ndarray, word: str) -> np.ndarray:
+        """Return the probability that a word fits each of some embeddings (N, D): (N,).
+
+        SigLIP's is the sigmoid of its logit. CLIP's is the softmax of its logits for the word and for a canonical
+        phrase; of all canonical phrases, the one that fits best counts.
+        """
+        model = self.checkpoint.model
+        scale = float(model.logit_scale.exp())
+        logits = scale * embeddings @ self._query(word)
+        if self._is_siglip:
+            return _sigmoid(logits + float(model.logit_bias))
+        others = np.stack([scale * embeddings @ self._query(phrase) for phrase in CANONICAL])
+        return _sigmoid(logits - others.max(0))
+
+    def embed(self, image: RGB, masks: Sequence[StoredMask]) -> np.ndarray:
+        """Return the embeddings of masks of an image (H, W, 3): (N, D) of unit length."""
+        pictures = [picture for mask in masks for picture in crops(image, mask)]
+        inputs = self.checkpoint.processor(images=pictures, return_tensors="pt").to(self.checkpoint.device)
+        with torch.inference_mode(), enough_memory(self.name, self.checkpoint.device):
+            unit = _unit(self.checkpoint.model.get_image_features(**inputs).pooler_output)
+            return _unit(unit.unflatten(0, (len(masks), 2)).mean(1)).float().cpu().numpy()
+
+    @property
+    def _width(self) -> int:
+        """Length of an embedding."""
+        config = self.checkpoint.model.config
+        return int(config.vision_config.hidden_size if self._is_siglip else config.projection_dim)
+
+    def _described(self, features: Ranked, examples: Sequence[Example]) -> np.ndarray:
+        return np.stack([np.concatenate([*self._description(features, example)]) for example in examples])
+
+    def _description(self, features: Ranked, example: Example) -> Iterator[np.ndarray]:
+        if example.features is not None:
+            yield example.features
+        elif example.stored is not None:
+            yield self.describe(features, example.stored)
+
+    def _encode_phrase(self, word: str) -> np.ndarray:
+        with torch.inference_mode(), enough_memory(self.name, self.checkpoint.device):
+            text = self.checkpoint.model.get_text_features(**self._tokens(word)).pooler_output
+            query: np.ndarray = _unit(text)[0].float().cpu().numpy()
+        return query
+
+    def _tokens(self, word: str) -> Any:
+        template = SIGLIP_TEMPLATE if self._is_siglip else CLIP_TEMPLATE
+        longest = self.checkpoint.model.config.text_config.max_position_embeddings
+        padding: dict[str, Any] = {"padding": True}
+        if self._is_siglip:
+            longest = min(longest, SIGLIP_TOKENS)
+            padding = {"padding": "max_length", "max_length": longest}
+        tokens = self.checkpoint.processor(text=[template.format(word)], return_tensors="pt", **padding)
+        if tokens["input_ids"].shape[1] > longest:
+            raise PromptError(f"{word!r} is too long for {self.name}: expected at most {longest} tokens")
+        return tokens.to(self.checkpoint.device)
+
+
+def crops(image: RGB, mask: StoredMask) -> tuple[Image.Image, Image.Image]:
+    """Return a square around a mask with the background and without it, black outside the image."""
+    x, y, width, height = mask.bounds
+    side = max(1, round(CONTEXT * max(width, height)))
+    left, top = x + (width - side) // 2, y + (height - side) // 2
+    x0, y0, x1, y1 = max(0, left), max(0, top), min(mask.shape[1], left + side), min(mask.shape[0], top + side)
+    whole, alone = np.zeros((2, side, side, 3), np.uint8)
+    inside = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
+    whole[inside] = image[y0:y1, x0:x1]
+    alone[inside] = image[y0:y1, x0:x1] * mask.array[y0:y1, x0:x1, None]
+    return Image.fromarray(whole), Image.fromarray(alone)
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    probabilities: np.ndarray = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    return probabilities.astype(np.float32)
+
+
+def _unit(embeddings: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(embeddings, dim=-1)
