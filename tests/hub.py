@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,92 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
+
+
+class FolderHub(ThreadingHTTPServer):
+    """Serves a folder the way the Hub serves a repository.
+
+    Attributes:
+        endpoint: Its address, for HF_ENDPOINT.
+        repository: "owner/name".
+        files: What it has, by name.
+        gated: Whether it sends files to nobody.
+        requests: What it was asked.
+    """
+
+    def __init__(self, repository: str, files: dict[str, bytes]) -> None:
+        super().__init__(("127.0.0.1", 0), FolderHandler)
+        self.endpoint = f"http://127.0.0.1:{self.server_port}"
+        self.repository, self.files = repository, files
+        self.gated = False
+        self.requests: list[str] = []
+
+
+class FolderHandler(BaseHTTPRequestHandler):
+    """Answers for a `FolderHub`."""
+
+    server: FolderHub
+
+    def do_HEAD(self) -> None:
+        """Say what a file or a listing is like."""
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        """Send a file or a listing."""
+        self._answer(body=True)
+
+    def _answer(self, *, body: bool) -> None:
+        self.server.requests.append(f"{self.command} {self.path}")
+        path, repository = self.path.split("?")[0], self.server.repository
+        status, content, headers = 404, b"", {"X-Error-Code": "RepoNotFound"}
+        if path.startswith(f"/api/models/{repository}/tree/"):
+            entries = [
+                {
+                    "type": "file",
+                    "path": name,
+                    "size": len(data),
+                    "oid": hashlib.sha1(data, usedforsecurity=False).hexdigest(),
+                }
+                | {"lfs": {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 100}}
+                for name, data in self.server.files.items()
+            ]
+            status, content, headers = 200, json.dumps(entries).encode(), {"Content-Type": "application/json"}
+        elif path.startswith(f"/api/models/{repository}"):
+            content = json.dumps({"id": repository, "sha": "0" * 40, "siblings": []}).encode()
+            status, headers = 200, {"Content-Type": "application/json"}
+        elif path.startswith(f"/{repository}/resolve/"):
+            name = path.split("/", 5)[5]
+            if self.server.gated:
+                status, headers = 403, {"X-Error-Code": "GatedRepo"}
+            elif name in self.server.files:
+                content = self.server.files[name]
+                etag = f'"{hashlib.sha256(content).hexdigest()}"'
+                status, headers = 200, {"X-Repo-Commit": "0" * 40, "ETag": etag}
+            else:
+                headers = {"X-Error-Code": "EntryNotFound"}
+        self.send_response(status)
+        for header, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(header, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@contextmanager
+def serving_folder(repository: str, files: dict[str, bytes]) -> Iterator[FolderHub]:
+    """Run a Hub that has one repository."""
+    server = FolderHub(repository, files)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @contextmanager

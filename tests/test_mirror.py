@@ -13,6 +13,7 @@ PACKAGE = TESTS.parent / "sam_widget"
 LEFT_OUT = {"photos", "weights", "static", "scenes"}
 # Modules that are tested through what uses them: by which file.
 THROUGH = {
+    "automatic/finding/published/detectors.py": "automatic/finding/published/test_owlv2.py",
     "automatic/options.py": "automatic/test_automatic.py",
     "automatic/proposals.py": "automatic/test_automatic.py",
     "automatic/finding/finder.py": "session/test_found.py",

@@ -71,7 +71,7 @@ def cached_folder(repository: str, patterns: Sequence[str]) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(repository, allow_patterns=[*patterns], local_files_only=True))
+        folder = Path(snapshot_download(repository, **_selected(patterns), local_files_only=True))
     except LocalEntryNotFoundError:
         return None
     index = folder / "model.safetensors.index.json"
@@ -102,7 +102,7 @@ def fetch_folder(repository: str, patterns: Sequence[str], *, page: str = "") ->
         _refuse_offline(repository)
         page = page or f"{constants.ENDPOINT}/{repository}"
         try:
-            folder = Path(snapshot_download(repository, allow_patterns=[*patterns]))
+            folder = Path(snapshot_download(repository, **_selected(patterns)))
         except GatedRepoError as error:
             raise ModelError(
                 f"access to {repository} was refused: its authors release it only to people who have accepted its "
@@ -119,6 +119,11 @@ def fetch_folder(repository: str, patterns: Sequence[str], *, page: str = "") ->
     for path in sorted(folder.glob("*.safetensors")):
         _check(path)
     return folder
+
+
+def _selected(patterns: Sequence[str]) -> dict[str, Any]:
+    """Return which files of a repository to take: none of its folders."""
+    return {"allow_patterns": [*patterns], "ignore_patterns": ["*/*"]}
 
 
 def published_sha256(path: Path) -> str | None:

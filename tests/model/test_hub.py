@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants, hf_api
 
 import sam_widget as sw
 from sam_widget.model import hub
-from tests.hub import Hub, serving
+from tests.hub import FolderHub, Hub, serving, serving_folder
 
 CONTENT = os.urandom(200_000)
 REPOSITORY, FILENAME = "someone/a-model", "model.safetensors"
@@ -145,3 +146,88 @@ def test_a_network_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPa
     with pytest.raises(sw.ModelError, match=r"cannot be reached \(tried for 0\.05 s at most"):
         sw.load_model("mobile_sam")
     ended.set()
+
+
+FILES = {
+    "config.json": b"{}",
+    "model.safetensors": CONTENT,
+    "pytorch_model.bin": b"code",
+    "onnx/config.json": b"{}",
+}
+PATTERNS = ("*.json", "*.safetensors")
+
+
+@pytest.fixture
+def folder_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderHub]:
+    with serving_folder(REPOSITORY, dict(FILES)) as server:
+        pattern = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+        monkeypatch.setattr(hf_api, "ENDPOINT", server.endpoint, raising=False)
+        monkeypatch.setattr(HfApi, "__init__", with_endpoint(server.endpoint))
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", pattern)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield server
+
+
+def with_endpoint(endpoint: str) -> Callable[..., None]:
+    """The initializer of `HfApi`, whose default address is fixed when it is imported."""
+    initialize = HfApi.__init__
+
+    def initialized(self: HfApi, *args: Any, **kwargs: Any) -> None:
+        initialize(self, *args, **{**kwargs, "endpoint": endpoint})
+
+    return initialized
+
+
+def test_a_folder_is_downloaded_once_and_only_what_is_needed(folder_server: FolderHub) -> None:
+    assert hub.cached_folder(REPOSITORY, PATTERNS) is None
+    folder = hub.fetch_folder(REPOSITORY, PATTERNS)
+    assert (folder / "model.safetensors").read_bytes() == CONTENT
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")) == [
+        "config.json",
+        "model.safetensors",
+    ]
+    asked = len(folder_server.requests)
+    assert hub.fetch_folder(REPOSITORY, PATTERNS) == folder == hub.cached_folder(REPOSITORY, PATTERNS)
+    assert len(folder_server.requests) == asked
+
+
+@pytest.mark.usefixtures("folder_server")
+def test_a_folder_that_lacks_weights_is_not_complete() -> None:
+    folder = hub.fetch_folder(REPOSITORY, PATTERNS)
+    (folder / "model.safetensors").unlink()
+    assert hub.cached_folder(REPOSITORY, PATTERNS) is None
+    assert (hub.fetch_folder(REPOSITORY, PATTERNS) / "model.safetensors").read_bytes() == CONTENT
+
+
+def test_all_parts_of_large_weights_belong_to_a_folder(folder_server: FolderHub) -> None:
+    parts = {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}
+    folder_server.files.pop("model.safetensors")
+    folder_server.files["model.safetensors.index.json"] = json.dumps({"weight_map": parts}).encode()
+    folder_server.files |= dict.fromkeys(parts.values(), CONTENT)
+    folder = hub.fetch_folder(REPOSITORY, PATTERNS)
+    assert hub.cached_folder(REPOSITORY, PATTERNS) == folder
+    (folder / parts["b"]).unlink()
+    assert hub.cached_folder(REPOSITORY, PATTERNS) is None
+
+
+def test_refused_access_says_what_to_do(folder_server: FolderHub) -> None:
+    folder_server.gated = True
+    with pytest.raises(sw.ModelError, match=r"access to someone/a-model was refused: .* Sign in at http.*HF_TOKEN"):
+        hub.fetch_folder(REPOSITORY, PATTERNS)
+    assert hub.cached_folder(REPOSITORY, PATTERNS) is None
+
+
+@pytest.mark.usefixtures("folder_server")
+def test_a_repository_that_is_not_there_is_a_clear_error() -> None:
+    with pytest.raises(sw.ModelError, match="the Hugging Face Hub has no someone/else for you; check the name"):
+        hub.fetch_folder("someone/else", PATTERNS)
+
+
+@pytest.mark.usefixtures("folder_server")
+def test_a_wrong_file_of_a_folder_is_refused_and_removed() -> None:
+    folder = hub.fetch_folder(REPOSITORY, PATTERNS)
+    (folder / "model.safetensors").resolve().write_bytes(CONTENT[::-1])
+    with pytest.raises(sw.ModelError, match=r"model\.safetensors has SHA-256 .* was published"):
+        hub.fetch_folder(REPOSITORY, PATTERNS)
+    assert hub.cached_folder(REPOSITORY, PATTERNS) is None

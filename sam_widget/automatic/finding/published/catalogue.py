@@ -50,10 +50,10 @@ _RANKS = "masks of everything mode, by words or examples"
 FINDERS = (
     PublishedFinder("facebook/sam3", 840, SAM_LICENCE, _CONCEPTS, "https://huggingface.co/facebook/sam3"),
     PublishedFinder("vil-uob/sam3-litetext-s0", 548, SAM_LICENCE, _CONCEPTS),
-    PublishedFinder("google/owlv2-base-patch16-ensemble", 154, _APACHE, _BOXES_LIKE),
-    PublishedFinder("google/owlv2-large-patch14-ensemble", 437, _APACHE, _BOXES_LIKE),
+    PublishedFinder("google/owlv2-base-patch16-ensemble", 155, _APACHE, _BOXES_LIKE),
+    PublishedFinder("google/owlv2-large-patch14-ensemble", 438, _APACHE, _BOXES_LIKE),
     PublishedFinder("IDEA-Research/grounding-dino-tiny", 172, _APACHE, _BOXES),
-    PublishedFinder("IDEA-Research/grounding-dino-base", 233, _APACHE, _BOXES),
+    PublishedFinder("IDEA-Research/grounding-dino-base", 232, _APACHE, _BOXES),
     PublishedFinder("openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det", 172, _APACHE, _BOXES),
     PublishedFinder("openai/clip-vit-base-patch32", 151, "MIT", _RANKS),
     PublishedFinder("openai/clip-vit-large-patch14", 428, "MIT", _RANKS),

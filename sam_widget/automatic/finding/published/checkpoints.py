@@ -24,6 +24,8 @@ from sam_widget.model.zoo import best_device, is_out_of_memory
 
 # Files of a repository that are needed. Nothing that could run code is among them.
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+# Any of these holds a tokenizer's vocabulary. Without one, the library makes a tokenizer that knows no words.
+VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "*.model")
 # Keys named in an error.
 _NAMED = 3
 
@@ -121,6 +123,8 @@ def load(folder: Path, name: str, architecture: Architecture) -> Checkpoint:
     """
     transformers = library()
     files = weight_files(folder)
+    if not any(path for pattern in VOCABULARIES for path in folder.glob(pattern)):
+        raise ModelError(f"{name} has no vocabulary (tokenizer.json); save its processor in the same folder")
     device = best_device()
     model_class = getattr(transformers, architecture.model)
     try:

@@ -7,6 +7,7 @@ An image is encoded once and a phrase once; together they cost the decoder, a sm
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -17,11 +18,12 @@ from torch import Tensor
 
 from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Step
 from sam_widget.automatic.finding.published.checkpoints import Checkpoint, enough_memory
+from sam_widget.automatic.finding.published.clicks import predictor_of
 from sam_widget.automatic.finding.published.outcome import (
     FLOOR,
     MOST,
     Scored,
-    nearest_words,
+    distinct,
     picture,
     refuse_long,
     tight_box,
@@ -88,6 +90,19 @@ class ConceptFinder:
         self.threshold = threshold
         self.checkpoint = checkpoint
         self._phrase = functools.lru_cache(PHRASES)(self._encode_phrase)
+        self._making = threading.Lock()
+        self._clicks: Predictor | None = None
+
+    def predictor(self) -> Predictor:
+        """Return a predictor for clicks and boxes that shares the vision tower of this model.
+
+        Raises:
+            ModelError: The checkpoint has no complete weights for clicks.
+        """
+        with self._making:
+            if self._clicks is None:
+                self._clicks = predictor_of(self.name, self.checkpoint)
+            return self._clicks
 
     def check(self, words: Sequence[str], like: Sequence[Example], not_like: Sequence[Example]) -> None:
         """See `Finder.check`."""
@@ -121,7 +136,11 @@ class ConceptFinder:
         boxes = tuple((tight_box(one), 1) for one in like) + tuple((tight_box(one), 0) for one in not_like)
         asked = words or ([SHOWN] if boxes else [])
         answers = [self._answer(features, word, boxes) for word in asked]
-        found = nearest_words([answer.found for answer in answers], words or [""] * len(answers))
+        found = distinct(
+            (scored, word)
+            for word, answer in zip(words or [""] * len(answers), answers, strict=True)
+            for scored in answer.found
+        )
         return Finding(found[:MOST], tuple(answer.presence for answer in answers[: len(words)]))
 
     def describe(self, features: Seen, stored: StoredMask) -> np.ndarray:  # noqa: ARG002  see `Finder.describe`

@@ -16,12 +16,7 @@ from torch import Tensor
 
 from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Instance, Step
 from sam_widget.automatic.finding.published.checkpoints import Checkpoint, enough_memory
-from sam_widget.automatic.finding.published.outcome import (
-    MOST,
-    Scored,
-    instance,
-    without_duplicates,
-)
+from sam_widget.automatic.finding.published.outcome import MOST, Scored, distinct
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.measures import nms
@@ -133,19 +128,26 @@ class Detector(ABC):
 
 def masks_of(features: Detected, answers: Sequence[Boxes], words: Sequence[str]) -> tuple[Instance, ...]:
     """Return the masks of the best boxes of all words, without duplicates, decoded in one batch."""
+    corners, scores, which = boxed(features, answers)
+    masks = _masks(features, corners)
+    return distinct(
+        (Scored(mask, float(score)), words[index]) for mask, score, index in zip(masks, scores, which, strict=True)
+    )
+
+
+def boxed(features: Detected, answers: Sequence[Boxes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the best boxes of several answers, clipped to the image and without duplicates.
+
+    Returns:
+        Boxes (N, 4), scores (N,), and the index of the answer that each is from (N,).
+    """
     corners = np.concatenate([answer.corners for answer in answers] or [np.zeros((0, 4))])
     scores = np.concatenate([answer.scores for answer in answers] or [np.zeros(0)])
     which = np.repeat(np.arange(len(answers)), [len(answer.scores) for answer in answers])
     corners = corners.clip(0, np.array([*features.size[::-1]] * 2))
     solid = np.flatnonzero(((corners[:, 2:] - corners[:, :2]) >= 1).all(1))
     chosen = solid[nms(corners[solid], scores[solid], SAME_BOX)][:MOST]
-    masks = _masks(features, corners[chosen])
-    return without_duplicates(
-        [
-            instance(Scored(mask, float(scores[index])), words[which[index]])
-            for mask, index in zip(masks, chosen, strict=True)
-        ]
-    )
+    return corners[chosen], scores[chosen], which[chosen]
 
 
 def _masks(features: Detected, corners: np.ndarray) -> list[StoredMask]:

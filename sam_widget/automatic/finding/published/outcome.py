@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -54,20 +54,13 @@ def tight_box(example: Example) -> tuple[int, int, int, int]:
     return x, y, x + width, y + height
 
 
-def without_duplicates(instances: Sequence[Instance]) -> tuple[Instance, ...]:
-    """Return instances best first, without empty masks and those that a better one covers."""
-    kept: list[Instance] = []
-    for one in sorted(instances, key=lambda one: -one.score):
-        if one.area and not any(_iou(one.stored, other.stored) > DUPLICATE for other in kept):
-            kept.append(one)
-    return tuple(kept)
-
-
-def nearest_words(by_word: Sequence[Sequence[Scored]], words: Sequence[str]) -> tuple[Instance, ...]:
-    """Return the instances of several words, each with the word that it fits best."""
-    return without_duplicates(
-        [instance(scored, word) for word, found in zip(words, by_word, strict=True) for scored in found]
-    )
+def distinct(found: Iterable[tuple[Scored, str]]) -> tuple[Instance, ...]:
+    """Return instances of masks and their words, best first, without empty ones and those that a better one covers."""
+    kept: list[tuple[Scored, str]] = []
+    for scored, word in sorted(found, key=lambda one: -one[0].score):
+        if scored.stored.area and not any(_iou(scored.stored, other.stored) > DUPLICATE for other, _ in kept):
+            kept.append((scored, word))
+    return tuple(instance(scored, word) for scored, word in kept)
 
 
 def likeness(similarity: np.ndarray, unrelated: float) -> np.ndarray:

@@ -27,6 +27,8 @@ PHRASES = 256
 TEMPLATE = "a photo of a {}"
 # The box of a patch must overlap an example this much, in IoU, to describe it.
 LIKE = 0.3
+# Cosine that a counter-example must exceed where there is no example. Not measured.
+LIKE_WITHOUT_EXAMPLE = 0.85
 
 
 class OwlFinder(Detector):
@@ -72,24 +74,46 @@ class OwlFinder(Detector):
     ) -> Finding:
         """See `Finder.find`.
 
-        With words and examples, a patch scores the lower of both; it scores 0 if it is nearer to a counter-example.
+        With words and examples, a patch scores the lower of both. It scores 0 if it is nearer to a counter-example than
+        to all examples.
         """
         if not like and not not_like:
             return super().find(features, words)
         self.check(words, like, not_like)
-        with torch.inference_mode(), enough_memory(self.name, self.checkpoint.device):
-            by_word = [self._logits(features.seen, self._query(word)) for word in words]
-            good = [self._logits(features.seen, self._described(features, one)) for one in like]
-            bad = [self._logits(features.seen, self._described(features, one)) for one in not_like]
-            shown = torch.stack(good).amax(0) if good else None
-            answers = []
-            for logits in by_word or [shown]:
-                both = logits if shown is None or logits is shown else torch.minimum(logits, shown)
-                worse = torch.stack([both, *bad]).argmax(0) > 0
-                both = both.masked_fill(worse, -torch.inf)
-                answers.append(self._post_processed(both, features.seen[1], features.size))
+        answers = self.boxes_like(features, like, not_like, words)
         presence = tuple(float(answer.scores.max(initial=0)) for answer in answers[: len(words)])
         return Finding(masks_of(features, answers, words or [""]), presence)
+
+    def boxes_like(
+        self, features: Detected, like: Sequence[Example], not_like: Sequence[Example], words: Sequence[str]
+    ) -> list[Boxes]:
+        """Return the boxes that fit examples, for each of the words; without words, once."""
+        with torch.inference_mode(), enough_memory(self.name, self.checkpoint.device):
+            good = [self._described(features, one) for one in like]
+            shown = [torch.stack([self._logits(features.seen, query) for query in good]).amax(0)] if good else []
+            by_word = [self._logits(features.seen, self._query(word)) for word in words]
+            unlike = self._nearer_to(features, [self._described(features, one) for one in not_like], good)
+            return [
+                self._post_processed(
+                    torch.stack([logits, *shown]).amin(0).masked_fill(unlike[..., None], -torch.inf),
+                    features.seen[1],
+                    features.size,
+                )
+                for logits in by_word or shown
+            ]
+
+    def _nearer_to(self, features: Detected, bad: Sequence[Tensor], good: Sequence[Tensor]) -> Tensor:
+        """Return which patches (1, N) are as near to some queries (1, 1, D) as to others, or nearer.
+
+        Cosines are compared, because the logits of an image's own queries are far above those of words.
+        """
+        patches = _unit(self.checkpoint.model.class_predictor(features.seen[0])[1])
+        nearest = torch.full(patches.shape[:2], LIKE_WITHOUT_EXAMPLE, device=patches.device)
+        if good:
+            nearest = (patches @ _unit(torch.cat([*good], 1)).mT).amax(-1)
+        if not bad:
+            return torch.zeros_like(nearest, dtype=torch.bool)
+        return (patches @ _unit(torch.cat([*bad], 1)).mT).amax(-1) >= nearest
 
     def describe(self, features: Detected, stored: StoredMask) -> np.ndarray:
         """See `Finder.describe`; returns (D,) float32, the query of the patch whose box fits the mask best."""
@@ -128,7 +152,7 @@ class OwlFinder(Detector):
         tokens = self._tokens(word)
         with torch.inference_mode():
             text = self.checkpoint.model.owlv2.get_text_features(**tokens)
-            return torch.nn.functional.normalize(text.pooler_output, dim=-1)[None]
+            return _unit(text.pooler_output)[None]
 
     def _tokens(self, word: str) -> dict[str, Tensor]:
         tokens = self.checkpoint.processor(text=[[TEMPLATE.format(word)]], return_tensors="pt")
@@ -141,6 +165,10 @@ class _Outputs(NamedTuple):
 
     logits: Tensor
     pred_boxes: Tensor
+
+
+def _unit(embeddings: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(embeddings, dim=-1)
 
 
 def _overlap(corners: np.ndarray, box: np.ndarray) -> np.ndarray:

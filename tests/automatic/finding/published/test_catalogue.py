@@ -1,0 +1,126 @@
+"""Published finders by name: which there are, and what is said when one cannot be had."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from huggingface_hub import HfApi, constants
+
+import sam_widget as sw
+from sam_widget.automatic.finding.loading import finder_of
+from sam_widget.automatic.finding.published import catalogue, checkpoints
+from sam_widget.automatic.finding.published.catalogue import FINDERS, _kinds, load_published
+from sam_widget.automatic.finding.published.concepts import ConceptFinder
+from sam_widget.automatic.finding.store import FeatureStore
+from sam_widget.predictor.predictor import Predictor
+from tests.automatic.finding.published import models
+from tests.hub import FolderHub, serving_folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    catalogue._loaded.cache_clear()
+    yield
+    catalogue._loaded.cache_clear()
+
+
+@pytest.fixture
+def hub_with_sam3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderHub]:
+    files = {path.name: path.read_bytes() for path in models.saved("sam3", folder).iterdir()}
+    with serving_folder("facebook/sam3", files) as server:
+        initialize = HfApi.__init__
+
+        def initialized(self: HfApi, **kwargs: object) -> None:
+            initialize(self, **{**kwargs, "endpoint": server.endpoint})  # type: ignore[arg-type]
+
+        monkeypatch.setattr(HfApi, "__init__", initialized)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+        pattern = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", pattern)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield server
+
+
+def test_the_table_names_each_model_once() -> None:
+    names = [known.name for known in FINDERS]
+    assert len(set(names)) == len(names)
+    for known in FINDERS:
+        assert re.fullmatch(r"[\w-]+/[\w.-]+", known.name)
+        assert known.parameters > 100
+        assert known.finds
+        assert known.licence
+
+
+def test_the_readme_has_a_row_for_each_model() -> None:
+    readme = (Path(__file__).resolve().parents[4] / "README.md").read_text(encoding="utf-8")
+    for known in FINDERS:
+        row = next((line for line in readme.splitlines() if line.startswith("|") and known.name in line), "")
+        assert row, known.name
+        assert f"{known.parameters} M" in row
+        assert known.licence in row
+
+
+def test_each_kind_of_model_is_in_the_library() -> None:
+    transformers = checkpoints.library()
+    for kind in _kinds().values():
+        assert hasattr(transformers, kind.architecture.model)
+        assert hasattr(transformers, kind.architecture.processor)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("sam3", "facebook/sam3"), ("clip", "openai/clip"), ("owlv2-base-patch16", "google/owlv2-base-patch16-ensemble")],
+)
+def test_an_unknown_name_is_refused_with_near_ones(name: str, meant: str) -> None:
+    with pytest.raises(sw.ModelError, match=rf"unknown finder '{name}'; .* Did you mean .*{meant}"):
+        load_published(name)
+
+
+def test_what_is_not_here_is_not_waited_for() -> None:
+    with pytest.raises(sw.ModelError, match="openai/clip-vit-base-patch32 is not on this machine, and HF_HUB_OFFLINE"):
+        load_published("openai/clip-vit-base-patch32")
+    with pytest.raises(sw.ModelError, match=r"Did you mean 'google/owlv2-base-patch16-ensemble'"):
+        load_published("google/owlv2-base-patch16-ensembl")
+
+
+def test_a_finder_is_got_by_its_folder_and_loaded_once(folder: Path) -> None:
+    models.saved("clip", folder)
+    finder = finder_of(str(folder))
+    assert finder_of(str(folder)) is finder
+    assert finder.name == str(folder.resolve())
+    (folder / "config.json").touch()
+    assert finder_of(str(folder)) is not finder
+
+
+def test_a_gated_model_is_downloaded_once_with_its_licence_shown_first(
+    hub_with_sam3: FolderHub, image: np.ndarray, tiny: Predictor
+) -> None:
+    with pytest.warns(
+        UserWarning, match=r"facebook/sam3 is released under the SAM License, .* read it at https://hugg"
+    ):
+        finder = load_published("facebook/sam3")
+    assert isinstance(finder, ConceptFinder)
+    assert finder.find(FeatureStore().features(finder, image, tiny), ["cat"]).instances
+    catalogue._loaded.cache_clear()
+    asked = len(hub_with_sam3.requests)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_published("facebook/sam3")
+    assert len(hub_with_sam3.requests) == asked
+
+
+def test_refused_access_says_what_to_do(hub_with_sam3: FolderHub) -> None:
+    hub_with_sam3.gated = True
+    with (
+        pytest.warns(UserWarning, match="SAM License"),
+        pytest.raises(sw.ModelError, match=r"access to facebook/sam3 was refused: .* `hf auth login`"),
+    ):
+        load_published("facebook/sam3")

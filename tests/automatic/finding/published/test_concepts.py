@@ -1,0 +1,176 @@
+"""SAM 3 and SAM 3 LiteText against transformers' own processor, model and post-processing, on random weights."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import sam_widget as sw
+from sam_widget.automatic.finding.finder import Example
+from sam_widget.automatic.finding.published.catalogue import load_published
+from sam_widget.automatic.finding.published.concepts import ConceptFinder
+from sam_widget.automatic.finding.published.outcome import FLOOR
+from sam_widget.automatic.finding.store import FeatureStore
+from sam_widget.masks.runs import StoredMask
+from sam_widget.predictor.predictor import Predictor
+from tests.automatic.finding.published import models
+from tests.automatic.finding.published.calls import counted
+
+SQUARE, DISC = (12, 10, 44, 40), (53, 31, 88, 66)
+
+
+def example(box: tuple[int, int, int, int], name: str = "object 1") -> Example:
+    mask = np.zeros((72, 96), bool)
+    mask[box[1] : box[3], box[0] : box[2]] = True
+    return Example(stored=StoredMask(mask), name=name)
+
+
+@pytest.fixture(params=["sam3", "lite_text"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def finder(kind: str, folder: Path) -> ConceptFinder:
+    found = load_published(models.saved(kind, folder))
+    assert isinstance(found, ConceptFinder)
+    return found
+
+
+def reference(kind: str, image: np.ndarray, **prompt: Any) -> tuple[list[tuple[float, np.ndarray]], float]:
+    """Scores and masks, best first, and presence, by transformers alone."""
+    model, processor = models.built(kind)
+    inputs = processor(images=image, return_tensors="pt", **prompt)
+    sizes = inputs.pop("original_sizes").tolist()
+    with torch.no_grad():
+        outputs = model(**inputs)
+    result = processor.post_process_instance_segmentation(outputs, threshold=FLOOR, target_sizes=sizes)[0]
+    found = zip(result["scores"].tolist(), result["masks"].numpy().astype(bool), strict=True)
+    return sorted(found, key=lambda one: -one[0]), float(outputs.presence_logits.sigmoid())
+
+
+PROMPTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "words": ({"words": ["red cup"]}, {"text": "red cup"}),
+    "an example": (
+        {"words": [], "like": [example(SQUARE)]},
+        {"input_boxes": [[[*SQUARE]]], "input_boxes_labels": [[1]]},
+    ),
+    "an example and a counter-example": (
+        {"words": [], "like": [example(SQUARE)], "not_like": [example(DISC)]},
+        {"input_boxes": [[[*SQUARE], [*DISC]]], "input_boxes_labels": [[1, 0]]},
+    ),
+    "words and examples": (
+        {"words": ["cat"], "like": [example(SQUARE), example(DISC)]},
+        {"text": "cat", "input_boxes": [[[*SQUARE], [*DISC]]], "input_boxes_labels": [[1, 1]]},
+    ),
+    "words and a counter-example": (
+        {"words": ["cat"], "not_like": [example(DISC)]},
+        {"text": "cat", "input_boxes": [[[*DISC]]], "input_boxes_labels": [[0]]},
+    ),
+}
+
+
+@pytest.mark.usefixtures("duplicates_are_kept")
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_masks_and_scores_are_those_of_transformers(
+    prompt: str, kind: str, finder: ConceptFinder, image: np.ndarray, tiny: Predictor
+) -> None:
+    ours, theirs = PROMPTS[prompt]
+    finding = finder.find(FeatureStore().features(finder, image, tiny), **ours)
+    expected, presence = reference(kind, image, **theirs)
+    # Empty masks are no instances.
+    expected = [(score, mask) for score, mask in expected if mask.any()]
+    assert len(finding.instances) == len(expected) > 3
+    np.testing.assert_allclose([one.score for one in finding.instances], [one[0] for one in expected], atol=1e-4)
+    for one, (_, mask) in zip(finding.instances, expected, strict=True):
+        np.testing.assert_array_equal(one.mask, mask)
+    if ours["words"]:
+        assert finding.presence == pytest.approx([presence], abs=1e-4)
+        assert {one.word for one in finding.instances} == {*ours["words"]}
+    else:
+        assert finding.presence == ()
+        assert {one.word for one in finding.instances} == {""}
+
+
+@pytest.mark.usefixtures("duplicates_are_kept")
+def test_prompts_change_what_is_found(finder: ConceptFinder, image: np.ndarray, tiny: Predictor) -> None:
+    features = FeatureStore().features(finder, image, tiny)
+    best = [finder.find(features, **ours).instances[0] for ours, _ in PROMPTS.values()]
+    for one, other in itertools.combinations(best, 2):
+        assert one.score != other.score
+
+
+def test_one_three_and_two_words_answer_as_alone(finder: ConceptFinder, image: np.ndarray, tiny: Predictor) -> None:
+    features = FeatureStore().features(finder, image, tiny)
+    for words in (["cat"], ["dog", "red cup", "cat"], ["tree", "dog"], ["cat"]):
+        in_turn = finder.find(features, words)
+        fresh = finder.find(FeatureStore().features(finder, image, tiny), words)
+        assert in_turn.presence == pytest.approx(fresh.presence, abs=1e-6)
+        assert [one.word for one in in_turn.instances] == [one.word for one in fresh.instances]
+        assert [one.id for one in in_turn.instances] == [one.id for one in fresh.instances]
+        np.testing.assert_allclose(
+            [one.score for one in in_turn.instances], [one.score for one in fresh.instances], atol=1e-6
+        )
+
+
+def test_the_image_and_each_word_are_encoded_once(finder: ConceptFinder, image: np.ndarray, tiny: Predictor) -> None:
+    store, model = FeatureStore(), finder.checkpoint.model
+    with (
+        counted(model.vision_encoder) as vision,
+        counted(model.text_encoder) as text,
+        counted(model.detr_decoder) as decoder,
+    ):
+        finder.find(store.features(finder, image, tiny), ["cat"])
+        assert (vision.calls, text.calls, decoder.calls) == (1, 1, 1)
+        finder.find(store.features(finder, image, tiny), ["cat", "dog"])
+        assert (vision.calls, text.calls, decoder.calls) == (1, 2, 2)
+        finder.find(store.features(finder, image, tiny), ["cat"], like=[example(SQUARE)])
+        assert (vision.calls, text.calls, decoder.calls) == (1, 2, 3)
+        finder.find(store.features(finder, image[::-1].copy(), tiny), ["dog"])
+        assert (vision.calls, text.calls, decoder.calls) == (2, 2, 4)
+
+
+def test_an_instance_is_found_once_with_its_best_word(
+    finder: ConceptFinder, image: np.ndarray, tiny: Predictor
+) -> None:
+    words = ["cat", "dog", "red cup"]
+    features = FeatureStore().features(finder, image, tiny)
+    found = finder.find(features, words).instances
+    apart = [one for word in words for one in finder.find(features, [word]).instances]
+    assert 0 < len(found) < len(apart)
+    assert found[0].score == max(one.score for one in apart)
+    for one, other in itertools.combinations(found, 2):
+        assert np.count_nonzero(one.mask & other.mask) <= 0.8 * np.count_nonzero(one.mask | other.mask)
+
+
+def test_an_instance_is_prompted_by_its_box(finder: ConceptFinder, image: np.ndarray, tiny: Predictor) -> None:
+    one = finder.find(FeatureStore().features(finder, image, tiny), ["cat"]).instances[0]
+    x, y, width, height = one.stored.bounds
+    assert one.prompt.box == sw.Box(x, y, x + width, y + height)
+
+
+def test_large_images_are_answered_in_parts(
+    finder: ConceptFinder, image: np.ndarray, tiny: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = finder.find(FeatureStore().features(finder, image, tiny), ["cat"]).instances
+    monkeypatch.setattr("sam_widget.automatic.finding.published.concepts.PIXELS", 1)
+    parts = finder.find(FeatureStore().features(finder, image, tiny), ["cat"]).instances
+    assert [one.id for one in parts] == [one.id for one in whole]
+
+
+def test_what_it_cannot_find_is_refused(finder: ConceptFinder, image: np.ndarray, tiny: Predictor) -> None:
+    features = FeatureStore().features(finder, image, tiny)
+    elsewhere = Example(features=np.ones(4, np.float32), name="cat.jpg: cat")
+    with pytest.raises(sw.PromptError, match="'cat.jpg: cat' has no mask in this image"):
+        finder.find(features, ["cat"], like=[elsewhere])
+    with pytest.raises(sw.PromptError, match="by counter-examples alone"):
+        finder.find(features, [], not_like=[example(SQUARE)])
+    with pytest.raises(sw.PromptError, match="is too long for .* at most 32 tokens"):
+        finder.find(features, ["a" * 40])
+    with pytest.raises(sw.PromptError, match="within one image only"):
+        finder.describe(features, StoredMask(np.ones((72, 96), bool)))
