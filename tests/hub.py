@@ -82,7 +82,7 @@ class FolderHub(ThreadingHTTPServer):
         endpoint: Its address, for HF_ENDPOINT.
         repository: "owner/name".
         files: What it has, by name.
-        gated: Whether it sends files to nobody.
+        gated: Whether it refuses to send files.
         requests: What it was asked.
     """
 

@@ -10,16 +10,17 @@ from sam_widget.automatic.finding.finder import Encoding, Finder
 from sam_widget.image.reading import RGB, image_hash
 from sam_widget.predictor.predictor import Predictor
 
-# Images whose features are kept; those of the embedded finder take one or two megabytes.
+# Images whose features are kept; those of the embedded finder take one or two megabytes, those of SAM 3 two hundred.
 SIZE = 32
+BYTES = 2**30
 
 
 class FeatureStore:
     """The features of the images that were searched last, by finder, predictor and image."""
 
-    def __init__(self, size: int = SIZE) -> None:
-        """Create a store of up to `size` images."""
-        self._size = size
+    def __init__(self, size: int = SIZE, max_bytes: int = BYTES) -> None:
+        """Create a store of up to `size` images that take up to `max_bytes`; the last one may take more."""
+        self._size, self._max_bytes = size, max_bytes
         self._kept: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -37,7 +38,7 @@ class FeatureStore:
         features = yield from finder.encode(image, predictor)
         with self._lock:
             self._kept[key] = features
-            while len(self._kept) > self._size:
+            while len(self._kept) > self._size or (len(self._kept) > 1 and self._bytes() > self._max_bytes):
                 self._kept.popitem(last=False)
         return features
 
@@ -49,6 +50,10 @@ class FeatureStore:
                 next(steps)
             except StopIteration as stop:
                 return stop.value
+
+    def _bytes(self) -> int:
+        """What the features take, for finders that say so."""
+        return sum(getattr(features, "nbytes", 0) for features in self._kept.values())
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -155,9 +155,10 @@ def _fetch(name: str) -> Path:
         ModelError: It is not the name of a repository, or cannot be fetched; the message suggests similar names.
     """
     names = [known.name for known in FINDERS]
-    owner, _, rest = name.partition("/")
+    said = name.rsplit("/", maxsplit=1)[-1].lower()
     short = {known.split("/")[1].lower(): known for known in names}
-    near = difflib.get_close_matches((rest or owner).lower(), [*short], n=2, cutoff=0.4) if name not in names else []
+    near = [one for one in short if said in one] or difflib.get_close_matches(said, [*short], n=2, cutoff=0.4)
+    near = [] if name in names else near[:2]
     meant = f". Did you mean {' or '.join(repr(short[one]) for one in near)}?" if near else ""
     if not re.fullmatch(r"[\w-]+/[\w.-]+", name):
         raise ModelError(

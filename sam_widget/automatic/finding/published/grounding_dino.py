@@ -19,7 +19,7 @@ from sam_widget.image.reading import RGB
 
 
 class Backbone(nn.Module):
-    """The vision backbone of Grounding DINO, which returns what it is given in place of computing it again."""
+    """The vision backbone of Grounding DINO, which returns what it is given instead of computing it again."""
 
     def __init__(self, backbone: nn.Module) -> None:
         """Wrap a backbone."""

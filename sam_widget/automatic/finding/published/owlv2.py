@@ -27,7 +27,7 @@ PHRASES = 256
 TEMPLATE = "a photo of a {}"
 # The box of a patch must overlap an example this much, in IoU, to describe it.
 LIKE = 0.3
-# Cosine that a counter-example must exceed where there is no example. Not measured.
+# Cosine that a counter-example must exceed without an example. Not measured.
 LIKE_WITHOUT_EXAMPLE = 0.85
 
 

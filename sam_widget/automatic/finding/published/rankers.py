@@ -42,7 +42,7 @@ SIGLIP_TOKENS = 64
 CANONICAL = ("object", "things", "stuff", "texture")
 # Cosine of the embeddings of images that have nothing in common. A usual value, not a measured one.
 UNRELATED = 0.5
-# Cosine that a counter-example must exceed where there is no example.
+# Cosine that a counter-example must exceed without an example.
 LIKE_WITHOUT_EXAMPLE = 0.85
 
 

@@ -48,7 +48,10 @@ PROMPTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.fixture
 def reference(folder: Path) -> Any:
-    """Transformers' own model for clicks; of its neck only the levels that it uses, see `test_the_levels_of_the_neck`."""
+    """The library's own model for clicks, with the three levels of its neck that its configuration gives sizes for.
+
+    It adds `no_memory_embedding`, which is zero in a new model, to the last of all levels.
+    """
     model, report = hf.Sam3TrackerModel.from_pretrained(folder, output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]

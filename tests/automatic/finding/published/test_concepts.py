@@ -83,7 +83,7 @@ def test_masks_and_scores_are_those_of_transformers(
     ours, theirs = PROMPTS[prompt]
     finding = finder.find(FeatureStore().features(finder, image, tiny), **ours)
     expected, presence = reference(kind, image, **theirs)
-    # Empty masks are no instances.
+    # Empty masks are left out.
     expected = [(score, mask) for score, mask in expected if mask.any()]
     assert len(finding.instances) == len(expected) > 3
     np.testing.assert_allclose([one.score for one in finding.instances], [one[0] for one in expected], atol=1e-4)
