@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from sam_widget.automatic.finding.finder import Example
-from sam_widget.errors import ImageError, ModelError, PromptError, SessionError
+from sam_widget.automatic.finding.loading import finder_named_in_file
+from sam_widget.errors import ImageError, MissingExtraError, ModelError, PromptError, SessionError
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.measures import iou
 from sam_widget.masks.palette import object_color, rgb
@@ -286,9 +287,9 @@ def _found_again(session: Session, past: _Past, origin: Origin, row: ReplayRow) 
             *query.words,
             like=[_here(session, past, query.finder, example) for example in query.like],
             not_like=[_here(session, past, query.finder, example) for example in query.not_like],
-            model=query.finder,
+            model=finder_named_in_file(query.finder),
         )
-    except (PromptError, ModelError) as error:
+    except (PromptError, ModelError, MissingExtraError) as error:
         return replace(row, note=str(error))
     ours = [one for one in found.search.instances if one.word == origin.word]
     agreements = [float(iou(row.old_mask, one.mask)) for one in ours]
@@ -304,10 +305,9 @@ def _here(session: Session, past: _Past, finder: str, example: Example) -> Examp
     """Return an example as it can be searched for in a session, whose image may be another one."""
     if example.stored is None or session.image_hash == past.image.hash:
         return example
-    from sam_widget.automatic.finding.loading import finder_of  # These import torch.
-    from sam_widget.automatic.finding.store import STORE
+    from sam_widget.automatic.finding.store import STORE  # Imports torch.
 
-    model = finder_of(finder)
+    model = finder_named_in_file(finder)
     predictor = cast("Predictor", session.predictor)
     features = model.describe(STORE.features(model, past.image.rgb, predictor), example.stored)
     return Example(features=features, name=example.name)

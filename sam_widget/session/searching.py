@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from sam_widget.automatic.finding.finder import Encoding, Finder
-from sam_widget.automatic.finding.loading import finder_of
+from sam_widget.automatic.finding.loading import finder_named_in_file, finder_of
 from sam_widget.errors import ModelError, SessionError
 from sam_widget.predictor.interface import Predictor as PredictorLike
 from sam_widget.predictor.interface import without_precision
@@ -208,7 +208,7 @@ class Searching:
                 raise SessionError("there is no search to repeat; call find first")
             self._running.check_idle()
             wish = Wish(query, before.threshold, before.limit)
-            run = self._begin(self._finders.get(query.finder) or finder_of(query.finder), wish)
+            run = self._begin(self._finders.get(query.finder) or finder_named_in_file(query.finder), wish)
         return self._completed(run, None)
 
     def _begin(self, finder: Finder, wish: Wish) -> FindRun:

@@ -22,9 +22,29 @@ def finder_of(model: Any = None) -> Finder:
 
         return EmbeddedFinder()
     if isinstance(model, str):
-        raise ModelError(f"there is no finder {model!r}; expected {EMBEDDED!r}")
+        from sam_widget.automatic.finding.published.catalogue import load_published  # Imports torch.
+
+        return load_published(model)
     if all(hasattr(model, member) for member in _MEMBERS):
         return cast("Finder", model)
     raise ModelError(
         f"{type(model).__name__} is not a finder; expected a name, or an object with {', '.join(_MEMBERS)}"
     )
+
+
+def finder_named_in_file(name: str) -> Finder:
+    """Return a finder named by a session file, unless its weights would have to be downloaded: a file may be anyone's.
+
+    Raises:
+        ModelError: It is a path on another machine, its weights are not here, or it cannot be loaded.
+    """
+    if name != EMBEDDED:
+        from sam_widget.automatic.finding.published.catalogue import is_here  # Imports torch.
+
+        if name.startswith(("\\\\", "//")) or "://" in name:
+            raise ModelError(f"the finder {name!r} is on another machine and was not looked for")
+        if not is_here(name):
+            raise ModelError(
+                f"the weights of the finder {name!r} are not on this machine; find something with it first"
+            )
+    return finder_of(name)

@@ -119,6 +119,15 @@ def load_published(name: str | Path) -> Finder:
         return _loaded(str(name), 0)
 
 
+def is_here(name: str) -> bool:
+    """Whether a model can be loaded without a download: a folder, or a repository that is cached."""
+    return Path(name).is_dir() or (_is_repository(name) and hub.cached_folder(name, checkpoints.FILES) is not None)
+
+
+def _is_repository(name: str) -> bool:
+    return re.fullmatch(r"[\w-]+/[\w.-]+", name) is not None
+
+
 _loading = threading.Lock()
 
 
@@ -160,7 +169,7 @@ def _fetch(name: str) -> Path:
     near = [one for one in short if said in one] or difflib.get_close_matches(said, [*short], n=2, cutoff=0.4)
     near = [] if name in names else near[:2]
     meant = f". Did you mean {' or '.join(repr(short[one]) for one in near)}?" if near else ""
-    if not re.fullmatch(r"[\w-]+/[\w.-]+", name):
+    if not _is_repository(name):
         raise ModelError(
             f"unknown finder {name!r}; expected 'tiny', a folder written by save_pretrained, or a repository of the "
             f"Hugging Face Hub such as {', '.join(names)}{meant}"

@@ -160,7 +160,8 @@ class RankingFinder:
         inputs = self.checkpoint.processor(images=pictures, return_tensors="pt").to(self.checkpoint.device)
         with torch.inference_mode(), enough_memory(self.name, self.checkpoint.device):
             unit = _unit(self.checkpoint.model.get_image_features(**inputs).pooler_output)
-            return _unit(unit.unflatten(0, (len(masks), 2)).mean(1)).float().cpu().numpy()
+            mean = unit.reshape(len(masks), 2, -1).mean(1)
+            return _unit(mean).float().cpu().numpy()
 
     @property
     def _width(self) -> int:

@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import HfApi, constants
 
 import sam_widget as sw
-from sam_widget.automatic.finding.loading import finder_of
+from sam_widget.automatic.finding.loading import finder_named_in_file, finder_of
 from sam_widget.automatic.finding.published import catalogue, checkpoints
 from sam_widget.automatic.finding.published.catalogue import FINDERS, _kinds, load_published
 from sam_widget.automatic.finding.published.concepts import ConceptFinder
@@ -124,3 +124,19 @@ def test_refused_access_says_what_to_do(hub_with_sam3: FolderHub) -> None:
         pytest.raises(sw.ModelError, match=r"access to facebook/sam3 was refused: .* `hf auth login`"),
     ):
         load_published("facebook/sam3")
+
+
+def test_a_finder_named_in_a_file_is_not_downloaded(hub_with_sam3: FolderHub, folder: Path) -> None:
+    with pytest.raises(sw.ModelError, match="the weights of the finder 'facebook/sam3' are not on this machine"):
+        finder_named_in_file("facebook/sam3")
+    for name in ("//server/share", r"\\server\share", "https://example.org/model"):
+        with pytest.raises(sw.ModelError, match="is on another machine and was not looked for"):
+            finder_named_in_file(name)
+    assert hub_with_sam3.requests == []
+    with pytest.warns(UserWarning, match="SAM License"):
+        loaded = load_published("facebook/sam3")
+    asked = len(hub_with_sam3.requests)
+    assert finder_named_in_file("facebook/sam3") is loaded
+    assert finder_named_in_file(str(folder)).weights_id == loaded.weights_id
+    assert finder_named_in_file("tiny").name == "tiny"
+    assert len(hub_with_sam3.requests) == asked
