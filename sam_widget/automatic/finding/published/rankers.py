@@ -21,7 +21,7 @@ from sam_widget.automatic.automatic import MaskRecord, iter_everything
 from sam_widget.automatic.finding.embedded import POINTS, wholes
 from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Step
 from sam_widget.automatic.finding.published.checkpoints import Checkpoint, enough_memory
-from sam_widget.automatic.finding.published.outcome import FLOOR, MOST, Scored, instance, likeness, tight_box
+from sam_widget.automatic.finding.published.outcome import MOST, Scored, instance, likeness, tight_box
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.runs import StoredMask
@@ -123,7 +123,6 @@ class RankingFinder:
         if not_like:
             worse = (features.embeddings @ self._described(features, not_like).T).max(1) >= nearest
             scores = np.where(worse, 0, scores)
-        scores = np.where(scores > FLOOR, scores, 0)
         kept = sorted(wholes(features.records, scores), key=lambda k: -float(scores[k]))[:MOST]
         return Finding(
             tuple(

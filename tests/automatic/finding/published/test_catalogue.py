@@ -19,6 +19,7 @@ from sam_widget.automatic.finding.published.concepts import ConceptFinder
 from sam_widget.automatic.finding.store import FeatureStore
 from sam_widget.predictor.predictor import Predictor
 from tests.automatic.finding.published import models
+from tests.automatic.finding.published.calls import counted
 from tests.hub import FolderHub, serving_folder
 
 
@@ -140,3 +141,22 @@ def test_a_finder_named_in_a_file_is_not_downloaded(hub_with_sam3: FolderHub, fo
     assert finder_named_in_file(str(folder)).weights_id == loaded.weights_id
     assert finder_named_in_file("tiny").name == "tiny"
     assert len(hub_with_sam3.requests) == asked
+
+
+def test_sessions_on_one_photo_share_what_a_finder_computed(folder: Path, tiny: Predictor) -> None:
+    image = np.ascontiguousarray(models.picture()[:, ::-1])  # that no other test searches
+    model = str(models.saved("owlv2", folder))
+    vision = finder_of(model).checkpoint.model.owlv2.vision_model  # type: ignore[attr-defined]
+    first, second = sw.Session(image, model=tiny), sw.Session(image, model=tiny)
+    with counted(vision) as calls:
+        found = first.find("cat", model=model, threshold=0.1)
+        assert calls.calls == 1
+        again = first.find("dog", "cat", model=model, threshold=0.1)
+        other = second.find("cat", model=model, threshold=0.1)
+        assert calls.calls == 1
+    assert found.search.found
+    assert {one.word for one in again.search.found} <= {"cat", "dog"}
+    assert [one.id for one in other.search.found] == [one.id for one in found.search.found]
+    first.undo()
+    assert first.state.search is not None
+    assert first.state.search.query.words == ("cat",)

@@ -174,3 +174,16 @@ def test_what_it_cannot_find_is_refused(finder: ConceptFinder, image: np.ndarray
         finder.find(features, ["a" * 40])
     with pytest.raises(sw.PromptError, match="within one image only"):
         finder.describe(features, StoredMask(np.ones((72, 96), bool)))
+
+
+def test_features_are_kept_within_a_limit(finder: ConceptFinder, image: np.ndarray, tiny: Predictor) -> None:
+    others = [image, image[::-1].copy(), image[:, ::-1].copy()]
+    first = FeatureStore().features(finder, image, tiny)
+    assert first.nbytes > 3e5
+    store = FeatureStore(max_bytes=2 * first.nbytes)
+    for other in others:
+        store.features(finder, other, tiny)
+    assert len(store) == 2
+    tight = FeatureStore(max_bytes=1)
+    kept = tight.features(finder, image, tiny)
+    assert tight.features(finder, image, tiny) is kept
