@@ -141,7 +141,7 @@ class ConceptFinder:
             for word, answer in zip(words or [""] * len(answers), answers, strict=True)
             for scored in answer.found
         )
-        return Finding(found[:MOST], tuple(answer.presence for answer in answers[: len(words)]))
+        return Finding(found, tuple(answer.presence for answer in answers[: len(words)]))
 
     def describe(self, features: Seen, stored: StoredMask) -> np.ndarray:  # noqa: ARG002  see `Finder.describe`
         """See `Finder.describe`; SAM 3 takes examples of the image itself only."""

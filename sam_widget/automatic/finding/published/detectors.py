@@ -22,6 +22,7 @@ from sam_widget.image.reading import RGB
 from sam_widget.masks.measures import nms
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Embedding, Predictor
+from sam_widget.prompts.prompt import Prompt
 
 # Of two boxes with a higher IoU, the one with the lower score is a duplicate.
 SAME_BOX = 0.7
@@ -131,7 +132,8 @@ def masks_of(features: Detected, answers: Sequence[Boxes], words: Sequence[str])
     corners, scores, which = boxed(features, answers)
     masks = _masks(features, corners)
     return distinct(
-        (Scored(mask, float(score)), words[index]) for mask, score, index in zip(masks, scores, which, strict=True)
+        (Scored(mask, float(score), Prompt.from_arrays(box=box)), words[index])
+        for mask, score, box, index in zip(masks, scores, corners, which, strict=True)
     )
 
 

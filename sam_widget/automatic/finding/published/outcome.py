@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -24,20 +25,21 @@ DUPLICATE = 0.8
 
 
 class Scored(NamedTuple):
-    """A mask with its score."""
+    """A mask with its score, and the prompt that yields it; None for its tight box."""
 
     stored: StoredMask
     score: float
+    prompt: Prompt | None = None
 
 
 def instance(scored: Scored, word: str) -> Instance:
-    """Return an instance, prompted by its tight box and identified by its pixels."""
+    """Return an instance, identified by its pixels."""
     x, y, width, height = scored.stored.bounds
     return Instance(
         stored=scored.stored,
         score=scored.score,
         word=word,
-        prompt=Prompt(box=Box(x, y, x + width, y + height)),
+        prompt=scored.prompt or Prompt(box=Box(x, y, x + width, y + height)),
         id=blake2b(scored.stored.runs.tobytes(), digest_size=8).hexdigest(),
     )
 
@@ -55,12 +57,48 @@ def tight_box(example: Example) -> tuple[int, int, int, int]:
 
 
 def distinct(found: Iterable[tuple[Scored, str]]) -> tuple[Instance, ...]:
-    """Return instances of masks and their words, best first, without empty ones and those that a better one covers."""
-    kept: list[tuple[Scored, str]] = []
+    """Return the `MOST` best instances of masks and their words, best first.
+
+    Empty masks are left out, and those that a better one covers.
+    """
+    kept: list[tuple[Scored, str, _Closeup]] = []
     for scored, word in sorted(found, key=lambda one: -one[0].score):
-        if scored.stored.area and not any(_iou(scored.stored, other.stored) > DUPLICATE for other, _ in kept):
-            kept.append((scored, word))
-    return tuple(instance(scored, word) for scored, word in kept)
+        if len(kept) == MOST:
+            break
+        if not scored.stored.area:
+            continue
+        closeup = _Closeup(scored.stored)
+        if not any(closeup.iou(other) > DUPLICATE for _, _, other in kept):
+            kept.append((scored, word, closeup))
+    return tuple(instance(scored, word) for scored, word, _ in kept)
+
+
+class _Closeup:
+    """The pixels of a mask in its box, decoded when they are needed."""
+
+    def __init__(self, stored: StoredMask) -> None:
+        x, y, width, height = stored.bounds
+        self.stored, self.area = stored, stored.area
+        self.x0, self.y0, self.x1, self.y1 = x, y, x + width, y + height
+
+    @functools.cached_property
+    def pixels(self) -> np.ndarray:
+        """(height, width) bool, copied from the mask."""
+        return self.stored.array[self.y0 : self.y1, self.x0 : self.x1].copy()
+
+    def within(self, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+        """Return the pixels in a part of the box."""
+        return self.pixels[y0 - self.y0 : y1 - self.y0, x0 - self.x0 : x1 - self.x0]
+
+    def iou(self, other: _Closeup) -> float:
+        """Return the IoU with another mask; 0, without decoding either, if their areas rule out a duplicate."""
+        smaller, larger = sorted((self.area, other.area))
+        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
+        x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
+        if smaller <= DUPLICATE * larger or x0 >= x1 or y0 >= y1:
+            return 0.0
+        shared = np.count_nonzero(self.within(x0, y0, x1, y1) & other.within(x0, y0, x1, y1))
+        return float(shared / (smaller + larger - shared))
 
 
 def likeness(similarity: np.ndarray, unrelated: float) -> np.ndarray:
@@ -82,23 +120,3 @@ def refuse_long(word: str, name: str, tokens: Any, longest: int) -> None:
 def picture(image: RGB) -> Any:
     """Return an image that a processor cannot mistake for one with channels first."""
     return Image.fromarray(np.ascontiguousarray(image))
-
-
-def _iou(one: StoredMask, other: StoredMask) -> float:
-    """Return the IoU of two masks; 0 without decoding them if their areas or boxes rule out a duplicate."""
-    smaller, larger = sorted((one.area, other.area))
-    if smaller <= DUPLICATE * larger:
-        return 0.0
-    x0, y0, x1, y1 = (
-        np.maximum(_corners(one)[:2], _corners(other)[:2]).tolist()
-        + np.minimum(_corners(one)[2:], _corners(other)[2:]).tolist()
-    )
-    if x0 >= x1 or y0 >= y1:
-        return 0.0
-    shared = np.count_nonzero(one.array[y0:y1, x0:x1] & other.array[y0:y1, x0:x1])
-    return float(shared / (one.area + other.area - shared))
-
-
-def _corners(stored: StoredMask) -> np.ndarray:
-    x, y, width, height = stored.bounds
-    return np.array([x, y, x + width, y + height])

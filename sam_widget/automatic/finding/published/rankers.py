@@ -26,6 +26,8 @@ from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
+from sam_widget.prompts.geometry import Point
+from sam_widget.prompts.prompt import Prompt
 
 # A crop is this much larger than the longer side of the mask's box.
 CONTEXT = 1.5
@@ -124,13 +126,12 @@ class RankingFinder:
             worse = (features.embeddings @ self._described(features, not_like).T).max(1) >= nearest
             scores = np.where(worse, 0, scores)
         kept = sorted(wholes(features.records, scores), key=lambda k: -float(scores[k]))[:MOST]
-        return Finding(
-            tuple(
-                instance(Scored(features.records[k].stored, float(scores[k])), words[which[k]] if words else "")
-                for k in kept
-            ),
-            tuple(float(row.max(initial=0)) for row in by_word),
-        )
+        found = []
+        for k in kept:
+            record = features.records[k]
+            prompt = Prompt(tuple(Point(x, y) for x, y in record.point_coords))
+            found.append(instance(Scored(record.stored, float(scores[k]), prompt), words[which[k]] if words else ""))
+        return Finding(tuple(found), tuple(float(row.max(initial=0)) for row in by_word))
 
     def describe(self, features: Ranked, stored: StoredMask) -> np.ndarray:
         """See `Finder.describe`; returns (D,) float32."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,14 +29,14 @@ def example(box: tuple[int, int, int, int], name: str = "object 1") -> Example:
     return Example(stored=StoredMask(mask), name=name)
 
 
-@pytest.fixture(params=["sam3", "lite_text"])
+@pytest.fixture(scope="module", params=["sam3", "lite_text"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def finder(kind: str, folder: Path) -> ConceptFinder:
-    found = load_published(models.saved(kind, folder))
+@pytest.fixture(scope="module")
+def finder(kind: str, tmp_path_factory: pytest.TempPathFactory) -> ConceptFinder:
+    found = load_published(models.saved(kind, tmp_path_factory.mktemp(kind)))
     assert isinstance(found, ConceptFinder)
     return found
 
@@ -119,6 +118,7 @@ def test_one_three_and_two_words_answer_as_alone(finder: ConceptFinder, image: n
 
 
 def test_the_image_and_each_word_are_encoded_once(finder: ConceptFinder, image: np.ndarray, tiny: Predictor) -> None:
+    finder._phrase.cache_clear()
     store, model = FeatureStore(), finder.checkpoint.model
     with (
         counted(model.vision_encoder) as vision,

@@ -7,6 +7,7 @@ import pytest
 
 import sam_widget as sw
 from sam_widget.automatic.finding.finder import Example
+from sam_widget.automatic.finding.published import outcome
 from sam_widget.automatic.finding.published.outcome import (
     DUPLICATE,
     Scored,
@@ -63,3 +64,14 @@ def test_an_example_has_a_tight_box_in_this_image() -> None:
 
 def test_likeness_is_none_for_what_is_unrelated() -> None:
     np.testing.assert_allclose(likeness(np.array([1.0, 0.75, 0.5, -1.0]), 0.5), [1, 0.5, 0, 0])
+
+
+def test_no_more_than_a_limit_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcome, "MOST", 2)
+    found = distinct([(Scored(block(x, 0, 5), x / 50), "cat") for x in (0, 10, 20, 30)])
+    assert [one.score for one in found] == [0.6, 0.4]
+
+
+def test_a_prompt_is_kept() -> None:
+    prompt = sw.Prompt(box=sw.Box(1, 2, 30, 31))
+    assert instance(Scored(block(5, 4), 0.5, prompt), "cat").prompt == prompt

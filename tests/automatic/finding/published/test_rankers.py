@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,21 +20,21 @@ from tests.automatic.finding.published import models
 from tests.automatic.finding.published.calls import counted
 
 
-@pytest.fixture(params=["clip", "siglip"])
+@pytest.fixture(scope="module", params=["clip", "siglip"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def finder(kind: str, folder: Path) -> RankingFinder:
-    found = load_published(models.saved(kind, folder))
+@pytest.fixture(scope="module")
+def finder(kind: str, tmp_path_factory: pytest.TempPathFactory) -> RankingFinder:
+    found = load_published(models.saved(kind, tmp_path_factory.mktemp(kind)))
     assert isinstance(found, RankingFinder)
     return found
 
 
-@pytest.fixture
-def features(finder: RankingFinder, image: np.ndarray, tiny: Predictor) -> Ranked:
-    found: Ranked = FeatureStore().features(finder, image, tiny)
+@pytest.fixture(scope="module")
+def features(finder: RankingFinder, tiny: Predictor) -> Ranked:
+    found: Ranked = FeatureStore().features(finder, models.picture(), tiny)
     return found
 
 
@@ -131,6 +130,7 @@ def test_one_three_and_two_words_answer_as_alone(finder: RankingFinder, features
 def test_the_image_and_each_word_are_encoded_once(
     kind: str, finder: RankingFinder, image: np.ndarray, tiny: Predictor
 ) -> None:
+    finder._query.cache_clear()
     store, model = FeatureStore(), finder.checkpoint.model
     own = 1 if kind == "siglip" else 1 + len(CANONICAL)
     with counted(model.vision_model) as vision, counted(model.text_model) as text:
