@@ -268,8 +268,16 @@ def test_an_edited_object_is_no_longer_what_was_found(session: Session, finder: 
     assert "s.find" not in session.to_code()
 
 
+def test_a_replay_downloads_no_finder(session: Session, finder: Squares, monkeypatch: Any) -> None:
+    monkeypatch.setattr(finder, "name", "someone/a-model-that-is-not-here")
+    session.find("cat", model=finder).accept("0")
+    note = "the weights of the finder 'someone/a-model-that-is-not-here' are not on this machine"
+    assert [row.note.split(";")[0] for row in sw.replay(session).rows] == [note]
+
+
 def test_a_replay_searches_again(session: Session, finder: Squares, monkeypatch: Any) -> None:
     monkeypatch.setattr("sam_widget.session.searching.finder_of", lambda _model: finder)
+    monkeypatch.setattr("sam_widget.session.replay.finder_named_in_file", lambda _name: finder)
     session.find("cat", "dog", threshold=0.1).accept("0", "4")
     rows = sw.replay(session).rows
     assert [(row.label, row.iou, row.score) for row in rows] == [("cat", 1.0, 0.9), ("dog", 1.0, 0.1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 from sam_widget.automatic.finding.finder import Finder
@@ -21,7 +22,7 @@ def finder_of(model: Any = None) -> Finder:
         from sam_widget.automatic.finding.embedded import EmbeddedFinder  # Imports torch.
 
         return EmbeddedFinder()
-    if isinstance(model, str):
+    if isinstance(model, str | Path):
         from sam_widget.automatic.finding.published.catalogue import load_published  # Imports torch.
 
         return load_published(model)
