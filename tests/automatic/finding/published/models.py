@@ -254,9 +254,14 @@ def saved(name: str, folder: Path) -> Path:
     return folder
 
 
+# Removed when the tests end.
+_kept: list[tempfile.TemporaryDirectory[str]] = []
+
+
 @functools.cache
 def _written(name: str) -> Path:
-    folder = Path(tempfile.mkdtemp())
+    _kept.append(tempfile.TemporaryDirectory())
+    folder = Path(_kept[-1].name)
     model, processor = built(name)
     if name == "sam3_video":
         # As published. `save_pretrained` of transformers 5.24 writes keys that it does not read again.
