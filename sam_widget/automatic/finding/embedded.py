@@ -163,7 +163,7 @@ def describe(image: RGB, masks: Sequence[StoredMask]) -> tuple[np.ndarray, np.nd
     """Classify masks of an image (H, W, 3); returns names (N, 1000) and features (N, 2560), see `Regions`.
 
     Features are averaged under the mask, within two crops around it; the names are the geometric mean of what the
-    classifier says of either.
+    classifier says of either, which is low where the two disagree, and then sums to less than 1.
     """
     if not masks:
         return np.zeros((0, 1000), np.float32), np.zeros((0, FEATURES), np.float32)
@@ -175,7 +175,7 @@ def describe(image: RGB, masks: Sequence[StoredMask]) -> tuple[np.ndarray, np.nd
         ]
         logs = torch.stack([namer.log_probabilities(each) for each in pooled]).mean(0)
         unit = torch.cat([torch.nn.functional.normalize(each, dim=1) for each in pooled], dim=1)
-    return torch.softmax(logs, dim=1).numpy(), (unit / len(CROPS) ** 0.5).numpy()
+    return torch.exp(logs).numpy(), (unit / len(CROPS) ** 0.5).numpy()
 
 
 def _pooled(
