@@ -59,7 +59,7 @@ def to_binary_pngs(source: Any, folder: str | os.PathLike[str]) -> list[Path]:
     """
     root = Path(folder).expanduser()
     return [
-        write_bytes(root / f"{number:03}_{safe_name(item.label)}.png", mask_png(item.mask, text=_said(item)))
+        write_bytes(root / f"{number:03}_{safe_name(item.label)}.png", mask_png(item.mask, text=_metadata(item)))
         for number, item in enumerate(image_of(source, "a folder of masks"), 1)
     ]
 
@@ -88,13 +88,15 @@ def to_cutouts(source: Any, folder: str | os.PathLike[str], *, crop: bool = True
         x0, y0, x1, y1 = (int(side) for side in item.box.corners) if crop else (0, 0, *image.size)
         alpha = item.mask[y0:y1, x0:x1].astype(np.uint8) * np.uint8(255)
         # Erase the photo in transparent pixels.
-        shown = np.where(alpha[..., None] > 0, image.pixels[y0:y1, x0:x1], 0).astype(np.uint8)
-        png = png_bytes(np.dstack((shown, alpha)), text={**_said(item), "offset": [x0, y0], "size": list(image.size)})
+        visible = np.where(alpha[..., None] > 0, image.pixels[y0:y1, x0:x1], 0).astype(np.uint8)
+        png = png_bytes(
+            np.dstack((visible, alpha)), text={**_metadata(item), "offset": [x0, y0], "size": list(image.size)}
+        )
         written.append(write_bytes(root / f"{number:03}_{safe_name(item.label)}.png", png))
     return written
 
 
-def _said(item: Annotation) -> dict[str, Any]:
+def _metadata(item: Annotation) -> dict[str, Any]:
     return {"label": item.label, "score": None if item.score is None else round(item.score, 6)}
 
 
@@ -176,13 +178,13 @@ def _read_png(path: Path, threshold: float | None, max_bytes: int) -> Found:
         del found[255]  # Pascal VOC's "do not care", around objects
     names = text.get("names")
     if isinstance(names, list):
-        known = {number: _said_name(name) for number, name in enumerate(names, 1)}
+        known = {number: _name_of(name) for number, name in enumerate(names, 1)}
     else:
         known = dict.fromkeys(found, label) if len(found) == 1 else {}
     return [(known.get(value) or str(value), runs, score) for value, runs in found.items()], picture.size
 
 
-def _said_name(name: Any) -> str:
+def _name_of(name: Any) -> str:
     return str(name) if isinstance(name, str | int | float) else ""
 
 

@@ -145,8 +145,8 @@ def _needs_extra() -> int:
 
 def _add_options(parser: argparse.ArgumentParser, defaults: dict[str, Any]) -> None:
     for name, default in defaults.items():
-        kind, said = (float, "the network's own") if default is None else (type(default), default)
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=f"default {said}")
+        kind, default_text = (float, "the network's own") if default is None else (type(default), default)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=f"default {default_text}")
 
 
 def _given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:

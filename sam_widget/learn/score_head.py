@@ -135,8 +135,8 @@ def _of_batch(
         for _ in range(2):
             given = prompts.to(features.embedding.device)
             read.clear()
-            asked = {"high_resolution": features.high_resolution, **given}
-            _, kept, scores = model._decode(features.embedding, asked, own=own)  # noqa: SLF001  both of its answers
+            prompted = {"high_resolution": features.high_resolution, **given}
+            _, kept, scores = model._decode(features.embedding, prompted, own=own)  # noqa: SLF001  both of its answers
             reached = mask_iou(kept, targets[:, None].expand_as(kept), valid[:, None].expand_as(kept))
             found.append(Answers(read[0].clone(), expected_iou(kept).logit(eps=1e-3), reached))
             own = kept[rows, 1 + scores[:, 1:].argmax(1)][:, None]
@@ -157,8 +157,8 @@ def fit(model: Tiny, known: Answers, config: ScoreConfig) -> tuple[float, float]
     generator = torch.Generator().manual_seed(config.seed)
 
     def scores(some: Answers) -> Tensor:
-        said: Any = decoder.iou_prediction_head(some.tokens)
-        return (said + decoder.score_of_certainty * some.sure).sigmoid()
+        logits: Any = decoder.iou_prediction_head(some.tokens)
+        return (logits + decoder.score_of_certainty * some.sure).sigmoid()
 
     def off() -> float:
         with torch.no_grad():

@@ -50,8 +50,8 @@ def prompts_from_arrays(points: Any, labels: Any, boxes: Any, masks: Any, image_
     if not counts or set(counts) == {"labels"}:
         raise PromptError("there are no prompts; give points (N, P, 2), boxes (N, 4) or masks (N, h, w)")
     if len(set(counts.values())) > 1:
-        said = ", ".join(f"{count} {name}" for name, count in counts.items())
-        raise PromptError(f"the prompts differ in number: {said}; expected the same of each")
+        listed = ", ".join(f"{count} {name}" for name, count in counts.items())
+        raise PromptError(f"the prompts differ in number: {listed}; expected the same of each")
     if given is not None and (xy is None or xy.shape[:2] != given.shape):
         raise PromptError(f"labels have shape {given.shape}, expected that of points, (N, P)")
     prompts = []
@@ -105,9 +105,9 @@ def answered(
     inverse: list[np.ndarray | None] = [None] * len(prompts)
     for numbers in _alike(prompts, batch):
         with torch.inference_mode():
-            logits, said = decode([prompts[number] for number in numbers])
+            logits, predicted = decode([prompts[number] for number in numbers])
             low = logits[:, chosen].float().cpu()
-            scores[numbers] = said[:, chosen].float().cpu().numpy()
+            scores[numbers] = predicted[:, chosen].float().cpu().numpy()
         stability[numbers] = stability_score(unpadded(config, low.numpy(), image_size), config.mask_threshold)
         for number, masks in zip(numbers, low, strict=True):
             stored[number] = tuple(upscale.stored(mask, config.mask_threshold) for mask in masks)

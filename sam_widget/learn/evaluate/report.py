@@ -129,7 +129,7 @@ def contact_sheet(figures: Figures, *, best: bool = False, count: int = 12, heig
             _caption(_drawn(sample.image, sample.mask & False, _TRUTH, scale), sample.name),
             _caption(_drawn(sample.image, sample.mask, _TRUTH, scale), "human"),
         ]
-        for mask, upto, said in (
+        for mask, upto, caption in (
             (first, 1, f"1 click: {course[0]:.2f}"),
             (last, len(clicks), f"{len(clicks)} clicks: {course[len(clicks) - 1]:.2f}"),
             (boxed, 0, f"box: {figures.box[index]:.2f}"),
@@ -139,7 +139,7 @@ def contact_sheet(figures: Figures, *, best: bool = False, count: int = 12, heig
                 centre = (round(x * scale), round(y * scale))
                 cv2.circle(cell, centre, 5, (255, 255, 255), -1, cv2.LINE_AA)
                 cv2.circle(cell, centre, 4, _FOREGROUND if label else _BACKGROUND, -1, cv2.LINE_AA)
-            cells.append(_caption(cell, said))
+            cells.append(_caption(cell, caption))
         rows.append(np.concatenate(cells, axis=1))
     width = max(row.shape[1] for row in rows)
     return np.concatenate(

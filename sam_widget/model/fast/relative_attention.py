@@ -83,8 +83,8 @@ class RelativeAttention(Attention):  # type: ignore[misc]
             padded[high:, :width] = bias
             queries[..., :dim], keys[:, :, :dim] = q, k.permute(0, 1, 4, 2, 3)
             queries[..., dim : dim + side], queries[..., dim + side :] = _terms(queries[..., :dim], table)
-            asked, offered = queries.view(-1, tokens, long), keys.view(-1, long, tokens)
-            torch.baddbmm(logits, asked, offered, beta=0, alpha=dim**-0.5, out=logits)
+            flat_queries, flat_keys = queries.view(-1, tokens, long), keys.view(-1, long, tokens)
+            torch.baddbmm(logits, flat_queries, flat_keys, beta=0, alpha=dim**-0.5, out=logits)
             torch.softmax(logits, -1, out=logits)
             answer = (logits @ v.reshape(-1, tokens, dim)).view(across, heads, side, side, dim)
             answers.copy_(answer.permute(2, 0, 3, 1, 4))
@@ -111,12 +111,12 @@ class RelativeAttention(Attention):  # type: ignore[misc]
                 mix = laid_out(v[head].T, None, logits[: rows * width * tokens].view(-1, tokens))
                 for first in range(0, height, rows):
                     here = slice(first, first + rows)
-                    asked = grid[here]
-                    shape = (*asked.shape[:2], height, width)
+                    queries = grid[here]
+                    shape = (*queries.shape[:2], height, width)
                     size = math.prod(shape)
                     torch.add(row_terms[here, :, :, None], column_terms[here, :, None], out=logits[:size].view(shape))
                     piece = logits[:size].view(-1, tokens)
-                    torch.addmm(piece, asked.view(-1, dim), keys, alpha=dim**-0.5, out=piece)
+                    torch.addmm(piece, queries.view(-1, dim), keys, alpha=dim**-0.5, out=piece)
                     torch.softmax(piece, -1, out=piece)
                     attended[image, first * width : first * width + len(piece), head] = mix(piece)
         return self.proj(attended.flatten(2)).view(x.shape)  # type: ignore[no-any-return]

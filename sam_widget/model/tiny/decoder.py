@@ -44,9 +44,9 @@ class TinyMaskDecoder(MaskDecoder):
         tokens, embedded = self.attend(output_tokens, image, image_pe, sparse, dense)
         return self.masks_of(tokens[:, 1:], embedded, high_resolution), self.iou_prediction_head(tokens[:, 0])
 
-    def scores(self, said: Tensor, masks: Tensor) -> Tensor:
+    def scores(self, token_logits: Tensor, masks: Tensor) -> Tensor:
         """Return predicted IoUs (B, N) of masks (B, N, h, w), from token logits (B, N) and each mask's confidence."""
-        return (said + self.score_of_certainty * expected_iou(masks).logit(eps=1e-3)).sigmoid()
+        return (token_logits + self.score_of_certainty * expected_iou(masks).logit(eps=1e-3)).sigmoid()
 
     def with_biases(self, finest: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
         """Add the biases that do not depend on the prompt to fine features, laid out as (I, P, C)."""

@@ -72,21 +72,21 @@ def near_maps(
     if points is not None and labels is not None:
         apart = (points.to(likeness.dtype)[..., None] - grid.at).square().sum(2)  # (B, N, P)
         of_points = likeness[:, : points.shape[1]]
-        said = torch.stack([of_points, apart / (-2 * _NEAR**2), apart / (-2 * _FAR**2)], dim=1)
-        planes = torch.cat([_of_kind(said, labels == kind) for kind in (1, 0)], dim=1)
+        logarithms = torch.stack([of_points, apart / (-2 * _NEAR**2), apart / (-2 * _FAR**2)], dim=1)
+        planes = torch.cat([_of_kind(logarithms, labels == kind) for kind in (1, 0)], dim=1)
     if boxes is None:
         return torch.cat([torch.zeros_like(planes[:, :1]), planes], dim=1)
     like = torch.maximum(planes[:, 0], likeness[:, -1].exp())
     return torch.cat([torch.stack([inside(boxes, grid), like], dim=1), planes[:, 1:]], dim=1)
 
 
-def _of_kind(said: Tensor, kind: Tensor) -> Tensor:
-    """Return the exponential of the maximum of `said` (B, K, N, P) over the points selected by `kind` (B, N)."""
+def _of_kind(logarithms: Tensor, kind: Tensor) -> Tensor:
+    """Return the exponential of the maximum of `logarithms` (B, K, N, P) over the points selected by `kind` (B, N)."""
     if kind.device.type == "cpu" and not kind.any():  # as is common for background points
-        return torch.zeros_like(said[:, :, 0])
-    said = said.masked_fill(~kind[:, None, :, None], -torch.inf)
+        return torch.zeros_like(logarithms[:, :, 0])
+    logarithms = logarithms.masked_fill(~kind[:, None, :, None], -torch.inf)
     # The logarithm is monotonic, so taking the maximum first saves exponentials.
-    return (said.amax(2) if said.shape[2] > 1 else said[:, :, 0]).exp()
+    return (logarithms.amax(2) if logarithms.shape[2] > 1 else logarithms[:, :, 0]).exp()
 
 
 class Overview(NamedTuple):
@@ -188,12 +188,12 @@ def resembling(overview: Overview, shares: Tensor, labels: Tensor | None, in_box
     return torch.cat([of_box, of_points], dim=1)
 
 
-def spread(said: Tensor, overview: Overview, shares: Tensor) -> Tensor:
+def spread(values: Tensor, overview: Overview, shares: Tensor) -> Tensor:
     """Spread values (B, P) of pixels to all pixels that resemble them; `shares` is the result of `belonging`."""
     rest = shares[:, -1]
     weights = shares[:, :-1]
-    of_places = (weights @ said[:, :, None])[..., 0] / weights.sum(2).clamp(min=1e-6)  # (B, M)
-    both = _per_image(torch.stack([rest * said, rest], dim=1), overview.belongs.transpose(1, 2))  # (B, 2, K)
+    of_places = (weights @ values[:, :, None])[..., 0] / weights.sum(2).clamp(min=1e-6)  # (B, M)
+    both = _per_image(torch.stack([rest * values, rest], dim=1), overview.belongs.transpose(1, 2))  # (B, 2, K)
     of_overview = both[:, :1] / both[:, 1:].clamp(min=1e-6)
     return (of_places[:, None] @ weights)[:, 0] + rest * _per_image(of_overview, overview.belongs)[:, 0]
 

@@ -21,7 +21,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate, linear
 from sam_widget.model.config import TINY, TINY_VIT, TinyConfig
 from sam_widget.model.layers.per_image_cache import PerImageCache, weights_of
 from sam_widget.model.sam import ImageFeatures, Sam
-from sam_widget.model.tiny.connectivity import asked_for, connected
+from sam_widget.model.tiny.connectivity import connected, prompted_cells
 from sam_widget.model.tiny.decoder import TinyMaskDecoder
 from sam_widget.model.tiny.pixel_order import Grid
 from sam_widget.model.tiny.prompt_maps import (
@@ -104,7 +104,7 @@ class GridAttention(nn.Module):
         return self.block(x.flatten(2).transpose(1, 2)).transpose(1, 2).reshape_as(x)  # type: ignore[no-any-return]
 
 
-class _Shown(NamedTuple):
+class _ImageParts(NamedTuple):
     """Values that depend only on the image.
 
     Attributes:
@@ -171,7 +171,7 @@ def refined(
     )
 
 
-class _Said(NamedTuple):
+class _PromptParts(NamedTuple):
     """Values that depend on the image, clicks and boxes, but not on a mask prompt.
 
     Attributes:
@@ -211,8 +211,8 @@ class Tiny(Sam):
         self.resemblance = Resemblance(fine)
         self.dense_maps = nn.Conv2d(MAPS, config.prompt_dim, kernel_size=1)
         self.grid = Grid(config.grid_size, config.grid_size)
-        self._shown = PerImageCache[_Shown]()
-        self._said = PerImageCache[_Said]()
+        self._image_parts = PerImageCache[_ImageParts]()
+        self._prompt_parts = PerImageCache[_PromptParts]()
 
     def encode(self, pixels: Tensor, *, image_encoder: nn.Module | None = None) -> ImageFeatures:
         """Embed images at stride 16, and keep the features of stride 4 and 8 for the decoder."""
@@ -250,9 +250,9 @@ class Tiny(Sam):
         self, image: Tensor, given: Mapping[str, Any], *, own: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Decode; with `own`, a first answer as the mask: that says what is meant, but not what was asked for."""
-        logits, said = super().decode(image, **(given if own is None else {**given, "masks": own}))
+        logits, token_logits = super().decode(image, **(given if own is None else {**given, "masks": own}))
         kept = self.kept(logits.detach(), *(given.get(name) for name in ("points", "labels", "boxes", "masks")))
-        return logits, kept, self.mask_decoder.scores(said, kept)
+        return logits, kept, self.mask_decoder.scores(token_logits, kept)
 
     def kept(
         self, logits: Tensor, points: Tensor | None, labels: Tensor | None, boxes: Tensor | None, masks: Tensor | None
@@ -260,7 +260,7 @@ class Tiny(Sam):
         """Remove parts that are not connected to the prompt from logits (B, N, 4g, 4g); arguments as in `decode`."""
         points, boxes = self._in_unit_square(points, boxes)
         side = logits.shape[-1]
-        return connected(logits, asked_for(points, labels, boxes, masks, batch=len(logits), side=side))
+        return connected(logits, prompted_cells(points, labels, boxes, masks, batch=len(logits), side=side))
 
     def _in_unit_square(self, points: Tensor | None, boxes: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """Scale points, which are pixel indices as in the prompt encoder, and boxes, which are edges, to [0, 1]."""
@@ -282,81 +282,82 @@ class Tiny(Sam):
         masks: Tensor | None,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Add image features to the tokens (B, M, dim), and prompt maps to the image."""
-        shown = self._show(features)
+        of_image = self._parts_of_image(features)
         given = [tensor for tensor in (points, labels, boxes) if tensor is not None]
-        said = self._said.get(
+        of_prompt = self._prompt_parts.get(
             # The result is reused when the same clicks and boxes are decoded again with a mask.
-            [shown.finest, *given],
-            # Other weights need not be listed: a change of them also changes `shown`, which is compared above.
+            [of_image.finest, *given],
+            # Other weights need not be listed: a change of them also changes `of_image`, which is compared above.
             weights_of(self.found_at_point, self.found_in_box),
-            lambda: self._say(features, shown, points, labels, boxes, batch=len(sparse)),
+            lambda: self._parts_of_prompt(features, of_image, points, labels, boxes, batch=len(sparse)),
         )
-        maps = torch.cat([said.maps, self._like_mask(masks, shown, said)], dim=1)
+        maps = torch.cat([of_prompt.maps, self._like_mask(masks, of_image, of_prompt)], dim=1)
         finest, fine, coarse = self.grid.levels(maps)
-        told = linear(coarse.transpose(1, 2), self.dense_maps.weight.flatten(1), self.dense_maps.bias)
-        dense = told.transpose(1, 2).view_as(dense) + dense
+        added = linear(coarse.transpose(1, 2), self.dense_maps.weight.flatten(1), self.dense_maps.bias)
+        dense = added.transpose(1, 2).view_as(dense) + dense
         # Nothing is added to tokens that do not belong to points or boxes.
-        told_nothing = torch.zeros_like(sparse[:, sum(tokens.shape[1] for tokens in said.tokens) :])
-        sparse = sparse + torch.cat([*said.tokens, told_nothing], dim=1)
-        return sparse, dense, (shown.finest, shown.fine, finest, fine)
+        zeros = torch.zeros_like(sparse[:, sum(tokens.shape[1] for tokens in of_prompt.tokens) :])
+        sparse = sparse + torch.cat([*of_prompt.tokens, zeros], dim=1)
+        return sparse, dense, (of_image.finest, of_image.fine, finest, fine)
 
-    def _show(self, features: ImageFeatures) -> _Shown:
-        def make() -> _Shown:
+    def _parts_of_image(self, features: ImageFeatures) -> _ImageParts:
+        def make() -> _ImageParts:
             pixels = [self.grid.lay_out(x, level).transpose(1, 2) for level, x in enumerate(levels)]
             keys = [likeness.keys(x) for likeness, x in zip(compared_by, pixels, strict=True)]
             at = self.grid.levels(self.grid.at)[1]
             overview = self.resemblance.overview(levels[1], pixels[1], at)
-            return _Shown(*self.mask_decoder.with_biases(*pixels[:2]), keys, overview)
+            return _ImageParts(*self.mask_decoder.with_biases(*pixels[:2]), keys, overview)
 
         compared_by: Any = self.prompt_maps
         levels = [*features.high_resolution, features.embedding]
         decoder = self.mask_decoder
         added = (decoder.output_upscaling, decoder.finest_maps, decoder.fine_maps)
-        return self._shown.get(levels, weights_of(self.prompt_maps, self.resemblance, *added), make)
+        return self._image_parts.get(levels, weights_of(self.prompt_maps, self.resemblance, *added), make)
 
-    def _say(
+    def _parts_of_prompt(
         self,
         features: ImageFeatures,
-        shown: _Shown,
+        of_image: _ImageParts,
         points: Tensor | None,
         labels: Tensor | None,
         boxes: Tensor | None,
         *,
         batch: int,
-    ) -> _Said:
+    ) -> _PromptParts:
         points, boxes = self._in_unit_square(points, boxes)
         places = [x for x in (points, None if boxes is None else _places_in(boxes)) if x is not None]
         place = torch.cat(places, dim=1) if places else features.embedding.new_zeros(batch, 0, 2)
         clicks = 0 if points is None else points.shape[1]
         levels = (*features.high_resolution, features.embedding)
         finest, fine, coarse = found = [sample(level, place) for level in levels]
-        asked = clicks if boxes is None else clicks + 1  # the centre of a box counts as a click
+        compared = clicks if boxes is None else clicks + 1  # the centre of a box counts as a click
         likeness = [
-            told(keys, at[:, :asked]) for told, keys, at in zip(self.prompt_maps, shown.keys, found, strict=True)
+            layer(keys, at[:, :compared])
+            for layer, keys, at in zip(self.prompt_maps, of_image.keys, found, strict=True)
         ]
         near = near_maps(self.grid, torch.cat(likeness, dim=2), points, labels, boxes)
         in_box = None if boxes is None else self.grid.levels(near[:, 0])[1]
-        shares = self.resemblance.belonging(shown.overview, fine, place, labels, size=levels[1].shape[-2:])
-        alike = self._on_all_levels(resembling(shown.overview, shares, labels, in_box))
+        shares = self.resemblance.belonging(of_image.overview, fine, place, labels, size=levels[1].shape[-2:])
+        alike = self._on_all_levels(resembling(of_image.overview, shares, labels, in_box))
         everything = torch.cat([coarse, finest, fine], dim=2)
         tokens = [self._found_at(everything[:, :clicks], labels)] if labels is not None else []
         if boxes is not None:
             tokens.append(self.found_in_box(everything[:, clicks:].mean(1, keepdim=True)).expand(-1, 2, -1))
-        return _Said(torch.cat([near, alike], dim=1), shares, tokens)
+        return _PromptParts(torch.cat([near, alike], dim=1), shares, tokens)
 
     def _found_at(self, there: Tensor, labels: Tensor) -> Tensor:
         """Return what is added to the tokens of points, from features (B, N, C) and labels (B, N): (B, N, dim)."""
-        background, foreground = (told(there) for told in self.found_at_point)
+        background, foreground = (layer(there) for layer in self.found_at_point)
         kind = labels[..., None]
         return torch.where(kind == 1, foreground, torch.where(kind == 0, background, 0.0))
 
-    def _like_mask(self, masks: Tensor | None, shown: _Shown, said: _Said) -> Tensor:
+    def _like_mask(self, masks: Tensor | None, of_image: _ImageParts, of_prompt: _PromptParts) -> Tensor:
         """Return the map of resemblance to the content of mask logits (B, 1, m, m), zero without masks: (B, 1, P)."""
         if masks is None:
-            return torch.zeros_like(said.maps[:, :1])
-        covered = adaptive_avg_pool2d(masks.to(said.maps.dtype).sigmoid(), self.grid.shapes[1])
+            return torch.zeros_like(of_prompt.maps[:, :1])
+        covered = adaptive_avg_pool2d(masks.to(of_prompt.maps.dtype).sigmoid(), self.grid.shapes[1])
         covered = self.grid.lay_out(covered, 1)[:, 0]
-        return self._on_all_levels(spread(covered, shown.overview, said.shares)[:, None])
+        return self._on_all_levels(spread(covered, of_image.overview, of_prompt.shares)[:, None])
 
     def _on_all_levels(self, fine: Tensor) -> Tensor:
         """Resample maps (B, K, P) of stride 8 to the finer and the coarser level; returns (B, K, P) of all three."""

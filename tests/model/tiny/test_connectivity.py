@@ -1,11 +1,11 @@
-"""Of a mask's parts, those stay that a prompt names."""
+"""Only the parts of a mask that are under the prompt are kept."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from sam_widget.model.tiny.connectivity import asked_for, connected
+from sam_widget.model.tiny.connectivity import connected, prompted_cells
 
 # Two parts that touch at a corner, and one on its own.
 PICTURE = [
@@ -49,13 +49,13 @@ def test_each_prompt_and_each_mask_for_itself() -> None:
     assert [int(n) for n in (connected(two, there) > 0).sum((2, 3)).flatten()] == [6, 6, 6, 4, 4, 4]
 
 
-def test_foreground_clicks_boxes_and_masks_are_asked_for() -> None:
+def test_foreground_clicks_boxes_and_masks_are_prompted_cells() -> None:
     points, labels = torch.tensor([[[0.3, 0.6], [0.9, 0.9], [0.0, 0.0]]]), torch.tensor([[1, 0, -1]])
-    named = asked_for(points, labels, None, None, batch=1, side=10)
+    named = prompted_cells(points, labels, None, None, batch=1, side=10)
     assert named.nonzero().tolist() == [[0, 6, 3]]
-    named = asked_for(None, None, torch.tensor([[0.2, 0.4, 0.5, 0.6]]), None, batch=1, side=10)
+    named = prompted_cells(None, None, torch.tensor([[0.2, 0.4, 0.5, 0.6]]), None, batch=1, side=10)
     assert named.nonzero().tolist() == [[0, row, column] for row in (4, 5) for column in (2, 3, 4)]
     mask = torch.full((1, 1, 10, 10), -1.0)
     mask[0, 0, 3, 4] = 1
-    assert asked_for(None, None, None, mask, batch=1, side=10).nonzero().tolist() == [[0, 3, 4]]
-    assert not asked_for(None, None, None, None, batch=1, side=10).any()
+    assert prompted_cells(None, None, None, mask, batch=1, side=10).nonzero().tolist() == [[0, 3, 4]]
+    assert not prompted_cells(None, None, None, None, batch=1, side=10).any()
