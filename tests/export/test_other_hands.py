@@ -195,6 +195,7 @@ class TestYolo:
         sw.export.to_yolo(sw.export.annotations_of(disc(20, 20, 9), labels="\U0001f431 cat"), tmp_path)
         text = (tmp_path / "data.yaml").read_text(encoding="utf-8")
         assert yaml.safe_load(text)["names"] == {0: "\U0001f431 cat"}
+        assert "\U0001f431 cat" in text
 
     def test_references_in_yaml_are_not_followed_without_end(self, tmp_path: Path) -> None:
         (tmp_path / "labels").mkdir()
