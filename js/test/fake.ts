@@ -26,6 +26,8 @@ export const STATE: State = {
   can_redo: false,
   decode_ms: 12,
   everything: null,
+  search: null,
+  label: "",
   rendering: { channels: [], black: null, white: null, gamma: 1 },
   crop: null,
   autosave: null,

@@ -38,6 +38,7 @@ describe("the protocol", () => {
       chosen: 0,
       can_undo: true,
       can_redo: true,
+      search: { words: ["cat"], like: 0, not_like: 0, threshold: 0.5, message: "", instances: [] },
       image: imageOf(40, 30),
     });
     const decode = () => Promise.resolve(null);
@@ -67,6 +68,14 @@ describe("the protocol", () => {
     void store.editObject("object");
     await model.answer(model.last("edit"));
     void store.refine();
+    await model.answer(model.last("refine"));
+    void store.find.find(["cat"], ["object"], "typing");
+    void store.find.sift(0.4, "slider");
+    void store.find.refuse("0");
+    void store.find.accept(["0"], null);
+    void store.find.refine("0");
+    await model.answer(model.last("refine_found"));
+    void store.find.end();
     void store.mark(true);
     void store.show(1);
     closing.abort();

@@ -3,6 +3,7 @@
 import { reveal, toImage } from "../geometry/geometry";
 import type { Tool } from "../state/ui";
 import type { ActionContext } from "./context";
+import { FindActions } from "./finding";
 import { GalleryActions } from "./gallery";
 import { HandleActions } from "./handles";
 import { HoverActions } from "./hovering";
@@ -18,6 +19,7 @@ export class Actions {
   readonly lines: LineActions;
   readonly handles: HandleActions;
   readonly objects: ObjectActions;
+  readonly find: FindActions;
   readonly view: ViewActions;
   readonly gallery: GalleryActions;
   readonly #store: ActionContext["store"];
@@ -36,13 +38,14 @@ export class Actions {
     this.view = new ViewActions(context);
     this.handles = new HandleActions(context, this.hover, this.view);
     this.objects = new ObjectActions(context);
+    this.find = new FindActions(context);
     this.gallery = new GalleryActions(context, this.handles);
   }
 
   tool(tool: Tool): void {
     this.#hover.leave();
     this.#display.set({ open: false });
-    this.#ui.set({ tool, anchor: null, opposite: null, line: [], overHandle: false, highlight: null });
+    this.#ui.set({ tool, anchor: null, opposite: null, line: [], overHandle: false, highlight: null, pointed: null });
   }
 
   toggleHelp(): void {
@@ -69,15 +72,16 @@ export class Actions {
     else this.handles.selectNext(step);
   }
 
-  /** Remove the selection from the prompt; with the pick tool, the picked objects. */
+  /** Remove the selection from the prompt; with the pick tool, the picked objects. A selected instance is refused. */
   removeSelected(): void {
     if (this.#ui.tool === "pick") this.objects.removeMarked();
+    else if (this.find.picks && this.find.selected && !this.handles.selected) this.find.refuse();
     else this.handles.removeSelected();
   }
 
   /**
    * Cancel the current operation, innermost first: help and view options, a move, a half-drawn line or box, a
-   * selection, the search for everything, the picked objects, the prompt.
+   * selection, the search for everything, the picked objects, the prompt, the search by words.
    */
   escape(): void {
     const { helpOpen, overviewOpen, moving, anchor, line, marked, tool } = this.#ui;
@@ -90,26 +94,33 @@ export class Actions {
     else if (this.handles.selected) this.handles.select(null);
     else if (this.#store.state.everything || this.#store.searching) this.objects.cancel();
     else if (tool === "pick" && marked.length) this.#ui.set({ marked: [] });
+    else if (this.find.open && !this.#store.canClear) this.find.end();
     else this.prompt.clear();
   }
 
-  /** Enter: use the tool at the keyboard cursor if that has moved, else close the lasso or accept. */
+  /** Enter: use the tool at the keyboard cursor, or select the instance there, if it has moved; else accept. */
   confirm(): void {
     const { cursor, cursorMoved, tool, line } = this.#ui;
     if (!cursor || !cursorMoved) {
       if (line.length) this.lines.closeLasso();
+      else if (this.find.picks && this.find.selected) this.find.accept();
       else this.prompt.accept();
-    } else if (tool === "box") this.prompt.corner(cursor);
+    } else if (this.find.pick(cursor)) return;
+    else if (tool === "box") this.prompt.corner(cursor);
     else if (tool === "brush") this.lines.stroke([cursor]);
     else if (tool === "lasso") this.lines.vertex(cursor);
     else if (tool === "pick") this.objects.pick(cursor);
     else this.prompt.point(cursor, 1);
   }
 
-  /** Place a background point under the keyboard cursor; with the pick tool, pick another object there. */
+  /**
+   * Place a background point under the keyboard cursor, or refuse the instance there; with the pick tool, pick another
+   * object there.
+   */
   background(): void {
-    if (this.#ui.cursor && this.#ui.tool === "pick") this.objects.pick(this.#ui.cursor, true);
-    else if (this.#ui.cursor) this.prompt.point(this.#ui.cursor, 0);
+    const { cursor, tool } = this.#ui;
+    if (cursor && tool === "pick") this.objects.pick(cursor, true);
+    else if (cursor && !this.find.refuseAt(cursor)) this.prompt.point(cursor, 0);
   }
 
   /** Move the selected handle, or the keyboard cursor, by image pixels. The cursor starts in the middle of the view. */

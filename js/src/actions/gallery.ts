@@ -35,6 +35,7 @@ export class GalleryActions {
     if (this.#ui.moving) this.#handles.drop(false);
     this.#handles.select(null);
     this.#ui.set({ cursor: null, cursorMoved: false, anchor: null, opposite: null, line: [] });
+    this.#ui.set({ like: [], instance: null, pointed: null });
     void this.#store.show(index);
   }
 

@@ -87,7 +87,8 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
     else if (handle) press = { kind: "handle", ...started, held: { handle, prompt: store.prompt } };
     else if (ui.tool === "pick") press = { kind: "pick", ...started, add: event.shiftKey || ui.pickSeveral };
     else press = { kind: prompts() ? "prompt" : "line", ...started };
-    if (press.kind === "prompt" && (label === 0 || ui.tool === "point"))
+    const picks = actions.find.at(toImage(ui.view, at)).length > 0;
+    if (press.kind === "prompt" && !picks && (label === 0 || ui.tool === "point"))
       actions.hover.promise(toImage(ui.view, at), label);
     else hover.press();
     if (panning) ui.set({ panning: true });
@@ -108,7 +109,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
       if (ui.tool === "pick") actions.objects.pointAt(toImage(ui.view, at));
       else if (ui.anchor) actions.prompt.stretch(ui.anchor, toImage(ui.view, at));
       else if (ui.line.length) ui.set({ opposite: toImage(ui.view, at) });
-      else if (overHandle) hover.leave();
+      else if (overHandle || actions.find.pointAt(toImage(ui.view, at))) hover.leave();
       else if (prompts()) actions.hover.move(toImage(ui.view, at), labelOf(event));
       return;
     }
@@ -193,7 +194,9 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
   const tap = ({ from, since, label }: Press, event: PointerEvent): void => {
     const at = toImage(ui.view, from);
     const long = event.pointerType === "touch" && event.timeStamp - since > LONG_PRESS;
-    if (label === 0 || long) actions.prompt.point(at, 0);
+    const background = label === 0 || long;
+    if (background ? actions.find.refuseAt(at) : actions.find.pick(at)) return;
+    if (background) actions.prompt.point(at, 0);
     else if (ui.tool === "box") actions.prompt.corner(at);
     else actions.prompt.point(at, 1);
   };
@@ -222,6 +225,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
   const away = (): void => {
     hover.leave();
     if (ui.tool === "pick") actions.objects.pointAt(null);
+    actions.find.pointAt(null);
   };
   canvas.addEventListener("pointerleave", away, { signal });
   canvas.addEventListener("blur", () => hover.leave(), { signal });

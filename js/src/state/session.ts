@@ -32,6 +32,8 @@ const NO_STATE: State = {
   can_redo: false,
   decode_ms: null,
   everything: null,
+  search: null,
+  label: "",
   rendering: USUAL,
   crop: null,
   autosave: null,
@@ -100,6 +102,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
         ...this.state,
         status: "ready",
         everything: null,
+        search: null,
         can_undo: false,
         can_redo: false,
         refines: false,
@@ -273,9 +276,9 @@ export class RemoteSession<Bitmap = ImageBitmap> {
   }
 }
 
-/** Temporary references to masks: candidates, and intermediate results of a search for everything. */
+/** Temporary references to masks: candidates, what a search has found, intermediate results of everything mode. */
 function passing(state: State): { mask: string }[] {
-  return [...state.candidates, ...(state.everything?.found ?? [])];
+  return [...state.candidates, ...(state.search?.instances ?? []), ...(state.everything?.found ?? [])];
 }
 
 function masksOf(state: State): { mask: string }[] {

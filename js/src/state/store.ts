@@ -7,6 +7,7 @@ import type { Body, Reception } from "../kernel/transport";
 import type { BoxData, Export, PromptData, RenderingData, SettingsData, State } from "../protocol";
 import { Pending } from "./pending";
 import { isEmpty, NO_PROMPT, samePrompt } from "./prompt";
+import { SearchRequests } from "./search";
 import type { RemoteSession } from "./session";
 import { Tiles } from "./tiles";
 
@@ -22,6 +23,8 @@ const BUSY = 2000;
 export class Store<Bitmap = ImageBitmap> {
   /** The parts of the photo that this view has loaded. */
   readonly tiles: Tiles<Bitmap>;
+  /** The requests about the search by words and examples. */
+  readonly find: SearchRequests;
   /** The kernel has left an edit of this view unanswered for a while: it runs a cell, and the edit waits for it. */
   busy = false;
 
@@ -49,6 +52,12 @@ export class Store<Bitmap = ImageBitmap> {
     this.#session = session;
     this.#changed = changed;
     this.#signal = signal;
+    this.find = new SearchRequests({
+      request: (body, sent) => this.#request(body, sent),
+      lead: (body) => this.#lead(body),
+      search: () => this.state.search,
+      changed,
+    });
     this.tiles = new Tiles({
       ask: (place, rendering) => session.tile(place, rendering),
       close: (bitmap) => session.releaseTile(bitmap),
@@ -344,7 +353,7 @@ export class Store<Bitmap = ImageBitmap> {
     const { seq, answer } = this.#session.send(body);
     sent?.(seq);
     // A search may take long, and nothing waits for it.
-    const counts = body.type === "everything" ? 0 : 1;
+    const counts = body.type === "everything" || body.type === "find" ? 0 : 1;
     this.#open += counts;
     this.#changed();
     this.#edits += counts;
@@ -354,14 +363,17 @@ export class Store<Bitmap = ImageBitmap> {
     this.#watch();
     await this.#session.until(heard.revision);
     this.#open -= counts;
-    this.#settle(heard);
+    this.#settle(heard, body.type);
     this.#changed();
     return heard;
   }
 
-  #settle({ seq, outcome, error }: Reception): void {
+  #settle({ seq, outcome, error }: Reception, type: Body["type"]): void {
     this.#answered = Math.max(this.#answered, seq);
-    for (const pending of [this.#draft, this.#choice, this.#settings, this.#going]) pending.settle(seq);
+    for (const pending of [this.#draft, this.#choice, this.#settings, this.#going, this.find.sifting])
+      pending.settle(seq);
+    // Words that are not known are reported next to the field.
+    if (type === "find") return;
     if (outcome === "error" && !this.lost)
       this.#refusal = error ?? "The kernel refused the request and gave no reason.";
     else if (outcome === "done" && !this.lost) {

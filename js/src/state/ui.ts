@@ -66,6 +66,17 @@ export class Ui {
   label = "";
   /** Labels given in this view, in the order of their first use. */
   labels: readonly string[] = [];
+  /** Whether the field for words is open. */
+  finding = false;
+  /** The text of that field. */
+  words = "";
+  /** The field is about to get the focus. */
+  focusesWords = false;
+  /** The ids of the objects that serve as examples of what to find. */
+  like: readonly string[] = [];
+  /** The id of the selected instance of the search, and of the one that the pointer is on. */
+  instance: string | null = null;
+  pointed: string | null = null;
   /** The label's field is about to get the focus. */
   focusesLabel = false;
   #image: Size | null = null;

@@ -143,7 +143,7 @@ export function createCandidates(context: Context): Part {
       setChosen(group, store.chosen);
       drawSoon();
       setAttributes(group, { hidden: candidates.length === 0 });
-      setAttributes(empty, { hidden: candidates.length > 0 || !store.state.image });
+      setAttributes(empty, { hidden: candidates.length > 0 || !store.state.image || actions.find.picks });
       // Where masks appear at once, this text would only flicker.
       const looks = store.predicting && !onByDefault(store.state.decode_ms);
       setText(empty, looks ? "Looking for masks…" : "Click an object in the photo, or drag a box around it.");
@@ -157,7 +157,7 @@ export function createCandidates(context: Context): Part {
         label.select();
       }
       const edited = store.state.objects.find((object) => object.id === store.state.editing);
-      setAttributes(label, { placeholder: edited?.label ?? "object" });
+      setAttributes(label, { placeholder: edited?.label ?? (store.state.label || "object") });
     },
   };
 }

@@ -24,12 +24,7 @@ export function createEverything({ store, ui, actions, signal }: Context): Part 
     },
     "Everything",
   );
-  const stop = h(
-    "button",
-    { type: "button", class: "sam-button sam-outlined", title: "Stop, and keep the masks found so far (Esc)" },
-    icon("clear"),
-    "Stop",
-  );
+  const stop = h("button", { type: "button", class: "sam-button sam-outlined" }, icon("clear"), "Stop");
   grid.addEventListener("change", () => ui.set({ grid: Number(grid.value) }), { signal });
   begin.addEventListener("click", () => actions.objects.everything(), { signal });
   stop.addEventListener("click", () => actions.objects.cancel(), { signal });
@@ -40,7 +35,9 @@ export function createEverything({ store, ui, actions, signal }: Context): Part 
       const { objects, everything } = store.state;
       const running = everything !== null || store.searching;
       setText(count, objects.length ? String(objects.length) : "");
-      setAttributes(found, { hidden: everything === null });
+      const finding = everything?.kind === "find";
+      setAttributes(found, { hidden: everything === null || finding });
+      setAttributes(stop, { title: finding ? "Stop the search (Esc)" : "Stop, and keep the masks found so far (Esc)" });
       setText(found, everything ? `${everything.found.length} found` : "");
       grid.value = String(ui.grid);
       // One button replaces the other, and takes its focus.

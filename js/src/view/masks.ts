@@ -29,7 +29,7 @@ type Wanted = Omit<Look, "mask"> & { readonly mask: Mask | null };
 const LOOKS = { usual: [0.55, 1], lit: [1.3, 2.5], back: [0.2, 0] } as const;
 
 /** The user sets the opacity of the chosen mask; a share of 1 is as opaque as that. */
-function fillOf(display: Display, share: number): number {
+export function fillOf(display: Display, share: number): number {
   return display.masks === "outline" ? 0 : Math.min(1, share * display.opacity);
 }
 

@@ -11,10 +11,13 @@ const PADDING = 6;
 const BAR = 4;
 const WIDEST = 140;
 
+/** A label and the object that it is drawn on. */
+export type NamedBox = Pick<ObjectData, "id" | "label" | "box" | "area" | "color">;
+
 /** Draw a name at the top of each object, the largest first, unless it would cover another name. */
 export function drawNames(
   pen: CanvasRenderingContext2D,
-  objects: readonly ObjectData[],
+  objects: readonly NamedBox[],
   lit: (id: string) => boolean,
   view: View,
   frame: Size,

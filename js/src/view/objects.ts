@@ -77,6 +77,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
   const size = h("span");
   const facts = h("span", { class: "sam-facts" }, score, unscored, size);
   const about = h("span", { class: "sam-about" }, label, facts);
+  const more = iconButton("find", "", "Find more like it");
   const edit = iconButton("edit", "", "Edit");
   const rename = iconButton("rename", "", "Rename");
   const remove = iconButton("clear", "", "Remove");
@@ -86,6 +87,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
     mark,
     swatch,
     about,
+    more,
     edit,
     rename,
     remove,
@@ -134,6 +136,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
   rename.addEventListener("click", open, { signal });
   mark.addEventListener("change", () => actions.objects.mark(id, mark.checked), { signal });
   swatch.addEventListener("click", () => actions.objects.recolor(id, (color + 1) % OBJECTS.length), { signal });
+  more.addEventListener("click", () => actions.find.more(id), { signal });
   edit.addEventListener("click", () => actions.objects.editObject(id), { signal });
   remove.addEventListener("click", () => actions.objects.remove(id), { signal });
 
@@ -149,6 +152,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
       color = object.color;
       setAttributes(mark, { "aria-label": `Mark ${object.label}`, title: "Pick, to label, merge or delete several" });
       setAttributes(swatch, { "aria-label": `Next colour for ${object.label}`, title: "Next colour" });
+      setAttributes(more, { "aria-label": `Find more like ${object.label}`, title: `Find more like ${object.label}` });
       setAttributes(edit, { "aria-label": `Edit ${object.label}`, title: `Edit ${object.label} again` });
       setAttributes(element, { "aria-current": edited ? "true" : null });
       swatch.style.setProperty("--sam-swatch", objectColor(object.color));

@@ -2,6 +2,7 @@
 
 import { shortcutFor } from "../input/keyboard";
 import type { SettingsData } from "../protocol";
+import { newGesture } from "../state/gesture";
 import { type Range, ranges } from "../state/settings";
 import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
@@ -94,8 +95,4 @@ function isUsual(settings: SettingsData): boolean {
   return Object.entries({ ...USUAL, ...settings }).every(
     ([name, value]) => value === USUAL[name as keyof SettingsData],
   );
-}
-
-function newGesture(): string {
-  return Math.random().toString(36).slice(2);
 }

@@ -7,6 +7,7 @@ import { BrushCursor } from "./brush";
 import type { Context, Part } from "./context";
 import { h, iconButton, setAttributes, setText } from "./dom";
 import { HoverLayer } from "./hover";
+import { instanceLooks, instanceNames } from "./instances";
 import { createLayer, fitLayer, hasChanged, show, start } from "./layer";
 import { candidateLooks, drawOutlines, type Look, ObjectLooks, Painter } from "./masks";
 import { createMinimap } from "./minimap";
@@ -28,6 +29,7 @@ const ACTUAL = shortcutFor("Show the photo at its actual size");
 
 /** No looks: always the same, so that nothing has changed. */
 const NONE: readonly Look[] = [];
+const NO_NAMES = { objects: [], search: null } as const;
 
 export interface Stage extends Part {
   /** The element with the focus while the photo is in use. */
@@ -157,7 +159,8 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       setAttributes(full, { "aria-pressed": String(display.full) });
       setAttributes(photo.element, { hidden: !display.photo });
       brush.update(ui);
-      const over = ui.moving || ui.overHandle ? "move" : brush.shown ? "none" : ui.tool === "pick" ? "pick" : null;
+      const picks = ui.tool === "pick" || ui.pointed !== null;
+      const over = ui.moving || ui.overHandle ? "move" : brush.shown ? "none" : picks ? "pick" : null;
       const holding = ui.panning ? "grabbing" : ui.spaceHeld || ui.tool === "pan" ? "grab" : over;
       setAttributes(canvas, {
         "data-cursor": holding,
@@ -180,9 +183,11 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
 
       const ready = image !== null && tiles.ready;
       const those = ready ? accepted.of(store, ui, display) : NONE;
-      const offered = ready ? candidateLooks(store, ui, display, hover.taken?.mask ?? null) : NONE;
+      const offered = ready
+        ? [...instanceLooks(store, ui, display), ...candidateLooks(store, ui, display, hover.taken?.mask ?? null)]
+        : NONE;
       // One cover hides the rest of the photo, so its holes are cut together.
-      const cut = display.masks === "cutout" && (offered.length > 0 || those.some((look) => !look.dashed));
+      const cut = display.masks === "cutout" && [...those, ...offered].some((look) => !look.dashed);
       objects.draw(cut ? NONE : those, view, frame, ratio);
       const all = cut ? [...those, ...offered] : offered;
       const shown = [display.masks, cut ? those : null, ...offered.flatMap((look) => Object.values(look))];
@@ -198,15 +203,17 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
         else if (all.some((look) => look.fill > 0)) painter.fill(pen, all, view, ratio);
         show(masks, cut || all.some((look) => look.fill > 0));
       }
-      const named = display.names && ready ? store.state.objects : null;
-      if (hasChanged(outlines, [...shown, named, ui.highlight, ui.marked, ...place])) {
+      const { objects: named, search } = display.names && ready ? store.state : NO_NAMES;
+      if (hasChanged(outlines, [...shown, named, search, ui.highlight, ui.marked, ...place])) {
         // The edge of a cut-out is visible anyway.
         const lined = cut ? all.filter((look) => look.dashed) : all;
         drawOutlines(start(outlines, ratio), lined, view, frame, ratio);
         const marked = new Set(ui.marked);
-        const lit = (object: string): boolean => object === ui.highlight || marked.has(object);
-        if (named) drawNames(outlines.context, named, lit, view, frame);
-        show(outlines, lined.length > 0 || (named?.length ?? 0) > 0);
+        const lit = (item: string): boolean =>
+          item === ui.highlight || marked.has(item) || item === (ui.pointed ?? ui.instance);
+        const names = search ? [...instanceNames(store, ui), ...named] : named;
+        drawNames(outlines.context, names, lit, view, frame);
+        show(outlines, lined.length > 0 || names.length > 0);
       }
       minimap.draw(those, offered);
 

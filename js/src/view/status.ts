@@ -20,12 +20,14 @@ export function createStatus({ store }: Context): Part {
       setText(facts, [model, image && `${image.width} × ${image.height}`, saved].filter(Boolean).join(" · "));
       const busy = store.status === "loading" || store.status === "embedding";
       const { everything } = store.state;
+      const finds = everything?.kind === "find";
       const share = !busy && everything?.total ? everything.done / everything.total : null;
       setAttributes(progress, {
         hidden: !busy && !everything,
-        "aria-label": busy ? statusText(store) : everything ? "Everything" : "Progress",
+        "aria-label": busy ? statusText(store) : !everything ? "Progress" : finds ? "Searching" : "Everything",
         "aria-valuenow": share === null ? null : Math.round(100 * share),
-        "aria-valuetext": share === null ? null : `${Math.round(100 * share)} %, ${everything?.found.length} found`,
+        "aria-valuetext":
+          share === null ? null : `${Math.round(100 * share)} %${finds ? "" : `, ${everything?.found.length} found`}`,
       });
       progress.style.setProperty("--sam-share", String(share ?? 0));
     },
@@ -58,6 +60,7 @@ export function statusText(store: Store): string {
   if (message) return message;
   // In tenths, because a screen reader announces each.
   const { everything } = store.state;
+  if (everything?.kind === "find") return "Searching the photo. Esc stops.";
   if (everything) return `Finding everything: ${10 * Math.floor((10 * everything.done) / (everything.total || 1))} %`;
   if (status === "predicting") return "Predicting…";
   const sharp = crop ? ` Sharpened in ${extent(crop)}.` : "";

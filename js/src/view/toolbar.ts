@@ -44,6 +44,18 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
     h("span", { class: "sam-knob" }),
     h("span", { class: "sam-wide" }, "Hover"),
   );
+  const find = h(
+    "button",
+    {
+      type: "button",
+      class: "sam-button sam-quiet",
+      "aria-label": "Find by words",
+      "aria-controls": id("find"),
+      title: `Find by words (${shortcutFor("Find by words")})`,
+    },
+    icon("find"),
+    h("span", { class: "sam-wide" }, "Find"),
+  );
   const undo = iconButton("undo", "Undo", `Undo (${shortcutFor("Undo")})`);
   const redo = iconButton("redo", "Redo", `Redo (${shortcutFor("Redo")})`);
   const clear = h(
@@ -64,6 +76,7 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
   const listen = (button: HTMLButtonElement, run: () => void): void =>
     button.addEventListener("click", run, { signal });
   listen(hover, () => actions.hover.toggle());
+  listen(find, () => actions.find.begin());
   listen(undo, () => actions.prompt.undo());
   listen(redo, () => actions.prompt.redo());
   listen(clear, () => actions.prompt.clear());
@@ -76,7 +89,15 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
   };
   const edits = h("div", { class: "sam-group" }, undo, redo, clear);
   return {
-    element: h("div", { class: "sam-toolbar" }, tools, hover, edits, h("div", { class: "sam-group" }, options, help)),
+    element: h(
+      "div",
+      { class: "sam-toolbar" },
+      tools,
+      hover,
+      find,
+      edits,
+      h("div", { class: "sam-group" }, options, help),
+    ),
     update() {
       const tool = TOOLS.findIndex((item) => item.tool === ui.tool);
       setChosen(tools, tool);
@@ -84,6 +105,8 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
         enable(button, !store.failed || TOOLS[i].tool === "pan");
       enable(hover, !store.failed);
       setAttributes(hover, { "aria-checked": String(actions.hover.on), title: `${HOVER}${actions.hover.why}` });
+      enable(find, !store.failed && !store.saved);
+      setAttributes(find, { "aria-expanded": String(actions.find.open) });
       enable(undo, store.state.can_undo);
       enable(redo, store.state.can_redo);
       enable(clear, store.canClear);

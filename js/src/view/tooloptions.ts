@@ -7,6 +7,9 @@ import type { Context, Part } from "./context";
 import { h, setAttributes, setText } from "./dom";
 import { bindRadios, setChosen } from "./radiogroup";
 
+/** What a press does on something that a search has found. */
+const PICKS = "Click selects what was found, right click refuses it.";
+
 /** What a press with the current tool does now. */
 export function hintFor(tool: Tool, paints: boolean, { erase, encloses }: Pick<Ui, "erase" | "encloses">): string {
   if (tool === "brush" && paints) return erase ? "Drag erases from the mask." : "Drag paints on the mask.";
@@ -53,7 +56,8 @@ export function createToolOptions({ store, ui, actions, signal, focusCanvas }: C
       const name = tool === "point" || tool === "box" ? actions.handles.selectedName : "";
       if (!name && remove.matches(":focus")) focusCanvas();
       const why = tool === "point" || tool === "box" ? actions.hover.why : "";
-      setText(hint, name ? "" : `${hintFor(tool, store.canAccept, ui)}${why}`);
+      const usual = actions.find.picks ? PICKS : `${hintFor(tool, store.canAccept, ui)}${why}`;
+      setText(hint, name ? "" : usual);
       setAttributes(hint, { hidden: !hint.textContent });
       setAttributes(boxes, { hidden: tool !== "box" });
       several.checked = ui.several;

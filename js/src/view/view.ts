@@ -14,6 +14,7 @@ import { Ui } from "../state/ui";
 import { createCandidates } from "./candidates";
 import type { Context } from "./context";
 import { h, setAttributes } from "./dom";
+import { createFind } from "./find";
 import { createFullScreen } from "./fullscreen";
 import { createGallery } from "./gallery";
 import { createHelp } from "./help";
@@ -88,10 +89,11 @@ export function createView({ session, gallery }: Shared, el: HTMLElement): () =>
   const base = { store, ui, display, actions, hover, gallery, signal, id: (name: string) => `${prefix}-${name}` };
   const stage = createStage(base);
   const context: Context = { ...base, focusCanvas: () => stage.canvas.focus({ preventScroll: true }) };
-  const [images, toolbar, toolOptions, candidates, settings, objects, status, help, options] = [
+  const [images, toolbar, toolOptions, find, candidates, settings, objects, status, help, options] = [
     createGallery(context),
     createToolbar(context),
     createToolOptions(context),
+    createFind(context),
     createCandidates(context),
     createSettings(context),
     createObjects(context),
@@ -109,7 +111,7 @@ export function createView({ session, gallery }: Shared, el: HTMLElement): () =>
       toolbar.element,
       toolOptions.element,
       stage.element,
-      h("div", { class: "sam-side" }, candidates.element, settings.element, objects.element),
+      h("div", { class: "sam-side" }, find.element, candidates.element, settings.element, objects.element),
       status.element,
       help.element,
       options.element,
@@ -120,8 +122,8 @@ export function createView({ session, gallery }: Shared, el: HTMLElement): () =>
 
   const update = (): void => {
     fullScreen.update();
-    for (const part of [images, toolbar, toolOptions, stage, candidates, settings, objects, status, help, options])
-      part.update();
+    const parts = [images, toolbar, toolOptions, stage, find, candidates, settings, objects, status, help, options];
+    for (const part of parts) part.update();
     const { image } = store.state;
     root.style.setProperty("--sam-aspect", String(image ? image.width / image.height : 1.5));
     setAttributes(root, { "data-state": store.status, "data-seq": store.answered, "data-saved": store.saved });

@@ -105,6 +105,27 @@ describe("a click", () => {
     expect(prompted(desk)).toMatchObject({ points: [{ x: 70, y: 60 }] });
   });
 
+  it("on what a search has found selects it, with the right button refuses it, and elsewhere prompts", async () => {
+    const instance = { id: "0", mask: "mask", word: 0, score: 0.9, found: true };
+    const search = { words: ["cat"], like: 0, not_like: 0, threshold: 0.5, message: "", instances: [instance] };
+    const desk = await open({ search });
+    desk.model.masks("mask");
+    desk.send("pointermove", 1, 0);
+    expect(desk.ui.pointed).toBe("0");
+    desk.click(1, 0);
+    expect(desk.ui.instance).toBe("0");
+    desk.click(1, 0, { button: 2 });
+    expect(desk.model.last("refuse").instance).toBe("0");
+    expect([desk.model.count("predict"), desk.model.count("preview")]).toEqual([0, 0]);
+    expect(desk.send("contextmenu", 1, 0).defaultPrevented).toBe(true);
+    desk.send("pointermove", 30, 40);
+    expect(desk.ui.pointed).toBeNull();
+    desk.click(30, 40);
+    expect(prompted(desk)).toMatchObject({ points: [{ x: 30, y: 40, label: 1 }] });
+    desk.drag(1, 0, 60, 80);
+    expect(prompted(desk)).toMatchObject({ boxes: [{ x0: 1, y0: 0, x1: 60, y1: 80 }] });
+  });
+
   it("with the pick tool picks, and a drag moves the photo", async () => {
     const desk = await open({ objects: [objectOf("cat")] });
     desk.model.masks("mask of cat");

@@ -383,7 +383,10 @@ describe("everything", () => {
     void store.edit(add(point(1)));
     await model.answer(model.last("predict"));
     expect(store.answered).toBe(model.last("predict").seq);
-    model.set({ revision: 2, everything: { done: 16, total: 256, found: [{ mask: "a", color: 0 }] } });
+    model.set({
+      revision: 2,
+      everything: { kind: "everything" as const, done: 16, total: 256, found: [{ mask: "a", color: 0 }] },
+    });
     model.masks("a");
     expect(store.mask("a")).not.toBeNull();
     model.set({ revision: 3, everything: null });
