@@ -118,6 +118,9 @@ def main() -> None:
         ratio, processor = ours.wall / theirs.wall, ours.processor / theirs.processor
         print(f"{name:<24}{ours.wall:>8.1f} s{theirs.wall:>10.1f} s{ratio:>8.2f}{processor:>20.2f}")
     found, wanted = [record.mask for record in records], [record["segmentation"] for record in annotations]
+    if not (found and wanted):
+        print(f"{len(found)} and {len(wanted)} masks: none to compare; choose more --points-per-side")
+        return
     for name, best_ious in (("the reference's masks", ious(wanted, found)), ("our masks", ious(found, wanted))):
         same = (best_ious >= 0.99).mean()
         print(f"{name}: {same:.1%} are the other's at IoU >= 0.99; the worst has {best_ious.min():.4f}")
