@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Inst
 from sam_widget.errors import PromptError
 from sam_widget.image.colours import colours_under
 from sam_widget.image.reading import RGB
+from sam_widget.masks.cleanup import TIDY, clean
+from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import StoredMask
 from sam_widget.model.tiny.namer import Namer
 from sam_widget.model.zoo import WEIGHTS, load_model
@@ -53,6 +55,8 @@ COLOUR_SHARE = 0.3
 # Likeness of masks that have nothing in common, and the one that a counter-example needs without an example.
 UNRELATED = 0.5
 LIKE_WITHOUT_EXAMPLE = 0.8
+# A mask with at least this IoU with a counter-example is refused with it, whatever it resembles.
+AGAIN = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,8 @@ class EmbeddedFinder:
         for step in iter_everything(image, predictor, stream=False, points_per_side=POINTS):
             yield Step(step.done, step.total)
             records = step.records
+        # As a session removes specks from the masks of prompts by default.
+        records = tuple(replace(record, stored=clean(record.stored, TIDY)) for record in records)
         names, features = describe(image, [record.stored for record in records])
         return Regions(image, records, names, features)
 
@@ -131,6 +137,10 @@ class EmbeddedFinder:
             scores = scores * np.clip((nearest - UNRELATED) / (1 - UNRELATED), 0, 1)
         if len(counter):
             scores = np.where((regions.features @ counter.T).max(1) >= nearest, 0, scores)
+            refused = [one.stored.array for one in not_like if one.stored is not None]
+            # Another mask of about the same thing does not take the place of one that was refused.
+            again = [any(iou(record.mask, mask) >= AGAIN for mask in refused) for record in regions.records]
+            scores = np.where(again, 0, scores)
         instances = [
             Instance(
                 stored=regions.records[k].stored,

@@ -13,6 +13,8 @@ from sam_widget.automatic.finding.finder import Example
 from sam_widget.automatic.finding.store import FeatureStore
 from sam_widget.errors import PromptError
 from sam_widget.image.samples import sample
+from sam_widget.masks.cleanup import TIDY, clean
+from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
 
@@ -69,6 +71,21 @@ def test_its_own_mask_is_the_best_example(finder: EmbeddedFinder, regions: Regio
         assert finder.find(regions, [], [example]).instances[0].id == cat.id
     without = finder.find(regions, ["cat"], [], [Example(cat.stored)])
     assert cat.id not in {one.id for one in without.instances}
+
+
+def test_another_mask_of_a_refused_thing_is_refused_too(finder: EmbeddedFinder, regions: Regions) -> None:
+    cat = finder.find(regions, ["cat"]).instances[0]
+    nearly = cat.mask.copy()
+    nearly[:, :40] = False
+    left = finder.find(regions, ["cat"], [], [Example(StoredMask(nearly))]).instances
+    assert all(float(iou(one.mask, cat.mask)) < 0.5 for one in left)
+
+
+def test_masks_have_no_specks(regions: Regions) -> None:
+    for record in regions.records:
+        # Filling holes makes a mask larger, and with it the largest speck.
+        changed = np.count_nonzero(clean(record.stored, TIDY).array ^ record.mask)
+        assert changed <= 0.005 * record.area
 
 
 def test_an_example_of_another_finder_is_refused(finder: EmbeddedFinder, regions: Regions) -> None:
