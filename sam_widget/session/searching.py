@@ -6,7 +6,6 @@ state, so it is recorded, undone and replayed like clicks.
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -115,11 +114,13 @@ class FindRun:
                 return
             now = self._history.state
             # What is an object already, such as the example itself, is not found again.
-            new = (
-                one for one in finding.instances if not any(duplicates(one.stored, item.stored) for item in now.objects)
-            )
-            instances = tuple(itertools.islice(new, MOST_INSTANCES))
-            search = Search(query, instances, wish.threshold, wish.limit, finding.presence, self._weights)
+            objects = [item.stored for item in now.objects]
+            found = finding.instances[: MOST_INSTANCES + len(objects)]
+            new = [one for one in found if not any(duplicates(one.stored, old) for old in objects)]
+            above = wish.threshold
+            known = sum(one.score >= above for one in found) - sum(one.score >= above for one in new)
+            instances = tuple(new[:MOST_INSTANCES])
+            search = Search(query, instances, above, wish.limit, finding.presence, self._weights, known)
             self.over, self.search = True, search
             if not wish.accept:
                 self._history.change(replace(now, search=search), gesture=wish.gesture)

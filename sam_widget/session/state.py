@@ -136,6 +136,7 @@ class Search:
         limit: The most instances that count as found; None for all.
         presence: For each word, how sure the finder is that the image shows it.
         weights: The weights of the finder and of the model that made the masks.
+        known: How many more would count as found at first, but are objects already.
     """
 
     query: Query
@@ -144,6 +145,7 @@ class Search:
     limit: int | None = None
     presence: tuple[float, ...] = ()
     weights: str = ""
+    known: int = 0
 
     @cached_property
     def found(self) -> tuple[Instance, ...]:
@@ -168,6 +170,8 @@ class Search:
             counts = Counter(one.word for one in self.found)
             return ", ".join(f"{word!r}: {counts[word]}" for word in self.query.words)
         nothing = f"nothing like {self.query.text}" if not self.query.words else f"no {self.query.text}"
+        if self.known:
+            nothing += " besides what is an object already"
         if not self.instances:
             return f"{nothing} in this image"
         return f"{nothing} above {self.threshold:.2f}; the nearest is {self.instances[0].score:.2f}, shown faintly"

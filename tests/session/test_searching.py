@@ -75,6 +75,15 @@ def test_nothing_found_says_how_near_it_was(session: Session, finder: Squares) -
     assert session.find("horse", model=finder).message == "no 'horse' in this image"
 
 
+def test_what_is_an_object_already_is_not_found_and_that_is_said(session: Session, finder: Squares) -> None:
+    session.find("cup", model=finder).accept()
+    assert session.find("cup", model=finder).message == "no 'cup' besides what is an object already in this image"
+    session.find("cat", model=finder).accept()
+    found = session.find("cat", model=finder)
+    assert found.message.startswith("no 'cat' besides what is an object already above 0.50; the nearest is 0.20")
+    assert found.search.known == 2
+
+
 def test_examples_find_what_is_like_them_but_not_themselves(session: Session, finder: Squares) -> None:
     session.find("cat", model=finder).accept("0")
     found = session.find(like=0, model=finder)

@@ -137,7 +137,8 @@ class Decoder:
             for one in body.instances
         ]
         query = self._once(body.query, "query")
-        return Search(query, tuple(instances), body.threshold, body.limit, body.presence, clean(body.weights))
+        weights = clean(body.weights)
+        return Search(query, tuple(instances), body.threshold, body.limit, body.presence, weights, body.known)
 
     def _query(self, key: Hash) -> Query:
         body = self._document(key, QueryDocument)

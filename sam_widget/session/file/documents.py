@@ -104,6 +104,7 @@ class SearchDocument(Struct, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=2**53)] | None
     presence: tuple[Share, ...]
     weights: str
+    known: Index = 0
     instances: tuple[InstancePart, ...]
 
 

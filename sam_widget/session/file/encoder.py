@@ -97,6 +97,7 @@ class Encoder:
             limit=item.limit,
             presence=item.presence,
             weights=item.weights,
+            known=item.known,
             instances=tuple(map(self._instance, item.instances)),
         )
         return self._document(body, item)
