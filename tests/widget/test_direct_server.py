@@ -64,9 +64,9 @@ def run(connection_file: Path, code: str) -> str:
     """Run code in a kernel, and return what it prints."""
     client = BlockingKernelClient(connection_file=str(connection_file))
     client.load_connection_file()
-    client.start_channels()
     # A kernel that has no processor for a second is not dead.
     client.hb_channel.time_to_dead = 60.0
+    client.start_channels()
     try:
         client.wait_for_ready(timeout=120)
         printed: list[str] = []
