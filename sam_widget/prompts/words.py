@@ -150,7 +150,7 @@ class Vocabulary:
         near = ", ".join(self.near(unknown))
         raise PromptError(
             f"{unknown!r} is not one of the {len(self.names):,} things that the embedded model knows by name; "
-            + (f"near words: {near}" if near else "try another word, or give an example with find(like=...)")
+            + (f"near words: {near}" if near else "try another word, or search by an example")
         )
 
     def near(self, word: str, count: int = 5) -> tuple[str, ...]:
