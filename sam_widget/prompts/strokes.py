@@ -25,8 +25,15 @@ def paint(mask: Mask, strokes: Iterable[BrushStroke]) -> Mask:
     """
     painted = mask.copy()
     for stroke in strokes:
+        value = bool(stroke.label)
         for start, end in _segments(stroke.vertices):
-            _paint_segment(painted, start, end, stroke.radius, value=bool(stroke.label))
+            window = _window(painted.shape, start, end, stroke.radius)
+            # A wide brush soon covers everything: a long stroke of it must not cost a whole image per segment.
+            done = painted[window].all() if value else not painted[window].any()
+            if done and painted[window].size == painted.size:
+                break
+            if not done:
+                _paint_segment(painted, window, start, end, stroke.radius, value=value)
     return painted
 
 
@@ -55,25 +62,41 @@ def _segments(vertices: tuple[tuple[float, float], ...]) -> Iterable[tuple[tuple
     return zip(vertices, vertices[1:] or vertices, strict=False)
 
 
+def _window(
+    shape: tuple[int, ...], start: tuple[float, float], end: tuple[float, float], radius: float
+) -> tuple[slice, slice]:
+    """Return the rows and columns of an image of this height and width that a segment can reach."""
+    (xa, ya), (xb, yb) = start, end
+    reach, (height, width) = _reach(radius), shape
+    left, right = max(0, math.floor(min(xa, xb) - reach)), min(width, math.ceil(max(xa, xb) + reach))
+    top, bottom = max(0, math.floor(min(ya, yb) - reach)), min(height, math.ceil(max(ya, yb) + reach))
+    return slice(top, max(top, bottom)), slice(left, max(left, right))
+
+
+def _reach(radius: float) -> float:
+    return max(radius, math.sqrt(0.5))
+
+
 def _paint_segment(
-    mask: Mask, start: tuple[float, float], end: tuple[float, float], radius: float, *, value: bool
+    mask: Mask,
+    window: tuple[slice, slice],
+    start: tuple[float, float],
+    end: tuple[float, float],
+    radius: float,
+    *,
+    value: bool,
 ) -> None:
     """Set the pixels whose centre the brush covers, or any part of them if the brush is thinner than a pixel."""
     (xa, ya), (xb, yb) = start, end
-    reach = max(radius, math.sqrt(0.5))
-    height, width = mask.shape
-    left, right = max(0, math.floor(min(xa, xb) - reach)), min(width, math.ceil(max(xa, xb) + reach))
-    top, bottom = max(0, math.floor(min(ya, yb) - reach)), min(height, math.ceil(max(ya, yb) + reach))
-    if left >= right or top >= bottom:
-        return
-    x = np.arange(left, right) + 0.5 - xa
-    y = (np.arange(top, bottom) + 0.5 - ya)[:, None]
+    reach, (rows, columns) = _reach(radius), window
+    x = np.arange(columns.start, columns.stop) + 0.5 - xa
+    y = (np.arange(rows.start, rows.stop) + 0.5 - ya)[:, None]
     dx, dy = xb - xa, yb - ya
     length = dx * dx + dy * dy
     # Position along the segment, 0 to 1, of the point nearest to each pixel.
     along = np.clip((x * dx + y * dy) / length, 0, 1) if length else 0.0
     near = (x - along * dx) ** 2 + (y - along * dy) ** 2 <= reach * reach
-    mask[top:bottom, left:right][near] = value
+    mask[window][near] = value
 
 
 def enclosed(lasso: Stroke, height: int, width: int) -> Mask:

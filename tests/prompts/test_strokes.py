@@ -86,3 +86,16 @@ def test_points_along_a_stroke_are_at_equal_distances() -> None:
     assert length(stroke) == 40
     assert along(stroke, 4) == [(5, 0), (15, 0), (25, 0), (30, 5)]
     assert along(Stroke(((7, 8),)), 1) == [(7, 8)]
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_long_stroke_of_a_wide_brush_costs_no_image_per_segment(label: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sam_widget.prompts import strokes
+
+    painted = []
+    one = strokes._paint_segment
+    monkeypatch.setattr(strokes, "_paint_segment", lambda *a, **k: (painted.append(1), one(*a, **k)))
+    vertices = tuple((float(x), float(y)) for x, y in np.random.default_rng(0).uniform(0, 60, (20_000, 2)))
+    mask = paint(np.full((60, 80), not label), (BrushStroke(vertices, 5000, label),))
+    assert (mask == bool(label)).all()
+    assert len(painted) == 1
