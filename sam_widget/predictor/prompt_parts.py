@@ -16,13 +16,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from sam_widget.errors import PromptError
 from sam_widget.prompts.geometry import BACKGROUND, Box, Point, Stroke
-from sam_widget.prompts.prompt import Prompt
+from sam_widget.prompts.prompt import MOST_POINTS, Prompt
 from sam_widget.prompts.strokes import along, enclosed, innermost, length
 
 # A scribble becomes one point per this fraction of the image's longer side, up to a maximum.
 SPACING = 1 / 16
-MOST_POINTS = 6
+MOST_ON_SCRIBBLE = 6
 
 
 def parts(
@@ -34,6 +35,9 @@ def parts(
         prompt: The user's prompt, inside the image.
         image_size: Height and width of the image, in pixels.
         as_logits: Converts an (H, W) mask to a mask prompt; None for a model without mask prompts.
+
+    Raises:
+        PromptError: With the points of its strokes, or repeated for every box, it has too many points.
     """
     height, width = image_size
     points, boxes, mask = list(prompt.points), list(prompt.boxes), prompt.mask
@@ -61,6 +65,12 @@ def _split(prompt: Prompt) -> tuple[Prompt, ...]:
     if alone:
         background = tuple(p for p in prompt.points if p.label == BACKGROUND)
         found.append(replace(prompt, points=(*alone, *background), boxes=()))
+    count = sum(len(one.points) for one in found)
+    if count > MOST_POINTS:
+        raise PromptError(
+            f"a prompt of {len(prompt.points)} points and {len(prompt.boxes)} boxes, each decoded with its points: "
+            f"{count:,} in total, expected at most {MOST_POINTS:,}; give fewer background points or boxes"
+        )
     return tuple(found)
 
 
@@ -75,7 +85,7 @@ def _around(lasso: Stroke) -> Box:
 
 
 def _points_on(stroke: Stroke, longer_side: int) -> list[Point]:
-    count = min(MOST_POINTS, 1 + int(length(stroke) / (SPACING * longer_side)))
+    count = min(MOST_ON_SCRIBBLE, 1 + int(length(stroke) / (SPACING * longer_side)))
     return [Point(x, y, stroke.label) for x, y in along(stroke, count)]
 
 

@@ -21,6 +21,8 @@ FOREGROUND = 1
 BACKGROUND = 0
 # Of a stroke and its radius, in pixels: squares of larger numbers lose their pixels, or overflow.
 _FARTHEST = 1e9
+# Maximum number of vertices of a stroke; filling a lasso of so many takes half a second.
+MOST_VERTICES = 10_000
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,9 @@ def _vertices(vertices: Iterable[Sequence[float]], least: int) -> tuple[tuple[fl
     except (TypeError, ValueError) as error:
         msg = f"the vertices of a stroke cannot be read ({error}); expected a list of (x, y) pairs."
         raise PromptError(msg) from error
+    if len(pairs) > MOST_VERTICES:
+        msg = f"a stroke of {len(pairs):,} vertices, expected at most {MOST_VERTICES:,}; leave out some of them."
+        raise PromptError(msg)
     if len(pairs) < least:
         msg = f"a stroke of {len(pairs)} vertices; expected at least {least}: (x, y) pairs in the order drawn."
         raise PromptError(msg)

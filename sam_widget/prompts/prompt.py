@@ -14,9 +14,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sam_widget.errors import PromptError
-from sam_widget.prompts.geometry import BACKGROUND, FOREGROUND, Box, BrushStroke, Point, Stroke, checked_label
+from sam_widget.prompts.geometry import (
+    BACKGROUND,
+    FOREGROUND,
+    MOST_VERTICES,
+    Box,
+    BrushStroke,
+    Point,
+    Stroke,
+    checked_label,
+)
 
 __all__ = ["BACKGROUND", "FOREGROUND", "Box", "BrushStroke", "Point", "Prompt", "Stroke"]
+
+# Limits on the cost of a prompt, checked before any work is done; far beyond what one object needs. The memory of the
+# decoder grows with the square of the number of points: 10,000 take 4 GB. Every box and every lasso is a decode.
+MOST_POINTS = 1000
+MOST_BOXES = 32
+MOST_STROKES = 32
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -61,12 +76,17 @@ class Prompt:
             mask_crop: The part of the image that the mask covers.
 
         Raises:
-            PromptError: A part has the wrong type, or the mask is not a finite two-dimensional array.
+            PromptError: A part has the wrong type, there are too many, or the mask is not a finite two-dimensional
+                array.
         """
         object.__setattr__(self, "points", _parts(points, Point, "points"))
         one = () if box is None else _parts((box,), Box, "box")
         object.__setattr__(self, "boxes", (*one, *_parts(boxes, Box, "boxes")))
         object.__setattr__(self, "strokes", _parts(strokes, Stroke, "strokes"))
+        _limit(len(self.points), MOST_POINTS, "points")
+        _limit(len(self.boxes), MOST_BOXES, "boxes")
+        _limit(len(self.strokes), MOST_STROKES, "strokes")
+        _limit(sum(len(stroke.vertices) for stroke in self.strokes), MOST_VERTICES, "vertices in all strokes")
         object.__setattr__(self, "mask", _mask_logits(mask))
         object.__setattr__(self, "mask_crop", None if mask is None else mask_crop)
 
@@ -241,6 +261,14 @@ def _parts(parts: Iterable[Any], kind: type, what: str) -> tuple[Any, ...]:
             advice = " Use Prompt.from_arrays for lists and arrays." if kind is not Stroke else ""
             raise PromptError(msg + advice)
     return found
+
+
+def _limit(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise PromptError(
+            f"a prompt of {count:,} {what}, expected at most {most:,}: it describes one object. Give each object a "
+            "prompt of its own; Predictor.predict_many answers many at once."
+        )
 
 
 def _mask_logits(mask: ArrayLike | None) -> NDArray[np.float32] | None:

@@ -14,7 +14,7 @@ from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.interface import Prediction, Predictor
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.prompts.strokes import Layer, paint
+from sam_widget.prompts.strokes import Cover, Layer
 from sam_widget.session.state import Answer, Candidate, SegmentedObject
 
 
@@ -101,9 +101,11 @@ def reshaped(
     return replace(candidate, stored=stored, source=source, stability=stability)
 
 
-def painted(candidate: Candidate, stroke: BrushStroke) -> Candidate:
-    """Return a candidate with another stroke on its mask."""
-    return replace(candidate, stored=StoredMask(paint(candidate.mask, [stroke])), source=candidate.base)
+def painted(candidate: Candidate, stroke: Cover) -> Candidate:
+    """Return a candidate with another brush stroke on its mask."""
+    mask = candidate.mask.copy()
+    stroke.apply(mask)
+    return replace(candidate, stored=StoredMask(mask), source=candidate.base)
 
 
 def as_mask_prompt(

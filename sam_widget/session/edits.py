@@ -12,6 +12,7 @@ from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.predictor.interface import Predictor
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke, Vertices
 from sam_widget.prompts.prompt import Prompt
+from sam_widget.prompts.strokes import cover
 from sam_widget.session import candidates as shaping
 from sam_widget.session import objects
 from sam_widget.session.decoding import Decoded, PromptDecoder
@@ -227,12 +228,13 @@ class PromptEdits:
 
         Raises:
             SessionError: There is no mask to paint on.
-            PromptError: The stroke is malformed.
+            PromptError: The stroke is malformed, or too long for the width of its brush.
         """
         stroke = BrushStroke(tuple(vertices), radius, label)  # type: ignore[arg-type]
         with self._history.editing:
             objects.chosen(self.state, "paint on")
-            candidates = tuple(shaping.painted(candidate, stroke) for candidate in self.state.candidates)
+            covered = cover(stroke, self.size[::-1])
+            candidates = tuple(shaping.painted(candidate, covered) for candidate in self.state.candidates)
             self._history.change(replace(self.state, candidates=candidates, strokes=(*self.state.strokes, stroke)))
             return objects.chosen(self.state, "paint on")
 

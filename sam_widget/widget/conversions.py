@@ -13,7 +13,6 @@ from sam_widget.image.rendering import Rendering
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.prompt import Box, Point, Prompt, Stroke
 from sam_widget.widget.protocol import (
-    MOST_VERTICES,
     BoxData,
     PointData,
     PromptData,
@@ -73,11 +72,8 @@ def prompt_from(data: PromptData, masks: MaskPrompts) -> Prompt:
     """Convert a message from a view to a prompt.
 
     Raises:
-        PromptError: The prompt is malformed, or refers to an unknown mask prompt.
+        PromptError: The prompt is malformed, has too many parts, or refers to an unknown mask prompt.
     """
-    drawn = sum(len(stroke.vertices) for stroke in data.strokes)
-    if drawn > 2 * MOST_VERTICES:
-        raise PromptError(f"{drawn // 2} vertices in the strokes of one prompt; expected at most {MOST_VERTICES}")
     mask, crop = (None, None) if data.mask is None else masks.get(data.mask)
     return Prompt(
         points=tuple(Point(p.x, p.y, p.label) for p in data.points),

@@ -23,6 +23,7 @@ from typing import Any
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError
 from tornado.websocket import (
@@ -40,6 +41,9 @@ LONGEST = 1 << 20
 LONGEST_REPLY = 1 << 26
 # Maximum seconds for the whole greeting, and for a peer to respond to a ping.
 PATIENCE = 10.0
+# Maximum number of connections that have not proved themselves; the oldest are dropped. A Jupyter server needs a few
+# milliseconds, while other local users could use up the kernel's file descriptors.
+MOST_STRANGERS = 32
 _LENGTH = struct.Struct("<I")
 
 
@@ -133,13 +137,38 @@ class Listener:
             websocket_ping_timeout=PATIENCE,
         )
         # Limits the time of the handshake, however slowly a client sends its bytes.
-        server = HTTPServer(application, idle_connection_timeout=PATIENCE, max_header_size=1 << 13, max_body_size=0)
+        self.server = server = _Server(
+            application, idle_connection_timeout=PATIENCE, max_header_size=1 << 13, max_body_size=0
+        )
         server.add_sockets(self._sockets)
         await self._over.wait()
         server.stop()
         for peer in tuple(self.peers):
             peer.drop()
         await server.close_all_connections()
+
+
+class _Server(HTTPServer):
+    """Limits the number of connections that have not proved themselves."""
+
+    def initialize(self, *arguments: Any, **options: Any) -> None:
+        """Start without connections."""
+        super().initialize(*arguments, **options)
+        self._strangers: dict[IOStream, None] = {}
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Serve a connection, dropping the oldest strangers."""
+        self._strangers = {one: None for one in self._strangers if not one.closed()}
+        self._strangers[stream] = None
+        while len(self._strangers) > MOST_STRANGERS:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.close()
+        super().handle_stream(stream, address)
+
+    def trust(self, stream: IOStream) -> None:
+        """Exempt a connection from the limit."""
+        self._strangers.pop(stream, None)
 
 
 class _Peer(WebSocketHandler):
@@ -187,6 +216,8 @@ class _Peer(WebSocketHandler):
             return
         self._widget = said["widget"]
         self._deadline.cancel()
+        if self.ws_connection is not None and self.ws_connection.stream is not None:
+            self._listener.server.trust(self.ws_connection.stream)
 
     def reply(self, message: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
         """Send a reply, from any thread, without blocking. Errors from a closed peer are ignored."""

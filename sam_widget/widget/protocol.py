@@ -19,14 +19,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sam_widget.masks.cleanup import MOST_SMOOTHING
+from sam_widget.prompts.geometry import MOST_VERTICES
+from sam_widget.prompts.prompt import MOST_BOXES, MOST_POINTS, MOST_STROKES
 
 # ------------------------------------------------------------------------------------------------ shared parts
 
 # Limits on requests from a page, checked before any work is done; far beyond normal use.
-MOST_POINTS = 256
-MOST_BOXES = 64
-MOST_STROKES = 64
-MOST_VERTICES = 20_000
 MOST_OBJECTS = 10_000
 MOST_LETTERS = 1000
 

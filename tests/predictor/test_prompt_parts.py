@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
+from sam_widget.errors import PromptError
 from sam_widget.masks.measures import iou
 from sam_widget.predictor.prompt_parts import parts
 from sam_widget.prompts.geometry import Stroke
@@ -113,3 +114,11 @@ def test_a_higher_threshold_makes_a_smaller_mask(predictor: sw.Predictor, photo:
 def test_the_inside_of_logits_shows_the_image_alone(predictor: sw.Predictor) -> None:
     side = predictor.config.mask_size
     assert predictor.unpad(np.zeros((3, side, side)), (100, 200)).shape == (3, side // 2, side)
+
+
+def test_points_that_are_decoded_with_every_box_are_limited() -> None:
+    background = [Point(k, 9, 0) for k in range(100)]
+    boxes = [Box(k, 0, k + 9, 9) for k in range(11)]
+    assert len(parts(Prompt(background, boxes=boxes[:10]), (100, 200), None)) == 10
+    with pytest.raises(PromptError, match=r"100 points and 11 boxes.* 1,100 in total"):
+        parts(Prompt(background, boxes=boxes), (100, 200), None)

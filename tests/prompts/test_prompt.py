@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sam_widget.errors import PromptError, SamWidgetError
-from sam_widget.prompts.prompt import Box, Point, Prompt, Stroke
+from sam_widget.prompts.prompt import Box, BrushStroke, Point, Prompt, Stroke
 
 EMPTY = {"points": [], "boxes": [], "strokes": []}
 
@@ -205,3 +206,23 @@ def test_prompt_errors_are_value_errors_of_this_package() -> None:
         Point(math.nan, 0)
     with pytest.raises(ValueError, match="finite"):
         Point(math.nan, 0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "count"),
+    [
+        ({"points": [Point(1, 1)] * 1001}, "1,001 points"),
+        ({"boxes": [Box(0, 0, 9, 9)] * 33}, "33 boxes"),
+        ({"strokes": [Stroke(((1, 1), (2, 2)))] * 33}, "33 strokes"),
+        ({"strokes": [Stroke(((1, 1), (2, 2)) * 2000)] * 3}, "12,000 vertices"),
+    ],
+)
+def test_what_a_prompt_costs_is_limited(parts: dict[str, Any], count: str) -> None:
+    with pytest.raises(PromptError, match=f"a prompt of {count}.* a prompt of its own"):
+        Prompt(**parts)
+
+
+def test_what_a_stroke_costs_is_limited() -> None:
+    for kind in (Stroke, lambda vertices: BrushStroke(vertices, 3)):
+        with pytest.raises(PromptError, match="10,001 vertices"):
+            kind(((1.0, 1.0),) * 10_001)

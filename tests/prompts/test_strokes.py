@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sam_widget.errors import PromptError
+from sam_widget.prompts import strokes
 from sam_widget.prompts.geometry import BrushStroke, Stroke
 from sam_widget.prompts.strokes import Layer, along, enclosed, innermost, length, paint
 
@@ -88,14 +90,51 @@ def test_points_along_a_stroke_are_at_equal_distances() -> None:
     assert along(Stroke(((7, 8),)), 1) == [(7, 8)]
 
 
-@pytest.mark.parametrize("label", [0, 1])
-def test_a_long_stroke_of_a_wide_brush_costs_no_image_per_segment(label: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sam_widget.prompts import strokes
+@pytest.mark.parametrize("radius", [0.2, 3, 17.5, 60, 5000])
+def test_a_stroke_covers_what_is_near_its_segments(radius: float) -> None:
+    rng, (y, x) = np.random.default_rng(0), np.mgrid[:60, :80] + 0.5
+    reach = max(radius, 0.5**0.5)
+    for count in (1, 2, 3, 9):
+        for _ in range(20):
+            vertices = rng.uniform(-40, 120, (count, 2)).round(int(rng.integers(3)))
+            nearest = np.full(x.shape, np.inf)
+            for (xa, ya), (xb, yb) in zip(vertices, vertices[1:] if count > 1 else vertices, strict=False):
+                dx, dy = xb - xa, yb - ya
+                at = np.clip(((x - xa) * dx + (y - ya) * dy) / ((dx * dx + dy * dy) or 1), 0, 1)
+                nearest = np.minimum(nearest, np.hypot(x - xa - at * dx, y - ya - at * dy))
+            painted = paint(np.zeros(x.shape, bool), [BrushStroke(tuple(map(tuple, vertices)), radius)])
+            clear = abs(nearest - reach) > 1e-9  # On the edge itself, rounding decides.
+            np.testing.assert_array_equal(painted[clear], (nearest <= reach)[clear])
 
-    painted = []
-    one = strokes._paint_segment
-    monkeypatch.setattr(strokes, "_paint_segment", lambda *a, **k: (painted.append(1), one(*a, **k)))
-    vertices = tuple((float(x), float(y)) for x, y in np.random.default_rng(0).uniform(0, 60, (20_000, 2)))
+
+def worst(radius: float, count: int) -> BrushStroke:
+    """A stroke from edge to edge, again and again, that leaves a corner of a 1024 x 768 image uncovered."""
+    xy = [(0.0 if k % 2 else 1000.0, 60.0 + k % 7) if k % 3 else (500.0, 760.0 - k % 5) for k in range(count)]
+    return BrushStroke(tuple(xy), radius)
+
+
+def test_the_cost_of_a_stroke_is_that_of_its_rows_not_of_its_area(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = []
+    interval = strokes._interval
+    monkeypatch.setattr(
+        strokes, "_interval", lambda start, *rest: (computed.append(len(start)), interval(start, *rest))[1]
+    )
+    paint(np.zeros((768, 1024), bool), [worst(60, 3000)])
+    assert sum(computed) <= 768 * 3000
+    computed.clear()
+    with pytest.raises(PromptError, match=r"9,000 vertices with a radius of 60 pixels .* several strokes"):
+        paint(np.zeros((768, 1024), bool), [worst(60, 9000)])
+    assert sum(computed) <= strokes.MOST_ROWS + strokes._CHUNK
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_brush_that_has_covered_everything_stops(label: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = []
+    interval = strokes._interval
+    monkeypatch.setattr(
+        strokes, "_interval", lambda start, *rest: (computed.append(len(start)), interval(start, *rest))[1]
+    )
+    vertices = tuple((float(x), float(y)) for x, y in np.random.default_rng(0).uniform(0, 60, (10_000, 2)))
     mask = paint(np.full((60, 80), not label), (BrushStroke(vertices, 5000, label),))
     assert (mask == bool(label)).all()
-    assert len(painted) == 1
+    assert len(computed) == 1 < 60 * 10_000 / strokes._CHUNK

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import random
+import select
 import socket
 import stat
 import struct
@@ -31,6 +32,12 @@ from sam_widget.widget.direct_line import LONGEST, Listener, connect
 from sam_widget.widget.sam_widget import SamWidget
 from tests.waiting import until
 from tests.widget.test_sam_widget import View, prompt, unpacked, wait_for
+
+# The handshake of a websocket.
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + base64.b64encode(bytes(16)) + b"\r\n\r\n"
+)
 
 
 class Line:
@@ -263,6 +270,42 @@ def test_connections_cost_no_threads(listening: Listener, line: Line) -> None:
 
 
 @pytest.mark.parametrize("upgraded", [False, True], ids=["http", "websocket"])
+def test_strangers_leave_the_process_its_files_and_the_line_its_service(
+    widget: SamWidget, listening: Listener, line: Line, upgraded: bool
+) -> None:
+    with contextlib.ExitStack() as stack:
+        strangers = []
+        for _ in range(3 * direct_line.MOST_STRANGERS):
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", listening.address.port), timeout=60))
+            if upgraded:
+                stranger.sendall(UPGRADE)
+            strangers.append(stranger)
+        left = direct_line.MOST_STRANGERS
+
+        def dropped() -> int:
+            return sum(map(is_closed, strangers))
+
+        until(lambda: dropped() >= len(strangers) - left, what="the oldest strangers are disconnected")
+        assert dropped() == len(strangers) - left
+        line.ask("preview", 1, prompt=prompt((90, 60)))
+        assert line.hear()[0]["type"] == "preview_mask", "a peer that has proved itself stays"
+        another = Line(listening.address, widget.model_id)
+        another.ask("preview", 1, prompt=prompt((90, 60)))
+        assert another.hear()[0]["type"] == "preview_mask", "and others are let in"
+        another.close()
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the other side has closed a connection; reads what it has sent before."""
+    with contextlib.suppress(ConnectionResetError):
+        while select.select([connection], [], [], 0)[0]:
+            if not connection.recv(1 << 16):
+                return True
+        return False
+    return True
+
+
+@pytest.mark.parametrize("upgraded", [False, True], ids=["http", "websocket"])
 def test_a_greeting_has_one_deadline_however_its_bytes_trickle(
     connection_file: Path, monkeypatch: pytest.MonkeyPatch, upgraded: bool
 ) -> None:
@@ -270,11 +313,7 @@ def test_a_greeting_has_one_deadline_however_its_bytes_trickle(
     listener = Listener(connection_file)
     with socket.create_connection(("127.0.0.1", listener.address.port), timeout=60) as slow:
         if upgraded:
-            key = base64.b64encode(bytes(16)).decode()
-            slow.sendall(
-                f"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
-            )
+            slow.sendall(UPGRADE)
             assert slow.recv(1 << 16).startswith(b"HTTP/1.1 101")
             trickle = b"\x81\xfe\x03\x00" + bytes(4 + 0x300)  # The frame of a long message, masked.
         else:
