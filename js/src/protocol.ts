@@ -230,6 +230,22 @@ export interface PlaceData {
   failed: number[];
 }
 
+/** An image of a gallery in which something was found: its index, how many, and the best score. */
+export interface HitData {
+  index: number;
+  found: number;
+  score: number;
+}
+
+/** A search in all images of a gallery, `done` of `total`; hits are sorted, best first. */
+export interface SearchedData {
+  text: string;
+  done: number;
+  total: number;
+  message: string;
+  hits: HitData[];
+}
+
 /** A mask in a page without a kernel; `runs` are packed row runs, in base64. */
 export interface SavedMask {
   id: string;
@@ -381,6 +397,23 @@ export interface Tile {
   rendering: RenderingData;
 }
 
+/** Stop finding in all images, and no longer list what was found; each image still offers it. */
+export interface EndFindInAll {
+  type: "end_find_in_all";
+  client: string;
+  seq: number;
+}
+
+/** Find words, and objects like those with these ids of the displayed image, in all images of the gallery. */
+export interface FindInAll {
+  type: "find_in_all";
+  client: string;
+  seq: number;
+  words: string[];
+  like: string[];
+  threshold: number | null;
+}
+
 /** Mark the displayed image as done or not done. */
 export interface Mark {
   type: "mark";
@@ -395,6 +428,13 @@ export interface Show {
   client: string;
   seq: number;
   index: number;
+}
+
+/** Stop finding in all images; what was found remains. Answered immediately. */
+export interface StopFindInAll {
+  type: "stop_find_in_all";
+  client: string;
+  seq: number;
 }
 
 /** Turn the chosen candidate into an object; the default labels are "object 1", "object 2", ... */
@@ -503,6 +543,6 @@ export interface Undo {
   seq: number;
 }
 
-export type Request = AcceptFound | Adjust | Cancel | EndFind | Everything | Export | Find | Hello | Predict | Preview | RefineFound | Refuse | Render | Sharpen | Sift | Tile | Mark | Show | Accept | Brush | Choose | Clear | Edit | Merge | Recolor | Redo | Refine | Remove | Rename | Subtract | Undo;
+export type Request = AcceptFound | Adjust | Cancel | EndFind | Everything | Export | Find | Hello | Predict | Preview | RefineFound | Refuse | Render | Sharpen | Sift | Tile | EndFindInAll | FindInAll | Mark | Show | StopFindInAll | Accept | Brush | Choose | Clear | Edit | Merge | Recolor | Redo | Refine | Remove | Rename | Subtract | Undo;
 
 export type Reply = Answer | Whole | Update | PreviewMask | TilePicture | File;

@@ -76,6 +76,9 @@ describe("the protocol", () => {
     void store.find.refine("0");
     await model.answer(model.last("refine_found"));
     void store.find.end();
+    void store.find.findInAll(["cat"], ["object"]);
+    void store.find.stopFindInAll();
+    void store.find.endFindInAll();
     void store.mark(true);
     void store.show(1);
     closing.abort();

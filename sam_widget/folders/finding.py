@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sam_widget.automatic.finding.finder import Example, Instance, clean_words
 from sam_widget.errors import PromptError, SessionError
@@ -41,17 +41,27 @@ class Hit:
         return f"Hit({self.name!r}, {len(self.instances)} found, best {self.instances[0].score:.2f})"
 
 
+class Near(NamedTuple):
+    """An image, and the best score in it below the threshold."""
+
+    name: str
+    score: float
+
+
 @dataclass(frozen=True, eq=False)
 class Hits(Sequence[Hit]):
     """What was found in a folder: the images in which something was, best first.
 
     Attributes:
         hits: One per image.
-        report: Images that were searched, and those that could not be, with the reason.
+        report: Images that were searched, those that were left out because it was cancelled, and those that could not
+            be searched, with the reason.
+        nearest: The best of what did not count as found; None if there is none.
     """
 
     hits: tuple[Hit, ...]
     report: BatchReport
+    nearest: Near | None = None
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -107,7 +117,7 @@ def find_folder(
         accept: Add what is found as objects. Otherwise a session shows it, to be accepted or refused.
         recursive: Include subfolders.
         progress: Show a progress bar; None shows one in a terminal only.
-        cancelled: Called before every image; once it returns true, the rest is left out.
+        cancelled: Called at every step; once it returns true, the rest is left out.
 
     Raises:
         ImageError: The folder does not exist or contains no images.
@@ -143,6 +153,8 @@ def find_in_album(
     cancelled: Callable[[], bool],
     live: Callable[[int], Session | None] = lambda _index: None,
     told: Callable[[int, int], object] = lambda _done, _total: None,
+    heard: Callable[[int, Hit], object] = lambda _index, _hit: None,
+    edit: Callable[[Callable[[], Found | None]], Found | None] = lambda change: change(),
 ) -> Hits:
     """Find words or examples in every image of an album; see `find_folder`.
 
@@ -153,65 +165,95 @@ def find_in_album(
         predictor: Makes the masks.
         accept: Add what is found as objects.
         progress: Show a progress bar.
-        cancelled: Called before every image.
+        cancelled: Called before every image, and at every step of one.
         live: Returns the open session of the image at an index, if there is one; files of others are opened and closed.
         told: Called with the number of images done and in total.
+        heard: Called with the index of an image and what was found in it.
+        edit: Calls a function that changes a session, and returns its result. The function is fast; everything slow is
+            done before, so that it can run in a thread that must not wait.
     """
+    from sam_widget.automatic.finding.store import STORE
     from sam_widget.image.rendering import SourceImage
+    from sam_widget.session.queries import check_limit, check_threshold
+    from sam_widget.session.searching import search_of, weights_of, wish_of
     from sam_widget.session.session import Session
 
     words = clean_words(words)
     if not words and not wanted["like"]:
         raise PromptError("there is nothing to find; give words, or an example")
-    wanted["model"].check(words, wanted["like"], wanted["not_like"])
+    check_threshold(wanted["threshold"] or 0)
+    check_limit(wanted["limit"])
+    finder = wanted["model"]
+    finder.check(words, wanted["like"], wanted["not_like"])
     places = {path: index for index, path in enumerate(album.images)}
     hits: list[Hit] = []
+    near: list[Near] = []
     done = itertools.count(1)
 
-    def search(path: Path, source: SourceImage) -> bool:
-        if cancelled():
+    stopped = False
+
+    def read(path: Path) -> SourceImage | None:
+        return None if stopped else SourceImage(path)
+
+    def search(path: Path, source: SourceImage | None) -> bool:
+        nonlocal stopped
+        stopped = stopped or cancelled()
+        if stopped or source is None:
             return False
         index = places[path]
-        instances = work(index, source)
-        if instances:
-            hits.append(Hit(album.names[index], instances))
+        session = live(index) or at_rest(index, source)
+        image = session.source.render(session.state.rendering)
+        features = STORE.features(finder, image, predictor, cancelled=cancelled)
+        if features is None:
+            stopped = True
+            return False
+        wish = wish_of(session, finder, words, **{name: value for name, value in wanted.items() if name != "model"})
+        seen = search_of(wish, wish.ask(finder, features), session.state, weights_of(finder, predictor))
+        if seen.faint:
+            near.append(Near(album.names[index], seen.faint[0].score))
+        # Only if something is found is there an edit. The second search of an image costs milliseconds.
+        found = edit(lambda: offer(index, source)) if seen.found else None
+        if found:
+            hit = Hit(album.names[index], tuple(found))
+            hits.append(hit)
+            heard(index, hit)
         told(next(done), len(places))
         return True
 
-    def work(index: int, source: SourceImage) -> tuple[Instance, ...]:
-        session, file = live(index), album.session_path(index)
-        if session is not None:
-            return finish(session)
+    def at_rest(index: int, source: SourceImage) -> Session:
+        """Return the session of an image, whose edits are not saved."""
+        file = album.session_path(index)
+        exists = file.exists()
+        return Session.load(file, image=source, model=predictor) if exists else Session(source, model=predictor)
+
+    def offer(index: int, source: SourceImage) -> Found:
+        """Find in the session of an image, and save it."""
+        if (shown := live(index)) is not None:
+            return finish(shown)
+        file = album.session_path(index)
         if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
             session = Session(source, model=predictor)
             found = finish(session)
-            if found:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                session.save(file, keep_image=False)
-                session.close()
+            session.save(file, keep_image=False)
+            session.close()
             return found
-        # A file is only changed if something was found; the second search of an image costs milliseconds.
-        if not session_find(Session.load(file, image=source, model=predictor)):
-            return ()
         session = Session.load(file, image=source, model=predictor, autosave=file)
         try:
             return finish(session)
         finally:
             session.close()
 
-    def session_find(session: Session) -> Found:
-        return session.find(*words, **wanted)
-
-    def finish(session: Session) -> tuple[Instance, ...]:
-        found = session_find(session)
+    def finish(session: Session) -> Found:
+        found = session.find(*words, **wanted)
         if found and accept:
             found.accept()
-        if accept or not found:
             found.close()
-        return tuple(found)
+        return found
 
-    report = run(album.images, search, doing="Finding", read=SourceImage, progress=progress)
-    return Hits(tuple(sorted(hits, key=lambda hit: -hit.instances[0].score)), report)
+    report = run(album.images, search, doing="Finding", read=read, progress=progress)
+    nearest = max(near, key=lambda one: one.score, default=None)
+    return Hits(tuple(sorted(hits, key=lambda hit: -hit.instances[0].score)), report, nearest)
 
 
 def examples_of(given: Any, album: Album, finder: Finder, predictor: Any, session: Session) -> list[Example]:

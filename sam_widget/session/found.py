@@ -70,7 +70,8 @@ class Found(Sequence[Instance]):
     def accept(self, *which: int | str | Instance, label: str | None = None) -> tuple[SegmentedObject, ...]:
         """Turn instances into objects, in one edit; all that were found, if none is named.
 
-        Each keeps its words as its label unless another one is given. The search ends when nothing is left to accept.
+        Each keeps its words as its label unless another one is given; without words, it gets the label of the examples.
+        The search ends when nothing is left to accept.
 
         Raises:
             SessionError: The session shows another search by now, or there is nothing to accept.
@@ -169,7 +170,9 @@ def accepted(
         raise SessionError(f"there is nothing to accept: {reason}")
     chosen = [_named(search, key) for key in dict.fromkeys(ids)]
     found = [
-        Annotation(objects.clean_label(label or "") or one.word or "object", one.stored, one.score, one.prompt)
+        Annotation(
+            objects.clean_label(label or "") or search.query.label_of(one.word), one.stored, one.score, one.prompt
+        )
         for one in chosen
     ]
     after, added = objects.add(state, found)

@@ -7,11 +7,11 @@ state, so it is recorded, undone and replayed like clicks.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from sam_widget.automatic.finding.finder import Encoding, Finder
+from sam_widget.automatic.finding.finder import Encoding, Finder, Finding
 from sam_widget.automatic.finding.loading import finder_named_in_file, finder_of
 from sam_widget.errors import ModelError, SessionError
 from sam_widget.predictor.interface import Predictor as PredictorLike
@@ -20,7 +20,7 @@ from sam_widget.session.everything import Running, UnderWay, duplicates
 from sam_widget.session.found import Found, accepted
 from sam_widget.session.history import History
 from sam_widget.session.queries import check_limit, check_threshold, query_of
-from sam_widget.session.state import Query, Search, SegmentedObject
+from sam_widget.session.state import Query, Search, SegmentedObject, SessionState
 
 if TYPE_CHECKING:
     from sam_widget.predictor.predictor import Predictor
@@ -47,6 +47,10 @@ class Wish:
     limit: int | None = None
     gesture: str | None = None
     accept: bool = False
+
+    def ask(self, finder: Finder, features: Any) -> Finding:
+        """Return the answer of a finder, given the features of an image."""
+        return finder.find(features, self.query.words, self.query.like, self.query.not_like)
 
 
 class FindRun:
@@ -104,23 +108,16 @@ class FindRun:
 
     def _finish(self, features: Any) -> None:
         with self._history.editing:
-            wish, query = self.wish, self.wish.query
+            wish = self.wish
             try:
-                finding = self.finder.find(features, query.words, query.like, query.not_like)
+                finding = wish.ask(self.finder, features)
             except BaseException:
                 self.end()
                 raise
             if self.over:
                 return
             now = self._history.state
-            # What is an object already, such as the example itself, is not found again.
-            objects = [item.stored for item in now.objects]
-            found = finding.instances[: MOST_INSTANCES + len(objects)]
-            new = [one for one in found if not any(duplicates(one.stored, old) for old in objects)]
-            above = wish.threshold
-            known = sum(one.score >= above for one in found) - sum(one.score >= above for one in new)
-            instances = tuple(new[:MOST_INSTANCES])
-            search = Search(query, instances, above, wish.limit, finding.presence, self._weights, known)
+            search = search_of(wish, finding, now, self._weights)
             self.over, self.search = True, search
             if not wish.accept:
                 self._history.change(replace(now, search=search), gesture=wish.gesture)
@@ -129,6 +126,37 @@ class FindRun:
                 self._history.change(replace(after, search=now.search))
             else:
                 self._history.notify()
+
+
+def wish_of(
+    session: Session,
+    finder: Finder,
+    words: Sequence[Any],
+    like: Any = None,
+    not_like: Any = None,
+    *,
+    threshold: float | None = None,
+    limit: int | None = None,
+) -> Wish:
+    """Return the wish of the arguments of `Session.find`.
+
+    Raises:
+        PromptError: There is nothing to find, words are not in the vocabulary, or an argument is malformed.
+        SessionError: An example names no object of the session.
+    """
+    query = query_of(session, words, like, not_like, finder.name)
+    finder.check(query.words, query.like, query.not_like)
+    return Wish(query, check_threshold(finder.threshold if threshold is None else threshold), check_limit(limit))
+
+
+def search_of(wish: Wish, finding: Finding, state: SessionState, weights: str) -> Search:
+    """Return what a finder has found for a wish, without what is an object already, such as the example itself."""
+    objects = [item.stored for item in state.objects]
+    found = finding.instances[: MOST_INSTANCES + len(objects)]
+    new = [one for one in found if not any(duplicates(one.stored, old) for old in objects)]
+    above = wish.threshold
+    known = sum(one.score >= above for one in found) - sum(one.score >= above for one in new)
+    return Search(wish.query, tuple(new[:MOST_INSTANCES]), above, wish.limit, finding.presence, weights, known)
 
 
 def weights_of(finder: Finder, predictor: PredictorLike) -> str:
@@ -182,9 +210,8 @@ class Searching:
         finder = finder_of(model)
         self._finders[finder.name] = finder
         with self.history.editing:
-            query = query_of(self.session, words, like, not_like, finder.name)
-            least = finder.threshold if threshold is None else threshold
-            return self._begin(finder, Wish(query, check_threshold(least), check_limit(limit), gesture, accept))
+            wish = wish_of(self.session, finder, words, like, not_like, threshold=threshold, limit=limit)
+            return self._begin(finder, replace(wish, gesture=gesture, accept=accept))
 
     def everything(
         self, words: Any, progress: Callable[[int, int], object] | None = None
@@ -208,13 +235,13 @@ class Searching:
             if before is None:
                 raise SessionError("there is no search to repeat; call find first")
             self._running.check_idle()
-            wish = Wish(query, before.threshold, before.limit)
-            run = self._begin(self._finders.get(query.finder) or finder_named_in_file(query.finder), wish)
+            finder = self._finders.get(query.finder) or finder_named_in_file(query.finder)
+            finder.check(query.words, query.like, query.not_like)
+            run = self._begin(finder, Wish(query, before.threshold, before.limit))
         return self._completed(run, None)
 
     def _begin(self, finder: Finder, wish: Wish) -> FindRun:
         session = self.session
-        finder.check(wish.query.words, wish.query.like, wish.query.not_like)
         run = self._running.run
         if isinstance(run, FindRun) and not run.over and run.finder.weights_id == finder.weights_id:
             run.wish = wish

@@ -124,6 +124,11 @@ class Query:
         examples = f"{count} example{'' if count == 1 else 's'}" if count else ""
         return " and ".join(filter(None, [", ".join(map(repr, self.words)), examples])) or "nothing"
 
+    def label_of(self, word: str) -> str:
+        """Return the default label of what fits a word; if the word is empty, the label of the examples."""
+        labels = {example.label for example in self.like}
+        return word or (labels.pop() if len(labels) == 1 else "") or "object"
+
 
 @dataclass(frozen=True, eq=False)
 class Search:
@@ -168,7 +173,7 @@ class Search:
             return f"{len(self.found)} like {self.query.text}"
         if self.found:
             counts = Counter(one.word for one in self.found)
-            return ", ".join(f"{word!r}: {counts[word]}" for word in self.query.words)
+            return ", ".join(f"{word}: {counts[word] or 'none'}" for word in self.query.words)
         nothing = f"nothing like {self.query.text}" if not self.query.words else f"no {self.query.text}"
         if self.known:
             nothing += " besides what is an object already"

@@ -233,7 +233,7 @@ class _Writer:
 
 
 def _word(item: SegmentedObject) -> str:
-    return item.origin.word if item.origin is not None and item.origin.word else "object"
+    return "object" if item.origin is None else item.origin.query.label_of(item.origin.word)
 
 
 def _image(session: Session, given: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,12 @@ from sam_widget.folders.image_folder import Album
 from sam_widget.folders.sessions import export_sessions
 from sam_widget.session.file.format import count_objects
 from sam_widget.session.remote import remote
+from sam_widget.session.session import Session
 from sam_widget.widget import protocol
-from sam_widget.widget.dispatcher import Target
+from sam_widget.widget.dispatcher import ANSWERED, Target
 from sam_widget.widget.gallery_opener import FolderOpener
+from sam_widget.widget.gallery_search import GallerySearch, Wanted
+from sam_widget.widget.protocol import Request
 from sam_widget.widget.sam_widget import SamWidget
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
     from sam_widget.predictor.embeddings import EmbeddingStore
     from sam_widget.predictor.predictor import Predictor
+    from sam_widget.session.session import Session
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,14 @@ class GalleryRow:
 class GalleryRequests:
     """The requests of views to a gallery, in addition to those to every widget."""
 
-    def __init__(self, show: Callable[[int], None], mark: Callable[[bool], None]) -> None:
-        self._show, self._mark = show, mark
+    def __init__(
+        self,
+        show: Callable[[int], None],
+        mark: Callable[[bool], None],
+        finding: GallerySearch,
+        session: Callable[[], Session],
+    ) -> None:
+        self._show, self._mark, self._finding, self._session = show, mark, finding, session
 
     @remote(latest=True)
     def show(self, index: int) -> None:
@@ -62,6 +72,27 @@ class GalleryRequests:
     def mark(self, done: bool) -> None:  # noqa: FBT001  a field of the message
         """Mark the displayed image as done or not done."""
         self._mark(done)
+
+    @remote(latest=True)
+    def find_in_all(
+        self, request: Request, *, words: Sequence[str], like: Sequence[str], threshold: float | None
+    ) -> object:
+        """Find words, and objects like those with these ids of the displayed image, in all images of the gallery.
+
+        Answered at the end; the trait `searched` shows progress. It takes the place of such a search that is running.
+        """
+        self._finding.begin(request, self._session(), words, like, threshold)
+        return ANSWERED
+
+    @remote(lane="now")
+    def stop_find_in_all(self) -> None:
+        """Stop finding in all images; what was found remains. Answered immediately."""
+        self._finding.stop()
+
+    @remote(lane="now")
+    def end_find_in_all(self) -> None:
+        """Stop finding in all images, and no longer list what was found; each image still offers it."""
+        self._finding.end()
 
 
 class Gallery(SamWidget):
@@ -74,6 +105,9 @@ class Gallery(SamWidget):
 
     gallery = traitlets.Dict(help="The names of the images: `protocol.GalleryData`; it never changes.").tag(sync=True)
     place = traitlets.Dict(help="Where it is: `protocol.PlaceData`; only the kernel writes it.").tag(sync=True)
+    searched = traitlets.Dict(
+        help="The search in all images: `protocol.SearchedData`, or empty; only the kernel writes it."
+    ).tag(sync=True)
 
     @door
     def __init__(
@@ -103,7 +137,14 @@ class Gallery(SamWidget):
         self._done = {self._album.names.index(name) for name in self._album.done & set(self._album.names)}
         first = next((index for index in range(len(self._counts)) if index not in self._done), 0)
         self._folder = FolderOpener(self._album, index=first, model=model, store=store)
-        requests = GalleryRequests(self._show, lambda done: self.mark(done=done))
+        self._finding = GallerySearch(
+            self._album,
+            call=lambda function: self._dispatcher.call(function),  # noqa: PLW0108  it is made below
+            shown=lambda: (self.index, self._stage.shown.session_if_open()),
+            replies=lambda: self._replies,
+            changed=self._searched,
+        )
+        requests = GalleryRequests(self._show, lambda done: self.mark(done=done), self._finding, lambda: self.session)
         self._start(self._folder, Target(GalleryRequests, lambda: requests))
         self.observe(self._place, "state")
         self._place()
@@ -227,7 +268,7 @@ class Gallery(SamWidget):
             limit: The most instances per image.
             accept: Add what is found as objects instead.
             progress: Called with the number of images done and in total.
-            cancelled: Called before every image; once it returns true, the rest is left out.
+            cancelled: Called at every step; once it returns true, the rest is left out.
 
         Returns:
             The images in which something was found, best first.
@@ -237,30 +278,16 @@ class Gallery(SamWidget):
             SessionError: An example does not exist.
             ModelError: The finder cannot be loaded.
         """
-        from sam_widget.automatic.finding.loading import finder_of
-        from sam_widget.folders.finding import examples_of, find_in_album
-
-        finder, predictor = finder_of(model), self.session.predictor
-        wanted = {
-            "like": examples_of(like, self._album, finder, predictor, self.session),
-            "not_like": examples_of(not_like, self._album, finder, predictor, self.session),
-            "model": finder,
-            "threshold": threshold,
-            "limit": limit,
-        }
-        hits = find_in_album(
-            self._album,
-            words,
-            wanted,
-            predictor=predictor,
-            accept=accept,
-            progress=False,
-            cancelled=cancelled,
-            live=lambda index: self.session if index == self.index else None,
-            told=progress or (lambda _done, _total: None),
-        )
+        wanted = Wanted(words, like, not_like, model, threshold, limit, accept)
+        hits = self._finding.find(wanted, self.session, progress=progress, cancelled=cancelled)
         self._count()
         return hits
+
+    def close(self) -> None:
+        """Stop the worker and a search, close every view, and close the session file."""
+        if "_finding" in vars(self):
+            self._finding.close()
+        super().close()
 
     # ------------------------------------------------------------------------------------------------ other threads
 
@@ -283,6 +310,12 @@ class Gallery(SamWidget):
             done, failed = sorted(self._done), sorted(self._folder.failed)
             place = protocol.PlaceData(self.index, list(self._counts), done, failed)
             self.place = protocol.to_json(place)
+
+    def _searched(self) -> None:
+        """Send the search in all images to the views."""
+        with self._publisher.wire:
+            job = self._finding.job
+            self.searched = {} if job is None else protocol.to_json(job.shown())
 
     def _count(self) -> None:
         """Count the objects in existing session files."""

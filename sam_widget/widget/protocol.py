@@ -332,6 +332,27 @@ class PlaceData(Struct, frozen=True):
     failed: list[int]
 
 
+class HitData(Struct, frozen=True):
+    """An image of a gallery in which something was found: its index, how many, and the best score."""
+
+    index: int
+    found: int
+    score: float
+
+
+class SearchedData(Struct, frozen=True):
+    """A search in all images of a gallery, `done` of `total`; hits are sorted, best first.
+
+    `message` says what was found, once it has ended; empty before.
+    """
+
+    text: str
+    done: int
+    total: int
+    message: str
+    hits: list[HitData]
+
+
 class SavedMask(Struct, frozen=True):
     """A mask in a page without a kernel; `runs` are packed row runs, in base64."""
 

@@ -48,7 +48,7 @@ def cat_found(notebook: Open) -> tuple[Hand, Find]:
     hand.press("/")
     expect(find.field).to_be_focused()
     find.field.press_sequentially("cat")
-    expect(find.message).to_contain_text("'cat': 1")
+    expect(find.message).to_contain_text("cat: 1")
     expect(find.field).to_be_focused()
     return hand, find
 
@@ -159,7 +159,7 @@ def test_one_is_refined_with_a_click_and_is_an_example(notebook: Open) -> None:
     word = near.inner_text()
     near.click()
     expect(find.field).to_have_value(word)
-    expect(find.message).to_contain_text(re.compile(f"'{word}'.*above|'{word}': "))
+    expect(find.message).to_contain_text(re.compile(f"'{word}'.*above|{word}: "))
     find.panel.get_by_role("button", name="End the search").click()
     expect(find.panel).to_be_hidden()
     expect(view.canvas).to_be_focused()

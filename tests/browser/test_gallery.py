@@ -106,3 +106,64 @@ def test_a_widget_of_one_image_has_no_gallery(notebook: Open) -> None:
     expect(view.root.get_by_role("group", name="Gallery", include_hidden=True)).to_be_hidden()
     view.canvas.press("?")
     expect(view.root.get_by_role("dialog")).not_to_contain_text("Next image")
+
+
+CATS = """
+import pathlib, tempfile
+import numpy as np
+from PIL import Image
+import sam_widget as sw
+folder = pathlib.Path(tempfile.mkdtemp())
+photos = {"0 cat": sw.sample("cat"), "1 rocket": sw.sample("rocket"), "2 mirrored": sw.sample("cat")[:, ::-1]}
+for name, photo in photos.items():
+    Image.fromarray(np.ascontiguousarray(photo)).save(folder / f"{name}.png")
+g = sw.Gallery(folder, store=folder / "store")
+g
+"""
+
+
+def test_an_object_is_found_in_all_photos(notebook: Open) -> None:
+    opened = notebook(CATS)
+    opened.run_all()
+    view = View.of(opened)
+    view.click(*FACE)
+    view.root.get_by_role("radio", name=re.compile("^Mask 3")).click()
+    view.root.get_by_role("textbox", name="Label").fill("Tom")
+    view.press("Enter")
+    expect(view.objects).to_have_count(1)
+
+    # While the photos are searched, the view answers.
+    view.button("Find more like Tom in all images").click()
+    in_all = view.root.get_by_role("group", name="Find in all images")
+    expect(in_all.get_by_role("progressbar", name="Images searched")).to_be_visible()
+    expect(in_all.get_by_role("status")).to_have_text(re.compile("^Searching [0-3] of 3 images: like Tom$"))
+    expect(in_all.get_by_role("button", name="Cancel")).to_be_visible()
+    view.click(300, 60)
+    expect(view.candidates.first).to_be_visible()
+    view.press("Escape")
+    expect(in_all.get_by_role("status")).to_contain_text("like Tom: 1 found in 1 of 3 images.")
+    expect(in_all.get_by_role("progressbar", include_hidden=True)).to_be_hidden()
+
+    # The best photo is opened from the list, and offers what was found, under the label of the example.
+    found = in_all.get_by_role("list", name="Found in").get_by_role("button")
+    expect(found).to_have_attribute("aria-label", re.compile(r"^2 mirrored.png, 1 found, best 0\.[5-9]\d$"))
+    found.click()
+    bar = view.root.get_by_role("group", name="Gallery")
+    expect(bar.get_by_role("button", name=re.compile("^Images: 3 of 3"))).to_be_visible()
+    opened.expect_state("ready")
+    expect(found).to_have_attribute("aria-current", "true")
+    panel = view.root.get_by_role("search", name="Find")
+    panel.get_by_role("button", name="Accept all found").click()
+    expect(view.objects).to_have_text([re.compile("Tom")])
+    area = json.loads(opened.run_cell("print(g.objects[0].area)"))
+    assert area > 0.2 * 451 * 300, "the whole cat"
+    view.press("Control+z")
+    expect(view.objects).to_have_count(0)
+
+    # Words, and Cancel; the first photo shows them next to what is an object already.
+    view.canvas.press("/")
+    panel.get_by_role("searchbox", name="Words to find").fill("rocket")
+    panel.get_by_role("button", name="Find in all images").click()
+    expect(in_all.get_by_role("status")).to_contain_text(re.compile("^rocket: "))
+    in_all.get_by_role("button", name="Close the list").click()
+    expect(in_all).to_be_hidden()

@@ -94,9 +94,21 @@ def test_a_photo_that_cannot_be_read_does_not_stop_the_rest(
 
 
 def test_it_can_be_cancelled(folder: Path, predictor: Predictor, finder: Squares) -> None:
-    answers = iter([False, True, True])
+    # In the middle of the second photo.
     options: dict[str, Any] = {"model": predictor, "finder": finder, "progress": False}
-    assert len(find_folder(folder, ["cat"], cancelled=lambda: next(answers), **options)) == 1
+    hits = find_folder(folder, ["cat"], cancelled=lambda: finder.encoded == 2, **options)
+    assert [hit.name for hit in hits] == ["0.png"]
+    assert [path.name for path in hits.report.skipped] == ["1.png", "2.png"]
+    assert not (folder / "1.png.sam").exists()
+
+
+def test_where_nothing_is_found_nothing_is_saved_and_the_nearest_is_told(
+    folder: Path, predictor: Predictor, finder: Squares
+) -> None:
+    hits = find_folder(folder, ["dog"], model=predictor, finder=finder, progress=False)
+    assert len(hits) == 0
+    assert hits.nearest == ("0.png", 0.1)
+    assert not list(folder.glob("*.sam"))
 
 
 def test_a_gallery_offers_what_is_like_an_object_of_the_shown_photo(
@@ -113,7 +125,9 @@ def test_a_gallery_offers_what_is_like_an_object_of_the_shown_photo(
     shown = gallery.search
     assert shown is not None
     assert len(shown.accept()) == 1
+    before = gallery.session.position
     assert len(gallery.find("dog", model=finder)) == 0
+    assert gallery.session.position == before, "where nothing is found, nothing is edited"
     assert len(gallery.find("cat", model=finder, accept=True)) == 3
-    assert [item.label for item in gallery.session.objects] == ["object", "cat", "cat"]
+    assert [item.label for item in gallery.session.objects] == ["cup", "cat", "cat"]
     gallery.close()

@@ -125,6 +125,6 @@ def test_there_must_be_something_to_accept(session: Session, finder: Squares) ->
 
 def test_reprs_are_one_line(session: Session, finder: Squares) -> None:
     found = session.find("cat", model=finder)
-    assert repr(found) == "Found('cat': 2)"
+    assert repr(found) == "Found(cat: 2)"
     assert repr(found[0]) == "Instance('cat', score 0.90, 400 of 451 x 300 pixels)"
     assert repr(found.accept(0)[0]) == "SegmentedObject('cat', score 0.90, 400 of 451 x 300 pixels)"

@@ -30,7 +30,7 @@ def test_words_find_instances_best_first(session: Session, finder: Squares) -> N
     found = session.find("cat", "cup", model=finder)
     assert [(one.word, one.score) for one in found] == [("cat", 0.9), ("cup", 0.8), ("cat", 0.6)]
     assert [one.score for one in found.faint] == [0.2]
-    assert found.message == "'cat': 2, 'cup': 1"
+    assert found.message == "cat: 2, cup: 1"
     assert session.objects == ()
     assert session.position == 1
     session.undo()
@@ -41,7 +41,9 @@ def test_words_find_instances_best_first(session: Session, finder: Squares) -> N
 
 
 def test_a_list_of_words_is_words_too(session: Session, finder: Squares) -> None:
-    assert len(session.find(["cat", "cup"], model=finder)) == 3
+    found = session.find(["cat", "cup", "horse"], model=finder)
+    assert len(found) == 3
+    assert found.message == "cat: 2, cup: 1, horse: none"
 
 
 def test_the_second_word_encodes_nothing(session: Session, finder: Squares) -> None:

@@ -4,6 +4,7 @@ import type { Vec } from "../geometry/geometry";
 import { covers, picked } from "../geometry/picking";
 import { areaOf } from "../geometry/runs";
 import type { InstanceData, ObjectData } from "../protocol";
+import type { Gallery } from "../state/gallery";
 import { newGesture } from "../state/gesture";
 import { shownInstances, wordsIn } from "../state/search";
 import type { Store } from "../state/store";
@@ -16,14 +17,16 @@ export const PAUSE = 300;
 export class FindActions {
   readonly #store: Store;
   readonly #ui: Ui;
+  readonly #gallery: Gallery;
   #typing = newGesture();
   #pause: ReturnType<typeof setTimeout> | undefined;
   /** What was last requested, so that a pause does not request it again. */
   #asked = "";
 
-  constructor({ store, ui }: ActionContext) {
+  constructor({ store, ui, gallery }: ActionContext) {
     this.#store = store;
     this.#ui = ui;
+    this.#gallery = gallery;
   }
 
   /** Whether the search is shown: the field, and what was found. */
@@ -86,6 +89,34 @@ export class FindActions {
   more(object: string): void {
     this.#ui.set({ finding: true, like: [...this.#ui.like.filter((id) => id !== object), object] });
     this.search();
+  }
+
+  /** Whether there is something to find in all images of a gallery. */
+  get canFindInAll(): boolean {
+    return this.#gallery.open && (wordsIn(this.#ui.words).length > 0 || this.examples.length > 0);
+  }
+
+  /** Find the words and examples in all images of the gallery. */
+  inAll(): void {
+    if (!this.canFindInAll) return;
+    this.rest();
+    const like = this.examples.map(({ id }) => id);
+    void this.#store.find.findInAll(wordsIn(this.#ui.words), like);
+  }
+
+  /** Find more like an object in all images of the gallery. */
+  moreInAll(object: string): void {
+    if (this.#gallery.open) void this.#store.find.findInAll([], [object]);
+  }
+
+  /** Stop finding in all images; what was found is listed. */
+  cancelInAll(): void {
+    void this.#store.find.stopFindInAll();
+  }
+
+  /** No longer list what was found in all images. */
+  endInAll(): void {
+    void this.#store.find.endFindInAll();
   }
 
   /** Search without one of the examples. */

@@ -75,6 +75,25 @@ export class SearchRequests {
     this.#kernel.changed();
   }
 
+  /** The same in all images of a gallery, which then offer what was found. */
+  async findInAll(words: string[], like: string[]): Promise<void> {
+    const heard = await this.#kernel.request({ type: "find_in_all", words, like, threshold: this.#threshold });
+    if (!heard || heard.outcome === "superseded") return;
+    const refused = heard.outcome === "error" && words.length > 0;
+    this.error = refused ? (heard.error ?? "The search was refused.") : null;
+    this.#kernel.changed();
+  }
+
+  /** Stop finding in all images; what was found is listed. */
+  async stopFindInAll(): Promise<void> {
+    await this.#kernel.request({ type: "stop_find_in_all" });
+  }
+
+  /** No longer list what was found in all images; each image still offers it. */
+  async endFindInAll(): Promise<void> {
+    await this.#kernel.request({ type: "end_find_in_all" });
+  }
+
   async sift(threshold: number, gesture: string): Promise<void> {
     this.#threshold = threshold;
     await this.#kernel.request({ type: "sift", threshold, gesture }, (seq) => this.sifting.ask(seq, threshold));

@@ -19,6 +19,8 @@ export interface Preview {
 
 /** Milliseconds, plus ten times what a decode takes, after which the kernel must be busy with something else. */
 const BUSY = 2000;
+/** Requests that are answered at the end of something long. */
+const SEARCHES: ReadonlySet<string> = new Set(["everything", "find", "find_in_all"]);
 
 export class Store<Bitmap = ImageBitmap> {
   /** The parts of the photo that this view has loaded. */
@@ -353,7 +355,7 @@ export class Store<Bitmap = ImageBitmap> {
     const { seq, answer } = this.#session.send(body);
     sent?.(seq);
     // A search may take long, and nothing waits for it.
-    const counts = body.type === "everything" || body.type === "find" ? 0 : 1;
+    const counts = SEARCHES.has(body.type) ? 0 : 1;
     this.#open += counts;
     this.#changed();
     this.#edits += counts;
@@ -363,17 +365,17 @@ export class Store<Bitmap = ImageBitmap> {
     this.#watch();
     await this.#session.until(heard.revision);
     this.#open -= counts;
-    this.#settle(heard, body.type);
+    this.#settle(heard, body);
     this.#changed();
     return heard;
   }
 
-  #settle({ seq, outcome, error }: Reception, type: Body["type"]): void {
+  #settle({ seq, outcome, error }: Reception, body: Body): void {
     this.#answered = Math.max(this.#answered, seq);
     for (const pending of [this.#draft, this.#choice, this.#settings, this.#going, this.find.sifting])
       pending.settle(seq);
     // Words that are not known are reported next to the field.
-    if (type === "find") return;
+    if (body.type === "find" || (body.type === "find_in_all" && body.words.length > 0)) return;
     if (outcome === "error" && !this.lost)
       this.#refusal = error ?? "The kernel refused the request and gave no reason.";
     else if (outcome === "done" && !this.lost) {

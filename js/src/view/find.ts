@@ -33,7 +33,8 @@ export function createFind(context: Context): Part {
   const found = createFound(context);
   const keydown = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
-    if (event.key === "Enter") find.search();
+    if (event.key === "Enter" && event.shiftKey && find.canFindInAll) find.inAll();
+    else if (event.key === "Enter") find.search();
     else if (event.key === "ArrowDown") found.focus();
     else if (event.key === "Escape" && find.running) actions.objects.cancel();
     else if (event.key === "Escape" && !store.state.search && !ui.words.trim()) end();
@@ -58,6 +59,13 @@ export function createFind(context: Context): Part {
     h("span"),
   );
   all.addEventListener("click", () => find.acceptAll(), { signal });
+  const inAll = h(
+    "button",
+    { type: "button", class: "sam-button sam-quiet sam-outlined", title: "Find in all images (Shift+Enter)" },
+    icon("findAll"),
+    "Find in all images",
+  );
+  inAll.addEventListener("click", () => find.inAll(), { signal });
   const examples = h("div", { class: "sam-recent", role: "group", "aria-label": "Examples" });
   const near = h("div", { class: "sam-recent", role: "group", "aria-label": "Near words" });
   const message = h("p", { class: "sam-empty sam-found-message", role: "status", id: id("found") });
@@ -126,6 +134,7 @@ export function createFind(context: Context): Part {
     examples,
     h("div", { class: "sam-find-row" }, message, all),
     near,
+    h("div", { class: "sam-find-row" }, inAll),
     threshold,
     found.element,
   );
@@ -162,6 +171,8 @@ export function createFind(context: Context): Part {
           drop: true,
         })),
       );
+      if (!find.canFindInAll && inAll.matches(":focus")) focusCanvas();
+      setAttributes(inAll, { hidden: !find.canFindInAll });
       setAttributes(threshold, { hidden: search === null });
       slider.valueAsNumber = store.find.threshold;
       setAttributes(slider, { "aria-valuetext": store.find.threshold.toFixed(2) });

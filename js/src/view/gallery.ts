@@ -3,8 +3,11 @@
 import { shortcutFor } from "../input/keyboard";
 import type { Context, Part } from "./context";
 import { h, icon, iconButton, setAttributes, setText } from "./dom";
+import { createHits } from "./hits";
 
-export function createGallery({ gallery, store, ui, actions, signal, focusCanvas, id }: Context): Part {
+export function createGallery(context: Context): Part {
+  const { gallery, store, ui, actions, signal, focusCanvas, id } = context;
+  const hits = createHits(context);
   const previous = iconButton("left", "Previous image", `Previous image (${shortcutFor("Previous image")})`);
   const next = iconButton("right", "Next image", `Next image (${shortcutFor("Next image")})`);
   const position = h("span", { class: "sam-position" });
@@ -79,7 +82,7 @@ export function createGallery({ gallery, store, ui, actions, signal, focusCanvas
     if (!enabled && button.matches(":focus")) focusCanvas();
     button.disabled = !enabled;
   };
-  const element = h("div", { class: "sam-gallery", role: "group", "aria-label": "Gallery" }, row, images);
+  const element = h("div", { class: "sam-gallery", role: "group", "aria-label": "Gallery" }, row, images, hits.element);
   return {
     element,
     update() {
@@ -102,6 +105,7 @@ export function createGallery({ gallery, store, ui, actions, signal, focusCanvas
       setAttributes(images, { hidden: !ui.overviewOpen });
       if (ui.overviewOpen) updateImages();
       shown = ui.overviewOpen;
+      hits.update();
     },
   };
 }

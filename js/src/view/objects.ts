@@ -68,7 +68,7 @@ export function createObjects(context: Context): Part {
   };
 }
 
-function createRow(id: string, { actions, signal }: Context): Row {
+function createRow(id: string, { actions, gallery, signal }: Context): Row {
   const mark = h("input", { type: "checkbox", class: "sam-mark" });
   const swatch = h("button", { type: "button", class: "sam-swatch" });
   const label = h("span", { class: "sam-label" });
@@ -78,6 +78,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
   const facts = h("span", { class: "sam-facts" }, score, unscored, size);
   const about = h("span", { class: "sam-about" }, label, facts);
   const more = iconButton("find", "", "Find more like it");
+  const moreInAll = iconButton("findAll", "", "Find more like it in all images");
   const edit = iconButton("edit", "", "Edit");
   const rename = iconButton("rename", "", "Rename");
   const remove = iconButton("clear", "", "Remove");
@@ -88,6 +89,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
     swatch,
     about,
     more,
+    moreInAll,
     edit,
     rename,
     remove,
@@ -137,6 +139,7 @@ function createRow(id: string, { actions, signal }: Context): Row {
   mark.addEventListener("change", () => actions.objects.mark(id, mark.checked), { signal });
   swatch.addEventListener("click", () => actions.objects.recolor(id, (color + 1) % OBJECTS.length), { signal });
   more.addEventListener("click", () => actions.find.more(id), { signal });
+  moreInAll.addEventListener("click", () => actions.find.moreInAll(id), { signal });
   edit.addEventListener("click", () => actions.objects.editObject(id), { signal });
   remove.addEventListener("click", () => actions.objects.remove(id), { signal });
 
@@ -153,6 +156,8 @@ function createRow(id: string, { actions, signal }: Context): Row {
       setAttributes(mark, { "aria-label": `Mark ${object.label}`, title: "Pick, to label, merge or delete several" });
       setAttributes(swatch, { "aria-label": `Next colour for ${object.label}`, title: "Next colour" });
       setAttributes(more, { "aria-label": `Find more like ${object.label}`, title: `Find more like ${object.label}` });
+      const everywhere = `Find more like ${object.label} in all images`;
+      setAttributes(moreInAll, { "aria-label": everywhere, title: everywhere, hidden: !gallery.open });
       setAttributes(edit, { "aria-label": `Edit ${object.label}`, title: `Edit ${object.label} again` });
       setAttributes(element, { "aria-current": edited ? "true" : null });
       swatch.style.setProperty("--sam-swatch", objectColor(object.color));

@@ -118,6 +118,47 @@ describe("words", () => {
   });
 });
 
+describe("all images", () => {
+  const openGallery = async () => {
+    const desk = await openDesk({ objects: [objectOf("one"), objectOf("two")] });
+    desk.gallery.names = ["a.jpg", "b.jpg"];
+    return desk;
+  };
+
+  it("are searched for the words and examples of the field, or for one object alone", async () => {
+    const { actions, model, ui } = await openGallery();
+    expect(actions.find.canFindInAll).toBe(false);
+    ui.set({ words: "cat, cup", like: ["one", "gone"] });
+    actions.find.inAll();
+    expect(model.last("find_in_all")).toMatchObject({ words: ["cat", "cup"], like: ["one"], threshold: null });
+    actions.find.moreInAll("two");
+    expect(model.last("find_in_all")).toMatchObject({ words: [], like: ["two"] });
+    actions.find.cancelInAll();
+    actions.find.endInAll();
+    expect([model.count("stop_find_in_all"), model.count("end_find_in_all")]).toEqual([1, 1]);
+  });
+
+  it("are not there in a widget of one image", async () => {
+    const { actions, model, ui } = await openDesk({ objects: [objectOf("one")] });
+    ui.set({ words: "cat" });
+    actions.find.inAll();
+    actions.find.moreInAll("one");
+    expect(model.count("find_in_all")).toBe(0);
+  });
+
+  it("are not waited for, and say next to the field what is wrong with the words", async () => {
+    const { actions, model, store, ui } = await openGallery();
+    ui.set({ words: "kat" });
+    actions.find.inAll();
+    expect(store.status).not.toBe("predicting");
+    await model.answer(model.last("find_in_all"), { outcome: "error", error: "'kat' is unknown" });
+    expect([findMessage(store, ui.words), store.failure]).toEqual(["'kat' is unknown", null]);
+    actions.find.moreInAll("one");
+    await model.answer(model.last("find_in_all"), { outcome: "error", error: "no such object" });
+    expect([store.find.error, store.failure]).toEqual([null, "no such object"]);
+  });
+});
+
 describe("the threshold", () => {
   it("shows what was requested until the kernel has it, and is kept for the next words", async () => {
     const { actions, model, store } = await open();

@@ -98,3 +98,28 @@ describe("on the way to another image", () => {
     expect(store.index(2)).toBe(2);
   });
 });
+
+describe("the search in all images", () => {
+  const open = (searched: unknown) => {
+    const traits = new Traits();
+    traits.values = { gallery: { names: ["a.jpg", "b.jpg"] }, searched };
+    return new Gallery(traits, vi.fn(), new AbortController().signal);
+  };
+
+  it("tells how far it is, and then what was found", () => {
+    const searched = { text: "cat", done: 1, total: 2, message: "", hits: [] };
+    const running = open(searched);
+    expect(running.searching).toBe(true);
+    expect(running.searchMessage).toBe("Searching 1 of 2 images: cat");
+    const over = open({ ...searched, done: 2, message: "3 found in 1 of 2 images." });
+    expect(over.searching).toBe(false);
+    expect(over.searchMessage).toBe("cat: 3 found in 1 of 2 images.");
+  });
+
+  it("is not there before, after, and in older kernels", () => {
+    for (const nothing of [undefined, {}, null, { hits: 3 }]) {
+      expect(open(nothing).searched).toBeNull();
+      expect(open(nothing).searching).toBe(false);
+    }
+  });
+});

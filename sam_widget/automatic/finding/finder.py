@@ -53,6 +53,11 @@ class Example:
     features: np.ndarray | None = None
     name: str = ""
 
+    @property
+    def label(self) -> str:
+        """The label of the object that it is: "cat" for "cat.jpg: cat"."""
+        return self.name.rpartition(": ")[2]
+
 
 @dataclass(frozen=True, eq=False)
 class Instance:

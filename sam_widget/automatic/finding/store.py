@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from sam_widget.automatic.finding.finder import Encoding, Finder
@@ -42,14 +43,17 @@ class FeatureStore:
                 self._kept.popitem(last=False)
         return features
 
-    def features(self, finder: Finder, image: RGB, predictor: Predictor) -> Any:
-        """Return the features of an image; see `encode`."""
+    def features(
+        self, finder: Finder, image: RGB, predictor: Predictor, *, cancelled: Callable[[], bool] = lambda: False
+    ) -> Any:
+        """Return the features of an image; see `encode`. None if `cancelled`, called at every step, returns true."""
         steps = self.encode(finder, image, predictor)
-        while True:
+        while not cancelled():
             try:
                 next(steps)
             except StopIteration as stop:
                 return stop.value
+        return None
 
     def _bytes(self) -> int:
         """What the features take, for finders that say so."""
