@@ -79,12 +79,19 @@ export interface Splice {
   added: ObjectData[];
 }
 
-/** The changes since revision `since`: fields of the state, the objects, and new masks. */
+/** A change of the masks that `everything` has found: some names are removed, then others are added at the end. */
+export interface FoundChange {
+  removed: string[];
+  added: FoundData[];
+}
+
+/** The changes since revision `since`: fields of the state, the objects, what has been found, and new masks. */
 export interface Update {
   type: "update";
   since: number;
   fields: Partial<Omit<State, "objects">>;
   objects: Splice | null;
+  found: FoundChange | null;
   masks: MaskData[];
 }
 

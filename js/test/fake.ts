@@ -1,7 +1,7 @@
 /** A model whose kernel side is the test. */
 
 import { deflateSync } from "fflate";
-import type { Answer, ImageData, Splice, State, Update, Whole } from "../src/protocol";
+import type { Answer, FoundChange, ImageData, Splice, State, Update, Whole } from "../src/protocol";
 import { type Model, RemoteSession, type SessionOptions } from "../src/state/session";
 import { Store } from "../src/state/store";
 
@@ -98,7 +98,13 @@ export class FakeModel implements Model {
   }
 
   /** Send what has changed, with new masks. It follows the last state, unless the test says otherwise. */
-  update(fields: Partial<State>, masks: string[] = [], objects: Splice | null = null, since?: number): void {
+  update(
+    fields: Partial<State>,
+    masks: string[] = [],
+    objects: Splice | null = null,
+    since?: number,
+    found: FoundChange | null = null,
+  ): void {
     const before = this.state as State;
     const { objects: _, ...changes } = { revision: before.revision + 1, ...fields };
     const message: Update = {
@@ -106,6 +112,7 @@ export class FakeModel implements Model {
       since: since ?? before.revision,
       fields: changes,
       objects,
+      found,
       masks: masks.map(named),
     };
     const rows = [...before.objects];

@@ -140,15 +140,25 @@ class Splice(Struct, frozen=True):
     added: list[ObjectData]
 
 
-class Update(Struct, frozen=True, tag_field="type", tag="update"):
-    """The changes since revision `since`: fields of the state, the objects, and new masks.
+class FoundChange(Struct, frozen=True):
+    """A change of the masks that `everything` has found: some names are removed, then others are added at the end."""
 
-    The masks' buffers are in the same order. A view at another revision requests the whole state with `hello`.
+    removed: list[str]
+    added: list[FoundData]
+
+
+class Update(Struct, frozen=True, tag_field="type", tag="update"):
+    """The changes since revision `since`: fields of the state, the objects, what has been found, and new masks.
+
+    In `fields`, the list of what `everything` has found is empty: `found` changes that of the view, which is empty if
+    nothing was running. The masks' buffers are in the same order. A view at another revision requests the whole state
+    with `hello`.
     """
 
     since: int
     fields: Changes
     objects: Splice | None
+    found: FoundChange | None
     masks: list[MaskData]
 
 

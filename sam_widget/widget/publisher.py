@@ -9,7 +9,7 @@ from typing import Any
 from sam_widget.widget import protocol
 from sam_widget.widget.direct import Send
 from sam_widget.widget.stage import Stage
-from sam_widget.widget.state import MaskNames, Rows, mask_message, saved_view, state_of
+from sam_widget.widget.state import FoundRows, MaskNames, Rows, mask_message, saved_view, state_of
 
 
 class Publisher:
@@ -35,6 +35,7 @@ class Publisher:
         self.wire = threading.RLock()
         self.line: str | None = None
         self._rows = Rows()
+        self._found = FoundRows()
         self._state: dict[str, Any] = {}
 
     def publish(self, stage: Stage) -> None:
@@ -42,11 +43,13 @@ class Publisher:
         with self.wire:
             since = self.revision
             self.revision += 1
-            state, splice = self._now(stage)
+            state, splice, change = self._now(stage)
             before, self._state = self._state, state
             fields = {name: value for name, value in state.items() if name != "objects" and before.get(name) != value}
+            if running := fields.get("everything"):
+                fields["everything"] = running | {"found": []}
             masks = [mask_message(name, mask) for name, mask in self.names.unsent()]
-            update = protocol.Update(since, fields, splice, [data for data, _ in masks])
+            update = protocol.Update(since, fields, splice, change, [data for data, _ in masks])
             self._send(protocol.to_json(update), [runs for _, runs in masks])
             self._show(state)
 
@@ -64,8 +67,8 @@ class Publisher:
             return None
         return protocol.to_json(saved_view(pyramid, self.names.all(), stage.shown.session_if_open()))
 
-    def _now(self, stage: Stage) -> tuple[dict[str, Any], protocol.Splice | None]:
-        """Return the current state, and the change of its objects."""
+    def _now(self, stage: Stage) -> tuple[dict[str, Any], protocol.Splice | None, protocol.FoundChange | None]:
+        """Return the current state, and the changes of its objects and of what has been found."""
         session = stage.shown.session_if_open()
         now = None if session is None else session.state
         state = state_of(
@@ -84,7 +87,13 @@ class Publisher:
         self._rows, splice = self._rows.follow(objects, self.names)
         if splice is not None:
             self.names.keep(objects)
-        found = [] if state.everything is None else state.everything.found
+        under_way = None if session is None or state.everything is None else session.under_way
+        self._found, change = self._found.follow(() if under_way is None else under_way.objects, self.names)
+        found = [row for _, row in self._found.rows]
         instances = [] if state.search is None else state.search.instances
         self.names.prune({item.mask for items in (state.candidates, found, instances) for item in items})
-        return protocol.to_json(state) | {"objects": list(self._rows.data)}, splice
+        body = protocol.to_json(state) | {"objects": list(self._rows.data)}
+        if body["everything"] is None:
+            return body, splice, None
+        body["everything"]["found"] = [protocol.to_json(row) for row in found]
+        return body, splice, change

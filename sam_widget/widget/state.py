@@ -17,6 +17,7 @@ from sam_widget.widget import protocol
 from sam_widget.widget.conversions import MaskPrompts, box_data, prompt_data, rendering_data, settings_data
 from sam_widget.widget.protocol import (
     CandidateData,
+    FoundChange,
     FoundData,
     ImageData,
     InstanceData,
@@ -56,6 +57,29 @@ class Rows:
         added = [_row(item, names) for item in objects[start : len(objects) - kept]]
         data = (*self.data[:start], *map(protocol.to_json, added), *self.data[len(before) - kept :])
         return Rows(objects, data), Splice(start, len(before) - kept - start, added)
+
+
+@dataclass(frozen=True)
+class FoundRows:
+    """What `everything` has found as message rows, oldest first, with the objects from which they were made."""
+
+    objects: tuple[SegmentedObject, ...] = ()
+    rows: tuple[tuple[SegmentedObject, FoundData], ...] = ()
+
+    def follow(self, objects: tuple[SegmentedObject, ...], names: MaskNames) -> tuple[FoundRows, FoundChange | None]:
+        """Return the rows of these objects, and the change between the two; None if nothing has changed.
+
+        A step of `everything` adds a few objects anywhere among the others, because it sorts them; views do not depend
+        on their order.
+        """
+        if objects is self.objects:
+            return self, None
+        now, before = {id(item) for item in objects}, {id(item) for item, _ in self.rows}
+        added = [(item, FoundData(names.name(item.stored), item.color)) for item in objects if id(item) not in before]
+        kept = [pair for pair in self.rows if id(pair[0]) in now]
+        removed = [row.mask for item, row in self.rows if id(item) not in now]
+        change = FoundChange(removed, [row for _, row in added]) if removed or added else None
+        return FoundRows(objects, (*kept, *added)), change
 
 
 class MaskNames:
@@ -115,7 +139,10 @@ def state_of(
     image: ImageData | None,
     direct: str | None,
 ) -> State:
-    """Return the state of a view, except the objects, which are `Rows`; the image may be loaded before the session."""
+    """Return the state of a view, except the objects and what has been found, which are `Rows` and `FoundRows`.
+
+    The image may be loaded before the session.
+    """
     if session is None or now is None:
         return State(
             revision=revision,
@@ -169,14 +196,7 @@ def state_of(
         can_undo=session.can_undo,
         can_redo=session.can_redo,
         decode_ms=decode_ms,
-        everything=None
-        if under_way is None
-        else ProgressData(
-            under_way.kind,
-            under_way.done,
-            under_way.total,
-            [FoundData(names.name(found.stored), found.color) for found in under_way.objects],
-        ),
+        everything=None if under_way is None else ProgressData(under_way.kind, under_way.done, under_way.total, []),
         search=None if now.search is None else _search(now.search, names),
         label=now.label,
         rendering=rendering_data(now.rendering),

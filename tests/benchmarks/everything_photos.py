@@ -1,11 +1,12 @@
 """What everything mode finds on photos: for objects with human masks, the IoU of the best mask found.
 
-    python tests/benchmarks/everything_photos.py DATA [--objects 20] [--set score=0.3,mask=0.7 ...]
+    python tests/benchmarks/everything_photos.py DATA [--objects 20] [--seed 17] [--set score=0.3,mask=0.7 ...]
 
 DATA is a folder of packs, as `python -m sam_widget.learn gather` writes it; see `learn.photo_masks`. Photos are spread
-evenly over the sources; of each, one mask that covers 1% to 60% of it is drawn, always the same. Each `--set` is one
-measurement; without any, the defaults of the model are measured. The ceiling is what could be found with this grid: the
-best of all masks predicted, however low their scores.
+evenly over the sources; of each, one mask that covers 1% to 60% of it is drawn, always the same. With `--seed`, photos
+are drawn from all sources of the folder instead, and of each, one mask that covers more than 1% of it. Each `--set` is
+one measurement; without any, the defaults of the model are measured. `--list` prints the IoU of every object. The
+ceiling is what could be found with this grid: the best of all masks predicted, however low their scores.
 """
 
 from __future__ import annotations
@@ -63,6 +64,21 @@ def labelled(data: Path, sources: Sequence[str], count: int) -> list[Labelled]:
     return mixed[:count]
 
 
+def drawn(data: Path, seed: int, count: int) -> list[Labelled]:
+    """Return one object each of `count` photos, drawn from all photos of the folder."""
+    rng = np.random.default_rng(seed)
+    records, found = read_photos(data), []
+    for place in rng.permutation(len(records)):
+        record = records[place]
+        masks = [decode_mask(mask, record.size) for mask in record.masks]
+        fitting = [mask for mask in masks if mask.mean() > SMALLEST]
+        if fitting:
+            found.append(Labelled(record.path, fitting[rng.integers(len(fitting))]))
+        if len(found) == count:
+            break
+    return found
+
+
 def best_iou(records: Sequence[MaskRecord], mask: np.ndarray) -> float:
     """Return the highest IoU of any record with a mask."""
     area = np.count_nonzero(mask)
@@ -70,13 +86,25 @@ def best_iou(records: Sequence[MaskRecord], mask: np.ndarray) -> float:
     return max((s / (r.area + area - s) for s, r in zip(shared, records, strict=True)), default=0.0)
 
 
-def measure(predictor: sw.Predictor, objects: Sequence[Labelled], options: dict[str, Any]) -> str:
-    """Return mean and median of the best IoU, masks per photo on average and at most, and seconds per photo."""
+def measure(
+    predictor: sw.Predictor, objects: Sequence[Labelled], options: dict[str, Any], *, each: bool = False
+) -> str:
+    """Return mean and median of the best IoU, masks per photo on average and at most, and seconds per photo.
+
+    Args:
+        predictor: The model.
+        objects: The objects to look for.
+        options: Options of `segment_everything`.
+        each: Print the IoU of each object.
+    """
     ious, counts, start = [], [], time.perf_counter()
     for item in objects:
         records = sw.segment_everything(to_rgb(item.path), predictor, **options)
         ious.append(best_iou(records, item.mask))
         counts.append(len(records))
+        if each:
+            name = f"{item.path.parent.name}/{item.path.name}"
+            print(f"  {name:<60}{item.mask.mean():>7.1%} of the photo, best IoU {ious[-1]:.3f}", flush=True)
     seconds = (time.perf_counter() - start) / len(objects)
     return (
         f"{np.mean(ious):>9.3f}{np.median(ious):>9.3f}{np.mean(np.array(ious) > 0.5):>9.0%}{np.mean(counts):>9.0f}"
@@ -98,9 +126,14 @@ def main() -> None:
     parser.add_argument("--sources", nargs="+", default=list(SOURCES))
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--set", action="append", dest="sets", metavar="NAME=VALUE,...", help=", ".join(NAMES))
+    parser.add_argument("--seed", type=int, help="draw photos from all sources")
+    parser.add_argument("--list", action="store_true", help="print the IoU of each object")
     parser.add_argument("--ceiling", action="store_true", help="also measure the ceiling, which takes a minute a photo")
     arguments = parser.parse_args()
-    objects = labelled(arguments.data, arguments.sources, arguments.objects)
+    if arguments.seed is None:
+        objects = labelled(arguments.data, arguments.sources, arguments.objects)
+    else:
+        objects = drawn(arguments.data, arguments.seed, arguments.objects)
     predictor = sw.Predictor(arguments.model)
     print(f"{len(objects)} objects, {arguments.model}")
     print(f"{'':<40}" + "".join(f"{name:>9}" for name in ("best IoU", "median", "> 0.5", "masks", "most", "s")))
@@ -108,7 +141,7 @@ def main() -> None:
     if arguments.ceiling:
         settings["ceiling"] = {NAMES[name]: value for name, value in CEILING.items()}
     for name, options in settings.items():
-        print(f"{name or 'defaults':<40}{measure(predictor, objects, options)}", flush=True)
+        print(f"{name or 'defaults':<40}{measure(predictor, objects, options, each=arguments.list)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -333,6 +333,22 @@ def test_a_greeting_has_one_deadline_however_its_bytes_trickle(
     listener.close()
 
 
+def test_a_greeting_has_a_deadline_for_those_that_answer_pings(
+    connection_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct_line, "PATIENCE", 0.5)
+    listener = Listener(connection_file)
+
+    async def stay() -> object:
+        line = await websocket_connect(f"ws://127.0.0.1:{listener.address.port}/")
+        await line.write_message("nonce")
+        await line.read_message()
+        return await asyncio.wait_for(line.read_message(), 15)
+
+    assert asyncio.run(stay()) is None
+    listener.close()
+
+
 def test_a_widget_that_is_not_there_is_no_line(widget: SamWidget, listening: Listener, line: Line) -> None:
     Line(listening.address, "another").expect_hung_up()
     widget.close()

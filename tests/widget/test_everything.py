@@ -56,6 +56,8 @@ def test_everything_streams_into_every_view_and_all_else_is_answered_meanwhile(w
     asks, looks = View(widget, "asks"), View(widget, "looks")
     numbers: list[int] = []
     at_first(widget, 1, lambda: numbers.append(looks.post("predict", prompt=prompt((150, 120)))))
+    shown: list[bool] = []
+    widget.observe(lambda _: shown.append(looks.state == widget.state), "state")
     answer = asks.ask("everything", points_per_side=SIDE)
     assert answer["outcome"] == "done"
     assert looks.answer(numbers[0])["outcome"] == "done"
@@ -67,7 +69,14 @@ def test_everything_streams_into_every_view_and_all_else_is_answered_meanwhile(w
     assert len(steps) > 1
     assert [step["done"] for step in steps] == sorted(step["done"] for step in steps)
     assert steps[-1]["total"] == SIDE**2
-    assert all(found["mask"] in looks.masks for step in steps for found in step["found"])
+    widget.unobserve_all("state")
+    assert len(shown) > len(steps)
+    assert all(shown), "what a view puts together is the state"
+    assert all(step["found"] == [] for step in steps), "only its changes are sent"
+    changes = [m["found"] for m in looks.messages if m["type"] == "update" and m["found"]]
+    added = [row["mask"] for change in changes for row in change["added"]]
+    assert len(added) == len(set(added)) >= len(widget.objects), "each is sent once"
+    assert looks.masks.keys() >= set(added) >= {name for change in changes for name in change["removed"]}
     assert widget.state["everything"] is None
     assert widget.state["objects"]
     for shown, item in zip(widget.state["objects"], widget.objects, strict=True):

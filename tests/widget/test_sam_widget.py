@@ -73,7 +73,11 @@ class View:
             objects, splice = list(self.state["objects"]), content["objects"]
             if splice is not None:
                 objects[splice["start"] : splice["start"] + splice["removed"]] = splice["added"]
+            before, change = self.state["everything"], content["found"] or {"removed": [], "added": []}
             self.state = {**self.state, **content["fields"], "objects": objects}
+            if running := self.state["everything"]:
+                found = [row for row in before["found"] if row["mask"] not in change["removed"]] if before else []
+                self.state["everything"] = running | {"found": [*found, *change["added"]]}
 
     def wait_until(self, condition: Callable[[], object]) -> None:
         """Wait until what has come back fulfils a condition."""

@@ -3,7 +3,7 @@
 import type { Mask } from "../geometry/runs";
 import { unpackMask } from "../kernel/maskcodec";
 import { type Body, type Channel, type Reception, Transport } from "../kernel/transport";
-import type { MaskData, RenderingData, Saved, State, Update, Whole } from "../protocol";
+import type { FoundChange, FoundData, MaskData, RenderingData, Saved, State, Update, Whole } from "../protocol";
 import { NamedMasks } from "./masks";
 import { BitmapPool } from "./pool";
 import { NO_PROMPT } from "./prompt";
@@ -214,7 +214,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
   }
 
   /** Apply an update. Unchanged parts are not visited, so the cost does not depend on the number of objects. */
-  #update({ since, fields, objects: splice, masks }: Update, buffers: Uint8Array[]): void {
+  #update({ since, fields, objects: splice, found, masks }: Update, buffers: Uint8Array[]): void {
     const before = this.state;
     if ((fields.revision ?? 0) <= before.revision) return;
     if (since !== before.revision) {
@@ -225,9 +225,11 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     const objects = splice ? [...before.objects] : before.objects;
     const removed = splice ? objects.splice(splice.start, splice.removed, ...splice.added) : [];
     const state: State = { ...before, ...fields, objects };
-    this.#masks.name([...passing(state), ...(splice?.added ?? [])]);
+    const news = changedFound(before.everything, state.everything, found);
+    if (fields.everything) state.everything = { ...fields.everything, found: news.found };
+    this.#masks.name([...passing(state), ...(splice?.added ?? []), ...news.added]);
     this.#receiveMasks(masks, buffers);
-    this.#masks.release([...passing(before), ...removed]);
+    this.#masks.release([...passing(before), ...removed, ...news.removed]);
     this.#arrive(state);
   }
 
@@ -276,13 +278,28 @@ export class RemoteSession<Bitmap = ImageBitmap> {
   }
 }
 
-/** Temporary references to masks: candidates, what a search has found, intermediate results of everything mode. */
+/** Temporary references to masks: candidates, and what a search has found. */
 function passing(state: State): { mask: string }[] {
-  return [...state.candidates, ...(state.search?.instances ?? []), ...(state.everything?.found ?? [])];
+  return [...state.candidates, ...(state.search?.instances ?? [])];
 }
 
 function masksOf(state: State): { mask: string }[] {
-  return [...passing(state), ...state.objects];
+  return [...passing(state), ...(state.everything?.found ?? []), ...state.objects];
+}
+
+/** What everything mode has found after a change, and what the change adds and removes. */
+function changedFound(
+  before: State["everything"],
+  now: State["everything"],
+  change: FoundChange | null,
+): { found: FoundData[]; added: FoundData[]; removed: FoundData[] } {
+  const had = before?.found ?? [];
+  if (!now) return { found: [], added: [], removed: had };
+  if (!change) return { found: had, added: [], removed: [] };
+  const names = new Set(change.removed);
+  const removed = had.filter(({ mask }) => names.has(mask));
+  const kept = names.size > 0 ? had.filter(({ mask }) => !names.has(mask)) : had;
+  return { found: [...kept, ...change.added], added: change.added, removed };
 }
 
 /** The trait may be empty: before the kernel's first message, or in a notebook saved without its widgets. */

@@ -396,6 +396,27 @@ describe("everything", () => {
     vi.useRealTimers();
   });
 
+  it("sends only what it finds in a step and what it drops, and masks are kept as long as they are found", async () => {
+    const { model, store } = await open(photo);
+    const running = (done: number) => ({ kind: "everything" as const, done, total: 256, found: [] });
+    const found = (...ids: string[]) => ids.map((mask, color) => ({ mask, color }));
+    const shown = () => store.state.everything?.found.map(({ mask }) => mask);
+    model.update({ everything: running(16) }, ["a", "b"], null, undefined, { removed: [], added: found("a", "b") });
+    expect(shown()).toEqual(["a", "b"]);
+    model.update({ everything: running(32) });
+    expect(shown()).toEqual(["a", "b"]);
+    model.update({ everything: running(48) }, ["c"], null, undefined, { removed: ["a"], added: found("c") });
+    expect(shown()).toEqual(["b", "c"]);
+    expect(["a", "b", "c"].map((id) => store.mask(id) !== null)).toEqual([false, true, true]);
+    const { everything } = store.state;
+    model.update({ message: "busy" });
+    expect(store.state.everything).toBe(everything);
+    model.update({ everything: null });
+    expect(store.mask("b")).toBeNull();
+    model.update({ everything: running(16) }, ["d"], null, undefined, { removed: [], added: found("d") });
+    expect(shown()).toEqual(["d"]);
+  });
+
   it("is stopped by a request of its own, and says what went wrong", async () => {
     const { model, store } = await open(photo);
     void store.everything(32);
