@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from msgspec import UNSET, inspect
+from msgspec import NODEFAULT, UNSET, inspect
 
 from sam_widget.image.rendering import Rendering
 from sam_widget.masks.cleanup import MaskSettings
@@ -36,6 +36,7 @@ PROMPTS = st.builds(
     boxes=st.lists(BOXES, max_size=2),
     strokes=st.lists(STROKES, max_size=2),
     mask=st.none() | LOGITS,
+    words=st.sampled_from(("", "red cup", "貓")),
 )
 SETTINGS = st.builds(
     MaskSettings, NUMBERS, st.integers(0, 10**6), st.integers(0, 10**6), st.floats(0, 1000), st.booleans()
@@ -110,7 +111,12 @@ def _values(kind: inspect.Type) -> st.SearchStrategy[Any]:
             return st.one_of(map(_values, kind.types))
         case inspect.StructType():
             fields = {field.encode_name: _values(field.type) for field in kind.fields}
-            optional = {field.encode_name for field in kind.fields if field.default is UNSET}
+            # Written as they would be by a type that leaves its defaults out.
+            left_out = {f.encode_name: f.default for f in kind.fields if kind.cls.__struct_config__.omit_defaults}
+            left_out = {name: default for name, default in left_out.items() if default is not NODEFAULT}
+            for name, default in left_out.items():
+                fields[name] = fields[name].filter(functools.partial(operator.ne, default))
+            optional = {field.encode_name for field in kind.fields if field.default is UNSET} | left_out.keys()
             tag = {kind.tag_field: st.just(kind.tag)} if kind.tag_field else {}
             return st.fixed_dictionaries(
                 {**tag, **{name: value for name, value in fields.items() if name not in optional}},

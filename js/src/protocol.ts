@@ -29,6 +29,7 @@ export interface PromptData {
   boxes: BoxData[];
   strokes: StrokeData[];
   mask: string | null;
+  words?: string;
 }
 
 /** How masks are computed from the model's logits; see `MaskSettings`. */

@@ -38,6 +38,7 @@ class SamConfig:
         antialias: Whether stretching to a square is antialiased.
         upsampling: How low-resolution logits of a stretched image are upsampled to the image's size.
         takes_masks: Whether an earlier mask may be part of a prompt.
+        takes_words: Whether words may be part of a prompt, together with points and boxes.
         pads_boxes: Whether a padding point is also added after a box, and not only after points without a box.
         logit_limit: Low-resolution logits are clamped to +/- this value before they are returned.
         pred_iou_thresh: Default threshold of the predicted IoU when everything is segmented.
@@ -71,6 +72,7 @@ class SamConfig:
     antialias: bool = True
     upsampling: Literal["bilinear", "bicubic"] = "bilinear"
     takes_masks: bool = True
+    takes_words: bool = False
     pads_boxes: bool = False
     logit_limit: float = math.inf
     pred_iou_thresh: float = 0.88

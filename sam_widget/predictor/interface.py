@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from sam_widget.errors import ModelError
+from sam_widget.errors import ModelError, PromptError
 from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.prompt import Prompt
 
@@ -83,7 +83,7 @@ class Predictor(Protocol):
 
     @property
     def config(self) -> SamConfig:
-        """Sizes of the model: its input, its logits, their threshold, and whether it takes mask prompts."""
+        """Sizes of the model: its input, its logits, their threshold, and whether it takes mask prompts and words."""
 
     def embed(self, image: np.ndarray, *, keep: bool = True) -> Embedding:
         """Embed (H, W, 3) uint8 RGB; `keep` allows a cache to hold the result.
@@ -110,6 +110,19 @@ class Predictor(Protocol):
 
     def unpad(self, logits: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
         """Return the part of logits (N, h, w) that covers an image of this height and width, without the padding."""
+
+
+def refuse_words(prompt: Prompt, config: SamConfig, model: str) -> None:
+    """Check that a model takes the words of a prompt, if it has any.
+
+    Raises:
+        PromptError: It does not.
+    """
+    if prompt.words and not config.takes_words:
+        raise PromptError(
+            f"{model} takes no words with points and boxes, such as {prompt.words!r}; search for them with "
+            f"Session.find({prompt.words!r}), or use a model that takes both: Session(image, model='facebook/sam3')"
+        )
 
 
 def check_model_is_here(name: str, file: str) -> None:

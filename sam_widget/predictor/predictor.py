@@ -20,6 +20,7 @@ from sam_widget.model.hub import Progress
 from sam_widget.model.sam import ImageFeatures, Sam
 from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.predictor.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
+from sam_widget.predictor.interface import refuse_words
 from sam_widget.predictor.many import BATCH, CPU_BATCH, answered, prompts_from_arrays
 from sam_widget.predictor.model_input import (
     fitted,
@@ -149,6 +150,7 @@ class Predictor:
         labels: Sequence[int] | np.ndarray | None = None,
         box: Sequence[Any] | np.ndarray | Box | None = None,
         mask: np.ndarray | None = None,
+        words: str = "",
         multimask: bool = True,
     ) -> Prediction:
         """Answer a prompt.
@@ -159,13 +161,14 @@ class Predictor:
             labels: (N,): 1 foreground, 0 background; all foreground by default.
             box: x0, y0, x1, y1; or (N, 4), several boxes around parts of one object.
             mask: (h, w) low-resolution logits of an earlier prediction.
+            words: What the object is, for models that take words together with points and boxes, such as SAM 3.
             multimask: Return three masks, for an ambiguous prompt, or one, for an unambiguous prompt.
 
         Raises:
-            PromptError: The prompt is empty, malformed or outside the image.
+            PromptError: The prompt is empty, malformed or outside the image, or has words that the model does not take.
             ModelError: The embedding is from another model, or the device has too little memory for the model.
         """
-        return self.answer(embedding, Prompt.from_arrays(points, labels, box, mask), multimask=multimask)
+        return self.answer(embedding, Prompt.from_arrays(points, labels, box, mask, words), multimask=multimask)
 
     def answer(self, embedding: Embedding, prompt: Prompt, *, multimask: bool = True) -> Prediction:
         """Answer a `Prompt`; see `predict`.
@@ -174,6 +177,7 @@ class Predictor:
         of the parts are merged by their maximum logit, and their scores are averaged.
         """
         self._check(embedding)
+        refuse_words(prompt, self.config, self.model.name)
         if prompt.is_empty:
             raise PromptError("the prompt is empty; give points, a box or a mask")
         if prompt.mask_crop is not None:

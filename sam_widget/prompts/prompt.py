@@ -24,6 +24,7 @@ from sam_widget.prompts.geometry import (
     Stroke,
     checked_label,
 )
+from sam_widget.text import clean
 
 __all__ = ["BACKGROUND", "FOREGROUND", "Box", "BrushStroke", "Point", "Prompt", "Stroke"]
 
@@ -32,6 +33,7 @@ __all__ = ["BACKGROUND", "FOREGROUND", "Box", "BrushStroke", "Point", "Prompt", 
 MOST_POINTS = 1000
 MOST_BOXES = 32
 MOST_STROKES = 32
+MOST_LETTERS = 100  # of the words
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -47,6 +49,8 @@ class Prompt:
         mask: (h, w) float32 logits at the decoder's low resolution, from an earlier prediction (`logits[best]`).
             Stored as a read-only copy.
         mask_crop: The part of the image that the mask covers, after `Session.sharpen`; None for the whole image.
+        words: What the object is, such as "red cup", for models that take words together with points and boxes
+            (`SamConfig.takes_words`); empty without words.
     """
 
     points: tuple[Point, ...]
@@ -54,6 +58,7 @@ class Prompt:
     strokes: tuple[Stroke, ...]
     mask: NDArray[np.float32] | None
     mask_crop: Box | None
+    words: str
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class Prompt:
         boxes: Iterable[Box] = (),
         strokes: Iterable[Stroke] = (),
         mask_crop: Box | None = None,
+        words: str = "",
     ) -> None:
         """Validate the parts, and copy the mask.
 
@@ -74,10 +80,11 @@ class Prompt:
             boxes: Several boxes; `box`, if also given, comes first.
             strokes: Scribbles and lassos.
             mask_crop: The part of the image that the mask covers.
+            words: What the object is.
 
         Raises:
-            PromptError: A part has the wrong type, there are too many, or the mask is not a finite two-dimensional
-                array.
+            PromptError: A part has the wrong type, there are too many, the mask is not a finite two-dimensional array,
+                or the words are too long.
         """
         object.__setattr__(self, "points", _parts(points, Point, "points"))
         one = () if box is None else _parts((box,), Box, "box")
@@ -89,9 +96,10 @@ class Prompt:
         _limit(sum(len(stroke.vertices) for stroke in self.strokes), MOST_VERTICES, "vertices in all strokes")
         object.__setattr__(self, "mask", _mask_logits(mask))
         object.__setattr__(self, "mask_crop", None if mask is None else mask_crop)
+        object.__setattr__(self, "words", _words(words))
 
     def __eq__(self, other: object) -> bool:
-        """Whether points, boxes, strokes and mask contents are equal."""
+        """Whether points, boxes, strokes, words and mask contents are equal."""
         if not isinstance(other, Prompt):
             return NotImplemented
         if self._drawn != other._drawn or self.mask_crop != other.mask_crop:
@@ -106,7 +114,7 @@ class Prompt:
 
     @property
     def _drawn(self) -> tuple[object, ...]:
-        return self.points, self.boxes, self.strokes
+        return self.points, self.boxes, self.strokes, self.words
 
     @property
     def box(self) -> Box | None:
@@ -120,6 +128,7 @@ class Prompt:
         labels: ArrayLike | None = None,
         box: ArrayLike | Box | None = None,
         mask: ArrayLike | None = None,
+        words: str = "",
     ) -> Prompt:
         """Return a prompt from lists, arrays or CPU tensors.
 
@@ -128,6 +137,7 @@ class Prompt:
             labels: (N,) of 1 (foreground) and 0 (background); all foreground by default.
             box: (4,) or, for several boxes, (N, 4) of x0, y0, x1, y1.
             mask: (h, w) or (1, h, w) low-resolution logits.
+            words: What the object is.
 
         Raises:
             PromptError: A shape, a length or a value is invalid.
@@ -147,6 +157,7 @@ class Prompt:
             ),
             boxes=_boxes(box),
             mask=mask,
+            words=words,
         )
 
     def to_arrays(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -183,6 +194,10 @@ class Prompt:
         """Return this prompt with its mask replaced by low-resolution logits, of a crop if given; None removes it."""
         return replace(self, mask=mask, mask_crop=crop)
 
+    def with_words(self, words: str) -> Prompt:
+        """Return this prompt with its words replaced; an empty text removes them."""
+        return replace(self, words=words)
+
     def check_inside(self, width: int, height: int) -> Prompt:
         """Return this prompt with its boxes and strokes clipped to an image of this size.
 
@@ -204,8 +219,11 @@ class Prompt:
         return replace(self, boxes=boxes, strokes=tuple(stroke.clip(width, height) for stroke in self.strokes))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all drawn parts as plain JSON. The mask is omitted: it is a result and can be predicted again."""
-        return {
+        """Return words and all drawn parts as plain JSON; there is no key for words if there are none.
+
+        The mask is omitted: it is a result and can be predicted again.
+        """
+        drawn = {
             "points": [{"x": point.x, "y": point.y, "label": point.label} for point in self.points],
             "boxes": [{"x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1} for box in self.boxes],
             "strokes": [
@@ -213,6 +231,7 @@ class Prompt:
                 for stroke in self.strokes
             ],
         }
+        return drawn | ({"words": self.words} if self.words else {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Prompt:
@@ -221,7 +240,8 @@ class Prompt:
         Raises:
             PromptError: A key is missing or unknown, or a value is invalid.
         """
-        fields = _fields(data, {"points", "boxes", "strokes"}, "a prompt")
+        fields = _fields(data, {"points", "boxes", "strokes"}, "a prompt", optional=frozenset({"words"}))
+        words = fields.pop("words", "")
         for name, value in fields.items():
             if not isinstance(value, Sequence) or isinstance(value, str):
                 msg = f"{name} of a prompt are {type(value).__name__}, expected a list."
@@ -232,6 +252,7 @@ class Prompt:
             strokes=tuple(
                 Stroke(**_fields(stroke, {"vertices", "label", "closed"}, "a stroke")) for stroke in fields["strokes"]
             ),
+            words=words,
         )
 
 
@@ -271,6 +292,13 @@ def _limit(count: int, most: int, what: str) -> None:
         )
 
 
+def _words(words: object) -> str:
+    if not isinstance(words, str) or len(words) > MOST_LETTERS:
+        given = f"{len(words)} characters" if isinstance(words, str) else repr(words)
+        raise PromptError(f"the words of a prompt are {given}; expected text of at most {MOST_LETTERS} characters")
+    return clean(" ".join(words.split()))
+
+
 def _mask_logits(mask: ArrayLike | None) -> NDArray[np.float32] | None:
     if mask is None:
         return None
@@ -292,8 +320,8 @@ def _is_frozen(mask: ArrayLike) -> TypeGuard[NDArray[np.float32]]:
     return isinstance(mask, np.ndarray) and mask.dtype == np.float32 and mask.base is None and not mask.flags.writeable
 
 
-def _fields(data: object, keys: set[str], what: str) -> dict[str, Any]:
-    if not isinstance(data, Mapping) or set(data) != keys:
+def _fields(data: object, keys: set[str], what: str, *, optional: frozenset[str] = frozenset()) -> dict[str, Any]:
+    if not isinstance(data, Mapping) or set(data) - optional != keys:
         msg = f"{what} is {data!r}, expected an object with exactly the keys {', '.join(sorted(keys))}."
         raise PromptError(msg)
     return dict(data)

@@ -87,4 +87,5 @@ def inside(crop: Box, prompt: Prompt) -> Prompt:
             for stroke in prompt.strokes
         ],
         mask=prompt.mask,
+        words=prompt.words,
     )

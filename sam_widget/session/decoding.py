@@ -25,7 +25,7 @@ from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks import windows
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import Mask, StoredMask
-from sam_widget.predictor.interface import Embedding, Prediction, Predictor, without_precision
+from sam_widget.predictor.interface import Embedding, Prediction, Predictor, refuse_words, without_precision
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import candidates as shaping
@@ -126,6 +126,7 @@ class PromptDecoder:
         return logits
 
     def _predict(self, prompt: Prompt, rendering: Rendering, crop: Box | None) -> Prediction:
+        refuse_words(prompt, self._predictor.config, self._predictor.model.name)
         if crop is None:
             return self._of_whole(prompt, rendering)
         return self._predictor.answer(self.crop(rendering, crop), crops.inside(crop, self._bring(prompt, crop)))

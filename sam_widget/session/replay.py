@@ -373,6 +373,7 @@ def _scaled(prompt: Prompt, scale: tuple[float, float], size: tuple[int, int]) -
         [Point(min(point.x * x, width), min(point.y * y, height), point.label) for point in prompt.points],
         boxes=[Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y) for box in prompt.boxes],
         strokes=[Stroke(_moved(stroke.vertices, scale), stroke.label, stroke.closed) for stroke in prompt.strokes],
+        words=prompt.words,
     )
 
 

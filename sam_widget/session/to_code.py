@@ -158,7 +158,7 @@ class _Writer:
         yield from self._brushed(lineage.strokes)
 
     def _prompted(self, prompt: Prompt) -> Iterator[str]:
-        if prompt.mask is not None:
+        if prompt.mask is not None or prompt.words:
             yield f"s.set_prompt({self._prompt(prompt)})"
             return
         for point in prompt.points:
@@ -183,6 +183,8 @@ class _Writer:
             parts.append(f"strokes=[{', '.join(strokes)}]")
         if prompt.mask is not None:
             parts.append(f"mask={self._packed(prompt.mask, '<f4', *prompt.mask.shape)}")
+        if prompt.words:
+            parts.append(f"words={prompt.words!r}")
         if prompt.mask_crop is not None:
             parts.append(f"mask_crop=sw.Box({', '.join(map(_n, prompt.mask_crop.corners))})")
         return f"sw.Prompt({', '.join(parts)})"

@@ -65,6 +65,7 @@ def prompt_data(prompt: Prompt, masks: MaskPrompts) -> PromptData:
             for s in prompt.strokes
         ],
         mask=None if prompt.mask is None else masks.name(prompt.mask, prompt.mask_crop),
+        words=prompt.words,
     )
 
 
@@ -81,6 +82,7 @@ def prompt_from(data: PromptData, masks: MaskPrompts) -> Prompt:
         strokes=tuple(Stroke(vertices_from(s.vertices), s.label, s.closed) for s in data.strokes),
         mask=mask,
         mask_crop=crop,
+        words=data.words,
     )
 
 

@@ -73,16 +73,18 @@ class StrokeData(Struct, frozen=True, forbid_unknown_fields=True):
     closed: bool
 
 
-class PromptData(Struct, frozen=True, forbid_unknown_fields=True):
+class PromptData(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The whole prompt of one mask.
 
-    `mask` is the name of a mask prompt in the kernel: a view can keep or drop it, but not create one.
+    `mask` is the name of a mask prompt in the kernel: a view can keep or drop it, but not create one. `words` say what
+    the object is, for models that take them.
     """
 
     points: Annotated[list[PointData], Meta(max_length=MOST_POINTS)]
     boxes: Annotated[list[BoxData], Meta(max_length=MOST_BOXES)]
     strokes: Annotated[list[StrokeData], Meta(max_length=MOST_STROKES)]
     mask: Text | None
+    words: Text = ""
 
 
 class SettingsData(Struct, frozen=True, forbid_unknown_fields=True):

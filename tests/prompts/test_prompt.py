@@ -172,6 +172,12 @@ class TestDict:
         assert Prompt.from_dict(json.loads(json.dumps(prompt.to_dict()))) == prompt
         assert Prompt.from_dict(Prompt().to_dict()) == Prompt()
 
+    def test_words_are_there_if_there_are_any(self) -> None:
+        prompt = Prompt((Point(1, 2),), words="  red \n cup ")
+        assert prompt.words == "red cup"
+        assert Prompt.from_dict(json.loads(json.dumps(prompt.to_dict()))) == prompt
+        assert "words" not in prompt.with_words("").to_dict()
+
     def test_leaves_the_mask_out(self) -> None:
         assert Prompt(mask=np.zeros((4, 4), np.float32)).to_dict() == {"points": [], "boxes": [], "strokes": []}
 
@@ -184,6 +190,8 @@ class TestDict:
             ({"points": []}, "boxes, points, strokes"),
             ({**EMPTY, "extra": 1}, "'extra'"),
             ({**EMPTY, "points": "ab"}, "points of a prompt.* str"),
+            ({**EMPTY, "words": 3}, "words of a prompt are 3"),
+            ({**EMPTY, "words": "a" * 101}, "words of a prompt are 101 characters"),
             ({**EMPTY, "points": None}, "points of a prompt.* NoneType"),
             ({**EMPTY, "points": [[1, 2]]}, r"point.* \[1, 2\]"),
             ({**EMPTY, "points": [{"x": 1, "y": 2}]}, "label, x, y"),
@@ -206,6 +214,16 @@ def test_prompt_errors_are_value_errors_of_this_package() -> None:
         Point(math.nan, 0)
     with pytest.raises(ValueError, match="finite"):
         Point(math.nan, 0)
+
+
+def test_words_are_a_part_of_a_prompt() -> None:
+    prompt = Prompt.from_arrays([(1, 2)], words="cat")
+    assert prompt != prompt.with_words("dog")
+    assert prompt == prompt.with_words("dog").with_words("cat")
+    assert prompt.with_point(3, 4).with_box(Box(0, 0, 9, 9)).check_inside(10, 10).words == "cat"
+    assert not Prompt(words="cat").is_empty
+    assert Prompt(words=" ").is_empty
+    assert Prompt(words="\ud83d").words == "\ufffd"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from tests.strategies import damaged, messages
 VERBS = all_verbs()
 ROOT = Path(__file__).resolve().parents[2]
 REST = {"points": [], "boxes": [], "strokes": [], "mask": None}
-CLICK = {
+CLICK: dict[str, Any] = {
     "type": "predict",
     "client": "a",
     "seq": 3,
@@ -102,6 +102,13 @@ def test_a_parameter_that_cannot_travel_is_found_when_the_verb_is_made() -> None
 
     with pytest.raises(TypeError, match="bytes.* cannot be sent"):
         verbs_of(Wrong)
+
+
+def test_words_of_a_prompt_are_sent_if_there_are_any() -> None:
+    request: Any = parse({**CLICK, "prompt": {**CLICK["prompt"], "words": "red cup"}})
+    assert request.prompt.words == "red cup"
+    assert protocol.to_json(request)["prompt"]["words"] == "red cup"
+    assert "words" not in protocol.to_json(parse(CLICK))["prompt"]
 
 
 def test_a_request_is_read_whole() -> None:
@@ -224,7 +231,10 @@ def test_any_message_is_read_or_refused_with_an_error_of_this_package(data: st.D
 
 @settings(max_examples=10)
 @given(data=st.data())
-@pytest.mark.parametrize("kind", [*get_args(protocol.Reply), protocol.State, protocol.GalleryData, protocol.PlaceData])
+@pytest.mark.parametrize(
+    "kind",
+    [*get_args(protocol.Reply), protocol.State, protocol.GalleryData, protocol.PlaceData, protocol.SearchedData],
+)
 def test_what_the_kernel_sends_is_json_of_its_type(kind: type, data: st.DataObject) -> None:
     content = data.draw(messages(kind))
     message = msgspec.convert(json.loads(json.dumps(content)), kind)

@@ -121,7 +121,7 @@ export function removed(prompt: PromptData, { kind, index }: Handle): PromptData
     strokes: kind === "stroke" ? swap(prompt.strokes, index) : prompt.strokes,
   };
   const nothing = rest.points.length + rest.boxes.length + rest.strokes.length === 0;
-  return { ...rest, mask: nothing ? null : prompt.mask };
+  return { ...prompt, ...rest, mask: nothing ? null : prompt.mask };
 }
 
 /** A handle's name, for display and screen readers. */

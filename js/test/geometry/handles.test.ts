@@ -10,7 +10,7 @@ import {
   removed,
 } from "../../src/geometry/handles";
 import type { PromptData } from "../../src/protocol";
-import { NO_PROMPT } from "../../src/state/prompt";
+import { isEmpty, NO_PROMPT } from "../../src/state/prompt";
 
 const IMAGE = { width: 100, height: 80 };
 const PROMPT: PromptData = {
@@ -22,6 +22,15 @@ const PROMPT: PromptData = {
   strokes: [{ vertices: [70, 70, 90, 70, 90, 75], label: 1, closed: true }],
   mask: "mask",
 };
+
+describe("words", () => {
+  it("stay when the last part that was drawn is removed, and are a prompt by themselves", () => {
+    const prompt = { ...NO_PROMPT, points: [{ x: 1, y: 2, label: 1 as const }], words: "red cup" };
+    const rest = removed(prompt, { kind: "point", index: 0 });
+    expect(rest).toEqual({ ...NO_PROMPT, words: "red cup" });
+    expect([isEmpty(rest), isEmpty(NO_PROMPT)]).toEqual([false, true]);
+  });
+});
 
 describe("a handle", () => {
   it.each<[string, number, number, Handle | null]>([

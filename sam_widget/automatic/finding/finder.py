@@ -16,7 +16,7 @@ import numpy as np
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.runs import StoredMask
-from sam_widget.prompts.prompt import Prompt
+from sam_widget.prompts.prompt import MOST_LETTERS, Prompt
 from sam_widget.text import clean
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # Limits on one query, checked before any work is done.
 MOST_WORDS = 16
-MOST_LETTERS = 100
 MOST_EXAMPLES = 64
 
 

@@ -221,6 +221,7 @@ class Decoder:
             strokes=(*base.strokes, *body.strokes),
             mask=None if body.mask is None else self._once(body.mask, "logits"),
             mask_crop=self._crop(body.mask_crop),
+            words=body.words if isinstance(body.words, str) else "",
         )
 
     def _crop(self, corners: Corners | None) -> Box | None:

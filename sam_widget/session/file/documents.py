@@ -37,6 +37,7 @@ class PromptDocument(Struct, frozen=True, kw_only=True):
     strokes: tuple[Stroke, ...]
     mask: Hash | None  # logits
     mask_crop: Corners | None = None
+    words: str | UnsetType = UNSET
 
 
 class AnswerPart(Struct, frozen=True, kw_only=True):

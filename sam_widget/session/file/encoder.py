@@ -174,6 +174,7 @@ class Encoder:
             strokes=prompt.strokes[len(base.strokes) :],
             mask=self._logits(prompt.mask),
             mask_crop=_corners(prompt.mask_crop),
+            words=prompt.words or UNSET,
         )
         known.append((prompt, self._document(body)))
         return known[-1][1]

@@ -23,7 +23,6 @@ from sam_widget.model.config import Sam2Config
 from sam_widget.model.layouts import State, from_hugging_face_sam2
 from sam_widget.model.sam import Sam
 from sam_widget.model.sam2 import Sam2, Sam2MaskDecoder
-from sam_widget.predictor.predictor import Predictor
 
 # Largest difference between the pixels of the same image, in the model's input: each way of resizing rounds to its own
 # side, by one level of 0 to 255, which are mapped to -1 to 1.
@@ -79,8 +78,8 @@ class Sam3(Sam2):
         return super().standardised(pixels.float().round())
 
 
-def predictor_of(name: str, checkpoint: Checkpoint) -> Predictor:
-    """Return a predictor that shares the vision tower of a loaded `Sam3Model`.
+def model_for_clicks(name: str, checkpoint: Checkpoint) -> Sam3:
+    """Return the model for clicks, which shares the vision tower of a loaded `Sam3Model`.
 
     Args:
         name: Name of the checkpoint.
@@ -105,7 +104,7 @@ def predictor_of(name: str, checkpoint: Checkpoint) -> Predictor:
     _fill(neck, _part(state, "tracker_neck."), f"{name}, the neck for clicks,")
     _fill(model, _renamed(_part(state, "tracker_model."), name), name, apart="image_encoder.")
     model.weights_id = f"{checkpoint.weights_id}-clicks"
-    return Predictor(model.to(checkpoint.device).eval().requires_grad_(requires_grad=False))
+    return model.to(checkpoint.device).eval().requires_grad_(requires_grad=False)
 
 
 def _config(checkpoint: Checkpoint) -> Sam2Config:
@@ -121,6 +120,7 @@ def _config(checkpoint: Checkpoint) -> Sam2Config:
     red, green, blue = (255 * value for value in images.image_mean)
     deviations = [255 * value for value in images.image_std]
     return Sam2Config(
+        takes_words=True,
         image_size=int(backbone.image_size),
         patch_size=int(backbone.patch_size),
         prompt_dim=decoder.get("hidden_size", usual.prompt_dim),

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Step
 from sam_widget.automatic.finding.published.checkpoints import Checkpoint, enough_memory
-from sam_widget.automatic.finding.published.clicks import predictor_of
+from sam_widget.automatic.finding.published.clicks import model_for_clicks
 from sam_widget.automatic.finding.published.outcome import (
     FLOOR,
     MOST,
@@ -28,11 +28,14 @@ from sam_widget.automatic.finding.published.outcome import (
     refuse_long,
     tight_box,
 )
+from sam_widget.automatic.finding.published.worded import WordedPredictor
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
 
+# x0, y0, x1, y1 in pixels of the image.
+Corners = tuple[float, float, float, float]
 # The words that stand for "what the boxes show", as in the processor of SAM 3.
 SHOWN = "visual"
 # Tokens to which the processor of SAM 3 pads words.
@@ -56,6 +59,15 @@ class Answer(NamedTuple):
     """The masks found for one phrase, best first, and how sure the model is that the image shows it."""
 
     found: tuple[Scored, ...]
+    presence: float
+
+
+class Decoded(NamedTuple):
+    """The output of the decoder: the queries that count, best first, their scores (Q,), and the presence."""
+
+    outputs: Any
+    order: Tensor
+    scores: Tensor
     presence: float
 
 
@@ -94,14 +106,14 @@ class ConceptFinder:
         self._clicks: Predictor | None = None
 
     def predictor(self) -> Predictor:
-        """Return a predictor for clicks and boxes that shares the vision tower of this model.
+        """Return a predictor for clicks, boxes and words that shares the vision tower of this model.
 
         Raises:
             ModelError: The checkpoint has no complete weights for clicks.
         """
         with self._making:
             if self._clicks is None:
-                self._clicks = predictor_of(self.name, self.checkpoint)
+                self._clicks = WordedPredictor(model_for_clicks(self.name, self.checkpoint), self)
             return self._clicks
 
     def check(self, words: Sequence[str], like: Sequence[Example], not_like: Sequence[Example]) -> None:
@@ -159,22 +171,34 @@ class ConceptFinder:
         return seen.answers[key]
 
     def _decode(self, seen: Seen, word: str, boxes: tuple[Any, ...]) -> Answer:
-        model, device = self.checkpoint.model, self.checkpoint.device
-        phrase = self._phrase(word)
-        with torch.inference_mode(), enough_memory(self.name, device):
-            outputs = model(
-                vision_embeds=seen.vision,
-                text_embeds=phrase.encoded,
-                attention_mask=phrase.mask,
-                **self._geometry(boxes, seen.size),
-            )
-            presence = outputs.presence_logits.sigmoid()  # (1, 1)
-            scores = (outputs.pred_logits.sigmoid() * presence)[0]  # (Q,)
-            order = scores.argsort(descending=True)[:MOST]
-            order = order[scores[order] > FLOOR]
+        with torch.inference_mode(), enough_memory(self.name, self.checkpoint.device):
+            decoded = self._outputs(seen, word, boxes)
             batch = max(1, PIXELS // (seen.size[0] * seen.size[1]))
-            found = [one for chosen in order.split(batch) for one in self._masks(outputs, chosen, seen.size)]
-        return Answer(tuple(found), float(presence))
+            parts = torch.split(decoded.order, batch) if len(decoded.order) else ()
+            found = [one for part in parts for one in self._masks(decoded.outputs, part, seen.size)]
+        return Answer(tuple(found), decoded.presence)
+
+    def logits(self, seen: Seen, words: str, boxes: Sequence[Corners]) -> tuple[Tensor, Tensor]:
+        """Return low-resolution logits (N, h, w) of the instances of words and of what boxes show, and scores (N,).
+
+        They are sorted, best first.
+        """
+        with torch.inference_mode(), enough_memory(self.name, self.checkpoint.device):
+            outputs, order, scores, _ = self._outputs(seen, words, tuple((box, 1) for box in boxes))
+            return outputs.pred_masks[0, order].float(), scores[order].float()
+
+    def _outputs(self, seen: Seen, word: str, boxes: tuple[Any, ...]) -> Decoded:
+        phrase = self._phrase(word)
+        outputs = self.checkpoint.model(
+            vision_embeds=seen.vision,
+            text_embeds=phrase.encoded,
+            attention_mask=phrase.mask,
+            **self._geometry(boxes, seen.size),
+        )
+        presence = outputs.presence_logits.sigmoid()  # (1, 1)
+        scores = (outputs.pred_logits.sigmoid() * presence)[0]  # (Q,)
+        order = scores.argsort(descending=True)[:MOST]
+        return Decoded(outputs, order[scores[order] > FLOOR], scores, float(presence))
 
     def _masks(self, outputs: Any, queries: Tensor, size: tuple[int, int]) -> list[Scored]:
         """Return the masks of some queries, by the processor's own post-processing."""
