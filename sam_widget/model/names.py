@@ -23,8 +23,15 @@ NAMES = (
     "hq_vit_l",
     "hq_vit_h",
 )
+# Models that find words too, and are loaded as a predictor, through the transformers library.
+WORDED = ("facebook/sam3",)
 # Suffixes of checkpoint files.
 SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".bin", ".ckpt"})
+
+
+def is_worded(name: str | Path) -> bool:
+    """Whether a name is one of `WORDED`, or the path of a folder written by `save_pretrained`."""
+    return str(name) in WORDED or (Path(name) / "config.json").is_file()
 
 
 def check_name(name: str | Path) -> None:
@@ -34,10 +41,18 @@ def check_name(name: str | Path) -> None:
         ModelError: It is neither; the message suggests a similar name.
     """
     path = Path(name)
+    if is_worded(name):
+        raise ModelError(
+            f"{name} is loaded with a predictor of its own; give the name to Session, SamWidget or Gallery, or call "
+            f"sam_widget.automatic.finding.published.load_published({str(name)!r}).predictor()"
+        )
     if (isinstance(name, str) and name in NAMES) or path.is_file():
         return
     if path.suffix in SUFFIXES:
         raise ModelError(f"there is no checkpoint at {path}; check the path")
     near = difflib.get_close_matches(str(name).lower().replace("-", "_"), NAMES, n=1)
+    near = near or [known for known in WORDED if known.endswith(f"/{str(name).lower()}")]
     meant = f"did you mean {near[0]!r}? Expected" if near else "expected"
-    raise ModelError(f"unknown model {str(name)!r}; {meant} the path of a checkpoint file or one of {', '.join(NAMES)}")
+    raise ModelError(
+        f"unknown model {str(name)!r}; {meant} the path of a checkpoint file or one of {', '.join((*NAMES, *WORDED))}"
+    )

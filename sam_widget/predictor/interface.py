@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from sam_widget.errors import ModelError, PromptError
 from sam_widget.masks.runs import StoredMask
+from sam_widget.model.names import is_worded
 from sam_widget.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -140,13 +142,29 @@ def check_model_is_here(name: str, file: str) -> None:
         return
     from sam_widget.model.zoo import models
 
-    if any(info.name == name and not info.local for info in models()):
+    worded = is_worded(name) and not any(provider.is_here(name) for provider in PROVIDERS)
+    if worded or any(info.name == name and not info.local for info in models()):
         raise ModelError(
             f"{file} was made with the model {name!r}, whose weights are not on this machine; to download them, call "
             f"load(path, model={name!r})"
         )
 
 
+@dataclass(frozen=True)
+class Provider:
+    """Loads the models of `names.is_worded`, which are defined above this room.
+
+    Attributes:
+        is_here: Whether a model can be loaded without a download.
+        load: Returns its predictor.
+    """
+
+    is_here: Callable[[str], bool]
+    load: Callable[[str], Predictor]
+
+
+# Filled by `automatic.finding.loading`, which every session imports.
+PROVIDERS: list[Provider] = []
 _named: dict[str, Predictor] = {}
 _loading = threading.Lock()
 
@@ -168,5 +186,6 @@ def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predi
     with _loading:
         name = str(model)
         if name not in _named:
-            _named[name] = TorchPredictor(name, progress=progress)
+            worded = PROVIDERS[-1] if PROVIDERS and is_worded(name) else None
+            _named[name] = worded.load(name) if worded else TorchPredictor(name, progress=progress)
         return _named[name]

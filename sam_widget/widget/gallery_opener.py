@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sam_widget.errors import SamWidgetError, StoreError
 from sam_widget.folders.image_folder import Album
@@ -106,7 +106,9 @@ class FolderOpener(Opener):
             return self._model
         store = self._store if isinstance(self._store, EmbeddingStore) else EmbeddingStore(self._store)
         shared = predictor_of(self._model, progress=downloads(self._model, say))
-        return Predictor(shared.model, cache=EmbeddingCache(store=store))  # type: ignore[arg-type]  # a Sam, if not a predictor
+        if type(shared) is not Predictor:  # It answers more than its model does, such as words.
+            return cast("Predictor", shared)
+        return Predictor(shared.model, cache=EmbeddingCache(store=store))
 
     def _embed(self, index: int) -> None:
         """Embed an image, unless its embedding is cached."""

@@ -13,7 +13,7 @@ from sam_widget.image.addresses import is_url
 from sam_widget.image.pyramid import Pyramid
 from sam_widget.image.rendering import SourceImage
 from sam_widget.image.sources import describe
-from sam_widget.model.names import check_name
+from sam_widget.model.names import check_name, is_worded
 from sam_widget.session.file.reader import Record
 from sam_widget.session.file.recorder import claim_record
 from sam_widget.session.session import Session
@@ -164,7 +164,7 @@ def refuse_unknown(model: object) -> None:
     Raises:
         ModelError: There is no model of that name, and no such file.
     """
-    if isinstance(model, str | Path):
+    if isinstance(model, str | Path) and not is_worded(model):
         check_name(model)
 
 

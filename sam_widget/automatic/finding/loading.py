@@ -1,4 +1,4 @@
-"""Get a finder by its name."""
+"""Get a finder by its name, and the predictor of one that answers clicks too."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from sam_widget.automatic.finding.finder import Finder
 from sam_widget.errors import ModelError
+from sam_widget.predictor.interface import PROVIDERS, Predictor, Provider
 
 EMBEDDED = "tiny"
 _MEMBERS = ("name", "weights_id", "threshold", "check", "encode", "find", "describe")
@@ -31,6 +32,31 @@ def finder_of(model: Any = None) -> Finder:
     raise ModelError(
         f"{type(model).__name__} is not a finder; expected a name, or an object with {', '.join(_MEMBERS)}"
     )
+
+
+def predictor_with_words(name: str) -> Predictor:
+    """Return the predictor of a published model that answers words and clicks.
+
+    Raises:
+        MissingExtraError: The transformers library is not installed.
+        ModelError: The model cannot be loaded, or answers no clicks.
+    """
+    finder = finder_of(name)
+    if not hasattr(finder, "predictor"):
+        raise ModelError(
+            f"{name} finds words, and answers no clicks; choose another model for clicks, and call "
+            f"find('cat', model={name!r})"
+        )
+    return cast("Predictor", finder.predictor())
+
+
+def _is_here(name: str) -> bool:
+    from sam_widget.automatic.finding.published.catalogue import is_here  # Imports torch.
+
+    return is_here(name)
+
+
+PROVIDERS[:] = [Provider(_is_here, predictor_with_words)]
 
 
 def finder_named_in_file(name: str) -> Finder:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +36,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def hub_with_sam3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderHub]:
-    files = {path.name: path.read_bytes() for path in models.saved("sam3", folder).iterdir()}
+    files = {path.name: path.read_bytes() for path in models.saved("sam3_video", folder).iterdir()}
     with serving_folder("facebook/sam3", files) as server:
         initialize = HfApi.__init__
 
@@ -159,3 +161,72 @@ def test_sessions_on_one_photo_share_what_a_finder_computed(folder: Path, tiny: 
     first.undo()
     assert first.state.search is not None
     assert first.state.search.query.words == ("cat",)
+
+
+@pytest.fixture
+def unnamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model has been loaded by name yet."""
+    monkeypatch.setattr("sam_widget.predictor.interface._named", {})
+
+
+@pytest.mark.usefixtures("unnamed")
+def test_a_session_gets_sam3_by_name_with_its_licence_shown_first(
+    hub_with_sam3: FolderHub, image: np.ndarray, tmp_path: Path
+) -> None:
+    with pytest.warns(UserWarning, match="facebook/sam3 is released under the SAM License"):
+        session = sw.Session(image, model="facebook/sam3", autosave=tmp_path / "photo.sam")
+    assert session.predictor.config.takes_words
+    session.set_prompt(sw.Prompt((sw.Point(28, 25),)))
+    session.accept("square")
+    assert "sw.Session" in session.to_code(image="photo.png")
+    assert "model='facebook/sam3'" in session.to_code(image="photo.png")
+    session.close()
+    asked = len(hub_with_sam3.requests)
+    assert sw.Session(image, model="facebook/sam3").predictor is session.predictor
+    assert sw.Session.load(tmp_path / "photo.sam").predictor is session.predictor
+    assert len(hub_with_sam3.requests) == asked
+
+
+@pytest.mark.usefixtures("unnamed")
+def test_a_widget_gets_sam3_by_name_or_folder(folder: Path, image: np.ndarray) -> None:
+    widget = sw.SamWidget(image, model=str(models.saved("sam3_video", folder)))
+    try:
+        widget.click(28, 25)
+        assert len(widget.candidates) == 3
+        widget.session.set_prompt(sw.Prompt(words="cat"))
+        assert widget.state["prompt"]["words"] == "cat"
+    finally:
+        widget.close()
+
+
+@pytest.mark.usefixtures("unnamed")
+def test_without_a_hub_or_the_library_it_is_said(
+    image: np.ndarray, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        pytest.warns(UserWarning, match="SAM License"),
+        pytest.raises(sw.ModelError, match="facebook/sam3 is not on this machine, and HF_HUB_OFFLINE"),
+    ):
+        sw.Session(image, model="facebook/sam3")
+    with pytest.raises(sw.ModelError, match="a-model finds words, and answers no clicks"):
+        sw.Session(image, model=models.saved("clip", folder))
+    with pytest.raises(sw.ModelError, match=r"a predictor of its own; give the name to Session"):
+        sw.load_model("facebook/sam3")
+    with pytest.raises(sw.ModelError, match=r"did you mean 'facebook/sam3'"):
+        sw.Session(image, model="sam3")
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(sw.MissingExtraError, match=r"sam-widget\[text\]"):
+        sw.Session(image, model="facebook/sam3")
+
+
+@pytest.mark.usefixtures("unnamed")
+def test_a_session_file_downloads_no_sam3(hub_with_sam3: FolderHub, image: np.ndarray, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="SAM License"):
+        session = sw.Session(image, model="facebook/sam3")
+    session.save(tmp_path / "photo.sam")
+    shutil.rmtree(constants.HF_HUB_CACHE)
+    sys.modules["sam_widget.predictor.interface"]._named.clear()  # type: ignore[attr-defined]
+    asked = len(hub_with_sam3.requests)
+    with pytest.raises(sw.ModelError, match="'facebook/sam3', whose weights are not on this machine"):
+        sw.Session.load(tmp_path / "photo.sam")
+    assert len(hub_with_sam3.requests) == asked
