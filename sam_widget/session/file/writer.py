@@ -1,8 +1,8 @@
 """The writer of a session file: a lock, one transaction per edit, and checkpoints when idle.
 
-While the file is open, `<name>-wal` next to it contains the newest edits until the session has been idle for a second,
-and `<name>.lock` excludes other processes. A process that dies leaves both behind, which does no harm: the edits in the
-write-ahead log are recovered at the next opening.
+While the file is open, `<name>-wal` next to it contains the newest edits until the session has been idle for a second
+or the log has grown to a megabyte, and `<name>.lock` excludes other processes. A process that dies leaves both behind,
+which does no harm: the edits in the write-ahead log are recovered at the next opening.
 
 Why a thread for checkpoints: SQLite merges its log only during a commit, so that some edits would take longer, and a
 copy of the file alone would lack the newest edits for as long as it is open. `filelock` does the locking.
@@ -48,6 +48,8 @@ from sam_widget.session.file.format import (
 LOCK_SECONDS = 0.3
 # Seconds without an edit after which the write-ahead log is merged into the file.
 REST_SECONDS = 1.0
+# Size of the write-ahead log, in bytes, above which it is merged even while edits go on.
+FOLD_BYTES = 2**20
 # Maximum size of the write-ahead log, in pages of 4 kB, before an edit merges it, which makes that edit slower.
 FOLD_PAGES = 8192
 
@@ -226,6 +228,7 @@ class SessionFile:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {FOLD_PAGES}")
+            self._connection.execute(f"PRAGMA journal_size_limit = {FOLD_BYTES}")
             self._identity = _identity(self.path)
             self._checksums = self.contents.checksums()
             self._known = self.contents.documents.keys() | self.contents.blobs.keys()
@@ -349,16 +352,28 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _log_size(path: Path) -> int:
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size
+    except OSError:
+        return 0
+
+
 def _fold_at_rest(
     path: Path, identity: tuple[int, int] | None, edited: threading.Event, ending: threading.Event
 ) -> None:
-    """Bring edits into the file once there are none for a while, with a connection of its own: no edit waits for it."""
+    """Bring edits into the file once there are none for a while, or many, with a connection of its own.
+
+    No edit waits for it.
+    """
     while True:
         edited.wait()
         while edited.is_set():
             edited.clear()
             if ending.wait(REST_SECONDS):
                 return
+            if _log_size(path) > FOLD_BYTES:
+                break
         if _identity(path) == identity:
             with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(path, "rw")) as connection:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

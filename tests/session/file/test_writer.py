@@ -10,13 +10,16 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from sam_widget.errors import SessionError
+from sam_widget.session.file import writer
 from sam_widget.session.file.format import VERSION, Blob, Contents, Document, read, to_json
 from sam_widget.session.file.writer import SessionFile
+from tests.waiting import until
 
 
 def contents(edits: int = 5) -> Contents:
@@ -65,6 +68,47 @@ def test_any_sqlite_reads_it(tmp_path: Path) -> None:
     plain.close()
 
 
+class Always(threading.Event):
+    """Edits without a pause."""
+
+    def is_set(self) -> bool:
+        return True
+
+    def clear(self) -> None:
+        """Stay set."""
+
+
+def test_the_log_is_merged_while_edits_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "REST_SECONDS", 600)
+    monkeypatch.setattr(writer, "FOLD_BYTES", 2**16)
+    path = tmp_path / "a.sam"
+    file = written(path)
+    for edits in range(6, 30):
+        add(file, edits)
+    log, before = tmp_path / "a.sam-wal", path.stat().st_size
+    assert log.stat().st_size > 2**16
+    monkeypatch.setattr(writer, "REST_SECONDS", 0.01)
+    edited, ending = Always(), threading.Event()
+    edited.set()
+    thread = threading.Thread(target=writer._fold_at_rest, args=(path, writer._identity(path), edited, ending))
+    thread.start()
+    try:
+        until(lambda: path.stat().st_size > before, what="the log is merged into the file")
+        edits = 30
+
+        def is_cut_off() -> bool:
+            nonlocal edits
+            add(file, edits := edits + 1)
+            return log.stat().st_size <= 2**16
+
+        until(is_cut_off, what="the log begins again, and is cut off")
+    finally:
+        ending.set()
+        thread.join(60)
+    file.close()
+    assert read(path).history == contents(edits).history
+
+
 def test_history_is_cut_and_goes_on_elsewhere(tmp_path: Path) -> None:
     file = written(tmp_path / "a.sam")
     other = contents(9)
@@ -100,6 +144,7 @@ def test_the_newer_of_two_in_one_process_goes_on_and_the_older_says_so(tmp_path:
 
 HOLD = """import sys
 from sam_widget.session.file.writer import SessionFile
+from tests.waiting import until
 file = SessionFile.claim(sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()
