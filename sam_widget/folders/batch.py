@@ -98,7 +98,7 @@ def embed_folder(
     # The store is read and written here rather than in the predictor, so that a failed write is reported.
     given = model.model if isinstance(model, Predictor) else model
     predictor = Predictor(given, cache=EmbeddingCache(size=0))
-    weights_id, full = predictor.model.weights_id, False
+    weights_id, full = predictor.model.encoder_id, False
 
     def embed(_path: Path, rgb: RGB) -> bool:
         nonlocal full

@@ -6,14 +6,16 @@ Everything runs on the low-resolution grid of the mask logits, for all prompts o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from sam_widget.learn.data import Batch
+from sam_widget.masks.distance import inner_distance
+
+if TYPE_CHECKING:  # It imports OpenCV, which is an extra.
+    from sam_widget.learn.data import Batch
 
 # Shares of subparts, parts and wholes among the targets: users mostly mean the whole, and boxes almost always do.
 CLICKED_SHARES = (0.15, 0.25, 0.6)
@@ -104,15 +106,6 @@ def _shares(regions: Tensor, mask_size: int) -> Tensor:
     """Return the share of each mask cell that boolean regions (..., S, S) cover: (..., m, m)."""
     cell = regions.shape[-1] // mask_size
     return regions.view(*regions.shape[:-2], mask_size, cell, mask_size, cell).float().mean((-3, -1))
-
-
-def inner_distance(region: np.ndarray) -> np.ndarray:
-    """Return how far inside its (H, W) boolean region each pixel lies, 0 outside.
-
-    The image border counts as outside, as in the evaluation protocol of RITM (Sofiiuk et al., 2021).
-    """
-    padded = np.pad(region, 1).astype(np.uint8)
-    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 3))[1:-1, 1:-1]
 
 
 def _inner_distances(regions: Tensor) -> Tensor:

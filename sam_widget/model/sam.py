@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
-from torch import Tensor, nn
+from safetensors.torch import save
+from torch import Tensor, cat, nn
 
+from sam_widget.atomic import write_whole
+from sam_widget.errors import StoreError
+from sam_widget.model.calibration import Calibration
 from sam_widget.model.config import VIT_B, VIT_H, VIT_L, SamConfig
 from sam_widget.model.image_encoder import image_encoder, normalise
 from sam_widget.model.mask_decoder import MaskDecoder
 from sam_widget.model.prompt_encoder import PromptEncoder
+
+
+class SavedDifference(Protocol):
+    """What a tuned model differs in from its base; see `model.tuned`."""
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file that `load_model` reads."""
 
 
 class ImageFeatures(NamedTuple):
@@ -32,7 +44,10 @@ class Sam(nn.Module):
     Attributes:
         config: The sizes of the model.
         name: The name it was loaded under.
-        weights_id: Identifies the weights, so that embeddings from different weights are never mixed up.
+        weights_id: Identifies the weights, so that answers from different weights are never mixed up.
+        calibration: Corrects the predicted IoUs; None if they are used as they are.
+        tokens: (T, prompt_dim) learned tokens added to every prompt; None without.
+        tuned: The difference from the model that this one was tuned from; None if it was not.
     """
 
     # Encoders have methods that nn.Module's types do not declare.
@@ -58,9 +73,39 @@ class Sam(nn.Module):
         self.config = config
         self.name = name
         self.weights_id = f"{name}-{uuid.uuid4().hex[:16]}"
+        self.calibration: Calibration | None = None
+        self.tokens: nn.Parameter | None = None
+        self.tuned: SavedDifference | None = None
+        self._encoder_id: str | None = None
         self.image_encoder = image_encoder(config) if encoder is None else encoder
         self.prompt_encoder = PromptEncoder(config)
         self.mask_decoder = MaskDecoder(config) if decoder is None else decoder
+
+    @property
+    def encoder_id(self) -> str:
+        """Identifies the image encoder, so that models that differ only in the decoder share embeddings."""
+        return self._encoder_id or self.weights_id
+
+    @encoder_id.setter
+    def encoder_id(self, value: str) -> None:
+        self._encoder_id = value
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file that `load_model` reads; of a tuned model, only the difference from its base.
+
+        Raises:
+            StoreError: The file cannot be written.
+        """
+        if self.tuned is not None:
+            return self.tuned.save(path)
+        state = {key: value.cpu().contiguous() for key, value in self.state_dict().items()}
+        try:
+            write_whole(Path(path), save(state, {"format": "pt"}))
+        except OSError as error:
+            raise StoreError(
+                f"the model cannot be written to {str(path)!r} ({error.strerror or error}); choose another folder"
+            ) from error
+        return None
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         """Embed images: (I, 3, h, w) RGB of 0..255, longest side `config.image_size`, to (I, prompt_dim, g, g)."""
@@ -130,6 +175,8 @@ class Sam(nn.Module):
         """
         encoder: Any = prompt_encoder or self.prompt_encoder
         sparse, dense = encoder(points, labels, boxes, masks)
+        if self.tokens is not None:
+            sparse = cat([sparse, self.tokens.expand(len(sparse), -1, -1)], dim=1)
         features = ImageFeatures(image, high_resolution)
         sparse, dense, high_resolution = self.see_prompts(
             features, sparse, dense, points=points, labels=labels, boxes=boxes, masks=masks

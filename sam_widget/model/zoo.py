@@ -35,6 +35,7 @@ from sam_widget.model.model_table import ModelInfo, ModelTable
 from sam_widget.model.names import check_name
 from sam_widget.model.sam import Sam
 from sam_widget.model.tiny import tiny
+from sam_widget.model.tuned import load_tuned, read_tuned
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 EMBEDDED = WEIGHTS / "tiny.safetensors"
@@ -131,7 +132,7 @@ def load_model(
 
     Args:
         name: A name from `models()`, or the path of a checkpoint (.safetensors, .pth, .pt): of one of these models in
-            any published layout, or of a `tiny` trained with `sam_widget.learn`.
+            any published layout, of a `tiny` trained with `sam_widget.learn`, or of a model tuned with `tune`.
         device: None picks cuda, mps or cpu, in this order.
         dtype: Type of the image encoder, which takes most of the time; None picks a fast one (`fast_dtype`). The rest
             stays in float32: coordinates need more precision than bfloat16 has, and masks would lose most of their
@@ -144,6 +145,8 @@ def load_model(
     """
     device = torch.device(device) if device is not None else best_device()
     path, known = _find(name, progress)
+    if known is None and (tuned := read_tuned(path)) is not None:
+        return load_tuned(tuned, path, lambda base: load_model(base, device=device, dtype=dtype, progress=progress))
     state = recognise(read_tensors(path), path)
     build = known or builder_for(state, path, BUILDERS)
     with torch.device("meta"):

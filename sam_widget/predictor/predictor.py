@@ -100,7 +100,7 @@ class Predictor:
         """
         rgb = to_rgb(image)
         digest = image_hash(rgb)
-        weights_id = self.model.weights_id
+        weights_id = self.model.encoder_id
         with self._cache.making(digest, weights_id):
             embedding = self._cache.get(digest, weights_id, device=self.device)
             if embedding is None:
@@ -111,7 +111,7 @@ class Predictor:
 
     def has(self, image_hash: str) -> bool:
         """Whether the embedding of an image is cached, in memory or on disk, so that `embed` will be fast."""
-        return self._cache.has(image_hash, self.model.weights_id)
+        return self._cache.has(image_hash, self.model.encoder_id)
 
     def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
         height, width = fitted(self.config, rgb.shape[0], rgb.shape[1])
@@ -125,7 +125,7 @@ class Predictor:
             image_size=(rgb.shape[0], rgb.shape[1]),
             image_hash=digest,
             model_name=self.model.name,
-            weights_id=self.model.weights_id,
+            weights_id=self.model.encoder_id,
             shown=(-(-height // patch), -(-width // patch)),
             pixels=pixels.round().to("cpu", torch.uint8) if pixels.is_floating_point() else pixels.cpu(),
         )
@@ -244,10 +244,10 @@ class Predictor:
             )
 
     def _check(self, embedding: Embedding) -> None:
-        if embedding.weights_id != self.model.weights_id:
+        if embedding.weights_id != self.model.encoder_id:
             raise ModelError(
                 f"the embedding was made by {embedding.model_name} ({embedding.weights_id}), but this predictor runs "
-                f"{self.model.weights_id}; embed the image with this predictor"
+                f"{self.model.encoder_id}; embed the image with this predictor"
             )
 
     def trace(
@@ -332,13 +332,17 @@ class Predictor:
         arguments: dict[str, Any] = self._arguments(embedding, prompts)
         # A compiled decoder would compile again for every size of batch.
         compiled = self._compiled if len(prompts) == 1 else None
-        return self.model.decode(
+        logits, scores = self.model.decode(
             embedding.features.to(self.device),
             high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
             prompt_encoder=self._fast.prompt_encoder,
             mask_decoder=compiled or self._fast.mask_decoder,
             **arguments,
         )
+        return logits, self._calibrated(scores)
+
+    def _calibrated(self, scores: Tensor) -> Tensor:
+        return scores if self.model.calibration is None else self.model.calibration(scores.float())
 
     def _arguments(self, embedding: Embedding, prompts: Sequence[Prompt]) -> dict[str, Tensor]:
         return input_prompts(self.config, prompts, embedding.image_size, self.device, model=self.model.name)
@@ -370,6 +374,7 @@ class Predictor:
                 mask_decoder=self._fast.mask_decoder,
                 again=False,
             )
+            scores = self._calibrated(scores)
             which, mask = (scores[:, 1:] > minimum_score).nonzero(as_tuple=True)
             return logits[which, mask + 1].float(), scores[which, mask + 1].float(), which
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
+from scipy.ndimage import distance_transform_edt, minimum_filter
 
 TOLERANCE = 0.008
 """Distance, as a share of the photo's diagonal, up to which two outlines count as the same."""
@@ -29,12 +29,12 @@ def boundary_f(given: np.ndarray, wanted: np.ndarray) -> float:
 
 def _outline(mask: np.ndarray) -> np.ndarray:
     """Return the pixels of a mask that touch its outside; the border of the photo is not an outline."""
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
-    return mask & (inner == 0)
+    inner = minimum_filter(mask.astype(np.uint8), size=3, mode="nearest")
+    return np.asarray(mask & (inner == 0))
 
 
 def _distance_to(outline: np.ndarray) -> np.ndarray:
-    return np.asarray(cv2.distanceTransform((~outline).astype(np.uint8), cv2.DIST_L2, 5))
+    return np.asarray(distance_transform_edt(~outline))
 
 
 def bootstrap(values: np.ndarray, photos: Sequence[str], *, seed: int = 0) -> tuple[float, float]:

@@ -19,8 +19,8 @@ import numpy as np
 from sam_widget.errors import SamWidgetError
 from sam_widget.image.reading import to_rgb
 from sam_widget.learn.evaluate.certainty import boundary_f
-from sam_widget.learn.simulate_clicks import inner_distance
 from sam_widget.masks.cleanup import TIDY, clean
+from sam_widget.masks.distance import next_click
 from sam_widget.masks.measures import box_from_mask, iou
 from sam_widget.predictor.predictor import Embedding, Predictor
 
@@ -168,15 +168,6 @@ def samples(folder: Path) -> Iterator[Sample]:
                 raise SamWidgetError(f"{mask_path} is {mask.shape} but its photo is {image.shape[:2]}")
             if mask.any():
                 yield Sample(mask_path.stem, image, mask)
-
-
-def next_click(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the next click, at the deepest point of the largest error: x and y of a pixel centre, and the label."""
-    depths = [inner_distance(wanted & ~given), inner_distance(given & ~wanted)]
-    foreground = depths[0].max() >= depths[1].max()
-    depth = depths[0] if foreground else depths[1]
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return np.array([x + 0.5, y + 0.5]), int(foreground)
 
 
 def evaluate(

@@ -10,7 +10,7 @@ from PIL import Image
 
 import sam_widget as sw
 from sam_widget.learn.__main__ import main
-from sam_widget.learn.evaluate.evaluate import Answer, ModelMethod, Sample, evaluate, next_click, samples
+from sam_widget.learn.evaluate.evaluate import Answer, ModelMethod, Sample, evaluate, samples
 from sam_widget.learn.evaluate.report import calibration, contact_sheet, intervals, table, write
 
 

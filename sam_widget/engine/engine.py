@@ -1,0 +1,638 @@
+"""The data engine of a folder (paper, section 4), without a browser: three stages, rounds of tuning, a blind check."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from sam_widget.automatic.automatic import MaskRecord, segment_everything
+from sam_widget.engine.acceptance import THRESHOLD, Acceptance, Judged, describe, judged_by, learn
+from sam_widget.engine.advice import Situation, advice
+from sam_widget.engine.journal import Journal, MaskEntry, RoundEntry
+from sam_widget.engine.ordering import Outlook, most_instructive, outlook
+from sam_widget.engine.report import STAGES, Agreement, EngineReport, stage_figures
+from sam_widget.engine.taught import TaughtPhoto, photo_in_file, photo_of
+from sam_widget.engine.tracking import Tracker
+from sam_widget.engine.tuning import LEAST_PHOTOS, Kind, Round, tuning_round
+from sam_widget.errors import ModelError, SamWidgetError, SessionError, door
+from sam_widget.folders.image_folder import Album
+from sam_widget.image.rendering import SourceImage
+from sam_widget.masks.annotations import Annotation
+from sam_widget.masks.measures import iou
+from sam_widget.masks.runs import StoredMask
+from sam_widget.model.zoo import load_model
+from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
+from sam_widget.predictor.interface import predictor_of
+from sam_widget.predictor.predictor import Predictor
+from sam_widget.prompts.geometry import Point
+from sam_widget.prompts.prompt import Prompt
+from sam_widget.session.everything import duplicates
+from sam_widget.session.session import Session
+from sam_widget.session.state import SegmentedObject
+
+if TYPE_CHECKING:
+    from sam_widget.folders.batch import BatchReport
+    from sam_widget.model.sam import Sam
+
+HOME = ".sam_engine"
+# Points along each side of the grid with which masks are found.
+POINTS = 24
+# Masks that are judged in the blind check.
+CHECKED = 30
+# A round is due after the first photos, and whenever their number has grown by this factor.
+GROWTH = 1.5
+# Done photos whose masks of everything mode teach what is accepted; more would only take longer.
+JUDGED_PHOTOS = 24
+
+Progress = Callable[[str, float], object]
+
+
+def _silent(_doing: str, _share: float) -> None:
+    """Report nothing."""
+
+
+class DataEngine:
+    """A folder of photos that is annotated together with a model that learns from it.
+
+    Masks are in the session files next to the photos, as in a `Gallery`; the journal and the tuned models are in
+    `.sam_engine` in the same folder. The process may be killed at any time.
+
+    Attributes:
+        album: The photos.
+        home: Folder of the journal and the tuned models.
+        who: Whose masks these are.
+    """
+
+    @door
+    def __init__(
+        self,
+        images: str | Path | Iterable[str | Path],
+        *,
+        model: str | Path | Sam | Predictor = "tiny",
+        sessions: str | Path | None = None,
+        recursive: bool = False,
+        store: EmbeddingStore | str | Path | None = None,
+        who: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the engine of a folder, and continue where it was left.
+
+        Args:
+            images: A folder, an image file, or several of either.
+            model: The base: a name or checkpoint path, a loaded model, or a predictor, whose embedding cache is then
+                used.
+            sessions: The folder of the session files; by default they are next to the images.
+            recursive: Include subfolders.
+            store: An embedding store or its folder. Defaults to the store that every widget uses.
+            who: Name written next to each mask; defaults to the name of the user.
+            clock: Returns seconds; replaced by a simulated annotator.
+
+        Raises:
+            ImageError: The folder does not exist or contains no images.
+            SessionError: The engine of the folder is open elsewhere, or its journal is damaged.
+            ModelError: The model that the engine was started with is another one.
+        """
+        self.album = Album(images, sessions=sessions, recursive=recursive)
+        self.home = self.album.sessions / HOME
+        self.who = who or _user()
+        self._given, self._store, self._clock = model, store, clock
+        self._lock = threading.RLock()
+        self._file_lock = _claimed(self.home)
+        self._journal = Journal(self.home / "journal.db")
+        self._trackers: dict[int, Tracker] = {}
+        self._outlooks: dict[int, Outlook] = {}
+        self._failed: set[int] = set()
+        self._base: Predictor | None = None
+        self._current: Predictor | None = None
+        self._acceptance: tuple[str, int, Acceptance | None] | None = None
+
+    def __repr__(self) -> str:
+        """One line."""
+        done, photos = len(self.done), len(self.album.images)
+        return (
+            f"DataEngine({str(self.album.root)!r}, stage {self.stage} ({STAGES[self.stage]}), {done} of {photos} done)"
+        )
+
+    # ------------------------------------------------------------------------------------------------ models
+
+    @property
+    def base(self) -> Predictor:
+        """The predictor of the base model, loaded on first use.
+
+        Raises:
+            ModelError: It cannot be loaded, or is another model than the one that the engine was started with.
+        """
+        with self._lock:
+            if self._base is None:
+                self._base = self._loaded()
+            return self._base
+
+    @property
+    def predictor(self) -> Predictor:
+        """The predictor in use: that of the last round that was adopted, or the base."""
+        with self._lock:
+            if self._current is None:
+                adopted = [entry for entry in self._journal.rounds() if entry.adopted and entry.file]
+                path = self.home / str(adopted[-1].file) if adopted else None
+                if path is not None and path.is_file():
+                    self._current = self._with(load_model(path, device=self.base.device))
+                else:
+                    self._current = self.base
+            return self._current
+
+    def _loaded(self) -> Predictor:
+        if isinstance(self._given, Predictor):
+            predictor = self._given
+        else:
+            store = self._store if isinstance(self._store, EmbeddingStore) else EmbeddingStore(self._store)
+            shared = predictor_of(self._given)
+            if not isinstance(shared, Predictor):
+                raise ModelError(f"{shared.model.name} is not computed here; an engine needs a model that it can tune")
+            predictor = Predictor(shared.model, cache=EmbeddingCache(store=store))
+        if predictor.model.tuned is not None:
+            raise ModelError(f"{predictor.model.name} was tuned before; start the engine with its base")
+        name = self._journal.fact("model")
+        if name is not None and name != predictor.model.name:
+            raise ModelError(
+                f"the engine of {str(self.album.root)!r} was started with {name!r}, not {predictor.model.name!r}; pass "
+                "that model, or another folder of sessions"
+            )
+        self._journal.keep_fact("model", predictor.model.name)
+        return predictor
+
+    def _with(self, model: Sam) -> Predictor:
+        return Predictor(model, cache=self.base._cache)  # noqa: SLF001  they share embeddings
+
+    # ------------------------------------------------------------------------------------------------ stages
+
+    @property
+    def stage(self) -> int:
+        """1 (assisted-manual), 2 (semi-automatic) or 3 (fully automatic)."""
+        return int(self._journal.fact("stage") or 1)
+
+    @stage.setter
+    def stage(self, stage: int) -> None:
+        if stage not in STAGES:
+            raise SessionError(f"there is no stage {stage!r}; expected 1, 2 or 3")
+        if stage > 1 and self.acceptance() is None:
+            raise SessionError(
+                f"stage {stage} needs to know which masks you accept; mark at least {LEAST_PHOTOS} photos as done, "
+                "with 8 masks in all"
+            )
+        self._journal.keep_fact("stage", str(stage))
+
+    @property
+    def done(self) -> frozenset[str]:
+        """Names of the photos of which everything wanted is annotated."""
+        return self.album.done & set(self.album.names)
+
+    def mark(self, photo: int | str | Path, *, done: bool = True) -> None:
+        """Mark a photo as done, or not done."""
+        self.album.mark(self.album.find(photo), done=done)
+
+    def next_photo(self) -> int | None:
+        """Return the index of the photo to annotate next, or None if all are done.
+
+        In stages 1 and 2 it is the one that would teach most, of those that `look_ahead` has looked at.
+        """
+        done = self.done
+        left = [k for k, name in enumerate(self.album.names) if name not in done and k not in self._failed]
+        return most_instructive(left, self._outlooks, [k for k, name in enumerate(self.album.names) if name in done])
+
+    def look_ahead(self, *, most: int = 100, progress: Progress = _silent, cancelled: Callable[[], bool] = bool) -> int:
+        """Embed photos, and estimate what each would teach; returns how many are known.
+
+        Args:
+            most: Number of photos to look at, so that a large folder does not take hours.
+            progress: Called with what is being done and the share that is done.
+            cancelled: Called before every photo; once it returns true, the rest is left out.
+        """
+        wanted = [index for index in range(len(self.album.images)) if index not in self._outlooks][:most]
+        for number, index in enumerate(wanted):
+            if cancelled():
+                break
+            progress("Looking at photos", number / len(wanted))
+            try:
+                rgb = SourceImage(self.album.images[index]).rgb
+                self._outlooks[index] = outlook(self.base.embed(rgb), self.base)
+            except SamWidgetError:  # reported when the photo is opened
+                self._failed.add(index)
+        return len(self._outlooks)
+
+    # ------------------------------------------------------------------------------------------------ one photo
+
+    def open(self, photo: int | str | Path) -> Session:
+        """Open the session of a photo, with the model in use; its masks are written down until it is closed.
+
+        Raises:
+            ImageError: The photo cannot be read.
+            SessionError: Its session file is damaged, or open elsewhere.
+        """
+        index = self.album.find(photo)
+        if index in self._trackers:
+            return self._trackers[index].session
+        file = self.album.session_path(index)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        session = Session(self.album.images[index], model=self.predictor, autosave=file, keep_image=False)
+        self.watch(index, session)
+        return session
+
+    def watch(self, index: int, session: Session) -> Tracker:
+        """Write down the masks of a session that is open already."""
+        name = self.album.names[index]
+        with self._lock:
+            if (old := self._trackers.get(index)) is not None:
+                if old.session is session:
+                    return old
+                old.close()
+            self._trackers[index] = Tracker(
+                session,
+                name,
+                self._journal,
+                stage=lambda: self.stage,
+                who=self.who,
+                clock=self._clock,
+                told=lambda before, after: self._corrected(name, before, after),
+            )
+            return self._trackers[index]
+
+    def leave(self, photo: int | str | Path, *, close: bool = True) -> None:
+        """Stop watching a photo, and close its session."""
+        index = self.album.find(photo)
+        with self._lock:
+            tracker = self._trackers.pop(index, None)
+        if tracker is not None:
+            tracker.close()
+            if close:
+                tracker.session.close()
+
+    def seconds(self, index: int) -> float | None:
+        """Return how long the current mask of an open photo has taken so far."""
+        tracker = self._trackers.get(index)
+        return None if tracker is None else tracker.seconds
+
+    @contextlib.contextmanager
+    def _opened(self, index: int) -> Any:
+        """Use a session that is open, or open it for a moment."""
+        if index in self._trackers:
+            yield self._trackers[index].session
+            return
+        session = self.open(index)
+        try:
+            yield session
+        finally:
+            self.leave(index)
+
+    # ------------------------------------------------------------------------------------------------ rounds
+
+    def taught(self) -> list[TaughtPhoto]:
+        """Return what the model is taught: what people accepted, and pre-filled masks that they left there."""
+        done, photos = self.done, []
+        entries = self._journal.masks()
+        unseen = {(entry.photo, entry.object) for entry in entries if entry.automatic and entry.photo not in done}
+        for index, name in enumerate(self.album.names):
+            if index in self._trackers:
+                session = self._trackers[index].session
+                photo, objects = photo_of(session, name), session.objects
+            elif self.album.session_path(index).is_file():
+                photo, objects = photo_in_file(self.album.session_path(index), name)
+            else:
+                continue
+            seen = [(name, item.id) not in unseen for item in objects if item.area]
+            masks = tuple(mask for mask, kept in zip(photo.masks, seen, strict=True) if kept)
+            if masks:
+                image = self.album.images[index]
+                photos.append(TaughtPhoto(name, lambda image=image: SourceImage(image).rgb, masks))
+        return photos
+
+    @property
+    def round_due(self) -> bool:
+        """Whether enough photos are done for another round."""
+        last = self._journal.fact("taught photos")
+        done = len(self.done)
+        return done >= max(LEAST_PHOTOS + 1, 0 if last is None else GROWTH * int(last))
+
+    def round(
+        self,
+        *,
+        budget_s: float = 30.0,
+        kind: Kind = "decoder",
+        seed: int = 0,
+        progress: Progress = _silent,
+        cancelled: Callable[[], bool] = bool,
+    ) -> Round:
+        """Tune the base on everything that is accepted so far, and use the result if it is better than the base.
+
+        Args:
+            budget_s: See `tune`.
+            kind: See `tune`.
+            seed: See `tune`.
+            progress: Called with what is being done and the share that is done.
+            cancelled: Called often; once it returns true, the round ends without a result.
+        """
+        photos = self.taught()
+        result = tuning_round(
+            self.base, photos, budget_s=budget_s, kind=kind, seed=seed, progress=progress, cancelled=cancelled
+        )
+        if cancelled():
+            return result
+        number = len(self._journal.rounds()) + 1
+        file = None
+        if result.model is not None:
+            file = f"round-{number}.safetensors"
+            result.model.save(self.home / file)
+        figures = {} if result.figures is None else asdict(result.figures)
+        entry = RoundEntry(
+            number,
+            self.stage,
+            result.model is not None,
+            result.reason,
+            figures,
+            file,
+            None if result.model is None else result.model.weights_id,
+        )
+        self._journal.keep_round(entry)
+        self._journal.keep_fact("taught photos", str(len(self.done)))
+        if result.model is not None:
+            with self._lock:
+                self._current = self._with(result.model)
+        return result
+
+    # ------------------------------------------------------------------------------------------------ stage 2 and 3
+
+    def acceptance(self, *, progress: Progress = _silent, cancelled: Callable[[], bool] = bool) -> Acceptance | None:
+        """Learn which masks of everything mode are accepted, from the photos that are done; None if they are too few.
+
+        The result is kept until the model changes, or the number of photos that are done.
+        """
+        done = sorted(self.done)
+        key = self.predictor.model.weights_id, len(done)
+        if self._acceptance is not None and self._acceptance[:2] == key:
+            return self._acceptance[2]
+        if len(done) < LEAST_PHOTOS:
+            return None
+        judged = []
+        for number, name in enumerate(done[:JUDGED_PHOTOS]):
+            if cancelled():
+                return None
+            progress("Learning what you accept", number / min(len(done), JUDGED_PHOTOS))
+            index = self.album.find(name)
+            objects = self._objects(index)
+            if objects:
+                records, features = self._found(index)
+                judged.append(Judged(features, judged_by(records, [item.stored for item in objects])))
+        learned = learn(judged)
+        self._acceptance = (*key, learned)
+        return learned
+
+    def prefill(self, photo: int | str | Path, *, crops: int = 0) -> int:
+        """Add the masks of everything mode that would be accepted with a probability of 0.9 or more.
+
+        Masks that duplicate an object are left out. Returns how many were added, in one undoable edit.
+
+        Raises:
+            SessionError: It is not known yet what is accepted.
+        """
+        index = self.album.find(photo)
+        learned = self.acceptance()
+        if learned is None:
+            raise SessionError(
+                f"it is not known yet which masks you accept; mark at least {LEAST_PHOTOS} photos as done, with masks"
+            )
+        records, features = self._found(index, crops=crops)
+        probability = learned.probability(features)
+        stage = max(self.stage, 2)
+        with self._opened(index) as session:
+            chosen = self._chosen(records, probability, session.objects)
+            label = self._label()
+            added: tuple[SegmentedObject, ...] = ()
+            if chosen:
+                found = [_annotation(records[k], label(session, number)) for number, k in enumerate(chosen)]
+                model, name = self.predictor.model.weights_id, self.album.names[index]
+
+                def entry(item: SegmentedObject, number: int) -> MaskEntry:
+                    worth = float(probability[chosen[number]])
+                    return MaskEntry(name, item.id, stage, model, None, None, "", "{}", worth, automatic=True)
+
+                added = self._trackers[index].fill(lambda: session.add_objects(found), entry)
+            self._journal.keep_filled(self.album.names[index], stage, self.predictor.model.weights_id)
+        return len(added)
+
+    def automatic(
+        self, *, crops: int = 1, progress: Progress = _silent, cancelled: Callable[[], bool] = bool
+    ) -> BatchReport:
+        """Stage 3: find masks in all photos that are not done, on a grid and on crops; may be run again to go on.
+
+        Args:
+            crops: Layers of crops; see `segment_everything`.
+            progress: Called with what is being done and the share that is done.
+            cancelled: Called before every photo; once it returns true, the rest is left out.
+        """
+        from sam_widget.folders.batch import BatchReport, Failure
+
+        self.stage = 3
+        weights = self.predictor.model.weights_id
+        filled, done = self._journal.filled(), self.done
+        wanted = [k for k, name in enumerate(self.album.names) if name not in done]
+        made, skipped, failed = [], [], []
+        for number, index in enumerate(wanted):
+            if cancelled():
+                break
+            progress("Segmenting photos", number / len(wanted))
+            path, name = self.album.images[index], self.album.names[index]
+            if filled.get(name) == (3, weights):
+                skipped.append(path)
+                continue
+            try:
+                self.prefill(index, crops=crops)
+                made.append(path)
+            except SamWidgetError as error:
+                failed.append(Failure(path, str(error)))
+        return BatchReport(tuple(made), tuple(skipped), tuple(failed))
+
+    def _chosen(
+        self, records: list[MaskRecord], probability: np.ndarray, objects: tuple[SegmentedObject, ...]
+    ) -> list[int]:
+        """Return indices of the masks to add, most probable first."""
+        chosen: list[int] = []
+        for k in np.argsort(-probability, kind="stable").tolist():
+            if probability[k] < THRESHOLD:
+                break
+            stored = records[k].stored
+            known = any(duplicates(stored, item.stored) for item in objects)
+            if not known and not any(duplicates(stored, records[other].stored) for other in chosen):
+                chosen.append(k)
+        return chosen
+
+    def _found(self, index: int, *, crops: int = 0) -> tuple[list[MaskRecord], np.ndarray]:
+        """Return the masks of everything mode of a photo, and their features."""
+        rgb = SourceImage(self.album.images[index]).rgb
+        # All that the model is unsure of, too: what is accepted decides.
+        records = segment_everything(
+            rgb,
+            self.predictor,
+            points_per_side=POINTS,
+            crop_n_layers=crops,
+            crop_n_points_downscale_factor=2,
+            pred_iou_thresh=min(0.3, self.predictor.config.pred_iou_thresh),
+            stability_score_thresh=min(0.6, self.predictor.config.stability_score_thresh),
+        )
+        return records, describe(records, self.predictor.embed(rgb), self.predictor)
+
+    def _objects(self, index: int) -> tuple[SegmentedObject, ...]:
+        from sam_widget.session.file.reader import Record
+
+        if index in self._trackers:
+            return self._trackers[index].session.objects
+        path = self.album.session_path(index)
+        return Record.read(path).objects if path.is_file() else ()
+
+    def _label(self) -> Callable[[Session, int], str]:
+        """Return what names pre-filled objects: the folder's label if it has only one, else "object 1", ..."""
+        labels = Counter(item.label for name in self.done for item in self._objects(self.album.names.index(name)))
+        common, count = labels.most_common(1)[0] if labels else ("", 0)
+        if common and count > 0.9 * labels.total() and count > 1:
+            return lambda _session, _number: common
+        return lambda session, number: f"object {len(session.objects) + number + 1}"
+
+    # ------------------------------------------------------------------------------------------------ blind check
+
+    def start_check(self, count: int = CHECKED, *, seed: int = 0) -> int:
+        """Draw masks of stage 3 at random, to be corrected; returns how many there are.
+
+        Raises:
+            SessionError: Stage 3 has made no masks.
+        """
+        made = [
+            (entry.photo, entry.object) for entry in self._journal.masks() if entry.stage == 3 and entry.automatic
+            and not entry.gone
+        ]  # fmt: skip
+        if not made:
+            raise SessionError("there is no mask of stage 3 to check; run it first: automatic()")
+        drawn = np.random.default_rng(seed).permutation(len(made))
+        items = []
+        for k in drawn.tolist():
+            photo, one = made[k]
+            stored = next((item.stored for item in self._objects(self.album.find(photo)) if item.id == one), None)
+            if stored is not None:
+                items.append((photo, one, stored.packed, stored.shape))
+            if len(items) == count:
+                break
+        self._journal.start_check(items)
+        return len(items)
+
+    def next_check(self) -> tuple[int, int, str] | None:
+        """Return the next mask to check: its number, the index of its photo, and its id; None if none is left."""
+        for number, photo, one, _, _, agreed in self._journal.checked():
+            if agreed is None and photo in self.album.names:
+                return number, self.album.names.index(photo), one
+        return None
+
+    def confirm(self, number: int) -> None:
+        """Say that a mask of the check is right as it is."""
+        self.judge(number, 1.0)
+
+    def judge(self, number: int, agreed: float) -> None:
+        """Say how well a mask of the check agrees with its correction: an IoU between 0 and 1.
+
+        Raises:
+            SessionError: It is not between 0 and 1.
+        """
+        if not 0 <= agreed <= 1:
+            raise SessionError(f"an IoU of {agreed!r} was given; expected a number between 0 and 1")
+        self._journal.keep_check(number, float(agreed))
+
+    def _corrected(self, photo: str, before: SegmentedObject | None, after: SegmentedObject | None) -> None:
+        """Compare a corrected mask with what it was, if it is part of the check; one that was removed agrees in 0."""
+        if before is None:
+            return
+        for number, name, one, packed, shape, agreed in self._journal.checked():
+            if (name, one) == (photo, before.id) and agreed is None:
+                was = StoredMask.from_packed(packed, *shape)
+                self._journal.keep_check(number, 0.0 if after is None else float(iou(was.array, after.mask)))
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """What the blind check has shown so far; None before it."""
+        rows = self._journal.checked()
+        return Agreement(tuple(row[5] for row in rows if row[5] is not None), len(rows)) if rows else None
+
+    # ------------------------------------------------------------------------------------------------ the whole
+
+    def report(self) -> EngineReport:
+        """Return what was done so far, next to the figures of the paper."""
+        entries, done = self._journal.masks(), self.done
+        return EngineReport(
+            len(self.album.images),
+            len(done),
+            stage_figures(entries, done),
+            tuple(self._journal.rounds()),
+            self.agreement,
+            tuple(entries),
+        )
+
+    @property
+    def advice(self) -> str:
+        """What to do next, in a sentence or two."""
+        kept = None if self._acceptance is None else self._acceptance[2]
+        rounds, agreement = self._journal.rounds(), self.agreement
+        return advice(
+            Situation(
+                stage=self.stage,
+                photos=len(self.album.images),
+                done=len(self.done),
+                rounds=len(rounds),
+                adopted=any(entry.adopted for entry in rounds),
+                due=self.round_due,
+                expected=None if kept is None else kept.expected,
+                filled=len([1 for stage, _ in self._journal.filled().values() if stage == self.stage]),
+                checked=None if agreement is None else (len(agreement.ious), agreement.wanted),
+            )
+        )
+
+    def close(self) -> None:
+        """Close all sessions and the journal."""
+        for index in list(self._trackers):
+            self.leave(index)
+        self._journal.close()
+        self._file_lock.release()
+
+
+def _annotation(record: MaskRecord, label: str) -> Annotation:
+    points = tuple(Point(x, y) for x, y in record.point_coords)
+    return Annotation(label, record.stored, min(max(record.predicted_iou, 0.0), 1.0), prompt=Prompt(points=points))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container without a user database
+        return os.environ.get("USER", "someone")
+
+
+def _claimed(home: Path) -> FileLock:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(home / "engine.lock")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise SessionError(
+            f"the engine of {str(home.parent)!r} is open in another kernel; close it there (e.close()), or shut that "
+            "kernel down"
+        ) from error
+    except OSError as error:
+        raise SessionError(
+            f"the folder {str(home)!r} cannot be made ({error.strerror or error}); choose another one: sessions=..."
+        ) from error
+    return lock

@@ -1,0 +1,74 @@
+"""The generic photos that a tuned model must not get worse on: scenes that come with the package."""
+
+from __future__ import annotations
+
+import functools
+import io
+import zipfile
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from sam_widget.engine.taught import TaughtMask, TaughtPhoto
+from sam_widget.engine.views import View, views_of
+from sam_widget.masks.runs import StoredMask
+from sam_widget.model.config import TinyConfig
+from sam_widget.model.zoo import WEIGHTS
+from sam_widget.predictor.predictor import Predictor
+
+PACK = WEIGHTS / "generic.zip"
+# Regions of a scene that are used, largest first, and the shares of the scene between which they lie.
+REGIONS = 8
+SHARES = (0.004, 0.6)
+# Scenes for a model that takes seconds for each.
+FEW = 8
+
+
+@functools.cache
+def generic_photos() -> tuple[TaughtPhoto, ...]:
+    """Return the scenes, with the wholes and parts in each."""
+    with zipfile.ZipFile(PACK) as archive:
+        numbers = sorted(name.removesuffix(".jpg") for name in archive.namelist() if name.endswith(".jpg"))
+        files = {name: archive.read(name) for name in archive.namelist()}
+
+    def photo(number: str) -> TaughtPhoto:
+        labels = np.array(Image.open(io.BytesIO(files[f"{number}.png"])))
+
+        def read() -> np.ndarray:
+            return np.array(Image.open(io.BytesIO(files[f"{number}.jpg"])))
+
+        return TaughtPhoto(f"scene {number}", read, tuple(TaughtMask(mask) for mask in _regions(labels)))
+
+    return tuple(photo(number) for number in numbers)
+
+
+def _regions(labels: np.ndarray) -> list[StoredMask]:
+    """Return wholes and parts, which the channels 2 and 1 of (H, W, 3) number."""
+    found: list[np.ndarray] = []
+    for level in (2, 1):
+        plane = labels[..., level]
+        for region, count in zip(*np.unique(plane, return_counts=True), strict=True):
+            mask = plane == region
+            if SHARES[0] * mask.size <= count <= SHARES[1] * mask.size and not any(
+                (mask == one).all() for one in found
+            ):
+                found.append(mask)
+    found.sort(key=lambda mask: -int(mask.sum()))
+    return [StoredMask(mask) for mask in found[:REGIONS]]
+
+
+def generic_views(
+    predictor: Predictor, *, cancelled: Callable[[], bool] = lambda: False
+) -> tuple[list[View], list[View]]:
+    """Embed the scenes; returns those to learn from and those to judge by, which are different ones."""
+    photos = generic_photos()
+    if not isinstance(predictor.config, TinyConfig):
+        photos = photos[:FEW]
+    views = [
+        view
+        for photo in photos
+        if not cancelled()
+        for view in views_of(photo, photo.read(), predictor, augment=False, cancelled=cancelled)
+    ]
+    return views[::2], views[1::2]
