@@ -1,6 +1,9 @@
 from . import export
 from .automatic.automatic import EverythingStep, MaskRecord, iter_everything, segment_everything
 from .automatic.finding.finder import Example, Finder, Instance
+from .engine.clicks import ClickFigures, evaluate_clicks
+from .engine.engine import DataEngine
+from .engine.tuning import tune
 from .errors import (
     FormatError,
     ImageError,
@@ -45,9 +48,11 @@ __all__ = [
     "Box",
     "BrushStroke",
     "Candidate",
+    "ClickFigures",
     "Compare",
     "CompareRow",
     "CompareTable",
+    "DataEngine",
     "Embedding",
     "EmbeddingCache",
     "EmbeddingStore",
@@ -84,6 +89,7 @@ __all__ = [
     "StoredMask",
     "Stroke",
     "embed_folder",
+    "evaluate_clicks",
     "export",
     "iter_everything",
     "load_dataset",
@@ -96,4 +102,5 @@ __all__ = [
     "samples",
     "segment_everything",
     "to_rgb",
+    "tune",
 ]

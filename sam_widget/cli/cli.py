@@ -17,6 +17,7 @@ from rich import box
 from rich.console import Console
 
 from sam_widget import __version__
+from sam_widget.cli import engine as engine_commands
 from sam_widget.cli.terminal import (
     Batch,
     Images,
@@ -50,6 +51,7 @@ examples:
   sam-widget segment photos --prompts boxes.csv -o work    one session file per photo, one object per prompt
   sam-widget everything photos -o work                     a mask of everything in every photo
   sam-widget find photos cat "red car" -o work             an object for every cat and every red car
+  sam-widget engine photos                                 annotate a folder together with a model that learns
   sam-widget export work -o annotations.json               all objects as one COCO file
   sam-widget replay work --model vit_b                     compare another model on the same prompts
 
@@ -302,6 +304,10 @@ def find(
     if not quiet:
         print(hits)
     return tell(hits.report, quiet=True)
+
+
+app.command(engine_commands.engine, help_epilogue=engine_commands.ENGINE)
+app.command(engine_commands.tune, help_epilogue=engine_commands.TUNE)
 
 
 _EXPORT = """\

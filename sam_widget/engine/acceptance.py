@@ -71,7 +71,7 @@ class Acceptance:
 
     def probability(self, features: np.ndarray) -> np.ndarray:
         """Return P(accept) of masks with features (N, F): (N,)."""
-        return np.interp(_raw(self.weights, (features - self.mean) / self.scale), *self.knots)
+        return np.asarray(np.interp(_raw(self.weights, (features - self.mean) / self.scale), *self.knots))
 
 
 def describe(records: Sequence[MaskRecord], embedding: Embedding, predictor: Predictor) -> np.ndarray:

@@ -115,7 +115,9 @@ class DataEngine:
         self._failed: set[int] = set()
         self._base: Predictor | None = None
         self._current: Predictor | None = None
+        # For which weights, from how many photos; and the judgements by photo, weights and objects.
         self._acceptance: tuple[str, int, Acceptance | None] | None = None
+        self._judgements: dict[tuple[int, str, tuple[str, ...]], Judged] = {}
 
     def __repr__(self) -> str:
         """One line."""
@@ -313,7 +315,7 @@ class DataEngine:
             masks = tuple(mask for mask, kept in zip(photo.masks, seen, strict=True) if kept)
             if masks:
                 image = self.album.images[index]
-                photos.append(TaughtPhoto(name, lambda image=image: SourceImage(image).rgb, masks))
+                photos.append(TaughtPhoto(name, _reader(image), masks))
         return photos
 
     @property
@@ -328,6 +330,7 @@ class DataEngine:
         *,
         budget_s: float = 30.0,
         kind: Kind = "decoder",
+        steps: int | None = None,
         seed: int = 0,
         progress: Progress = _silent,
         cancelled: Callable[[], bool] = bool,
@@ -337,13 +340,21 @@ class DataEngine:
         Args:
             budget_s: See `tune`.
             kind: See `tune`.
+            steps: See `tune`.
             seed: See `tune`.
             progress: Called with what is being done and the share that is done.
             cancelled: Called often; once it returns true, the round ends without a result.
         """
         photos = self.taught()
         result = tuning_round(
-            self.base, photos, budget_s=budget_s, kind=kind, seed=seed, progress=progress, cancelled=cancelled
+            self.base,
+            photos,
+            budget_s=budget_s,
+            kind=kind,
+            steps=steps,
+            seed=seed,
+            progress=progress,
+            cancelled=cancelled,
         )
         if cancelled():
             return result
@@ -374,27 +385,34 @@ class DataEngine:
     def acceptance(self, *, progress: Progress = _silent, cancelled: Callable[[], bool] = bool) -> Acceptance | None:
         """Learn which masks of everything mode are accepted, from the photos that are done; None if they are too few.
 
-        The result is kept until the model changes, or the number of photos that are done.
+        The result is kept until the model changes, or many more photos are done.
         """
         done = sorted(self.done)
-        key = self.predictor.model.weights_id, len(done)
-        if self._acceptance is not None and self._acceptance[:2] == key:
+        weights = self.predictor.model.weights_id
+        if self._acceptance is not None and self._acceptance[0] == weights and len(done) < GROWTH * self._acceptance[1]:
             return self._acceptance[2]
         if len(done) < LEAST_PHOTOS:
             return None
+        wanted = done[:JUDGED_PHOTOS]
         judged = []
-        for number, name in enumerate(done[:JUDGED_PHOTOS]):
+        for number, name in enumerate(wanted):
             if cancelled():
                 return None
-            progress("Learning what you accept", number / min(len(done), JUDGED_PHOTOS))
+            progress("Learning what you accept", number / len(wanted))
             index = self.album.find(name)
-            objects = self._objects(index)
-            if objects:
-                records, features = self._found(index)
-                judged.append(Judged(features, judged_by(records, [item.stored for item in objects])))
+            if objects := self._objects(index):
+                judged.append(self._judged(index, objects))
         learned = learn(judged)
-        self._acceptance = (*key, learned)
+        self._acceptance = weights, len(done), learned
         return learned
+
+    def _judged(self, index: int, objects: tuple[SegmentedObject, ...]) -> Judged:
+        """Return the masks of everything mode of a photo and which of them agree with its objects."""
+        key = index, self.predictor.model.weights_id, tuple(item.id for item in objects)
+        if key not in self._judgements:
+            records, features = self._found(index)
+            self._judgements[key] = Judged(features, judged_by(records, [item.stored for item in objects]))
+        return self._judgements[key]
 
     def prefill(self, photo: int | str | Path, *, crops: int = 0) -> int:
         """Add the masks of everything mode that would be accepted with a probability of 0.9 or more.
@@ -612,6 +630,10 @@ class DataEngine:
 def _annotation(record: MaskRecord, label: str) -> Annotation:
     points = tuple(Point(x, y) for x, y in record.point_coords)
     return Annotation(label, record.stored, min(max(record.predicted_iou, 0.0), 1.0), prompt=Prompt(points=points))
+
+
+def _reader(image: Path) -> Callable[[], np.ndarray]:
+    return lambda: SourceImage(image).rgb
 
 
 def _user() -> str:

@@ -162,7 +162,7 @@ class Journal:
                 f"select {columns} from masks where ?1 is null or photo = ?1 order by at, rowid",  # noqa: S608  fixed
                 (photo,),
             ).fetchall()
-        return [MaskEntry(*row[:9], automatic=bool(row[9]), gone=bool(row[10])) for row in rows]
+        return [MaskEntry(*row[:9], bool(row[9]), bool(row[10])) for row in rows]
 
     def keep_round(self, entry: RoundEntry) -> None:
         """Store a round."""

@@ -135,10 +135,10 @@ class EngineReport:
             before, after = rounds[-1].figures["clicks"]
             rows.append(["clicks to IoU 0.85 (photos held out)", f"{before:.1f} → {after:.1f}", ""])
         if self.agreement is not None:
-            for iou, theirs in PAPER_AGREEMENT.items():
+            for iou, published in PAPER_AGREEMENT.items():
                 share, low, high = self.agreement.above(iou)
                 shown = f"{share:.0%} ({low:.0%} to {high:.0%})" if self.agreement.ious else "not checked yet"
-                rows.append([f"masks above IoU {iou:.2f} of their correction", shown, f"{theirs:.0%}"])
+                rows.append([f"masks above IoU {iou:.2f} of their correction", shown, f"{published:.0%}"])
         return rows
 
     def figure(self) -> Figure:
@@ -152,16 +152,18 @@ class EngineReport:
             (axes[0], "seconds a mask", [entry.seconds for entry in made if entry.seconds is not None]),
             (axes[1], "clicks a mask", [entry.clicks for entry in made if entry.clicks is not None]),
         ):
-            axis.set(title=name, xlabel="mask", ylim=(0, None))
+            axis.set(title=name, xlabel="mask")
             axis.plot(range(1, len(values) + 1), values, ".", alpha=0.4)
             if len(values) >= ENDS:
                 axis.plot(range(1, len(values) + 1), running_mean(values), linewidth=2)
+            axis.set_ylim(0, 1.1 * max(values, default=1))
         judged = [entry for entry in self.rounds if entry.figures]
-        axes[2].set(title="clicks to IoU 0.85", xlabel="round", ylim=(0, None))
+        axes[2].set(title="clicks to IoU 0.85", xlabel="round")
         for place, entry in enumerate(judged):
             before, after = entry.figures["clicks"]
             axes[2].plot([place, place], [before, after], "-", color="0.6")
             axes[2].plot(place, after, "o" if entry.adopted else "x", color="C0" if entry.adopted else "C3")
+        axes[2].set_ylim(0, 1.1 * max((entry.figures["clicks"][0] for entry in judged), default=1))
         axes[2].set_xticks(range(len(judged)), [str(entry.number) for entry in judged])
         return figure
 

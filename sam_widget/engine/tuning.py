@@ -29,8 +29,8 @@ from sam_widget.model.tuned import TunedWeights, Tuning, check_finite, same_weig
 from sam_widget.predictor.interface import predictor_of
 from sam_widget.predictor.predictor import Predictor
 
-Kind = Literal["decoder", "tokens", "lora"]
-KINDS: tuple[Kind, ...] = ("decoder", "tokens", "lora")
+Kind = Literal["decoder", "tokens"]
+KINDS: tuple[Kind, ...] = ("decoder", "tokens")
 # A round needs this many photos, one of which is held out.
 LEAST_PHOTOS = 3
 # Share of the photos that are held out, and the most that are judged.
@@ -41,6 +41,7 @@ FALL, SURE = 0.02, 1.0
 TOLERANCE = 0.02
 # Shares of the way from the base to the tuned weights that are tried, until generic photos are no worse.
 BLENDS = (1.0, 0.6, 0.3)
+MOST_STEPS = 10_000
 # Share of the budget that learning gets at least; the rest is for judging.
 LEARNING = 0.5
 # Pairs of a score and an IoU that a calibration needs, and its knots.
@@ -102,6 +103,7 @@ def tune(
     budget_s: float = 30.0,
     kind: Kind = "decoder",
     generic: TeachingData | None = None,
+    steps: int | None = None,
     seed: int = 0,
     progress: Callable[[str, float], object] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -115,9 +117,10 @@ def tune(
         images: The folder of the file names in `data`.
         budget_s: Time in seconds for learning and judging; photos that are not embedded yet take longer.
         kind: "decoder" tunes prompt encoder and mask decoder; "tokens" eight tokens added to every prompt (a file of
-            4 kB); "lora" also low-rank updates of the image encoder, which takes a GPU.
+            4 kB).
         generic: Photos that the model must not get worse on, in the form of `data`; by default, scenes that come with
             the package.
+        steps: Number of steps instead of a time, for a result that does not depend on the speed of the machine.
         seed: Determines the order of photos and prompts.
         progress: Called with what is being done and the share that is done, between 0 and 1.
         cancelled: Called often; once it returns true, the round ends without a result.
@@ -137,6 +140,7 @@ def tune(
         budget_s=budget_s,
         kind=kind,
         generic=None if generic is None else taught_photos(generic),
+        steps=steps,
         seed=seed,
         progress=progress or (lambda _doing, _share: None),
         cancelled=cancelled or (lambda: False),
@@ -153,6 +157,7 @@ def tuning_round(
     budget_s: float = 30.0,
     kind: Kind = "decoder",
     generic: list[TaughtPhoto] | None = None,
+    steps: int | None = None,
     seed: int = 0,
     progress: Callable[[str, float], object] = lambda _doing, _share: None,
     cancelled: Callable[[], bool] = lambda: False,
@@ -160,17 +165,13 @@ def tuning_round(
     """Tune a model, judge it, and say whether to use it; see `tune`."""
     if kind not in KINDS:
         raise PromptError(f"kind is {kind!r}, expected one of {', '.join(KINDS)}")
-    if not isinstance(budget_s, int | float) or not 0 < budget_s < float("inf"):
+    if not 0 < budget_s < float("inf"):
         raise PromptError(f"budget_s is {budget_s!r}, expected a number of seconds above 0")
     predictor = _predictor(model)
     if len(photos) < LEAST_PHOTOS:
         return Round(
             None, f"{len(photos)} photos with masks are too few to learn from; annotate at least {LEAST_PHOTOS}"
         )
-    if kind == "lora":
-        from sam_widget.engine.low_rank import low_rank_round
-
-        return low_rank_round(predictor, photos, budget_s=budget_s, seed=seed, progress=progress, cancelled=cancelled)
 
     began = time.monotonic()
     taught, held = split(photos)
@@ -182,10 +183,10 @@ def tuning_round(
         others = _embedded(generic, predictor, augment=False, progress=progress, cancelled=cancelled)
         replayed, judged = others[::2], others[1::2] or others
     embedding_seconds = time.monotonic() - began
-    if not views or not held_views:
-        return Round(None, "no photo shows a mask that is large enough to learn from; annotate larger things")
     if cancelled():
         return Round(None, "it was cancelled")
+    if not views or not held_views:
+        return Round(None, "no photo shows a mask that is large enough to learn from; annotate larger things")
 
     started = time.monotonic()
     base = predictor.model
@@ -199,7 +200,8 @@ def tuning_round(
         views,
         generic=replayed,
         kind=kind,
-        budget_s=learning,
+        budget_s=learning if steps is None else float("inf"),
+        most_steps=MOST_STEPS if steps is None else steps,
         seed=seed,
         cancelled=cancelled,
         progress=lambda share: progress("Learning", share),

@@ -25,11 +25,8 @@ def build(path: Path, *, count: int = 24) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for number in range(count):
             scene = render_scene(FIRST_SEED + number, size=SIZE, effects=Effects(photos=False))
-            for name, pixels, options in (
-                ("jpg", scene.image, {"quality": 88, "format": "JPEG"}),
-                ("png", np.moveaxis(scene.labels, 0, -1), {"optimize": True, "format": "PNG"}),
-            ):
+            for name, pixels in (("jpg", scene.image), ("png", np.moveaxis(scene.labels, 0, -1))):
                 buffer = io.BytesIO()
-                Image.fromarray(pixels).save(buffer, **options)
+                Image.fromarray(pixels).save(buffer, {"jpg": "JPEG", "png": "PNG"}[name], quality=88, optimize=True)
                 # A fixed date, so that the same scenes give the same file.
                 archive.writestr(zipfile.ZipInfo(f"{number:02d}.{name}", (1980, 1, 1, 0, 0, 0)), buffer.getvalue())

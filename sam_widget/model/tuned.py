@@ -26,7 +26,6 @@ from sam_widget.model.calibration import Calibration
 from sam_widget.model.sam import Sam
 
 FORMAT = "sam_widget.tuned.1"
-# Prefix of the tensors of low-rank updates of the encoder, as `model.layers.low_rank` names them.
 ENCODER = "image_encoder."
 TOKENS = "tokens"
 
@@ -37,7 +36,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         base: Name of the base, or path of its checkpoint.
         base_weights: Identifies the weights of the base.
-        kind: "decoder", "tokens" or "lora".
+        kind: "decoder" or "tokens".
         calibration: Knots of the calibration of the scores, before and after; None without.
         figures: What was measured when it was tuned.
     """

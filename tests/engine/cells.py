@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,38 @@ def draw(seed: int, *, size: int = 192, cells: int = 5) -> tuple[np.ndarray, lis
     return picture.clip(0, 255).astype(np.uint8), masks
 
 
-def folder(path: Path, count: int, *, first: int = 0) -> dict[str, list[np.ndarray]]:
+Drawn = Callable[[int], tuple[np.ndarray, list[np.ndarray]]]
+
+
+def folder(path: Path, count: int, *, drawn: Drawn = draw) -> dict[str, list[np.ndarray]]:
     """Draw pictures into a folder; returns the masks by file name."""
     path.mkdir(parents=True, exist_ok=True)
     truth = {}
-    for seed in range(first, first + count):
-        picture, masks = draw(seed)
+    for seed in range(count):
+        picture, masks = drawn(seed)
         name = f"cells-{seed:03d}.png"
         Image.fromarray(picture).save(path / name)
         truth[name] = masks
     return truth
+
+
+def rings(seed: int, *, size: int = 192, count: int = 4) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return a picture of three discs in each other, and the mask of each middle one, which the annotator wants."""
+    rng = np.random.default_rng(1000 + seed)
+    y, x = np.mgrid[:size, :size] + 0.5
+    picture = np.full((size, size, 3), rng.uniform(90, 130)) + rng.normal(0, 6, (size, size, 3))
+    masks: list[np.ndarray] = []
+    taken = np.zeros((size, size), bool)
+    for _ in range(200):
+        if len(masks) == count:
+            break
+        radius = rng.uniform(0.14, 0.2) * size
+        cx, cy = rng.uniform(radius, size - radius, 2)
+        away = np.hypot(x - cx, y - cy)
+        if (taken & (away < radius * 1.1)).any():
+            continue
+        taken |= away < radius * 1.1
+        for share, colour in ((1.0, (200, 190, 120)), (0.7, (90, 140, 200)), (0.35, (220, 90, 90))):
+            picture[away < share * radius] = np.array(colour) + rng.uniform(-15, 15, 3)
+        masks.append(away < 0.7 * radius)
+    return picture.clip(0, 255).astype(np.uint8), masks

@@ -16,9 +16,9 @@ from sam_widget.learn.__main__ import main
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
 from sam_widget.learn.losses import balanced_loss, dice_loss, focal_loss, mask_iou, promptable_loss
 from sam_widget.learn.simulate_clicks import corrections, first_prompts, levels_at, sample_targets
-from sam_widget.masks.distance import inner_distance
 from sam_widget.learn.train import Trainer, computes_in_half
 from sam_widget.learn.train_config import TrainConfig
+from sam_widget.masks.distance import inner_distance
 from sam_widget.model.config import TINY
 from sam_widget.model.tiny.tiny import tiny
 

@@ -12,6 +12,7 @@ import sam_widget as sw
 from sam_widget.learn.__main__ import main
 from sam_widget.learn.evaluate.evaluate import Answer, ModelMethod, Sample, evaluate, samples
 from sam_widget.learn.evaluate.report import calibration, contact_sheet, intervals, table, write
+from sam_widget.masks.distance import next_click
 
 
 class Oracle:
