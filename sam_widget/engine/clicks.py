@@ -76,8 +76,8 @@ def evaluate_clicks(
 ) -> ClickFigures:
     """Click on masks as a person would until they are right, and count.
 
-    The protocol is that of "Reviving Iterative Training with Mask Guidance" (Sofiiuk et al., arXiv 2102.06583): the first
-    click is in the middle of the mask, each further one in the middle of the largest error.
+    The protocol is that of "Reviving Iterative Training with Mask Guidance" (Sofiiuk et al., arXiv 2102.06583): the
+    first click is in the middle of the mask, each further one in the middle of the largest error.
 
     Args:
         model: A name or checkpoint path, a loaded model, or a predictor, whose embedding cache is then used.
@@ -100,8 +100,7 @@ def evaluate_clicks(
     ]
     if not samples:
         raise PromptError(f"none of the photos can be read: {failed[0]}")
-    told = None if progress is None else lambda done, total: progress(done, total) and None
-    figures = evaluate(ModelMethod(predictor), samples, clicks=CAP, progress=told)
+    figures = evaluate(ModelMethod(predictor), samples, clicks=CAP, progress=progress)
     clicks85 = figures.clicks_to(GOALS[0])
     reached = np.array([max(course) >= GOALS[0] for course in figures.clicks])
     return ClickFigures(

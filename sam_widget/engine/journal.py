@@ -162,7 +162,12 @@ class Journal:
                 f"select {columns} from masks where ?1 is null or photo = ?1 order by at, rowid",  # noqa: S608  fixed
                 (photo,),
             ).fetchall()
-        return [MaskEntry(*row[:9], bool(row[9]), bool(row[10])) for row in rows]
+        names = columns.split(", ")
+        entries = [dict(zip(names, row, strict=True)) for row in rows]
+        return [
+            MaskEntry(**entry | {"automatic": bool(entry["automatic"]), "gone": bool(entry["gone"])})
+            for entry in entries
+        ]
 
     def keep_round(self, entry: RoundEntry) -> None:
         """Store a round."""

@@ -175,7 +175,7 @@ def evaluate(
     data: Sequence[Sample],
     *,
     clicks: int = REPORTED[-1],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Figures:
     """Run the protocol with one method over all samples.
 
