@@ -56,7 +56,7 @@ def advice(now: Situation) -> str:
         return "The check is complete. The report shows how many masks agree with their corrections."
     if now.filled:
         return f"{_photos(now.filled)} segmented. Press Check to see how good the masks are, on 30 drawn at random."
-    return f"Press Run to segment the other {_photos(left)}. It can be cancelled, and goes on where it stopped."
+    return f"Press Run to segment the other {_photos(left)}. It can be cancelled, and continues where it stopped."
 
 
 def _first(now: Situation, left: int) -> str:
@@ -69,17 +69,17 @@ def _first(now: Situation, left: int) -> str:
         return "All photos are done. Press Tune to teach the model what you accepted."
     if now.done <= LEAST_PHOTOS and not now.rounds:
         more = LEAST_PHOTOS + 1 - now.done
-        return f"{_photos(now.done)} done. The first round of tuning needs {more} more: go on with this photo."
+        return f"{_photos(now.done)} done. The first round of tuning needs {more} more: continue with this photo."
     if now.due:
-        return "There are enough photos for a round of tuning: press Tune. You can go on while the model learns."
+        return "There are enough photos for a round of tuning: press Tune. You can continue while the model learns."
     if now.expected is not None and now.expected >= 0.85:
         return (
-            f"Stage 2 can begin: of the masks it would fill in, about {now.expected:.0%} are right. Or go on here, and "
-            "the model gets better."
+            f"Stage 2 can begin: of the masks it would fill in, about {now.expected:.0%} are right. Or continue here, "
+            "and the model gets better."
         )
     if now.rounds and not now.adopted:
-        return "The last round was no better than the model you have, so that one stays. Go on: more photos may help."
-    return "Go on with this photo. When more photos are done, another round of tuning is worth it."
+        return "The last round was no better than the model you have, so that one stays. More photos may help."
+    return "Continue with this photo. When more photos are done, another round of tuning is worth it."
 
 
 def _photos(count: int) -> str:

@@ -35,7 +35,7 @@ class ClickFigures:
         failed85: Share of masks that do not reach IoU 0.85 in 20 clicks (FR20@85).
         box: Mean IoU from the box around each mask.
         clicks85: Clicks to IoU 0.85 for each mask, in order.
-        passed_over: Photos that could not be read, and why.
+        skipped: Photos that could not be read, and why.
     """
 
     model: str
@@ -47,7 +47,7 @@ class ClickFigures:
     failed85: float
     box: float
     clicks85: tuple[int, ...]
-    passed_over: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self._rows())
@@ -63,7 +63,7 @@ class ClickFigures:
                  for count, value in self.miou.items()]  # fmt: skip
         rows += [("mean IoU from a box", f"{self.box:.3f}"), ("clicks to IoU 0.85", f"{self.noc85:.2f}")]
         rows += [("clicks to IoU 0.90", f"{self.noc90:.2f}"), ("not at 0.85 in 20 clicks", f"{self.failed85:.0%}")]
-        return rows + ([("passed over", "; ".join(self.passed_over))] if self.passed_over else [])
+        return rows + ([("skipped", "; ".join(self.skipped))] if self.skipped else [])
 
 
 @door

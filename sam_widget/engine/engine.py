@@ -450,7 +450,7 @@ class DataEngine:
     def automatic(
         self, *, crops: int = 1, progress: Progress = _silent, cancelled: Callable[[], bool] = bool
     ) -> BatchReport:
-        """Stage 3: find masks in all photos that are not done, on a grid and on crops; may be run again to go on.
+        """Stage 3: find masks in all photos that are not done, on a grid and on crops; may be run again to continue.
 
         Args:
             crops: Layers of crops; see `segment_everything`.

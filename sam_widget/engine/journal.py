@@ -204,7 +204,7 @@ class Journal:
         return {row[0]: (row[1], row[2]) for row in rows}
 
     def start_check(self, items: Iterable[tuple[str, str, bytes, tuple[int, int]]]) -> None:
-        """Store which masks are to be checked, with the masks (packed) as they are now; replaces an older check."""
+        """Store which masks a check consists of, with the masks (packed) as they are now; replaces an older check."""
         with self._together():
             self._base.execute("delete from checked")
             self._base.executemany(

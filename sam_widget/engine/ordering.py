@@ -17,7 +17,7 @@ DIVERSITY = 1.0
 
 @dataclass(frozen=True, eq=False)
 class Outlook:
-    """What is known of a photo before anybody looks at it.
+    """What is known of a photo before it is annotated.
 
     Attributes:
         disagreement: How much the three masks of a click differ, 0 to 1, on average over a grid of clicks.

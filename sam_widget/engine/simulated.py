@@ -1,7 +1,7 @@
 """A simulated annotator, who knows the masks: the engine runs by itself in the notebook, in tests and benchmarks.
 
 It clicks as in the evaluation (arXiv 2102.06583): first in the middle of the mask, then in the middle of the largest
-error, until the mask is good enough; then it corrects what is left with a brush, if it is to be exact.
+error, until the mask is good enough; a mask that needs too many clicks is painted by hand instead.
 """
 
 from __future__ import annotations

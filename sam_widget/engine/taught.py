@@ -52,7 +52,7 @@ class TaughtPhoto:
 
 
 def taught_photos(data: TeachingData, *, images: str | os.PathLike[str] | None = None) -> list[TaughtPhoto]:
-    """Read what a model is to be taught.
+    """Read the photos and masks that a model learns from.
 
     Args:
         data: A session, the path of a session file or of a folder of them, or several of these; or a dict from photos

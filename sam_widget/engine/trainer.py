@@ -37,7 +37,7 @@ MEAN = 0.98
 BOXES, REPLAYED, GENERIC = 0.15, 0.4, 0.25
 # Share of steps that decode a second time with the first answer as the mask, as `tiny` does.
 TWICE = 0.5
-# Episodes that go on side by side; the share of them with a single click, and the most clicks of the others.
+# Episodes in parallel; the share of them with a single click, and the most clicks of the others.
 EPISODES = 8
 SINGLE = 0.3
 MOST_CLICKS = 14

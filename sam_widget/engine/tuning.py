@@ -265,12 +265,12 @@ def verdict(before: Clicks, after: Clicks, generic_before: Clicks, generic_after
     error = float(fell.std()) / len(fell) ** 0.5
     if fell.mean() <= max(FALL * before.mean, SURE * error):
         return (
-            f"it needs {after.mean:.2f} clicks in place of {before.mean:.2f} on photos that were held out, no fewer "
+            f"it needs {after.mean:.2f} clicks instead of {before.mean:.2f} on photos that were held out, no fewer "
             "than by chance; annotate more photos, or keep the model as it is"
         )
     if generic_after.mean > (1 + TOLERANCE) * generic_before.mean:
         return (
-            f"it would forget: on generic photos it needs {generic_after.mean:.2f} clicks in place of "
+            f"it would forget: on generic photos it needs {generic_after.mean:.2f} clicks instead of "
             f"{generic_before.mean:.2f}"
         )
     return ""
@@ -338,7 +338,7 @@ def _embedded(
     progress: Callable[[str, float], object],
     cancelled: Callable[[], bool],
 ) -> list[View]:
-    """Embed the views of photos; those that cannot be read are passed over, with a warning."""
+    """Embed the views of photos; those that cannot be read are skipped, with a warning."""
     views: list[View] = []
     missing: list[str] = []
     for number, photo in enumerate(photos):
@@ -348,7 +348,7 @@ def _embedded(
         for one, rgb in read:
             views += views_of(one, rgb, predictor, augment=augment, cancelled=cancelled)
     if missing:
-        warnings.warn(f"{len(missing)} photos are passed over: {missing[0]}", stacklevel=2)
+        warnings.warn(f"{len(missing)} photos are skipped: {missing[0]}", stacklevel=2)
     return views
 
 

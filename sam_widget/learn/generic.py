@@ -20,7 +20,7 @@ FIRST_SEED = 900_000
 def build(path: Path, *, count: int = 24) -> None:
     """Write scenes and their regions into a zip file: `NN.jpg`, and `NN.png` with the three levels as channels.
 
-    Surfaces cut from photos are left out, so that nothing in the file belongs to anybody else.
+    Surfaces cut from photos are left out, so that the file contains no one else's photos.
     """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for number in range(count):

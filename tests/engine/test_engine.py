@@ -189,7 +189,7 @@ def test_a_photo_that_cannot_be_read_is_passed_over(tmp_path: Path, annotator: S
 
 
 def _work(path: Path, store: Path, ready: multiprocessing.connection.Connection) -> None:
-    """Go on with a folder, whatever was done before, and say what is accepted."""
+    """Continue with a folder, whatever was done before, and say what is accepted."""
     engine_module.POINTS = 8
     annotator = SimulatedAnnotator(_truth(path))
     engine = DataEngine(path, clock=annotator.clock, store=store)
