@@ -38,6 +38,9 @@ class Squares:
         if "giraffe" in words:
             raise PromptError("'giraffe' is not a word of squares; near words: cat")
 
+    def order(self, word: str) -> None:
+        del word
+
     def encode(self, image: np.ndarray, predictor: Predictor) -> Encoding:
         del predictor
         return self._encode(image)

@@ -17,6 +17,7 @@ THROUGH = {
     "automatic/options.py": "automatic/test_automatic.py",
     "automatic/proposals.py": "automatic/test_automatic.py",
     "automatic/finding/finder.py": "session/test_found.py",
+    "automatic/finding/regions.py": "automatic/finding/test_embedded.py",
     "automatic/finding/loading.py": "session/test_searching.py",
     "cli/terminal.py": "cli/test_cli.py",
     "engine/simulated.py": "engine/test_engine.py",

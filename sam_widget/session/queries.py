@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sam_widget.automatic.finding.finder import MOST_EXAMPLES, Example, clean_words
+from sam_widget.automatic.finding.finder import MOST_EXAMPLES, Example, Finder, clean_words
 from sam_widget.errors import PromptError, SessionError
 from sam_widget.masks.runs import StoredMask
 from sam_widget.session import objects
@@ -17,18 +18,20 @@ if TYPE_CHECKING:
     from sam_widget.session.session import Session
 
 
-def query_of(session: Session, words: Sequence[Any], like: Any, not_like: Any, finder: str) -> Query:
+def query_of(session: Session, words: Sequence[Any], like: Any, not_like: Any, finder: Finder) -> Query:
     """Return the query of the arguments of `Session.find`.
 
     Raises:
-        PromptError: There are neither words nor examples, or one is malformed.
+        PromptError: There are neither words nor examples, one is malformed, or the finder does not take it.
         SessionError: An example names no object of the session.
     """
     flat = [item for word in words for item in ([word] if isinstance(word, str) or not _several(word) else word)]
-    query = Query(clean_words(flat), _examples(session, like), _examples(session, not_like), finder)
+    query = Query(clean_words(flat), _examples(session, like), _examples(session, not_like), finder.name)
     if not query.words and not query.like:
         raise PromptError("there is nothing to find; expected words, such as find('cat'), or examples: find(like=0)")
-    return query
+    finder.check(query.words, query.like, query.not_like)
+    orders = {word: finder.order(word) for word in query.words}
+    return replace(query, orders={word: order for word, order in orders.items() if order is not None})
 
 
 def check_threshold(threshold: float) -> float:

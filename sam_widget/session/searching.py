@@ -144,8 +144,7 @@ def wish_of(
         PromptError: There is nothing to find, words are not in the vocabulary, or an argument is malformed.
         SessionError: An example names no object of the session.
     """
-    query = query_of(session, words, like, not_like, finder.name)
-    finder.check(query.words, query.like, query.not_like)
+    query = query_of(session, words, like, not_like, finder)
     return Wish(query, check_threshold(finder.threshold if threshold is None else threshold), check_limit(limit))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from sam_widget.masks.cleanup import TIDY, MaskSettings
 from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.geometry import Box, BrushStroke
 from sam_widget.prompts.prompt import Prompt
+from sam_widget.prompts.words import Order
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +111,14 @@ class Query:
         like: Examples.
         not_like: Counter-examples.
         finder: Name of the finder.
+        orders: The size or place that words ask for, such as "largest", by words.
     """
 
     words: tuple[str, ...] = ()
     like: tuple[Example, ...] = ()
     not_like: tuple[Example, ...] = ()
     finder: str = "tiny"
+    orders: Mapping[str, Order] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -156,9 +159,7 @@ class Search:
     def found(self) -> tuple[Instance, ...]:
         """The instances that count as found, best first."""
         above = [one for one in self.instances if one.score >= self.threshold]
-        if self.query.finder == "tiny":
-            above = chosen_by_place(above, self.query.words)
-        return tuple(above[: self.limit])
+        return tuple(chosen_by_place(above, self.query.orders)[: self.limit])
 
     @property
     def faint(self) -> tuple[Instance, ...]:

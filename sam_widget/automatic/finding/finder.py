@@ -17,6 +17,7 @@ from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.runs import StoredMask
 from sam_widget.prompts.prompt import MOST_LETTERS, Prompt
+from sam_widget.prompts.words import Order
 from sam_widget.text import clean
 
 if TYPE_CHECKING:
@@ -131,6 +132,15 @@ class Finder(Protocol):
             PromptError: A word is not in the vocabulary, or the finder takes no such examples.
         """
 
+    def order(self, word: str) -> Order | None:
+        """Return the size or place that a phrase asks for, such as "largest": one of those found is chosen by it.
+
+        None for a finder that reads such words itself, or not at all.
+
+        Raises:
+            PromptError: See `check`.
+        """
+
     def encode(self, image: RGB, predictor: Predictor) -> Encoding:
         """Compute the features of an image (H, W, 3) uint8; `predictor` makes masks where the finder makes none.
 
@@ -159,6 +169,17 @@ class Finder(Protocol):
         Raises:
             PromptError: The finder does not compare images.
         """
+
+
+def check_mask(example: Example) -> StoredMask:
+    """Return the mask of an example.
+
+    Raises:
+        PromptError: It has no mask in the image that is searched, or an empty one.
+    """
+    if example.stored is None or not example.stored.area:
+        raise PromptError(f"the example {example.name!r} has no mask in this image; give a mask or an object of it")
+    return example.stored
 
 
 def clean_words(words: Sequence[object]) -> tuple[str, ...]:

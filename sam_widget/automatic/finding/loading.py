@@ -9,8 +9,9 @@ from sam_widget.automatic.finding.finder import Finder
 from sam_widget.errors import ModelError
 from sam_widget.predictor.interface import PROVIDERS, Predictor, Provider
 
-EMBEDDED = "tiny"
-_MEMBERS = ("name", "weights_id", "threshold", "check", "encode", "find", "describe")
+# The finders in the package: `embedded` and `own`.
+EMBEDDED, OWN = "tiny", "own"
+_MEMBERS = ("name", "weights_id", "threshold", "check", "order", "encode", "find", "describe")
 
 
 def finder_of(model: Any = None) -> Finder:
@@ -23,6 +24,10 @@ def finder_of(model: Any = None) -> Finder:
         from sam_widget.automatic.finding.embedded import EmbeddedFinder  # Imports torch.
 
         return EmbeddedFinder()
+    if model == OWN:
+        from sam_widget.automatic.finding.own import OwnFinder  # Imports torch.
+
+        return OwnFinder()
     if isinstance(model, str | Path):
         from sam_widget.automatic.finding.published.catalogue import load_published  # Imports torch.
 
@@ -65,7 +70,7 @@ def finder_named_in_file(name: str) -> Finder:
     Raises:
         ModelError: It is a path on another machine, its weights are not here, or it cannot be loaded.
     """
-    if name != EMBEDDED:
+    if name not in {EMBEDDED, OWN}:
         from sam_widget.automatic.finding.published.catalogue import is_here  # Imports torch.
 
         if name.startswith(("\\\\", "//")) or "://" in name:

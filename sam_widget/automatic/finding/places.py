@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from sam_widget.automatic.finding.finder import Instance
-from sam_widget.errors import PromptError
-from sam_widget.prompts.words import Order, vocabulary
+from sam_widget.prompts.words import Order
 
 
-def chosen_by_place(found: Sequence[Instance], words: Sequence[str]) -> list[Instance]:
+def chosen_by_place(found: Sequence[Instance], orders: Mapping[str, Order]) -> list[Instance]:
     """Return the instances, of which those whose words ask for a size or place are reduced to the one that has it."""
-    for word in words:
-        order = order_in(word)
+    for word, order in orders.items():
         ours = [one for one in found if one.word == word]
-        if order is not None and ours:
+        if ours:
             chosen = min(ours, key=functools.partial(_rank, order=order))
             found = [one for one in found if one.word != word or one is chosen]
     return list(found)
-
-
-@functools.lru_cache(1024)
-def order_in(words: str) -> Order | None:
-    """Return the size or place that a phrase asks for; None if it does not, or is not in the vocabulary."""
-    try:
-        return vocabulary().parse(words).order
-    except PromptError:
-        return None
 
 
 def _rank(instance: Instance, *, order: Order) -> float:

@@ -143,7 +143,8 @@ class Decoder:
     def _query(self, key: Hash) -> Query:
         body = self._document(key, QueryDocument)
         like, not_like = (tuple(map(self._example, parts)) for parts in (body.like, body.not_like))
-        return Query(clean_words(body.words), like, not_like, clean(body.finder))
+        orders = {clean(word): order for word, order in body.orders.items()} if isinstance(body.orders, dict) else {}
+        return Query(clean_words(body.words), like, not_like, clean(body.finder), orders)
 
     def _example(self, body: ExamplePart) -> Example:
         if (body.mask is None) == (body.features is None):

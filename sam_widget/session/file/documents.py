@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sam_widget.image.rendering import Rendering
 from sam_widget.masks.cleanup import MaskSettings
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
+from sam_widget.prompts.words import Order
 
 Hash = str
 # x0, y0, x1, y1 in pixels of the image.
@@ -83,6 +84,7 @@ class QueryDocument(Struct, frozen=True, kw_only=True):
     words: tuple[str, ...]
     like: tuple[ExamplePart, ...]
     not_like: tuple[ExamplePart, ...]
+    orders: dict[str, Order] | UnsetType = UNSET  # such as "largest", by words
     finder: str
 
 

@@ -110,7 +110,9 @@ class Encoder:
         if item in self._hashes:
             return self._hashes[item]
         like, not_like = (tuple(map(self._example, examples)) for examples in (item.like, item.not_like))
-        body = QueryDocument(words=item.words, like=like, not_like=not_like, finder=item.finder)
+        body = QueryDocument(
+            words=item.words, like=like, not_like=not_like, finder=item.finder, orders=dict(item.orders) or UNSET
+        )
         return self._document(body, item)
 
     def _example(self, item: Example) -> ExamplePart:

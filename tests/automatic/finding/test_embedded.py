@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
-from sam_widget.automatic.finding.embedded import FEATURES, EmbeddedFinder, Regions, describe
+from sam_widget.automatic.finding.embedded import FEATURES, EmbeddedFinder, describe
 from sam_widget.automatic.finding.finder import Example
+from sam_widget.automatic.finding.regions import Regions
 from sam_widget.automatic.finding.store import FeatureStore
 from sam_widget.errors import PromptError
 from sam_widget.image.samples import sample
@@ -91,7 +92,7 @@ def test_masks_have_no_specks(regions: Regions) -> None:
 def test_an_example_of_another_finder_is_refused(finder: EmbeddedFinder, regions: Regions) -> None:
     with pytest.raises(PromptError, match="another model"):
         finder.find(regions, [], [Example(features=np.zeros(7, np.float32), name="cat.jpg")])
-    with pytest.raises(PromptError, match="neither a mask nor features"):
+    with pytest.raises(PromptError, match="'cat.jpg' has no mask in this image"):
         finder.find(regions, [], [Example(name="cat.jpg")])
 
 
@@ -105,7 +106,8 @@ def test_colours_restrict_what_is_found(finder: EmbeddedFinder, regions: Regions
 
 
 def test_an_image_in_which_nothing_is_segmented(finder: EmbeddedFinder) -> None:
-    nothing = Regions(np.zeros((10, 10, 3), np.uint8), (), *describe(np.zeros((10, 10, 3), np.uint8), []))
+    names, features = describe(np.zeros((10, 10, 3), np.uint8), [])
+    nothing = Regions(np.zeros((10, 10, 3), np.uint8), (), features, names)
     finding = finder.find(nothing, ["cat"])
     assert (finding.instances, finding.presence) == ((), (0.0,))
 

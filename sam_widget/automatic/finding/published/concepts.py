@@ -33,6 +33,7 @@ from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
+from sam_widget.prompts.words import Order
 
 # x0, y0, x1, y1 in pixels of the image.
 Corners = tuple[float, float, float, float]
@@ -124,6 +125,10 @@ class ConceptFinder:
             tight_box(example)
         if not_like and not words and not like:
             raise PromptError(f"{self.name} cannot find by counter-examples alone; give words or an example too")
+
+    def order(self, word: str) -> Order | None:  # noqa: ARG002  see `Finder.order`
+        """See `Finder.order`; the model reads such words itself."""
+        return None
 
     def encode(self, image: RGB, predictor: Predictor) -> Encoding:  # noqa: ARG002  it makes its own masks
         """See `Finder.encode`; returns `Seen`."""

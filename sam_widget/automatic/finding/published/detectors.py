@@ -23,6 +23,7 @@ from sam_widget.masks.measures import nms
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Embedding, Predictor
 from sam_widget.prompts.prompt import Prompt
+from sam_widget.prompts.words import Order
 
 # Of two boxes with a higher IoU, the one with the lower score is a duplicate.
 SAME_BOX = 0.7
@@ -95,6 +96,10 @@ class Detector(ABC):
         Raises:
             PromptError: They have too many tokens.
         """
+
+    def order(self, word: str) -> Order | None:  # noqa: ARG002  see `Finder.order`
+        """See `Finder.order`; the model reads such words itself."""
+        return None
 
     def encode(self, image: RGB, predictor: Predictor) -> Encoding:
         """See `Finder.encode`; returns `Detected`."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from sam_widget.automatic.finding.finder import Example, Instance
+from sam_widget.automatic.finding.finder import Example, Instance, check_mask
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.runs import StoredMask
@@ -50,9 +50,7 @@ def tight_box(example: Example) -> tuple[int, int, int, int]:
     Raises:
         PromptError: It has no mask in the image that is searched, or an empty one.
     """
-    if example.stored is None or not example.stored.area:
-        raise PromptError(f"the example {example.name!r} has no mask in this image; give a mask or an object of it")
-    x, y, width, height = example.stored.bounds
+    x, y, width, height = check_mask(example).bounds
     return x, y, x + width, y + height
 
 

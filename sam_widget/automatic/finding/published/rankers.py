@@ -8,8 +8,7 @@ cost the text encoder and a matrix product.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,22 +16,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sam_widget.automatic.automatic import MaskRecord, iter_everything
-from sam_widget.automatic.finding.embedded import POINTS, wholes
-from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Step
 from sam_widget.automatic.finding.published.checkpoints import Checkpoint, enough_memory
-from sam_widget.automatic.finding.published.outcome import MOST, Scored, instance, likeness, tight_box
+from sam_widget.automatic.finding.regions import Described, RegionFinder, Regions
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.runs import StoredMask
-from sam_widget.predictor.predictor import Predictor
-from sam_widget.prompts.geometry import Point
-from sam_widget.prompts.prompt import Prompt
 
 # A crop is this much larger than the longer side of the mask's box.
 CONTEXT = 1.5
-# Crops encoded at a time.
-BATCH = 16
 # Encoded phrases that are kept.
 PHRASES = 256
 # The templates of the models' own zero-shot classifiers.
@@ -42,34 +33,14 @@ SIGLIP_TOKENS = 64
 # CLIP only compares: a word must fit better than each of these does, the canonical phrases of LERF (arXiv 2303.09553,
 # section 3.4).
 CANONICAL = ("object", "things", "stuff", "texture")
-# Cosine of the embeddings of images that have nothing in common. A usual value, not a measured one.
-UNRELATED = 0.5
-# Cosine that a counter-example must exceed without an example.
-LIKE_WITHOUT_EXAMPLE = 0.85
 
 
-@dataclass(frozen=True, eq=False)
-class Ranked:
-    """An image segmented and embedded mask by mask: the features of `RankingFinder`.
-
-    Attributes:
-        image: (H, W, 3) uint8.
-        records: Masks of everything.
-        embeddings: (N, D) float32 of unit length.
-    """
-
-    image: RGB
-    records: tuple[MaskRecord, ...]
-    embeddings: np.ndarray
-
-    @property
-    def nbytes(self) -> int:
-        """The size of its arrays, in bytes."""
-        return int(self.image.nbytes + self.embeddings.nbytes)
-
-
-class RankingFinder:
+class RankingFinder(RegionFinder):
     """Finds by words, by examples in this or another image, or by both."""
+
+    # Usual values, not measured ones.
+    unrelated = 0.5
+    like_without_example = 0.85
 
     def __init__(self, name: str, checkpoint: Checkpoint, threshold: float) -> None:
         """Wrap a loaded `CLIPModel`, `SiglipModel` or `Siglip2Model`."""
@@ -80,65 +51,23 @@ class RankingFinder:
         self._is_siglip = "siglip" in checkpoint.model.config.model_type
         self._query = functools.lru_cache(PHRASES)(self._encode_phrase)
 
-    def check(self, words: Sequence[str], like: Sequence[Example], not_like: Sequence[Example]) -> None:
-        """See `Finder.check`."""
-        for word in words:
-            self._tokens(word)
-        for example in (*like, *not_like):
-            if example.features is None:
-                tight_box(example)
-            elif example.features.shape != (self._width,):
-                raise PromptError(
-                    f"the example {example.name!r} was described by another model; give it again as a mask or an object"
-                )
+    @property
+    def width(self) -> int:
+        """Length of an embedding."""
+        config = self.checkpoint.model.config
+        return int(config.vision_config.hidden_size if self._is_siglip else config.projection_dim)
 
-    def encode(self, image: RGB, predictor: Predictor) -> Encoding:
-        """See `Finder.encode`; returns `Ranked`."""
-        records: tuple[MaskRecord, ...] = ()
-        points = 0
-        for step in iter_everything(image, predictor, stream=False, points_per_side=POINTS):
-            points, records = step.total, step.records
-            yield Step(step.done, 2 * points)
-        parts = []
-        for start in range(0, len(records), BATCH):
-            parts.append(self.embed(image, [record.stored for record in records[start : start + BATCH]]))
-            yield Step(points + points * min(start + BATCH, len(records)) // len(records), 2 * points)
-        return Ranked(image, records, np.concatenate(parts or [np.zeros((0, self._width), np.float32)]))
+    def check_word(self, word: str) -> None:
+        """See `RegionFinder.check_word`."""
+        self._tokens(word)
 
-    def find(
-        self, features: Ranked, words: Sequence[str], like: Sequence[Example] = (), not_like: Sequence[Example] = ()
-    ) -> Finding:
-        """See `Finder.find`.
+    def described(self, image: RGB, masks: Sequence[StoredMask], seen: Any) -> Described:  # noqa: ARG002  sees nothing else
+        """See `RegionFinder.described`."""
+        return Described(self.embed(image, masks) if masks else np.zeros((0, self.width), np.float32))
 
-        The score is that of the words (`score`), or the likeness to the nearest example, or the product of both. A mask
-        that is nearer to a counter-example than to any example scores 0.
-        """
-        self.check(words, like, not_like)
-        count = len(features.records)
-        by_word = np.array([self.score(features.embeddings, word) for word in words], np.float32).reshape(-1, count)
-        which = by_word.argmax(0) if words else np.zeros(count, np.intp)
-        scores = by_word.max(0) if words else np.ones(count, np.float32)
-        nearest = np.full(count, LIKE_WITHOUT_EXAMPLE, np.float32)
-        if like:
-            nearest = (features.embeddings @ self._described(features, like).T).max(1)
-            scores = scores * likeness(nearest, UNRELATED)
-        if not_like:
-            worse = (features.embeddings @ self._described(features, not_like).T).max(1) >= nearest
-            scores = np.where(worse, 0, scores)
-        kept = sorted(wholes(features.records, scores), key=lambda k: -float(scores[k]))[:MOST]
-        found = []
-        for k in kept:
-            record = features.records[k]
-            prompt = Prompt(tuple(Point(x, y) for x, y in record.point_coords))
-            found.append(instance(Scored(record.stored, float(scores[k]), prompt), words[which[k]] if words else ""))
-        return Finding(tuple(found), tuple(float(row.max(initial=0)) for row in by_word))
-
-    def describe(self, features: Ranked, stored: StoredMask) -> np.ndarray:
-        """See `Finder.describe`; returns (D,) float32."""
-        for record, known in zip(features.records, features.embeddings, strict=True):
-            if record.stored is stored:
-                return np.asarray(known)
-        return np.asarray(self.embed(features.image, [stored])[0])
+    def word_scores(self, regions: Regions, word: str) -> np.ndarray:
+        """See `RegionFinder.word_scores` and `score`."""
+        return self.score(regions.features, word)
 
     def score(self, embeddings: np.ndarray, word: str) -> np.ndarray:
         """Return the probability that a word fits each of some embeddings (N, D): (N,).
@@ -162,21 +91,6 @@ class RankingFinder:
             unit = _unit(self.checkpoint.model.get_image_features(**inputs).pooler_output)
             mean = unit.reshape(len(masks), 2, -1).mean(1)
             return _unit(mean).float().cpu().numpy()
-
-    @property
-    def _width(self) -> int:
-        """Length of an embedding."""
-        config = self.checkpoint.model.config
-        return int(config.vision_config.hidden_size if self._is_siglip else config.projection_dim)
-
-    def _described(self, features: Ranked, examples: Sequence[Example]) -> np.ndarray:
-        return np.stack([np.concatenate([*self._description(features, example)]) for example in examples])
-
-    def _description(self, features: Ranked, example: Example) -> Iterator[np.ndarray]:
-        if example.features is not None:
-            yield example.features
-        elif example.stored is not None:
-            yield self.describe(features, example.stored)
 
     def _encode_phrase(self, word: str) -> np.ndarray:
         with torch.inference_mode(), enough_memory(self.name, self.checkpoint.device):

@@ -12,7 +12,8 @@ from PIL import Image
 import sam_widget as sw
 from sam_widget.automatic.finding.finder import Example, Step
 from sam_widget.automatic.finding.published.catalogue import load_published
-from sam_widget.automatic.finding.published.rankers import CANONICAL, Ranked, RankingFinder, crops
+from sam_widget.automatic.finding.published.rankers import CANONICAL, RankingFinder, crops
+from sam_widget.automatic.finding.regions import Regions
 from sam_widget.automatic.finding.store import FeatureStore
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
@@ -33,8 +34,8 @@ def finder(kind: str, tmp_path_factory: pytest.TempPathFactory) -> RankingFinder
 
 
 @pytest.fixture(scope="module")
-def features(finder: RankingFinder, tiny: Predictor) -> Ranked:
-    found: Ranked = FeatureStore().features(finder, models.picture(), tiny)
+def features(finder: RankingFinder, tiny: Predictor) -> Regions:
+    found: Regions = FeatureStore().features(finder, models.picture(), tiny)
     return found
 
 
@@ -96,10 +97,10 @@ def test_a_crop_is_square_and_half_as_large_again_as_the_box(image: np.ndarray) 
     assert not alone[:, 50:].any()
 
 
-def test_everything_is_ranked(finder: RankingFinder, features: Ranked) -> None:
+def test_everything_is_ranked(finder: RankingFinder, features: Regions) -> None:
     found = finder.find(features, ["cat", "dog"])
     assert len(features.records) > 3
-    scores = np.stack([finder.score(features.embeddings, word) for word in ("cat", "dog")])
+    scores = np.stack([finder.score(features.features, word) for word in ("cat", "dog")])
     assert found.presence == pytest.approx(scores.max(1).tolist(), abs=1e-6)
     stored = [record.stored for record in features.records]
     for one in found.instances:
@@ -116,7 +117,7 @@ def test_progress_is_reported(finder: RankingFinder, image: np.ndarray, tiny: Pr
     assert len({step.total for step in steps}) == 1
 
 
-def test_one_three_and_two_words_answer_as_alone(finder: RankingFinder, features: Ranked) -> None:
+def test_one_three_and_two_words_answer_as_alone(finder: RankingFinder, features: Regions) -> None:
     for words in (["cat"], ["dog", "red cup", "cat"], ["tree", "dog"], ["cat"]):
         in_turn = finder.find(features, words)
         finder._query.cache_clear()
@@ -142,7 +143,7 @@ def test_the_image_and_each_word_are_encoded_once(
         assert (vision.calls, text.calls) == (first, own + 1)
 
 
-def test_an_example_finds_itself_first(finder: RankingFinder, features: Ranked) -> None:
+def test_an_example_finds_itself_first(finder: RankingFinder, features: Regions) -> None:
     chosen = max(features.records, key=lambda record: record.area)
     found = finder.find(features, [], like=[Example(stored=chosen.stored, name="object 1")])
     assert found.instances[0].stored is chosen.stored
@@ -150,7 +151,7 @@ def test_an_example_finds_itself_first(finder: RankingFinder, features: Ranked) 
     assert found.presence == ()
 
 
-def test_a_counter_example_is_not_found(finder: RankingFinder, features: Ranked) -> None:
+def test_a_counter_example_is_not_found(finder: RankingFinder, features: Regions) -> None:
     first, second = sorted(features.records, key=lambda record: -record.area)[:2]
     like, unlike = Example(stored=first.stored), Example(stored=second.stored)
     found = finder.find(features, [], like=[like], not_like=[unlike])
@@ -158,7 +159,7 @@ def test_a_counter_example_is_not_found(finder: RankingFinder, features: Ranked)
     assert second.stored not in [one.stored for one in found.instances]
 
 
-def test_an_example_of_another_image_finds_the_same(finder: RankingFinder, features: Ranked) -> None:
+def test_an_example_of_another_image_finds_the_same(finder: RankingFinder, features: Regions) -> None:
     chosen = features.records[0].stored
     elsewhere = Example(features=finder.describe(features, chosen), name="cat.jpg: cat")
     one = finder.find(features, [], like=[Example(stored=chosen)])
@@ -168,7 +169,7 @@ def test_an_example_of_another_image_finds_the_same(finder: RankingFinder, featu
     ]
 
 
-def test_words_and_examples_are_multiplied(finder: RankingFinder, features: Ranked) -> None:
+def test_words_and_examples_are_multiplied(finder: RankingFinder, features: Regions) -> None:
     example = Example(stored=features.records[0].stored)
     words = {one.id: one.score for one in finder.find(features, ["tree"]).instances}
     shown = {one.id: one.score for one in finder.find(features, [], like=[example]).instances}
@@ -177,7 +178,7 @@ def test_words_and_examples_are_multiplied(finder: RankingFinder, features: Rank
         assert both[key] == pytest.approx(words[key] * shown[key], abs=1e-5)
 
 
-def test_what_it_cannot_find_is_refused(finder: RankingFinder, features: Ranked) -> None:
+def test_what_it_cannot_find_is_refused(finder: RankingFinder, features: Regions) -> None:
     with pytest.raises(sw.PromptError, match="'cat.jpg: cat' was described by another model"):
         finder.find(features, [], like=[Example(features=np.ones(3, np.float32), name="cat.jpg: cat")])
     with pytest.raises(sw.PromptError, match="is too long for .* at most 48 tokens"):
