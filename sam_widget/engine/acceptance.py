@@ -25,7 +25,7 @@ from sam_widget.predictor.predictor import Embedding, Predictor
 AGREES = 0.85
 # Probability from which a mask is pre-filled.
 THRESHOLD = 0.9
-# Examples of either kind, and photos, that are needed to learn anything.
+# Accepted masks, and photos, that are needed to learn anything.
 LEAST_EXAMPLES, LEAST_PHOTOS = 8, 3
 FOLDS = 5
 # Penalties of the squared weights of geometry and appearance.
@@ -126,7 +126,7 @@ def learn(photos: Sequence[Judged]) -> Acceptance | None:
         return None
     features = np.concatenate([photo.features for photo in photos])
     accepted = np.concatenate([photo.accepted for photo in photos])
-    if min(accepted.sum(), (~accepted).sum()) < LEAST_EXAMPLES:
+    if accepted.sum() < LEAST_EXAMPLES:
         return None
     mean, scale = features.mean(0), features.std(0) + 1e-6
     scaled = (features - mean) / scale

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ from sam_widget.masks.annotations import Annotation
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import StoredMask
 from sam_widget.model.zoo import load_model
-from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
+from sam_widget.predictor.embeddings import Embedding, EmbeddingCache, EmbeddingStore
 from sam_widget.predictor.interface import predictor_of
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.geometry import Point
@@ -506,7 +506,34 @@ class DataEngine:
             pred_iou_thresh=min(0.3, self.predictor.config.pred_iou_thresh),
             stability_score_thresh=min(0.6, self.predictor.config.stability_score_thresh),
         )
-        return records, describe(records, self.predictor.embed(rgb), self.predictor)
+        embedding = self.predictor.embed(rgb)
+        records = self._refined(records, embedding)
+        return records, describe(records, embedding, self.predictor)
+
+    def _refined(self, records: list[MaskRecord], embedding: Embedding) -> list[MaskRecord]:
+        """Decode each mask again with its point and itself as the prompt, and drop what has become the same.
+
+        Everything mode decodes a point once, where a click is decoded twice by `tiny`.
+        """
+        if not records or not self.predictor.config.takes_masks:
+            return records
+        found = self.predictor.predict_many(
+            embedding,
+            points=np.array([record.point_coords for record in records]),
+            masks=[self.predictor.mask_to_logits(record.mask) for record in records],
+        )
+        again = [
+            replace(record, stored=stored, predicted_iou=float(score), stability_score=float(stable))
+            for record, answer in zip(records, found, strict=True)
+            for stored, score, stable in [
+                (answer.stored[answer.best], answer.scores[answer.best], answer.stability[answer.best])
+            ]
+        ]
+        kept: list[MaskRecord] = []
+        for record in sorted((one for one in again if one.area), key=lambda one: -one.predicted_iou):
+            if not any(duplicates(record.stored, one.stored) for one in kept):
+                kept.append(record)
+        return kept
 
     def _objects(self, index: int) -> tuple[SegmentedObject, ...]:
         from sam_widget.session.file.reader import Record

@@ -17,6 +17,7 @@ from sam_widget.engine.views import View
 from sam_widget.masks.distance import next_click
 from sam_widget.model.fast.parts import FastParts
 from sam_widget.model.sam import Sam
+from sam_widget.model.tuned import decode
 
 GOAL = 0.85
 # Clicks after which a mask counts as not reached; the evaluation's 20 would take twice as long.
@@ -78,13 +79,13 @@ def _clicked(model: Sam, parts: FastParts, view: View) -> tuple[np.ndarray, np.n
         grown[1][left, 0] = [label for _, label in clicks]
         points, labels = np.concatenate([points, grown[0]], 1), np.concatenate([labels, grown[1]], 1)
         with torch.inference_mode():
-            logits, scores = model.decode(
+            logits, scores = decode(
+                model,
+                parts,
                 features.embedding,
                 high_resolution=features.high_resolution,
                 points=torch.from_numpy(points[left]).float().to(device),
                 labels=torch.from_numpy(labels[left]).to(device),
-                prompt_encoder=parts.prompt_encoder,
-                mask_decoder=parts.mask_decoder,
             )
         best = _best(scores)
         masks = (logits[torch.arange(len(left)), best] > model.config.mask_threshold).cpu().numpy() & inside

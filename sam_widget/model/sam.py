@@ -26,6 +26,17 @@ class SavedDifference(Protocol):
         """Write it to a file that `load_model` reads."""
 
 
+class LaterDecoder(Protocol):
+    """What answers the prompts of a tuned model that are not a single click."""
+
+    @property
+    def base(self) -> Sam:
+        """The model that it was tuned from."""
+
+    def decode(self, image: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
+        """See `Sam.decode`."""
+
+
 class ImageFeatures(NamedTuple):
     """The features of an image used by the mask decoder, computed once per image.
 
@@ -48,6 +59,7 @@ class Sam(nn.Module):
         calibration: Corrects the predicted IoUs; None if they are used as they are.
         tokens: (T, prompt_dim) learned tokens added to every prompt; None without.
         tuned: The difference from the model that this one was tuned from; None if it was not.
+        later: Answers prompts other than a single click; None if this model does it itself.
     """
 
     # Encoders have methods that nn.Module's types do not declare.
@@ -76,6 +88,7 @@ class Sam(nn.Module):
         self.calibration: Calibration | None = None
         self.tokens: nn.Parameter | None = None
         self.tuned: SavedDifference | None = None
+        self.later: LaterDecoder | None = None
         self._encoder_id: str | None = None
         self.image_encoder = image_encoder(config) if encoder is None else encoder
         self.prompt_encoder = PromptEncoder(config)

@@ -1,7 +1,8 @@
 """Tuned models: the weights in which a model differs from its base, in a small file.
 
-The file is a safetensors file. Its metadata names the base and the hash of its weights, so that it is never combined
-with another one; embeddings of the base remain valid if the image encoder is the same.
+A tuned model answers single clicks; other prompts are answered by its base, since what was learned is what a click
+means (see `engine.trainer`). The file is a safetensors file. Its metadata names the base and the hash of its weights,
+so that it is never combined with another one. Embeddings of the base remain valid, because the encoder is the same.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from sam_widget.atomic import write_whole
 from sam_widget.errors import ModelError, StoreError
 from sam_widget.model.calibration import Calibration
+from sam_widget.model.fast.parts import FastParts
 from sam_widget.model.sam import Sam
 
 FORMAT = "sam_widget.tuned.1"
@@ -118,7 +120,35 @@ class TunedWeights:
         if not any(key.startswith(ENCODER) for key in self.tensors):
             model.encoder_id = base.encoder_id
         model.tuned = self
+        model.later = Later(base)
         return model.eval().requires_grad_(requires_grad=False)
+
+
+class Later:
+    """Answers the prompts of a tuned model that are not a single click: its base."""
+
+    def __init__(self, base: Sam) -> None:
+        self.base = base
+        self._parts = FastParts(base)
+
+    def decode(self, image: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
+        """See `Sam.decode`."""
+        parts = self._parts
+        return self.base.decode(image, prompt_encoder=parts.prompt_encoder, mask_decoder=parts.mask_decoder, **given)
+
+
+def decode(model: Sam, parts: FastParts, image: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
+    """Decode like `Sam.decode`, with the fast parts of the model, or with its base where that answers the prompt."""
+    if model.later is not None and not single_click(given):
+        return model.later.decode(image, **{key: value for key, value in given.items() if key != "mask_decoder"})
+    mask_decoder = given.pop("mask_decoder", None) or parts.mask_decoder
+    return model.decode(image, prompt_encoder=parts.prompt_encoder, mask_decoder=mask_decoder, **given)
+
+
+def single_click(given: Mapping[str, Any]) -> bool:
+    """Whether each of the prompts is one click, with or without a mask; arguments as in `Sam.decode`."""
+    labels = given.get("labels")
+    return labels is not None and given.get("boxes") is None and int((labels >= 0).sum(1).max()) == 1
 
 
 def twin_of(model: Sam) -> Sam:

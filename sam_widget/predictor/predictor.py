@@ -18,6 +18,7 @@ from sam_widget.model.fast.compiled import CompiledDecoder
 from sam_widget.model.fast.parts import FastParts
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import ImageFeatures, Sam
+from sam_widget.model.tuned import decode, single_click
 from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.predictor.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
 from sam_widget.predictor.interface import refuse_words
@@ -291,11 +292,13 @@ class Predictor:
             raise PromptError(f"a trace records one pass of the decoder, got {len(prompt.boxes)} boxes; give one")
         answer = self.answer(embedding, prompt, multimask=multimask)
         pixels = embedding.pixels if image is None else input_pixels(self.config, to_rgb(image), self.device)
+        arguments = self._arguments(embedding, [prompt])
+        later = self.model.later
         return traced(
-            self.model,
+            self.model if later is None or single_click(arguments) else later.base,
             ImageFeatures(embedding.features.to(self.device), embedding.to(self.device).high_resolution),
             None if pixels is None else pixels.to(self.device),
-            self._arguments(embedding, [prompt]),
+            arguments,
             answer=(torch.from_numpy(answer.logits), torch.from_numpy(answer.scores)),
         )
 
@@ -332,10 +335,11 @@ class Predictor:
         arguments: dict[str, Any] = self._arguments(embedding, prompts)
         # A compiled decoder would compile again for every size of batch.
         compiled = self._compiled if len(prompts) == 1 else None
-        logits, scores = self.model.decode(
+        logits, scores = decode(
+            self.model,
+            self._fast,
             embedding.features.to(self.device),
             high_resolution=tuple(level.to(self.device) for level in embedding.high_resolution),
-            prompt_encoder=self._fast.prompt_encoder,
             mask_decoder=compiled or self._fast.mask_decoder,
             **arguments,
         )

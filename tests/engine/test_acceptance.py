@@ -45,9 +45,16 @@ def test_too_little_to_learn_from_is_not_learned_from() -> None:
     rng = np.random.default_rng(2)
     assert learn([]) is None
     assert learn([photo(rng), photo(rng)]) is None
-    all_right = [Judged(rng.normal(size=(20, GEOMETRY + 4)), np.ones(20, bool)) for _ in range(5)]
-    assert learn(all_right) is None
-    assert learn([*all_right, Judged(np.zeros((0, GEOMETRY + 4)), np.zeros(0, bool))]) is None
+    all_wrong = [Judged(rng.normal(size=(20, GEOMETRY + 4)), np.zeros(20, bool)) for _ in range(5)]
+    assert learn(all_wrong) is None
+    assert learn([photo(rng), photo(rng), Judged(np.zeros((0, GEOMETRY + 4)), np.zeros(0, bool))]) is None
+
+
+def test_where_everything_was_accepted_everything_is_filled_in() -> None:
+    rng = np.random.default_rng(3)
+    learned = learn([Judged(rng.normal(size=(20, GEOMETRY + 4)), np.ones(20, bool)) for _ in range(5)])
+    assert learned is not None
+    assert (learned.probability(rng.normal(size=(50, GEOMETRY + 4))) >= THRESHOLD).all()
 
 
 def test_masks_are_described_by_what_is_under_them() -> None:

@@ -113,3 +113,17 @@ def test_a_whole_model_is_saved_whole(base: Sam, tmp_path: Path) -> None:
     base.save(tmp_path / "copy.safetensors")
     assert load_file(tmp_path / "copy.safetensors").keys() == base.state_dict().keys()
     assert load_model(tmp_path / "copy.safetensors").name == "copy"
+
+
+def test_prompts_other_than_a_single_click_are_answered_by_the_base(base: Sam, weights: TunedWeights) -> None:
+    cache, image = EmbeddingCache(), sample("cat")
+    plain, tuned = Predictor(base, cache=cache), Predictor(weights.apply(base, name="cells"), cache=cache)
+    embedding = plain.embed(image)
+    one = {"points": [(220, 110)]}
+    for prompt in ({"points": [(220, 110), (10, 10)], "labels": [1, 0]}, {"box": (100, 60, 280, 220)}):
+        answers = [each.predict(embedding, **prompt) for each in (plain, tuned)]  # type: ignore[arg-type]
+        np.testing.assert_array_equal(answers[0].logits, answers[1].logits)
+        traces = [each.trace(embedding, **prompt) for each in (plain, tuned)]  # type: ignore[arg-type]
+        torch.testing.assert_close(traces[0].hypernetworks, traces[1].hypernetworks)
+    assert not np.allclose(plain.predict(embedding, **one).scores, tuned.predict(embedding, **one).scores)
+    assert tuned.model.calibration is not None
