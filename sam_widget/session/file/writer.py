@@ -48,7 +48,7 @@ from sam_widget.session.file.format import (
 LOCK_SECONDS = 0.3
 # Seconds without an edit after which the write-ahead log is merged into the file.
 REST_SECONDS = 1.0
-# Size of the write-ahead log, in bytes, above which it is merged even while edits go on.
+# Size of the write-ahead log, in bytes, above which it is merged even during continuous work.
 FOLD_BYTES = 2**20
 # Maximum size of the write-ahead log, in pages of 4 kB, before an edit merges it, which makes that edit slower.
 FOLD_PAGES = 8192
