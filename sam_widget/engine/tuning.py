@@ -118,7 +118,8 @@ def tune(
             masks: (H, W) or (N, H, W) bool, label maps, or anything else that `Session.add_objects` takes.
         images: The folder of the file names in `data`.
         budget_s: Time in seconds for learning and judging; photos that are not embedded yet take longer.
-        kind: "decoder" tunes prompt encoder and mask decoder; "tokens" eight tokens added to the prompt (a file of 4 kB).
+        kind: "decoder" tunes prompt encoder and mask decoder; "tokens" eight tokens added to the prompt, a
+            file of 4 kB.
         generic: Photos that the model must not get worse on, in the form of `data`; by default, scenes that come with
             the package.
         steps: Number of steps instead of a time, for a result that does not depend on the speed of the machine.

@@ -86,10 +86,10 @@ def test_three_stages(engine: DataEngine, annotator: SimulatedAnnotator, tmp_pat
     report = engine.automatic(crops=0)
     assert len(report.done) == 2
     assert len(engine.automatic(crops=0).skipped) == 2
-    assert engine.start_check(6) == 6
+    assert engine.start_check(4) == 4
     annotator.check(engine)
     assert engine.agreement is not None
-    assert len(engine.agreement.ious) == 6
+    assert len(engine.agreement.ious) == 4
     assert engine.next_check() is None
     assert "complete" in engine.advice
     truth = [
@@ -98,7 +98,7 @@ def test_three_stages(engine: DataEngine, annotator: SimulatedAnnotator, tmp_pat
         if name not in engine.done
         for item in Record.read(tmp_path / "photos" / f"{name}.sam").objects
     ]
-    assert engine.agreement.above(0.75)[0] == pytest.approx(np.mean(np.array(truth) > 0.75), abs=0.34)
+    assert engine.agreement.above(0.75)[0] == pytest.approx(np.mean(np.array(truth) > 0.75), abs=0.5)
 
 
 def test_a_corrected_mask_is_compared_with_what_it_was(engine: DataEngine, annotator: SimulatedAnnotator) -> None:
