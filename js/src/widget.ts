@@ -2,6 +2,7 @@
 
 import type { InitializeProps, RenderProps } from "@anywidget/types";
 import { directBase } from "./kernel/direct";
+import { followPicture } from "./kernel/picture";
 import type { State } from "./protocol";
 import { Gallery, type GalleryModel } from "./state/gallery";
 import { type Model, RemoteSession } from "./state/session";
@@ -33,5 +34,6 @@ function open(model: unknown, signal: AbortSignal): Shared {
     signal,
     direct: directBase(document),
   });
+  followPicture(model as object, signal);
   return { session, gallery: new Gallery(model as GalleryModel, session.changed, signal) };
 }

@@ -23,6 +23,9 @@ from sam_widget.widget.throttle import Throttle
 # Seconds after a change until the picture is replaced; more, where drawing it takes more than a few percent of that.
 SECONDS = 2.0
 SHARE = 0.05
+# Key of the display id in the metadata of a picture: pages that are reloaded find it there (`picture.ts`), because a
+# notebook file does not contain display ids.
+KEY = "sam_widget"
 # Number of cells whose pictures are kept up to date: those that displayed the widget last.
 MOST_CELLS = 4
 
@@ -57,7 +60,7 @@ class CellOutput:
         _display(dict(view))
         _display({"text/html": NOTE, "text/plain": SENTENCE})
         data, metadata = self._picture()
-        _display(data, metadata=metadata, display_id=name)
+        _display(data, metadata=metadata | {KEY: name}, display_id=name)
         self._names = [*self._names[1 - MOST_CELLS :], name]
 
     def follow(self) -> None:
@@ -88,7 +91,7 @@ class CellOutput:
             return
         data, metadata = self._picture()
         for name in self._names:
-            _display(data, metadata=metadata, display_id=name, update=True)
+            _display(data, metadata=metadata | {KEY: name}, display_id=name, update=True)
 
 
 def _display(data: dict[str, Any], **options: Any) -> None:

@@ -29,8 +29,9 @@ PRESS_SECONDS = 0.08
 WATCH = """() => {
     const root = document.querySelector('.sam-widget'), canvas = root.querySelector('[role=application]')
     const layer = canvas.querySelector('[data-layer=masks]'), pen = layer.getContext('2d')
-    window.clicked = new Promise(resolve => {
+    window.clicked = new Promise((resolve, reject) => {
         const found = {}
+        setTimeout(() => reject(new Error(`within 60 s of a click there was only ${JSON.stringify(found)}`)), 60_000)
         const done = () => found.painted !== undefined && found.answered !== undefined && resolve(found)
         canvas.addEventListener('pointerup', event => {
             const before = Number(root.dataset.seq)

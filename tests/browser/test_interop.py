@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import sam_widget as sw
-from tests.browser.lab import TIMEOUT_MS
+from tests.browser.lab import TIMEOUT_MS, Notebook
 from tests.browser.view import FACE, SHOW_CAT, Open, View
 from tests.waiting import until
 
@@ -76,12 +76,28 @@ def test_what_is_done_in_the_view_is_in_the_saved_picture_and_the_view_stays_as_
     view.button("Accept").click()
     expect(view.objects).to_have_count(1)
     expect(picture).not_to_have_attribute("src", before, timeout=TIMEOUT_MS)
-
-    def has_the_mask() -> bool:
-        output = opened.save().cells[0].outputs[-1]
-        return bool((png(output) != sw.sample("cat")).any(axis=-1).mean() > 0.02)
-
-    until(has_the_mask, what="the saved picture has the mask")
+    until(lambda: has_a_mask(opened), what="the saved picture has the mask")
     expect(view.root).to_have_attribute("data-mark", "mine")
     expect(opened.page.locator(".sam-widget")).to_have_count(1)
     expect(picture).to_be_hidden()
+
+
+def test_the_saved_picture_follows_after_a_reload(notebook: Open) -> None:
+    opened = notebook(SHOW_CAT)
+    opened.run_all()
+    View.of(opened)
+    opened.save()
+    opened.reload()
+    view = View.of(opened)
+    view.click(*FACE)
+    view.button("Accept").click()
+    expect(view.objects).to_have_count(1)
+    until(lambda: has_a_mask(opened), what="the saved picture has the mask")
+    expect(opened.page.locator(".jp-OutputArea-output img")).to_be_hidden()
+    expect(view.objects).to_have_count(1)
+
+
+def has_a_mask(opened: Notebook) -> bool:
+    """Whether the picture in the saved notebook differs from the photo."""
+    output = opened.save().cells[0].outputs[-1]
+    return bool((png(output) != sw.sample("cat")).any(axis=-1).mean() > 0.02)

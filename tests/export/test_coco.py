@@ -11,6 +11,8 @@ import pytest
 from pycocotools.coco import COCO
 
 import sam_widget as sw
+from sam_widget.export import coco
+from sam_widget.masks.codecs import stored_from_rle
 from sam_widget.masks.measures import iou
 from tests.export.masks import masks_of
 
@@ -53,7 +55,9 @@ def test_simplified_polygons_are_close(photo_objects: sw.Session, tmp_path: Path
     assert len(json.dumps(simple)) < len(json.dumps(exact)) / 2
 
 
-def test_round_trip_of_several_images(shapes: sw.AnnotatedImage, photo_objects: sw.Session, tmp_path: Path) -> None:
+def test_round_trip_of_several_images(
+    shapes: sw.AnnotatedImage, photo_objects: sw.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     classes = ["dot", "cat", "ring é", "corner", "rest", "thing 0", "thing 1", "thing 2", "thing 3", "unused"]
     path = tmp_path / "coco.json"
     sw.export.to_coco([photo_objects, shapes], path, classes=classes)
@@ -63,6 +67,9 @@ def test_round_trip_of_several_images(shapes: sw.AnnotatedImage, photo_objects: 
     np.testing.assert_array_equal(masks_of(cat), masks_of(photo_objects))
     assert [(item.label, item.score) for item in other] == [(item.label, item.score) for item in shapes]
     np.testing.assert_array_equal(masks_of(sw.load_masks(path, image="shapes")), masks_of(shapes))
+    decoded: list[Any] = []
+    monkeypatch.setattr(coco, "stored_from_rle", lambda rle: (decoded.append(rle), stored_from_rle(rle))[1])
+    assert len(sw.load_masks(path, image="shapes")) == len(decoded) == len(shapes), "masks of others are not decoded"
     with pytest.raises(sw.FormatError, match=r"2 images in it, give image= 'cat.jpg', 'shapes.png'"):
         sw.load_masks(path)
     with pytest.raises(sw.FormatError, match="called 'dog.png'"):

@@ -40,7 +40,7 @@ def test_a_cell_shows_the_view_then_the_sentence_then_the_picture(photo: np.ndar
     assert view == VIEW
     assert note["text/plain"] == SENTENCE
     np.testing.assert_array_equal(pixels(picture), photo)
-    assert shown[2][1]["display_id"]
+    assert shown[2][1]["display_id"] == shown[2][1]["metadata"]["sam_widget"]
 
 
 def test_the_pictures_of_all_cells_follow_what_is_done_and_only_that(photo: np.ndarray, shown: list[Any]) -> None:

@@ -172,4 +172,4 @@ def _fill(module: nn.Module, state: State, name: str, *, apart: str = "(none)") 
         "mismatched_keys": {key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape},
     }
     refuse_differences(report, name, "Sam3TrackerModel")
-    module.load_state_dict(state, strict=False)
+    module.load_state_dict({**module.state_dict(), **state})
