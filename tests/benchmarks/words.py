@@ -19,7 +19,9 @@ import numpy as np
 import torch
 from pycocotools import mask as coco
 
-from sam_widget.automatic.finding.embedded import EmbeddedFinder, Regions, _resized, _window, describe, load_namer
+from sam_widget.automatic.finding.embedded import EmbeddedFinder, _resized, _window, describe, load_namer
+from sam_widget.automatic.finding.own import OwnFinder
+from sam_widget.automatic.finding.regions import Regions
 from sam_widget.automatic.finding.store import FeatureStore
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import to_rgb
@@ -170,9 +172,12 @@ def main() -> None:
         for photo in photos:
             photo.names[kind], photo.features[kind] = of(photo)
         naming(photos, classes, kind)
+    finder, predictor = OwnFinder(), Predictor("tiny")
     for photo in photos:
         photo.features["colours"] = colours(photo)
-    for kind in (*kinds, "colours"):
+        seen = finder.look(photo.image, predictor)
+        photo.features["embedding of tiny"] = finder.described(photo.image, photo.masks, seen).features
+    for kind in (*kinds, "embedding of tiny", "colours"):
         examples(photos, kind)
     if options.instances:
         instances(photos, classes)

@@ -77,7 +77,7 @@ class RegionFinder(ABC):
         weights_id: See `Finder`.
         threshold: See `Finder`.
         unrelated: Cosine of masks that have nothing in common; a likeness is 0 there, and 1 for equal masks.
-        like_without_example: Cosine that refuses a mask for a counter-example, where there is no example to be nearer.
+        like_without_example: Without an example, a mask at least this much like a counter-example is refused.
     """
 
     name: str
