@@ -68,10 +68,23 @@ class TunedWeights:
         self.tuning = tuning
         self.tensors = {name: value.detach().cpu().half().contiguous() for name, value in tensors.items()}
 
+    @property
+    def _described(self) -> str:
+        return json.dumps(msgspec.to_builtins(self.tuning), sort_keys=True)
+
     def to_bytes(self) -> bytes:
         """Return the file."""
-        metadata = {"format": FORMAT, "tuning": json.dumps(msgspec.to_builtins(self.tuning), sort_keys=True)}
-        return save(dict(sorted(self.tensors.items())), metadata)
+        return save(dict(sorted(self.tensors.items())), {"format": FORMAT, "tuning": self._described})
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits of the contents; the file's own bytes differ, because metadata has no order there."""
+        found = hashlib.sha256(self._described.encode())
+        for key in sorted(self.tensors):
+            value = self.tensors[key]
+            found.update(f"{key} {tuple(value.shape)}".encode())
+            found.update(value.view(torch.uint8).numpy().data if value.ndim else value.numpy().tobytes())
+        return found.hexdigest()[:16]
 
     def save(self, path: str | Path) -> None:
         """Write the file, replacing an older one only once it is complete.
@@ -114,9 +127,8 @@ class TunedWeights:
                 )
         if self.tuning.calibration is not None:
             model.calibration = Calibration(*self.tuning.calibration)
-        digest = hashlib.sha256(self.to_bytes()).hexdigest()[:16]
         precision = base.weights_id[len(same_weights(base.weights_id)) :]
-        model.weights_id = f"{base.name}-tuned-{digest}{precision}"
+        model.weights_id = f"{base.name}-tuned-{self.digest}{precision}"
         if not any(key.startswith(ENCODER) for key in self.tensors):
             model.encoder_id = base.encoder_id
         model.tuned = self

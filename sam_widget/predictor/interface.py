@@ -166,13 +166,16 @@ class Provider:
 # Filled by `automatic.finding.loading`, which every session imports.
 PROVIDERS: list[Provider] = []
 _named: dict[str, Predictor] = {}
+# When the file of a named model was written, if the name is a path.
+_written: dict[str, int | None] = {}
 _loading = threading.Lock()
 
 
 def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predictor:
     """Return the predictor of a model: a name, a checkpoint path, a loaded model, or a predictor itself.
 
-    A named model is loaded once per process, so that ten widgets share one copy of the weights.
+    A named model is loaded once per process, so that ten widgets share one copy of the weights. A checkpoint is loaded
+    again once its file has changed.
 
     Raises:
         ModelError: The model cannot be loaded.
@@ -185,7 +188,9 @@ def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predi
         return TorchPredictor(cast("Sam", model))
     with _loading:
         name = str(model)
-        if name not in _named:
+        written = Path(name).stat().st_mtime_ns if Path(name).is_file() else None
+        if name not in _named or _written.get(name) != written:  # a model may be tuned again, and saved in its place
             worded = PROVIDERS[-1] if PROVIDERS and is_worded(name) else None
             _named[name] = worded.load(name) if worded else TorchPredictor(name, progress=progress)
+            _written[name] = written
         return _named[name]

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from sam_widget.engine.judging import judge
 from sam_widget.engine.taught import TaughtMask, TaughtPhoto
 from sam_widget.engine.trainer import TOKENS, blended, teach
-from sam_widget.engine.views import View, views_of
+from sam_widget.engine.views import View, cells_of, valid_cells, views_of
 from sam_widget.masks.runs import StoredMask
+from sam_widget.model import efficient_sam, hq_sam, mobile_sam, sam, sam2
 from sam_widget.model.sam import Sam
 from sam_widget.model.tuned import TunedWeights, Tuning, same_weights
 from sam_widget.model.zoo import load_model
+from sam_widget.predictor.embeddings import Embedding
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.prompt import Prompt
 from tests.engine.cells import rings
@@ -80,3 +87,46 @@ def test_a_blend_lies_between_the_base_and_what_was_learned(base: Sam) -> None:
     half = blended(base, tensors, 0.5)
     torch.testing.assert_close(half[name], there + 0.5)
     torch.testing.assert_close(half["tokens"], torch.full((2, 3), 0.5))
+
+
+BUILDERS = (
+    sam.vit_b,
+    sam2.sam2_hiera_tiny,
+    mobile_sam.mobile_sam,
+    efficient_sam.efficient_sam_ti,
+    hq_sam.hq_vit_b,
+)
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_every_decoder_can_be_tuned(build: Callable[[], Sam], monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model = build().eval()
+    monkeypatch.setattr(model, "image_encoder", nn.Identity())  # the encoder does not run
+    view = random_view(model)
+    tensors, course = teach(model, [view], budget_s=600, most_steps=1)
+    assert course.steps == 1
+    assert any(not torch.equal(value, model.state_dict()[name]) for name, value in tensors.items())
+    weights = TunedWeights(
+        Tuning(base=model.name, base_weights=same_weights(model.weights_id), kind="decoder"), blended(model, tensors, 1)
+    )
+    tuned = weights.apply(model, name="tuned")
+    assert len(judge(tuned, [view]).counts) == len(view.targets)
+
+
+def random_view(model: Sam) -> View:
+    """A view of an image that was never embedded, with one mask."""
+    config = model.config
+    grid = config.grid_size
+    finer: dict[str, list[tuple[int, ...]]] = {
+        "sam2.1_hiera_tiny": [(1, 32, 4 * grid, 4 * grid), (1, 64, 2 * grid, 2 * grid)],
+        "hq_vit_b": [(1, 32, 4 * grid, 4 * grid)],
+    }
+    shapes = finer.get(model.name, [])
+    embedding = Embedding(
+        torch.randn(1, config.prompt_dim, grid, grid), (64, 64), "0", model.name, model.encoder_id,
+        tuple(torch.randn(shape) for shape in shapes),
+    )  # fmt: skip
+    mask = np.zeros((64, 64), bool)
+    mask[10:40, 20:50] = True
+    return View(embedding, cells_of(mask, config), valid_cells((64, 64), config), (np.zeros((0, 3), np.float32),))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from sam_widget.model.sam import Sam
 from sam_widget.model.tuned import TunedWeights, Tuning, read_tuned, same_weights
 from sam_widget.model.zoo import load_model
 from sam_widget.predictor.embeddings import EmbeddingCache
+from sam_widget.predictor.interface import predictor_of
 from sam_widget.predictor.predictor import Predictor
 
 KEY = "mask_decoder.iou_prediction_head.layers.0.weight"
@@ -127,3 +129,14 @@ def test_prompts_other_than_a_single_click_are_answered_by_the_base(base: Sam, w
         torch.testing.assert_close(traces[0].hypernetworks, traces[1].hypernetworks)
     assert not np.allclose(plain.predict(embedding, **one).scores, tuned.predict(embedding, **one).scores)
     assert tuned.model.calibration is not None
+
+
+def test_a_file_that_was_replaced_is_loaded_again(base: Sam, weights: TunedWeights, tmp_path: Path) -> None:
+    path = tmp_path / "cells.safetensors"
+    weights.apply(base, name="x").save(path)
+    first = predictor_of(path)
+    assert predictor_of(path) is first
+    better = TunedWeights(weights.tuning, {KEY: weights.tensors[KEY] + 1})
+    better.save(path)
+    os.utime(path, ns=(1, 1))
+    assert predictor_of(path).model.weights_id == better.apply(base, name="x").weights_id != first.model.weights_id
