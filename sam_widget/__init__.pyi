@@ -36,6 +36,7 @@ from .session.replay import Replay, ReplayRow, replay
 from .session.session import Session
 from .session.state import Candidate, SegmentedObject
 from .widget.compare import Compare, CompareRow, CompareTable
+from .widget.engine import Engine
 from .widget.gallery import Gallery, GalleryRow
 from .widget.sam_widget import SamWidget
 
@@ -56,6 +57,7 @@ __all__ = [
     "Embedding",
     "EmbeddingCache",
     "EmbeddingStore",
+    "Engine",
     "EverythingStep",
     "Example",
     "Finder",

@@ -254,6 +254,56 @@ export interface SearchedData {
   hits: HitData[];
 }
 
+/** A stage of a data engine: its name, and why it cannot begin yet; empty if it can. */
+export interface StageData {
+  name: string;
+  hindrance: string;
+}
+
+/** A round of tuning, with the mean number of clicks to IoU 0.85 before and after; null if it was not judged. */
+export interface RoundData {
+  number: number;
+  adopted: boolean;
+  reason: string;
+  before: number | null;
+  after: number | null;
+}
+
+/** What a data engine is doing in the background, and the share that is done; null if it is not known. */
+export interface JobData {
+  what: string;
+  share: number | null;
+}
+
+/** The blind check of a data engine: `done` of `wanted` masks, and what it shows so far. */
+export interface CheckData {
+  done: number;
+  wanted: number;
+  sentence: string;
+  image: number | null;
+  object: string | null;
+}
+
+/** A data engine: its stage, from 1, what to do next, and what was achieved. */
+export interface EngineData {
+  stage: number;
+  stages: StageData[];
+  photos: number;
+  done: number;
+  advice: string;
+  buttons: "done" | "next" | "tune" | "run" | "check" | "right"[];
+  seconds: number[];
+  clicks: number[];
+  rounds: RoundData[];
+  expected: number | null;
+  accepted: number | null;
+  filled: string[];
+  job: JobData | null;
+  error: string;
+  check: CheckData | null;
+  current: number | null;
+}
+
 /** A mask in a page without a kernel; `runs` are packed row runs, in base64. */
 export interface SavedMask {
   id: string;
@@ -445,6 +495,56 @@ export interface StopFindInAll {
   seq: number;
 }
 
+/** End what a data engine does in the background. Answered immediately. */
+export interface CancelJob {
+  type: "cancel_job";
+  client: string;
+  seq: number;
+}
+
+/** Mark the displayed image as done, and show the one that would teach the model most. */
+export interface Finish {
+  type: "finish";
+  client: string;
+  seq: number;
+}
+
+/** Go to a stage: 1, 2 or 3. It may take a while to begin; the trait `panel` shows progress. */
+export interface GoToStage {
+  type: "go_to_stage";
+  client: string;
+  seq: number;
+  stage: number;
+}
+
+/** Confirm the mask that is being checked, and show the next one. */
+export interface Right {
+  type: "right";
+  client: string;
+  seq: number;
+}
+
+/** Start stage 3 in the background: segment all photos that are not done. */
+export interface RunAutomatic {
+  type: "run_automatic";
+  client: string;
+  seq: number;
+}
+
+/** Begin the blind check, or continue it: show a mask drawn at random, to be corrected or confirmed. */
+export interface StartCheck {
+  type: "start_check";
+  client: string;
+  seq: number;
+}
+
+/** Start a round of tuning in the background; the trait `panel` shows progress. */
+export interface Tune {
+  type: "tune";
+  client: string;
+  seq: number;
+}
+
 /** Turn the chosen candidate into an object; the default labels are "object 1", "object 2", ... */
 export interface Accept {
   type: "accept";
@@ -551,6 +651,6 @@ export interface Undo {
   seq: number;
 }
 
-export type Request = AcceptFound | Adjust | Cancel | EndFind | Everything | Export | Find | Hello | Predict | Preview | RefineFound | Refuse | Render | Sharpen | Sift | Tile | EndFindInAll | FindInAll | Mark | Show | StopFindInAll | Accept | Brush | Choose | Clear | Edit | Merge | Recolor | Redo | Refine | Remove | Rename | Subtract | Undo;
+export type Request = AcceptFound | Adjust | Cancel | EndFind | Everything | Export | Find | Hello | Predict | Preview | RefineFound | Refuse | Render | Sharpen | Sift | Tile | EndFindInAll | FindInAll | Mark | Show | StopFindInAll | CancelJob | Finish | GoToStage | Right | RunAutomatic | StartCheck | Tune | Accept | Brush | Choose | Clear | Edit | Merge | Recolor | Redo | Refine | Remove | Rename | Subtract | Undo;
 
 export type Reply = Answer | Whole | Update | PreviewMask | TilePicture | File;

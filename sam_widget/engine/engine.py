@@ -7,11 +7,12 @@ import getpass
 import os
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -56,6 +57,8 @@ GROWTH = 1.5
 JUDGED_PHOTOS = 24
 
 Progress = Callable[[str, float], object]
+# Calls a function that changes a session, and returns its result.
+Edit = Callable[[Callable[[], int]], int]
 
 
 def _silent(_doing: str, _share: float) -> None:
@@ -72,7 +75,12 @@ class DataEngine:
         album: The photos.
         home: Folder of the journal and the tuned models.
         who: Whose masks these are.
+        closed: Whether it is closed.
+        give_way: Called when the same process opens the folder again, as a cell that is run again does; None closes it.
     """
+
+    # Engines that this process has open, by their homes.
+    _mine: ClassVar[weakref.WeakValueDictionary[Path, DataEngine]] = weakref.WeakValueDictionary()
 
     @door
     def __init__(
@@ -105,9 +113,12 @@ class DataEngine:
         """
         self.album = Album(images, sessions=sessions, recursive=recursive)
         self.home = self.album.sessions / HOME
-        self.who = who or _user()
+        self.who, self.closed = who or _user(), False
         self._given, self._store, self._clock = model, store, clock
         self._lock = threading.RLock()
+        self.give_way: Callable[[], None] | None = None
+        if (older := self._mine.pop(self.home.resolve(), None)) is not None:
+            (older.give_way or older.close)()
         self._file_lock = _claimed(self.home)
         self._journal = Journal(self.home / "journal.db")
         self._trackers: dict[int, Tracker] = {}
@@ -118,6 +129,7 @@ class DataEngine:
         # For which weights, from how many photos; and the judgements by photo, weights and objects.
         self._acceptance: tuple[str, int, Acceptance | None] | None = None
         self._judgements: dict[tuple[int, str, tuple[str, ...]], Judged] = {}
+        self._mine[self.home.resolve()] = self
 
     def __repr__(self) -> str:
         """One line."""
@@ -203,13 +215,27 @@ class DataEngine:
         """Mark a photo as done, or not done."""
         self.album.mark(self.album.find(photo), done=done)
 
-    def next_photo(self) -> int | None:
+    def hindrance(self, stage: int) -> str:
+        """Return why a stage cannot begin yet, in a sentence; empty if it can, as far as is known without computing."""
+        missing = LEAST_PHOTOS - len(self.done)
+        if stage == 1:
+            return ""
+        if missing > 0:
+            return f"Mark {missing} more {'photo' if missing == 1 else 'photos'} as done first."
+        if self._acceptance is not None and self._acceptance[2] is None and self._acceptance[1] == len(self.done):
+            return "Too few masks are accepted to know what you would accept; mark more photos as done first."
+        return ""
+
+    def next_photo(self, *, besides: int | None = None) -> int | None:
         """Return the index of the photo to annotate next, or None if all are done.
 
         In stages 1 and 2 it is the one that would teach most, of those that `look_ahead` has looked at.
+
+        Args:
+            besides: Index of a photo to leave out, such as the one that is shown.
         """
-        done = self.done
-        left = [k for k, name in enumerate(self.album.names) if name not in done and k not in self._failed]
+        done, out = self.done, self._failed | {besides}
+        left = [k for k, name in enumerate(self.album.names) if name not in done and k not in out]
         return most_instructive(left, self._outlooks, [k for k, name in enumerate(self.album.names) if name in done])
 
     def look_ahead(self, *, most: int = 100, progress: Progress = _silent, cancelled: Callable[[], bool] = bool) -> int:
@@ -414,22 +440,54 @@ class DataEngine:
             self._judgements[key] = Judged(features, judged_by(records, [item.stored for item in objects]))
         return self._judgements[key]
 
-    def prefill(self, photo: int | str | Path, *, crops: int = 0) -> int:
+    @property
+    def learned(self) -> Acceptance | None:
+        """What is known of which masks are accepted, without computing anything; see `acceptance`."""
+        return None if self._acceptance is None else self._acceptance[2]
+
+    @property
+    def filled(self) -> frozenset[str]:
+        """Names of the photos that were pre-filled."""
+        return frozenset(self._journal.filled())
+
+    def prefill(
+        self,
+        photo: int | str | Path,
+        *,
+        crops: int = 0,
+        progress: Progress = _silent,
+        cancelled: Callable[[], bool] = bool,
+        edit: Edit = lambda change: change(),
+    ) -> int:
         """Add the masks of everything mode that would be accepted with a probability of 0.9 or more.
 
         Masks that duplicate an object are left out. Returns how many were added, in one undoable edit.
+
+        Args:
+            photo: Index, name or path of the photo.
+            crops: Layers of crops; see `segment_everything`.
+            progress: Called with what is being done and the share that is done.
+            cancelled: Called often; once it returns true, nothing is added.
+            edit: Calls a function that changes the session, and returns its result. The function is fast; everything
+                slow is done before, in this thread.
 
         Raises:
             SessionError: It is not known yet what is accepted.
         """
         index = self.album.find(photo)
-        learned = self.acceptance()
+        learned = self.acceptance(progress=progress, cancelled=cancelled)
+        if cancelled():
+            return 0
         if learned is None:
             raise SessionError(
                 f"it is not known yet which masks you accept; mark at least {LEAST_PHOTOS} photos as done, with masks"
             )
         records, features = self._found(index, crops=crops)
         probability = learned.probability(features)
+        return 0 if cancelled() else edit(lambda: self._fill(index, records, probability))
+
+    def _fill(self, index: int, records: list[MaskRecord], probability: np.ndarray) -> int:
+        """Add masks to the session of a photo, with their provenance; returns how many."""
         stage = max(self.stage, 2)
         with self._opened(index) as session:
             chosen = self._chosen(records, probability, session.objects)
@@ -448,7 +506,12 @@ class DataEngine:
         return len(added)
 
     def automatic(
-        self, *, crops: int = 1, progress: Progress = _silent, cancelled: Callable[[], bool] = bool
+        self,
+        *,
+        crops: int = 1,
+        progress: Progress = _silent,
+        cancelled: Callable[[], bool] = bool,
+        edit: Edit = lambda change: change(),
     ) -> BatchReport:
         """Stage 3: find masks in all photos that are not done, on a grid and on crops; may be run again to continue.
 
@@ -456,9 +519,12 @@ class DataEngine:
             crops: Layers of crops; see `segment_everything`.
             progress: Called with what is being done and the share that is done.
             cancelled: Called before every photo; once it returns true, the rest is left out.
+            edit: See `prefill`.
         """
         from sam_widget.folders.batch import BatchReport, Failure
 
+        if self.acceptance(progress=progress, cancelled=cancelled) is None and cancelled():
+            return BatchReport((), (), ())
         self.stage = 3
         weights = self.predictor.model.weights_id
         filled, done = self._journal.filled(), self.done
@@ -473,7 +539,9 @@ class DataEngine:
                 skipped.append(path)
                 continue
             try:
-                self.prefill(index, crops=crops)
+                self.prefill(index, crops=crops, cancelled=cancelled, edit=edit)
+                if cancelled():
+                    break
                 made.append(path)
             except SamWidgetError as error:
                 failed.append(Failure(path, str(error)))
@@ -630,7 +698,7 @@ class DataEngine:
     @property
     def advice(self) -> str:
         """What to do next, in a sentence or two."""
-        kept = None if self._acceptance is None else self._acceptance[2]
+        kept = self.learned
         rounds, agreement = self._journal.rounds(), self.agreement
         return advice(
             Situation(
@@ -648,8 +716,11 @@ class DataEngine:
 
     def close(self) -> None:
         """Close all sessions and the journal."""
+        self.closed = True
         for index in list(self._trackers):
             self.leave(index)
+        if self._mine.get(self.home.resolve()) is self:
+            del self._mine[self.home.resolve()]
         self._journal.close()
         self._file_lock.release()
 
@@ -673,7 +744,7 @@ def _user() -> str:
 def _claimed(home: Path) -> FileLock:
     try:
         home.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(home / "engine.lock")
+        lock = FileLock(home / "engine.lock", thread_local=False)
         lock.acquire(timeout=0)
     except Timeout as error:
         raise SessionError(

@@ -19,7 +19,7 @@ from sam_widget.session.remote import remote
 from sam_widget.session.session import Session
 from sam_widget.widget import protocol
 from sam_widget.widget.dispatcher import ANSWERED, Target
-from sam_widget.widget.gallery_opener import FolderOpener
+from sam_widget.widget.gallery_opener import FolderOpener, GivenModel
 from sam_widget.widget.gallery_search import GallerySearch, Wanted
 from sam_widget.widget.protocol import Request
 from sam_widget.widget.sam_widget import SamWidget
@@ -132,11 +132,16 @@ class Gallery(SamWidget):
             ImageError: The folder does not exist or contains no images.
             SessionError: The file that stores which images are done is damaged.
         """
-        self._album = Album(images, sessions=sessions, recursive=recursive)
-        self._counts = [0] * len(self._album.images)
-        self._done = {self._album.names.index(name) for name in self._album.done & set(self._album.names)}
-        first = next((index for index in range(len(self._counts)) if index not in self._done), 0)
-        self._folder = FolderOpener(self._album, index=first, model=model, store=store)
+        album, given = Album(images, sessions=sessions, recursive=recursive), GivenModel(model, store)
+        done = album.done
+        first = next((index for index, name in enumerate(album.names) if name not in done), 0)
+        self._begin(album, FolderOpener(album, index=first, predictor=given))
+
+    def _begin(self, album: Album, opener: FolderOpener, *targets: Target) -> None:
+        """Connect the parts, and start to open the first image; see `_start`."""
+        self._album, self._folder = album, opener
+        self._counts = [0] * len(album.images)
+        self._done = {album.names.index(name) for name in album.done & set(album.names)}
         self._finding = GallerySearch(
             self._album,
             call=lambda function: self._dispatcher.call(function),  # noqa: PLW0108  it is made below
@@ -145,7 +150,7 @@ class Gallery(SamWidget):
             changed=self._searched,
         )
         requests = GalleryRequests(self._show, lambda done: self.mark(done=done), self._finding, lambda: self.session)
-        self._start(self._folder, Target(GalleryRequests, lambda: requests))
+        self._start(self._folder, Target(GalleryRequests, lambda: requests), *targets)
         self.observe(self._place, "state")
         self._place()
         threading.Thread(target=self._count, name="sam_widget counts", daemon=True).start()

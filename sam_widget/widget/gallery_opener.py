@@ -25,6 +25,39 @@ NEIGHBOURS = (0, 1, -1, 2)
 AHEAD = max(NEIGHBOURS)
 
 
+class GivenModel:
+    """The model that a gallery was given, loaded on first use, with an embedding store."""
+
+    def __init__(self, model: str | Path | Sam | Predictor, store: EmbeddingStore | str | Path | None) -> None:
+        """Refuse a misspelt model at once.
+
+        Raises:
+            ModelError: There is no model of that name, and no such file.
+        """
+        refuse_unknown(model)
+        self._model, self._store = model, store
+        self._predictor: Predictor | None = None
+
+    def __call__(self, say: Say) -> Predictor:
+        """Return its predictor."""
+        if self._predictor is None:
+            say("Loading the model…")
+            self._predictor = self._load(say)
+        return self._predictor
+
+    def _load(self, say: Say) -> Predictor:
+        from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
+        from sam_widget.predictor.predictor import Predictor
+
+        if isinstance(self._model, Predictor):
+            return self._model
+        store = self._store if isinstance(self._store, EmbeddingStore) else EmbeddingStore(self._store)
+        shared = predictor_of(self._model, progress=downloads(self._model, say))
+        if type(shared) is not Predictor:  # It answers more than its model does, such as words.
+            return cast("Predictor", shared)
+        return Predictor(shared.model, cache=EmbeddingCache(store=store))
+
+
 class FolderOpener(Opener):
     """Opens the sessions of an album, and remembers which images could not be opened.
 
@@ -33,16 +66,9 @@ class FolderOpener(Opener):
         failed: Indices of the images that could not be opened.
     """
 
-    def __init__(
-        self,
-        album: Album,
-        *,
-        index: int,
-        model: str | Path | Sam | Predictor,
-        store: EmbeddingStore | str | Path | None,
-    ) -> None:
-        refuse_unknown(model)
-        self._album, self._model, self._store = album, model, store
+    def __init__(self, album: Album, *, index: int, predictor: Callable[[Say], Predictor]) -> None:
+        """Prepare to open the image at `index`; `predictor` returns the predictor for each image that is opened."""
+        self._album, self._predictor_now = album, predictor
         self.index = index
         self.failed: set[int] = set()
         self._predictor: Predictor | None = None
@@ -75,9 +101,7 @@ class FolderOpener(Opener):
 
     def _open(self, index: int, shown: Shown, say: Say) -> Session:
         source = shown.read()
-        if self._predictor is None:
-            say("Loading the model…")
-            self._predictor = self._load_predictor(say)
+        self._predictor = self._predictor_now(say)
         file = self._album.session_path(index)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -97,18 +121,6 @@ class FolderOpener(Opener):
     def close(self) -> None:
         """End the thread that embeds."""
         self._prefetcher.close()
-
-    def _load_predictor(self, say: Say) -> Predictor:
-        from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
-        from sam_widget.predictor.predictor import Predictor
-
-        if isinstance(self._model, Predictor):
-            return self._model
-        store = self._store if isinstance(self._store, EmbeddingStore) else EmbeddingStore(self._store)
-        shared = predictor_of(self._model, progress=downloads(self._model, say))
-        if type(shared) is not Predictor:  # It answers more than its model does, such as words.
-            return cast("Predictor", shared)
-        return Predictor(shared.model, cache=EmbeddingCache(store=store))
 
     def _embed(self, index: int) -> None:
         """Embed an image, unless its embedding is cached."""

@@ -197,7 +197,9 @@ def read_request(content: object, verbs: Verbs) -> tuple[Verb, Request]:
 def all_verbs() -> Verbs:
     """Return the verbs of all kinds of widgets, for the TypeScript."""
     from sam_widget.session.session import Session
+    from sam_widget.widget.engine_control import EngineControl
     from sam_widget.widget.gallery import GalleryRequests
     from sam_widget.widget.requests import ViewRequests
 
-    return {name: verb for kind in (ViewRequests, GalleryRequests, Session) for name, verb in verbs_of(kind).items()}
+    kinds = (ViewRequests, GalleryRequests, EngineControl, Session)
+    return {name: verb for kind in kinds for name, verb in verbs_of(kind).items()}
