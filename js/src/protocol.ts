@@ -291,7 +291,7 @@ export interface EngineData {
   photos: number;
   done: number;
   advice: string;
-  buttons: "done" | "next" | "tune" | "run" | "check" | "right"[];
+  buttons: ("done" | "next" | "tune" | "run" | "check" | "right")[];
   seconds: number[];
   clicks: number[];
   rounds: RoundData[];

@@ -4,6 +4,7 @@ import type { InitializeProps, RenderProps } from "@anywidget/types";
 import { directBase } from "./kernel/direct";
 import { followPicture } from "./kernel/picture";
 import type { State } from "./protocol";
+import { Engine } from "./state/engine";
 import { Gallery, type GalleryModel } from "./state/gallery";
 import { type Model, RemoteSession } from "./state/session";
 import { createView, type Shared } from "./view/view";
@@ -35,5 +36,9 @@ function open(model: unknown, signal: AbortSignal): Shared {
     direct: directBase(document),
   });
   followPicture(model as object, signal);
-  return { session, gallery: new Gallery(model as GalleryModel, session.changed, signal) };
+  return {
+    session,
+    gallery: new Gallery(model as GalleryModel, session.changed, signal),
+    engine: new Engine(model as GalleryModel, session.changed, signal),
+  };
 }

@@ -4,6 +4,7 @@ import { Actions } from "../src/actions/actions";
 import { Hover } from "../src/preview/hover";
 import type { ObjectData, State } from "../src/protocol";
 import { Display } from "../src/state/display";
+import { Engine } from "../src/state/engine";
 import { Gallery } from "../src/state/gallery";
 import { Ui } from "../src/state/ui";
 import { FakeModel, imageOf, openStore, STATE } from "./fake";
@@ -26,12 +27,14 @@ export async function openDesk(state: Partial<State> = {}) {
   const changed = (): void => {};
   const [ui, display] = [new Ui(changed), new Display(changed)];
   ui.layout(PHOTO, PHOTO);
-  const gallery = new Gallery({ ...model, get: () => undefined, on: changed, off: changed }, changed, closing.signal);
+  const nothing = { ...model, get: () => undefined, on: changed, off: changed };
+  const gallery = new Gallery(nothing, changed, closing.signal);
+  const engine = new Engine(nothing, changed, closing.signal);
   const hover = new Hover((prompt) => store.preview(prompt), changed);
-  const actions = new Actions({ store, ui, display, gallery, hover });
+  const actions = new Actions({ store, ui, display, gallery, engine, hover });
   /** Tell the hover about the rest of the view, as a view does at every change. */
   const follow = (): void =>
     hover.follow({ prompt: store.prompt, active: actions.hover.on, ready: true, pending: store.pending, source: "" });
   follow();
-  return { model, store, ui, display, gallery, hover, actions, follow, close: () => closing.abort() };
+  return { model, store, ui, display, gallery, engine, hover, actions, follow, close: () => closing.abort() };
 }

@@ -49,7 +49,8 @@ def _typescript(hint: Any) -> str:
         said = [mark.extra["typescript"] for mark in args[1:] if isinstance(mark, msgspec.Meta) and mark.extra]
         return str(said[0]) if said else _typescript(args[0])
     if origin is list:
-        return f"{_typescript(args[0])}[]"
+        inner = _typescript(args[0])
+        return f"({inner})[]" if " | " in inner else f"{inner}[]"
     if origin is Literal:
         return " | ".join(f'"{arg}"' if isinstance(arg, str) else str(arg) for arg in args)
     if origin in {Union, types.UnionType}:

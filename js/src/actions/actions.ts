@@ -3,6 +3,7 @@
 import { reveal, toImage } from "../geometry/geometry";
 import type { Tool } from "../state/ui";
 import type { ActionContext } from "./context";
+import { EngineActions } from "./engine";
 import { FindActions } from "./finding";
 import { GalleryActions } from "./gallery";
 import { HandleActions } from "./handles";
@@ -22,6 +23,7 @@ export class Actions {
   readonly find: FindActions;
   readonly view: ViewActions;
   readonly gallery: GalleryActions;
+  readonly engine: EngineActions;
   readonly #store: ActionContext["store"];
   readonly #ui: ActionContext["ui"];
   readonly #display: ActionContext["display"];
@@ -40,6 +42,7 @@ export class Actions {
     this.objects = new ObjectActions(context);
     this.find = new FindActions(context);
     this.gallery = new GalleryActions(context, this.handles);
+    this.engine = new EngineActions(context, this.gallery);
   }
 
   tool(tool: Tool): void {
@@ -64,6 +67,12 @@ export class Actions {
     if (!object) return;
     this.#ui.set({ marked: [id] });
     this.view.show(object.box);
+  }
+
+  /** Add or remove with brush and lasso; else, in a data engine, remove the mask under the pointer. */
+  cross(): void {
+    if (this.engine.rejects) this.engine.reject();
+    else this.lines.toggleErase();
   }
 
   /** Select the next point, corner, box or stroke; with the pick tool, pick the next object. */

@@ -2,6 +2,7 @@
 
 import type { Hover } from "../preview/hover";
 import type { Display } from "../state/display";
+import type { Engine } from "../state/engine";
 import type { Gallery } from "../state/gallery";
 import type { Store } from "../state/store";
 import type { Ui } from "../state/ui";
@@ -12,4 +13,5 @@ export interface ActionContext {
   readonly hover: Hover;
   readonly display: Display;
   readonly gallery: Gallery;
+  readonly engine: Engine;
 }

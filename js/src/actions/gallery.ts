@@ -31,12 +31,17 @@ export class GalleryActions {
   /** Show another image of the gallery. */
   show(index: number): void {
     if (!(index in this.#gallery.names) || index === this.#store.index(this.#gallery.place.index)) return;
+    this.leave();
+    void this.#store.show(index);
+  }
+
+  /** Forget what belongs to the image that is shown. */
+  leave(): void {
     this.#hover.leave();
     if (this.#ui.moving) this.#handles.drop(false);
     this.#handles.select(null);
     this.#ui.set({ cursor: null, cursorMoved: false, anchor: null, opposite: null, line: [] });
-    this.#ui.set({ like: [], instance: null, pointed: null });
-    void this.#store.show(index);
+    this.#ui.set({ like: [], instance: null, pointed: null, marked: [] });
   }
 
   /** Show the next or the previous image. */

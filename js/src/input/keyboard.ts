@@ -66,7 +66,12 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { keys: ["k"], help: "Pick tool", where: "widget", run: (a) => a.tool("pick") },
   { keys: ["h"], help: "Pan tool", where: "widget", run: (a) => a.tool("pan") },
   { keys: ["v"], help: "Show or hide the mask under the pointer", where: "widget", run: (a) => a.hover.toggle() },
-  { keys: ["x"], help: "Brush and lasso: add or remove", where: "widget", run: (a) => a.lines.toggleErase() },
+  {
+    keys: ["x"],
+    help: "Brush and lasso: add or remove; data engine: remove the mask under the pointer",
+    where: "widget",
+    run: (a) => a.cross(),
+  },
   { keys: ["["], help: "Smaller brush", where: "widget", run: (a) => a.lines.brushSmaller() },
   { keys: ["]"], help: "Larger brush", where: "widget", run: (a) => a.lines.brushLarger() },
   {
@@ -101,7 +106,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
     help: "Mark the image as done",
     where: "widget",
     gallery: true,
-    run: (a) => a.gallery.toggleDone(),
+    run: (a) => a.engine.toggleDone(),
   },
   {
     keys: ["o"],

@@ -100,6 +100,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
 
   const move = (event: PointerEvent): void => {
     const at = position(event);
+    ui.pointer = toImage(ui.view, at);
     const before = pointers.get(event.pointerId);
     if (!before) {
       // A box begun with a click follows the pointer.
@@ -223,6 +224,7 @@ export function bindPointer({ canvas, store, ui, actions, hover, signal }: Point
   };
   canvas.addEventListener("pointercancel", lost, { signal });
   const away = (): void => {
+    ui.pointer = null;
     hover.leave();
     if (ui.tool === "pick") actions.objects.pointAt(null);
     actions.find.pointAt(null);

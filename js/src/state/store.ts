@@ -17,6 +17,12 @@ export interface Preview {
   readonly score: number;
 }
 
+/** What can be asked of a data engine. */
+export type Steering = Extract<
+  Body,
+  { type: "go_to_stage" | "tune" | "run_automatic" | "cancel_job" | "finish" | "start_check" | "right" }
+>;
+
 /** Milliseconds, plus ten times what a decode takes, after which the kernel must be busy with something else. */
 const BUSY = 2000;
 /** Requests that are answered at the end of something long. */
@@ -315,6 +321,16 @@ export class Store<Bitmap = ImageBitmap> {
   /** Mark the image of the gallery as done, or as not done. */
   async mark(done: boolean): Promise<void> {
     await this.#request({ type: "mark", done });
+  }
+
+  /** Ask something of a data engine; it may show another image. */
+  async steer(body: Steering): Promise<void> {
+    const leaves = body.type === "finish" || body.type === "start_check" || body.type === "right";
+    await this.#request(body, () => {
+      if (!leaves) return;
+      this.#draft.drop();
+      this.#choice.drop();
+    });
   }
 
   /** The number of the image last requested, else of the one that is shown. */

@@ -20,6 +20,8 @@ export class Ui {
   view: View = { scale: 1, x: 0, y: 0 };
   /** The keyboard cursor in image pixels, once arrow keys have been used. */
   cursor: Vec | null = null;
+  /** Where the pointer is on the photo, in image pixels; nothing is drawn there. */
+  pointer: Vec | null = null;
   /** Whether the cursor has moved since the last point: if so, Enter places a point, else it accepts. */
   cursorMoved = false;
   /** The first corner of an unfinished box, in image pixels. */

@@ -3,6 +3,7 @@
 import type { Actions } from "../actions/actions";
 import type { Hover } from "../preview/hover";
 import type { Display } from "../state/display";
+import type { Engine } from "../state/engine";
 import type { Gallery } from "../state/gallery";
 import type { Store } from "../state/store";
 import type { Ui } from "../state/ui";
@@ -14,6 +15,7 @@ export interface Context {
   readonly actions: Actions;
   readonly hover: Hover;
   readonly gallery: Gallery;
+  readonly engine: Engine;
   /** Ends every listener when the view closes. */
   readonly signal: AbortSignal;
   /** Makes element ids unique to this view. */

@@ -6,7 +6,7 @@ import { h, icon, iconButton, setAttributes, setText } from "./dom";
 import { createHits } from "./hits";
 
 export function createGallery(context: Context): Part {
-  const { gallery, store, ui, actions, signal, focusCanvas, id } = context;
+  const { gallery, engine, store, ui, actions, signal, focusCanvas, id } = context;
   const hits = createHits(context);
   const previous = iconButton("left", "Previous image", `Previous image (${shortcutFor("Previous image")})`);
   const next = iconButton("right", "Next image", `Next image (${shortcutFor("Next image")})`);
@@ -101,7 +101,10 @@ export function createGallery(context: Context): Part {
       });
       setText(count, `${place.done.length} of ${names.length} done`);
       (bar.firstElementChild as HTMLElement).style.width = `${(100 * place.done.length) / names.length}%`;
-      setAttributes(done, { "aria-checked": String(place.done.includes(index)) });
+      // A data engine has a button that also goes on; the switch is the way back.
+      const redundant = (engine.data?.stage ?? 3) < 3 && !place.done.includes(index);
+      if (redundant && done.matches(":focus")) focusCanvas();
+      setAttributes(done, { "aria-checked": String(place.done.includes(index)), hidden: redundant });
       setAttributes(images, { hidden: !ui.overviewOpen });
       if (ui.overviewOpen) updateImages();
       shown = ui.overviewOpen;

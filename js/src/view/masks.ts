@@ -18,6 +18,8 @@ export interface Look {
   /** Width of the outline in CSS pixels; 0 draws none. */
   readonly line: number;
   readonly dashed?: boolean;
+  /** Whether the line is broken, because no person has confirmed the mask. */
+  readonly broken?: boolean;
   /** Whether the outline is a line in one tone, without a light edge on both sides. */
   readonly plain?: boolean;
 }
@@ -38,7 +40,7 @@ export class ObjectLooks {
   #from: readonly unknown[] = [];
   #looks: readonly Look[] = [];
 
-  of(store: Store, ui: Ui, display: Display): readonly Look[] {
+  of(store: Store, ui: Ui, display: Display, filled: readonly string[] = []): readonly Look[] {
     const { objects, editing, everything } = store.state;
     const picking = ui.tool === "pick";
     // While masks are missing, any of them may have arrived.
@@ -52,21 +54,22 @@ export class ObjectLooks {
       picking,
       display.masks,
       display.opacity,
+      filled,
       arrived,
     ];
     if (from.length !== this.#from.length || from.some((item, i) => item !== this.#from[i])) {
       this.#from = from;
-      this.#looks = objectLooks(store, ui, display);
+      this.#looks = objectLooks(store, ui, display, filled);
     }
     return this.#looks;
   }
 }
 
 /** Objects and masks found so far, each large one below the smaller ones. */
-export function objectLooks(store: Store, ui: Ui, display: Display): Look[] {
+export function objectLooks(store: Store, ui: Ui, display: Display, filled: readonly string[] = []): Look[] {
   const { objects, editing, everything } = store.state;
   const fill = (share: number): number => fillOf(display, share);
-  const marked = new Set(ui.marked);
+  const [marked, unconfirmed] = [new Set(ui.marked), new Set(filled)];
   // The object under the pointer is highlighted alone, and so are those picked on the photo.
   const apart = ui.highlight !== null || (ui.tool === "pick" && ui.marked.length > 0);
   const accepted = objects.map(({ id, mask, color, area }) => {
@@ -77,7 +80,8 @@ export function objectLooks(store: Store, ui: Ui, display: Display): Look[] {
     const [share, width] = LOOKS[lit ? "lit" : apart ? "back" : "usual"];
     // Without fills, even faded masks must remain visible.
     const line = width === 0 && display.masks === "outline" ? 0.75 : width;
-    return { ...shown, plain: !lit, fill: fill(share), line };
+    const broken = unconfirmed.has(id);
+    return { ...shown, plain: !lit, fill: fill(share), line: broken ? Math.max(line, 1.5) : line, broken };
   });
   const found = (everything?.found ?? []).map(({ mask: id, color }) => {
     const mask = store.mask(id);
@@ -189,7 +193,7 @@ export function drawOutlines(
   frame: Size,
   ratio: number,
 ): void {
-  for (const { mask, color, line, dashed, plain } of all) {
+  for (const { mask, color, line, dashed, plain, broken } of all) {
     if (line === 0) continue;
     const { part, path } = outlineOf(mask, view, frame, ratio);
     const scale = view.scale * part.step;
@@ -205,6 +209,7 @@ export function drawOutlines(
     }
     pen.strokeStyle = color;
     pen.lineWidth = line / scale;
+    if (broken) pen.setLineDash([5 / scale, 4 / scale]);
     pen.stroke(path);
     pen.restore();
   }

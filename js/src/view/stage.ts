@@ -40,7 +40,7 @@ export interface Stage extends Part {
 }
 
 export function createStage(context: Omit<Context, "focusCanvas">): Stage {
-  const { store, ui, display, actions, hover, signal, id } = context;
+  const { store, ui, display, actions, hover, engine, signal, id } = context;
   const photo = createLayer("photo");
   const masks = createLayer("masks");
   const outlines = createLayer("outlines");
@@ -182,7 +182,7 @@ export function createStage(context: Omit<Context, "focusCanvas">): Stage {
       if (hasChanged(photo, [tiles.version, ...place])) drawPicture(start(photo, ratio), tiles, view, frame, ratio);
 
       const ready = image !== null && tiles.ready;
-      const those = ready ? accepted.of(store, ui, display) : NONE;
+      const those = ready ? accepted.of(store, ui, display, engine.filled) : NONE;
       const offered = ready
         ? [...instanceLooks(store, ui, display), ...candidateLooks(store, ui, display, hover.taken?.mask ?? null)]
         : NONE;

@@ -7,6 +7,7 @@ import { FrameScheduler } from "../preview/scheduler";
 import { Sharpener } from "../preview/sharpen";
 import type { PromptData } from "../protocol";
 import { Display } from "../state/display";
+import type { Engine } from "../state/engine";
 import type { Gallery } from "../state/gallery";
 import type { RemoteSession } from "../state/session";
 import { type Preview, Store } from "../state/store";
@@ -14,6 +15,7 @@ import { Ui } from "../state/ui";
 import { createCandidates } from "./candidates";
 import type { Context } from "./context";
 import { h, setAttributes } from "./dom";
+import { createEngine } from "./engine";
 import { createFind } from "./find";
 import { createFullScreen } from "./fullscreen";
 import { createGallery } from "./gallery";
@@ -32,10 +34,11 @@ let views = 0;
 export interface Shared {
   readonly session: RemoteSession;
   readonly gallery: Gallery;
+  readonly engine: Engine;
 }
 
 /** Show a widget in an element. Returns a function that closes the view. */
-export function createView({ session, gallery }: Shared, el: HTMLElement): () => void {
+export function createView({ session, gallery, engine }: Shared, el: HTMLElement): () => void {
   const closing = new AbortController();
   const { signal } = closing;
   const prefix = `sam-${++views}-${Math.random().toString(36).slice(2, 8)}`;
@@ -85,12 +88,23 @@ export function createView({ session, gallery }: Shared, el: HTMLElement): () =>
   signal.addEventListener("abort", () => clearTimeout(waiting), { once: true });
   const hover = new Hover(preview, (stale) => draw(stale === "masks"), later);
   const sharpener = new Sharpener((region) => store.sharpenLater(region), signal);
-  const actions = new Actions({ store, ui, hover, display, gallery });
-  const base = { store, ui, display, actions, hover, gallery, signal, id: (name: string) => `${prefix}-${name}` };
+  const actions = new Actions({ store, ui, hover, display, gallery, engine });
+  const base = {
+    store,
+    ui,
+    display,
+    actions,
+    hover,
+    gallery,
+    engine,
+    signal,
+    id: (name: string) => `${prefix}-${name}`,
+  };
   const stage = createStage(base);
   const context: Context = { ...base, focusCanvas: () => stage.canvas.focus({ preventScroll: true }) };
-  const [images, toolbar, toolOptions, find, candidates, settings, objects, status, help, options] = [
+  const [images, stages, toolbar, toolOptions, find, candidates, settings, objects, status, help, options] = [
     createGallery(context),
+    createEngine(context),
     createToolbar(context),
     createToolOptions(context),
     createFind(context),
@@ -105,6 +119,7 @@ export function createView({ session, gallery }: Shared, el: HTMLElement): () =>
     "div",
     { class: "sam-widget" },
     images.element,
+    stages.element,
     h(
       "div",
       { class: "sam-layout" },
@@ -122,7 +137,20 @@ export function createView({ session, gallery }: Shared, el: HTMLElement): () =>
 
   const update = (): void => {
     fullScreen.update();
-    const parts = [images, toolbar, toolOptions, stage, find, candidates, settings, objects, status, help, options];
+    const parts = [
+      images,
+      stages,
+      toolbar,
+      toolOptions,
+      stage,
+      find,
+      candidates,
+      settings,
+      objects,
+      status,
+      help,
+      options,
+    ];
     for (const part of parts) part.update();
     const { image } = store.state;
     root.style.setProperty("--sam-aspect", String(image ? image.width / image.height : 1.5));
