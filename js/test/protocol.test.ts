@@ -80,6 +80,9 @@ describe("the protocol", () => {
     void store.find.stopFindInAll();
     void store.find.endFindInAll();
     void store.mark(true);
+    void store.steer({ type: "go_to_stage", stage: 2 });
+    for (const type of ["tune", "run_automatic", "cancel_job", "finish", "start_check", "right"] as const)
+      void store.steer({ type });
     void store.show(1);
     closing.abort();
     const spoken = new Map(model.sent.map((request) => [request.type, Object.keys(request).sort()]));

@@ -25,9 +25,10 @@ Truth = dict[str, list[np.ndarray]]
 
 
 @pytest.fixture(autouse=True)
-def usual_priority(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine, threads of low priority would hardly run."""
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find shapes on a small grid; and on a busy machine, threads of low priority would hardly run."""
     monkeypatch.setattr("sam_widget.widget.engine_jobs.low_priority", lambda: None)
+    monkeypatch.setattr("sam_widget.engine.engine.POINTS", 9)
 
 
 @pytest.fixture
@@ -118,6 +119,7 @@ def test_a_round_begins_by_itself_and_its_model_opens_the_next_photo(
     opened: Callable[..., Engine], truth: Truth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(monkeypatch, "round", Round(None, "no better"))
+    monkeypatch.setattr(DataEngine, "acceptance", lambda *_, **__: None)
     engine = opened()
     view = View(engine)
     annotate(engine, truth, 3)
@@ -130,7 +132,7 @@ def test_a_round_begins_by_itself_and_its_model_opens_the_next_photo(
     # The widget answers meanwhile.
     engine.click(90, 90)
     assert len(engine.candidates) == 3
-    tuned = sw.Predictor(sw.load_model("tiny"))
+    tuned = sw.Predictor(engine.session.predictor.model)
     engine.engine._current = tuned
     held.go_on.set()
     at_rest(engine)
@@ -143,6 +145,7 @@ def test_a_job_is_cancelled_and_does_not_begin_again_at_once(
     opened: Callable[..., Engine], truth: Truth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(monkeypatch, "round", Round(None, "cancelled"))
+    monkeypatch.setattr(DataEngine, "acceptance", lambda *_, **__: None)
     engine = opened()
     view = View(engine)
     annotate(engine, truth, 4)
@@ -164,6 +167,7 @@ def test_an_error_in_a_job_is_shown_and_the_widget_goes_on(
     opened: Callable[..., Engine], truth: Truth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(monkeypatch, "round", RuntimeError("out of memory"))
+    monkeypatch.setattr(DataEngine, "acceptance", lambda *_, **__: None)
     held.go_on.set()
     engine = opened(tune=False)
     view = View(engine)

@@ -35,12 +35,14 @@ export function fillOf(display: Display, share: number): number {
   return display.masks === "outline" ? 0 : Math.min(1, share * display.opacity);
 }
 
+const NONE: readonly string[] = [];
+
 /** The looks of objects, made again only when something that they show has changed. */
 export class ObjectLooks {
   #from: readonly unknown[] = [];
   #looks: readonly Look[] = [];
 
-  of(store: Store, ui: Ui, display: Display, filled: readonly string[] = []): readonly Look[] {
+  of(store: Store, ui: Ui, display: Display, filled: readonly string[] = NONE): readonly Look[] {
     const { objects, editing, everything } = store.state;
     const picking = ui.tool === "pick";
     // While masks are missing, any of them may have arrived.
@@ -66,7 +68,7 @@ export class ObjectLooks {
 }
 
 /** Objects and masks found so far, each large one below the smaller ones. */
-export function objectLooks(store: Store, ui: Ui, display: Display, filled: readonly string[] = []): Look[] {
+export function objectLooks(store: Store, ui: Ui, display: Display, filled: readonly string[] = NONE): Look[] {
   const { objects, editing, everything } = store.state;
   const fill = (share: number): number => fillOf(display, share);
   const [marked, unconfirmed] = [new Set(ui.marked), new Set(filled)];
