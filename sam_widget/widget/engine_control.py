@@ -119,7 +119,7 @@ class EngineControl:
         """Confirm the mask that is being checked, and show the next one."""
         item = self._engine.next_check()
         if item is None or item[1] != self._shown():
-            raise SessionError("the mask to check is not shown; press Check to go on with the check")
+            raise SessionError("the mask to check is not shown; press Check to continue")
         self._engine.confirm(item[0])
         self.show_checked()
 
@@ -188,7 +188,7 @@ class EngineControl:
         return self._ahead
 
     def _small_job(self) -> Job | None:
-        """Return what to prepare while nothing else is to be done."""
+        """Return what to prepare while no other job waits."""
         engine = self._engine
         if engine.stage == 2:
             filled, done = engine.filled, engine.done
@@ -241,7 +241,7 @@ class EngineControl:
         self._changed()
 
     def follow_check(self) -> None:
-        """Go on to the next mask once the one that is shown has been corrected."""
+        """Show the next mask once the one that is shown has been corrected."""
         if self._checking is None:
             return
         item = self._engine.next_check()

@@ -162,7 +162,7 @@ class Jobs:
             with one_core_left():
                 result = job.work(progress, lambda: job.stopped)
         except Exception as error:
-            # Whatever it was, the panel says so and the widget goes on.
+            # Whatever it was, the panel says so and the widget still works.
             job.finished.set_exception(error)
             if not self._closed:
                 self.error = told(error)

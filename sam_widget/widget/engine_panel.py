@@ -27,8 +27,8 @@ TUNING, LEARNING, AUTOMATIC, FILLING, LOOKING = (
 )
 # What to do while they run.
 MEANWHILE = {
-    TUNING: "The model is learning from the masks you accepted. Go on with this photo meanwhile.",
-    LEARNING: "What you accept is being learned from the photos that are done. Go on meanwhile.",
+    TUNING: "The model is learning from the masks you accepted. You can continue with this photo.",
+    LEARNING: "What you accept is being learned from the photos that are done. You can continue meanwhile.",
     AUTOMATIC: "The other photos are being segmented. Masks are saved as they are found; Cancel keeps them.",
 }
 

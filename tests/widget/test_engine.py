@@ -68,7 +68,7 @@ def at_rest(engine: Engine) -> None:
 
 
 class Held:
-    """Replaces a slow method of the engine by one that goes on when it is told to, or cancelled."""
+    """Replaces a slow method of the engine by one that continues when it is told to, or cancelled."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, result: Any = None) -> None:
         self.begun, self.go_on, self.cancelled = threading.Event(), threading.Event(), False
@@ -76,7 +76,7 @@ class Held:
         def held(_engine: DataEngine, *_photo: Any, **options: Any) -> Any:
             options["progress"]("Learning", 0.5)
             self.begun.set()
-            until(lambda: self.go_on.is_set() or options["cancelled"](), what="it may go on")
+            until(lambda: self.go_on.is_set() or options["cancelled"](), what="it may continue")
             self.cancelled = options["cancelled"]()
             if isinstance(result, Exception):
                 raise result

@@ -3,11 +3,11 @@
 import type { EngineData } from "../protocol";
 import type { GalleryModel } from "./gallery";
 
-/** Seconds on one mask after which it is time to go on (paper, section 4). */
+/** Seconds on one mask after which it is time to move on (paper, section 4). */
 export const PATIENCE = 30;
 
 const NUDGE =
-  "30 seconds on this mask: accept it as it is, or skip it (Esc) and go on. The paper's annotators did so too.";
+  "30 seconds on this mask: accept it as it is, or skip it (Esc) and move on. The paper's annotators did so too.";
 
 export class Engine {
   data: EngineData | null = null;
@@ -49,7 +49,7 @@ export class Engine {
     return this.#begun !== null && this.#now() - this.#begun >= 1000 * PATIENCE;
   }
 
-  /** What to do next; while a mask is worked on for long, to go on. */
+  /** What to do next; while a mask is worked on for long, to move on. */
   advice(working: boolean): string {
     if (!this.data) return "";
     return working && this.late && this.data.stage < 3 ? NUDGE : this.data.advice;

@@ -87,7 +87,7 @@ export function createEngine(context: Context): Part {
     achieved.element,
   );
 
-  /** The mask that was last shown because it is to be checked, and the advice after which a stage was refused. */
+  /** The mask that was last shown because it must be checked, and the advice after which a stage was refused. */
   let checked: string | null = null;
   let before = "";
   const update = (): void => {
@@ -115,7 +115,7 @@ export function createEngine(context: Context): Part {
     setChosen(stages, data.stage - 1);
 
     const said = data.error || engine.advice(store.canClear);
-    // It is said until something else is to be done.
+    // It is said until something else can be done.
     if (said !== before) refused = "";
     before = said;
     setText(advice, refused || said);

@@ -101,7 +101,7 @@ export function createGallery(context: Context): Part {
       });
       setText(count, `${place.done.length} of ${names.length} done`);
       (bar.firstElementChild as HTMLElement).style.width = `${(100 * place.done.length) / names.length}%`;
-      // A data engine has a button that also goes on; the switch is the way back.
+      // A data engine has a button that also shows the next image; the switch is the way back.
       const redundant = (engine.data?.stage ?? 3) < 3 && !place.done.includes(index);
       if (redundant && done.matches(":focus")) focusCanvas();
       setAttributes(done, { "aria-checked": String(place.done.includes(index)), hidden: redundant });

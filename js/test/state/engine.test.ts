@@ -64,7 +64,7 @@ describe("a data engine", () => {
     expect(changed).toHaveBeenCalledTimes(2);
   });
 
-  it("says to go on after 30 seconds on one mask, while one is worked on", () => {
+  it("says to move on after 30 seconds on one mask, while one is worked on", () => {
     const { traits, changed, engine } = open();
     traits.set({ current: 12 });
     const before = changed.mock.calls.length;
@@ -84,7 +84,7 @@ describe("a data engine", () => {
     const { traits, engine } = open();
     traits.set({ filled: ["a", "b"] });
     const { filled } = engine;
-    traits.set({ filled: ["a", "b"], advice: "Go on." });
+    traits.set({ filled: ["a", "b"], advice: "Continue." });
     expect(engine.filled).toBe(filled);
     traits.set({ filled: ["b"] });
     expect(engine.filled).toEqual(["b"]);
