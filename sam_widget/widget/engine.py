@@ -120,7 +120,8 @@ class Engine(Gallery):
                 mark=self.mark,
                 count=self._count,
                 call=lambda function: self._dispatcher.call(function),  # noqa: PLW0108  it is made below
-                changed=lambda: self._progress.ask(),  # noqa: PLW0108  as above
+                changed=self._tell,
+                progress=lambda: self._progress.ask(),  # noqa: PLW0108  as above
                 tune=tune,
                 budget_s=budget_s,
             )

@@ -44,6 +44,7 @@ class EngineControl:
         count: Callable[[], None],
         call: Callable[[Callable[[], None]], Future[None]],
         changed: Callable[[], None],
+        progress: Callable[[], None],
         tune: bool,
         budget_s: float,
     ) -> None:
@@ -57,13 +58,14 @@ class EngineControl:
             count: Counts the objects in all photos.
             call: Runs a function in the worker's thread.
             changed: Called when something has changed that views show.
+            progress: Called when a job has made progress, which may be often.
             tune: Whether rounds of tuning begin by themselves in stage 1.
             budget_s: Seconds for a round of tuning.
         """
         self._engine, self._shown, self._show, self._mark, self._call = engine, shown, show, mark, call
         self._count = count
         self._changed, self._tunes, self._budget_s = changed, tune, budget_s
-        self.jobs = Jobs(idle=self._small_job, changed=changed)
+        self.jobs = Jobs(idle=self._small_job, changed=progress)
         # The photo to show next, and number of the mask that is being checked.
         self._ahead: int | None = None
         self._checking: int | None = None
