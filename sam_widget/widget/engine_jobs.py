@@ -104,7 +104,8 @@ class Jobs:
         return job
 
     def wake(self) -> None:
-        """Ask for small jobs again, unless the last was cancelled."""
+        """Ask for small jobs again, even if the last was cancelled."""
+        self._resting = False
         self._worker.put(None)
 
     def under_way(self, name: str) -> bool:
@@ -114,7 +115,7 @@ class Jobs:
             return any(job.name == name and not job.stopped for job in (*running, *self._waiting))
 
     def cancel(self) -> None:
-        """End all jobs early, and begin no small ones before the next job. Does not block."""
+        """End all jobs early, and begin no small ones before the next job or `wake`. Does not block."""
         with self._lock:
             self._resting = True
             for job in (self.job, *self._waiting):
