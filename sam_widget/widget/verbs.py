@@ -158,6 +158,8 @@ class Verb:
             return msgspec.convert(content, self.request)
         except (msgspec.ValidationError, UnicodeEncodeError) as error:
             why, _, path = str(error).partition(" - at `$")
+            if "regex" in why:  # the pattern of `protocol.Text`
+                why = "expected text without halves of characters, such as a truncated emoji"
             raise ProtocolError(f"{self.mark.name}{path.removesuffix('`')} cannot be read: {why[:200]}") from error
 
     def call(self, target: object, request: Request, masks: MaskPrompts) -> Any:

@@ -159,7 +159,7 @@ def said(**fields: Any) -> dict[str, Any]:
         (UNDO | {"extra": 1}, "undo cannot be read: Object contains unknown field `extra`"),
         (UNDO | {"\ud800": 1}, "undo cannot be read: 'utf-8' codec"),
         (UNDO | {"type": "choose", "index": 1.5}, "choose.index cannot be read: Expected `int`, got `float`"),
-        (UNDO | {"type": "accept", "label": "cat \ud83d"}, "accept.label cannot be read"),
+        (UNDO | {"type": "accept", "label": "cat \ud83d"}, "accept.label cannot be read: expected text without halves"),
         (
             UNDO | {"type": "accept", "label": "x" * 1001},
             "accept.label cannot be read: Expected `str` of length",
