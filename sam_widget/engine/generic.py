@@ -21,8 +21,8 @@ PACK = WEIGHTS / "generic.zip"
 # Regions of a scene that are used, largest first, and the shares of the scene between which they lie.
 REGIONS = 8
 SHARES = (0.004, 0.6)
-# Scenes for a model that takes seconds for each.
-FEW = 8
+# Scenes that are used, and those for a model that takes seconds for each.
+ALL, FEW = 24, 8
 
 
 @functools.cache
@@ -62,9 +62,7 @@ def generic_views(
     predictor: Predictor, *, cancelled: Callable[[], bool] = lambda: False
 ) -> tuple[list[View], list[View]]:
     """Embed the scenes; returns those to learn from and those to judge by, which are different ones."""
-    photos = generic_photos()
-    if not isinstance(predictor.config, TinyConfig):
-        photos = photos[:FEW]
+    photos = generic_photos()[: ALL if isinstance(predictor.config, TinyConfig) else FEW]
     views = [
         view
         for photo in photos

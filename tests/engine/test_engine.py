@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sam_widget.engine import engine as engine_module
+from sam_widget.engine import generic
 from sam_widget.engine.acceptance import THRESHOLD
 from sam_widget.engine.engine import DataEngine
 from sam_widget.engine.simulated import SimulatedAnnotator
@@ -190,7 +191,7 @@ def test_a_photo_that_cannot_be_read_is_passed_over(tmp_path: Path, annotator: S
 
 def _work(path: Path, store: Path, ready: multiprocessing.connection.Connection) -> None:
     """Continue with a folder, whatever was done before, and say what is accepted."""
-    engine_module.POINTS = 8
+    engine_module.POINTS, generic.ALL = 8, 4
     annotator = SimulatedAnnotator(_truth(path))
     engine = DataEngine(path, clock=annotator.clock, store=store)
     for photo in range(4):
