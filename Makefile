@@ -99,6 +99,7 @@ bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/saving.py
 	@$(PY) tests/benchmarks/publishing.py
 	@$(PY) tests/benchmarks/view.py
+	@$(PY) tests/benchmarks/objects.py
 
 soak: $(VENV) chromium
 	@$(PY) tests/benchmarks/soak.py
