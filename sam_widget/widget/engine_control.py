@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sam_widget.engine.engine import CHECKED
@@ -198,7 +199,7 @@ class EngineControl:
                 if index is None or index in self._unfilled:
                     continue
                 if engine.album.names[index] not in filled | done:
-                    return Job(FILLING, lambda progress, cancelled, index=index: self._fill(index, progress, cancelled))
+                    return Job(FILLING, partial(self._fill, index))
         if engine.stage == 3 or self._looked >= min(MOST_LOOKED_AT, len(engine.album.images)):
             return None
         return Job(LOOKING, self._look)

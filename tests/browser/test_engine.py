@@ -13,6 +13,8 @@ from tests.browser.view import Open, View
 from tests.engine import shapes
 
 PHOTOS = 7
+# A round of tuning on two busy cores takes minutes.
+PATIENT_MS = 300_000
 # Three photos are annotated by a script; what a person does in stage 1 is done on the fourth.
 FOLDER = """
 import numpy as np, sam_widget as sw
@@ -68,15 +70,15 @@ def test_a_folder_is_annotated_with_a_model_that_learns(notebook: Open, tmp_path
     leave("Done")
     expect(panel.get_by_role("progressbar")).to_have_attribute("aria-label", re.compile("Tuning|Learning|Looking"))
     rounds = panel.get_by_role("list", name="Rounds of tuning").get_by_role("listitem")
-    expect(rounds).to_have_text([re.compile("^Round 1.*(adopted|refused)$")])
+    expect(rounds).to_have_text([re.compile("^Round 1.*(adopted|refused)$")], timeout=PATIENT_MS)
     expect(rounds).to_have_attribute("title", re.compile("clicks"))
-    expect(panel.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
+    expect(panel.get_by_role("button", name="Cancel", exact=True)).to_be_hidden(timeout=PATIENT_MS)
 
     # Stage 2: masks are filled in; X removes one, and what is missing is added.
     stages.get_by_role("radio", name="Semi-automatic").click()
-    expect(stages.get_by_role("radio", name="Semi-automatic")).to_be_checked()
-    expect(view.objects).not_to_have_count(0)
-    expect(panel.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
+    expect(stages.get_by_role("radio", name="Semi-automatic")).to_be_checked(timeout=PATIENT_MS)
+    expect(view.objects).not_to_have_count(0, timeout=PATIENT_MS)
+    expect(panel.get_by_role("button", name="Cancel", exact=True)).to_be_hidden(timeout=PATIENT_MS)
     wanted, filled = truth[photo()], view.objects.count()
     there = next(mask for mask in wanted if labelled(opened, mask))
     view.canvas.hover(position=view.position(*middle(there)))
@@ -89,11 +91,11 @@ def test_a_folder_is_annotated_with_a_model_that_learns(notebook: Open, tmp_path
 
     # Stage 3: the others are segmented, and masks drawn at random are confirmed.
     stages.get_by_role("radio", name="Fully automatic").click()
-    expect(stages.get_by_role("radio", name="Fully automatic")).to_be_checked()
+    expect(stages.get_by_role("radio", name="Fully automatic")).to_be_checked(timeout=PATIENT_MS)
     press("Run")
     expect(panel.get_by_role("button", name="Cancel", exact=True)).to_be_visible()
     expect(panel.get_by_role("button", name="Check", exact=True)).to_be_visible()
-    expect(panel.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
+    expect(panel.get_by_role("button", name="Cancel", exact=True)).to_be_hidden(timeout=PATIENT_MS)
     opened.run_cell("e.check(2)")
     right = panel.get_by_role("button", name="Right as it is")
     expect(advice).to_contain_text("(0 done)")
