@@ -450,6 +450,11 @@ class DataEngine:
         """Names of the photos that were pre-filled."""
         return frozenset(self._journal.filled())
 
+    @property
+    def segmented(self) -> frozenset[str]:
+        """Names of the photos that stage 3 has segmented."""
+        return frozenset(name for name, (stage, _) in self._journal.filled().items() if stage == 3)
+
     def prefill(
         self,
         photo: int | str | Path,
@@ -621,16 +626,23 @@ class DataEngine:
 
     # ------------------------------------------------------------------------------------------------ blind check
 
+    @property
+    def unseen(self) -> list[tuple[str, str]]:
+        """Pre-filled masks that can be checked, as photo and object: of stage 3, or of photos that are not done."""
+        done = self.done
+        return [
+            (entry.photo, entry.object)
+            for entry in self._journal.masks()
+            if entry.automatic and not entry.gone and (entry.stage == 3 or entry.photo not in done)
+        ]
+
     def start_check(self, count: int = CHECKED, *, seed: int = 0) -> int:
-        """Draw masks of stage 3 at random, to be corrected; returns how many there are.
+        """Draw pre-filled masks at random, to be corrected; returns how many there are.
 
         Raises:
-            SessionError: Stage 3 has made no masks.
+            SessionError: There are none.
         """
-        made = [
-            (entry.photo, entry.object) for entry in self._journal.masks() if entry.stage == 3 and entry.automatic
-            and not entry.gone
-        ]  # fmt: skip
+        made = self.unseen
         if not made:
             raise SessionError("there is no mask of stage 3 to check; run it first: automatic()")
         drawn = np.random.default_rng(seed).permutation(len(made))

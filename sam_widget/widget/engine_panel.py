@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Literal
 
 from sam_widget.engine.report import STAGES
@@ -12,7 +12,6 @@ from sam_widget.widget.protocol import CheckData, EngineData, JobData, RoundData
 
 if TYPE_CHECKING:
     from sam_widget.engine.engine import DataEngine
-    from sam_widget.engine.journal import MaskEntry
     from sam_widget.widget.engine_jobs import Job
 
 # Masks whose seconds and clicks are shown.
@@ -56,7 +55,7 @@ def panel_of(engine: DataEngine, index: int, *, job: Job | None, pending: Collec
         photos=len(engine.album.images),
         done=len(done),
         advice=next((said for one, said in MEANWHILE.items() if one in pending), engine.advice),
-        buttons=list(_buttons(engine, index, entries, pending, check)),
+        buttons=list(_buttons(engine, index, pending, check)),
         seconds=[round(entry.seconds, 1) for entry in by_hand if entry.seconds is not None][-MOST_SHOWN:],
         clicks=[entry.clicks for entry in by_hand if entry.clicks is not None][-MOST_SHOWN:],
         rounds=[
@@ -75,9 +74,7 @@ def panel_of(engine: DataEngine, index: int, *, job: Job | None, pending: Collec
     )
 
 
-def _buttons(
-    engine: DataEngine, index: int, entries: Sequence[MaskEntry], pending: Collection[str], check: CheckData | None
-) -> Iterator[Button]:
+def _buttons(engine: DataEngine, index: int, pending: Collection[str], check: CheckData | None) -> Iterator[Button]:
     """Yield what can be done now, the best first."""
     done, names = engine.done, engine.album.names
     left = len(names) - len(done)
@@ -92,9 +89,9 @@ def _buttons(
     if check is not None and check.image is not None:
         yield "right" if check.image == index else "check"
         return
-    if left and AUTOMATIC not in pending:
+    if not set(names) <= done | engine.segmented and AUTOMATIC not in pending:
         yield "run"
-    if check is None and any(entry.stage == 3 and entry.automatic and not entry.gone for entry in entries):
+    if check is None and engine.segmented and engine.unseen:
         yield "check"
 
 
