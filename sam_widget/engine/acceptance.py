@@ -21,8 +21,9 @@ from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.model_input import fitted
 from sam_widget.predictor.predictor import Embedding, Predictor
 
-# A mask that agrees this well with an accepted one would have been accepted.
-AGREES = 0.85
+# A mask that agrees this well with an accepted one would have been accepted: two people agree in 0.85 to 0.91 (paper,
+# section 5), and the edges of a mask can still be corrected.
+AGREES = 0.8
 # Probability from which a mask is pre-filled.
 THRESHOLD = 0.9
 # Accepted masks, and photos, that are needed to learn anything.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sam_widget.engine.acceptance import AGREES
 from sam_widget.engine.engine import DataEngine
 from sam_widget.masks.distance import next_click
 from sam_widget.masks.measures import iou
@@ -18,8 +19,6 @@ from sam_widget.session.session import Session
 
 # Seconds of looking for an object, of a click, of looking at a pre-filled mask, and of painting a mask by hand.
 LOOK, CLICK, GLANCE, PAINT = 3.0, 1.5, 1.0, 20.0
-# A pre-filled mask is left as it is from this IoU on.
-RIGHT = 0.85
 
 
 @dataclass
@@ -53,12 +52,12 @@ class SimulatedAnnotator:
         wrong = []
         for item in session.objects:
             self.time += GLANCE
-            if max((float(iou(item.mask, mask)) for mask in truth), default=0.0) < RIGHT:
+            if max((float(iou(item.mask, mask)) for mask in truth), default=0.0) < AGREES:
                 wrong.append(item.id)
         session.remove(*wrong)
         added = 0
         for mask in truth:
-            if not any(float(iou(item.mask, mask)) >= RIGHT for item in session.objects):
+            if not any(float(iou(item.mask, mask)) >= AGREES for item in session.objects):
                 self.segment(session, mask)
                 added += 1
         engine.leave(photo)
