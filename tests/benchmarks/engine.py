@@ -14,16 +14,19 @@ import resource
 import statistics
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import sam_widget as sw
 from sam_widget.engine.taught import TaughtMask, TaughtPhoto
-from sam_widget.engine.tuning import tuning_round
+from sam_widget.engine.tuning import Round, tuning_round
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.session.session import Session
+from sam_widget.widget.threads import low_priority, one_core_left
 from tests.engine.cells import rings
 
 
@@ -90,11 +93,28 @@ def main() -> None:
     alone.start()
     time.sleep(6)
     before = alone.stop()
-    embedding = tuning_round(predictor, photos[: given.learn], steps=1)  # embeds everything
+    with ThreadPoolExecutor(1, initializer=low_priority) as background:  # as the widget does it
+        measure(given, photos, predictor, background, before)
+
+
+def measure(
+    given: argparse.Namespace,
+    photos: list[TaughtPhoto],
+    predictor: Predictor,
+    background: ThreadPoolExecutor,
+    before: float,
+) -> None:
+    """Run a round while clicks arrive, and judge the result."""
+
+    def tuned(**options: Any) -> Round:
+        with one_core_left():
+            return tuning_round(predictor, photos[: given.learn], **options)
+
+    embedding = background.submit(tuned, steps=1).result()  # embeds everything
     meanwhile = Clicker(photos[0], predictor)
     meanwhile.start()
     started = time.perf_counter()
-    result = tuning_round(predictor, photos[: given.learn], budget_s=given.budget, steps=given.steps)
+    result = background.submit(tuned, budget_s=given.budget, steps=given.steps).result()
     seconds = time.perf_counter() - started
     during = meanwhile.stop()
     print(result)
