@@ -1,25 +1,29 @@
-"""The data engine of a folder (paper, section 4), without a browser: three stages, rounds of tuning, a blind check."""
+"""The data engine of a folder (paper, section 4), without a browser: three stages, rounds of tuning, a blind check.
+
+This file is longer than most, because it has one method for each step of the engine and little else. The steps are
+implemented in `tuning`, `acceptance`, `filling`, `tracking` and `checking`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import getpass
-import os
 import threading
 import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from filelock import FileLock, Timeout
 
-from sam_widget.automatic.automatic import MaskRecord, segment_everything
-from sam_widget.engine.acceptance import THRESHOLD, Acceptance, Judged, describe, judged_by, learn
+from sam_widget.automatic.automatic import MaskRecord
+from sam_widget.engine.acceptance import Acceptance, Judged, judged_by, learn
 from sam_widget.engine.advice import Situation, advice
+from sam_widget.engine.checking import BlindCheck
+from sam_widget.engine.claiming import claimed, user
+from sam_widget.engine.filling import annotation_of, choose, find_masks
 from sam_widget.engine.journal import Journal, MaskEntry, RoundEntry
 from sam_widget.engine.ordering import Outlook, most_instructive, outlook
 from sam_widget.engine.report import STAGES, Agreement, EngineReport, stage_figures
@@ -29,16 +33,10 @@ from sam_widget.engine.tuning import LEAST_PHOTOS, Kind, Round, tuning_round
 from sam_widget.errors import ModelError, SamWidgetError, SessionError, door
 from sam_widget.folders.image_folder import Album
 from sam_widget.image.rendering import SourceImage
-from sam_widget.masks.annotations import Annotation
-from sam_widget.masks.measures import iou
-from sam_widget.masks.runs import StoredMask
 from sam_widget.model.zoo import load_model
-from sam_widget.predictor.embeddings import Embedding, EmbeddingCache, EmbeddingStore
+from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
 from sam_widget.predictor.interface import predictor_of
 from sam_widget.predictor.predictor import Predictor
-from sam_widget.prompts.geometry import Point
-from sam_widget.prompts.prompt import Prompt
-from sam_widget.session.everything import duplicates
 from sam_widget.session.session import Session
 from sam_widget.session.state import SegmentedObject
 
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
 
 HOME = ".sam_engine"
-# Points along each side of the grid with which masks are found.
-POINTS = 24
 # Masks that are judged in the blind check.
 CHECKED = 30
 # A round is due after the first photos, and whenever their number has grown by this factor.
@@ -113,14 +109,15 @@ class DataEngine:
         """
         self.album = Album(images, sessions=sessions, recursive=recursive)
         self.home = self.album.sessions / HOME
-        self.who, self.closed = who or _user(), False
+        self.who, self.closed = who or user(), False
         self._given, self._store, self._clock = model, store, clock
         self._lock = threading.RLock()
         self.give_way: Callable[[], None] | None = None
         if (older := self._mine.pop(self.home.resolve(), None)) is not None:
             (older.give_way or older.close)()
-        self._file_lock = _claimed(self.home)
+        self._file_lock = claimed(self.home)
         self._journal = Journal(self.home / "journal.db")
+        self._check = BlindCheck(self._journal)
         self._trackers: dict[int, Tracker] = {}
         self._outlooks: dict[int, Outlook] = {}
         self._failed: set[int] = set()
@@ -291,7 +288,7 @@ class DataEngine:
                 stage=lambda: self.stage,
                 who=self.who,
                 clock=self._clock,
-                told=lambda before, after: self._corrected(name, before, after),
+                told=lambda before, after: self._check.corrected(name, before, after),
             )
             return self._trackers[index]
 
@@ -436,7 +433,7 @@ class DataEngine:
         """Return the masks of everything mode of a photo and which of them agree with its objects."""
         key = index, self.predictor.model.weights_id, tuple(item.id for item in objects)
         if key not in self._judgements:
-            records, features = self._found(index)
+            records, features = find_masks(SourceImage(self.album.images[index]).rgb, self.predictor)
             self._judgements[key] = Judged(features, judged_by(records, [item.stored for item in objects]))
         return self._judgements[key]
 
@@ -487,7 +484,7 @@ class DataEngine:
             raise SessionError(
                 f"it is not known yet which masks you accept; mark at least {LEAST_PHOTOS} photos as done, with masks"
             )
-        records, features = self._found(index, crops=crops)
+        records, features = find_masks(SourceImage(self.album.images[index]).rgb, self.predictor, crops=crops)
         probability = learned.probability(features)
         return 0 if cancelled() else edit(lambda: self._fill(index, records, probability))
 
@@ -495,11 +492,11 @@ class DataEngine:
         """Add masks to the session of a photo, with their provenance; returns how many."""
         stage = max(self.stage, 2)
         with self._opened(index) as session:
-            chosen = self._chosen(records, probability, session.objects)
+            chosen = choose(records, probability, session.objects)
             label = self._label()
             added: tuple[SegmentedObject, ...] = ()
             if chosen:
-                found = [_annotation(records[k], label(session, number)) for number, k in enumerate(chosen)]
+                found = [annotation_of(records[k], label(session, number)) for number, k in enumerate(chosen)]
                 model, name = self.predictor.model.weights_id, self.album.names[index]
 
                 def entry(item: SegmentedObject, number: int) -> MaskEntry:
@@ -552,62 +549,6 @@ class DataEngine:
                 failed.append(Failure(path, str(error)))
         return BatchReport(tuple(made), tuple(skipped), tuple(failed))
 
-    def _chosen(
-        self, records: list[MaskRecord], probability: np.ndarray, objects: tuple[SegmentedObject, ...]
-    ) -> list[int]:
-        """Return indices of the masks to add, most probable first."""
-        chosen: list[int] = []
-        for k in np.argsort(-probability, kind="stable").tolist():
-            if probability[k] < THRESHOLD:
-                break
-            stored = records[k].stored
-            known = any(duplicates(stored, item.stored) for item in objects)
-            if not known and not any(duplicates(stored, records[other].stored) for other in chosen):
-                chosen.append(k)
-        return chosen
-
-    def _found(self, index: int, *, crops: int = 0) -> tuple[list[MaskRecord], np.ndarray]:
-        """Return the masks of everything mode of a photo, and their features."""
-        rgb = SourceImage(self.album.images[index]).rgb
-        # All that the model is unsure of, too: what is accepted decides.
-        records = segment_everything(
-            rgb,
-            self.predictor,
-            points_per_side=POINTS,
-            crop_n_layers=crops,
-            crop_n_points_downscale_factor=2,
-            pred_iou_thresh=min(0.3, self.predictor.config.pred_iou_thresh),
-            stability_score_thresh=min(0.6, self.predictor.config.stability_score_thresh),
-        )
-        embedding = self.predictor.embed(rgb)
-        records = self._refined(records, embedding)
-        return records, describe(records, embedding, self.predictor)
-
-    def _refined(self, records: list[MaskRecord], embedding: Embedding) -> list[MaskRecord]:
-        """Decode each mask again with its point and itself as the prompt, and drop what has become the same.
-
-        Everything mode decodes a point once, where a click is decoded twice by `tiny`.
-        """
-        if not records or not self.predictor.config.takes_masks:
-            return records
-        found = self.predictor.predict_many(
-            embedding,
-            points=np.array([record.point_coords for record in records]),
-            masks=[self.predictor.mask_to_logits(record.mask) for record in records],
-        )
-        again = [
-            replace(record, stored=stored, predicted_iou=float(score), stability_score=float(stable))
-            for record, answer in zip(records, found, strict=True)
-            for stored, score, stable in [
-                (answer.stored[answer.best], answer.scores[answer.best], answer.stability[answer.best])
-            ]
-        ]
-        kept: list[MaskRecord] = []
-        for record in sorted((one for one in again if one.area), key=lambda one: -one.predicted_iou):
-            if not any(duplicates(record.stored, one.stored) for one in kept):
-                kept.append(record)
-        return kept
-
     def _objects(self, index: int) -> tuple[SegmentedObject, ...]:
         from sam_widget.session.file.reader import Record
 
@@ -642,31 +583,18 @@ class DataEngine:
         Raises:
             SessionError: There are none.
         """
-        made = self.unseen
-        if not made:
-            raise SessionError("there is no mask of stage 3 to check; run it first: automatic()")
-        drawn = np.random.default_rng(seed).permutation(len(made))
-        items = []
-        for k in drawn.tolist():
-            photo, one = made[k]
-            stored = next((item.stored for item in self._objects(self.album.find(photo)) if item.id == one), None)
-            if stored is not None:
-                items.append((photo, one, stored.packed, stored.shape))
-            if len(items) == count:
-                break
-        self._journal.start_check(items)
-        return len(items)
+        return self._check.start(self.unseen, lambda photo: self._objects(self.album.find(photo)), count, seed=seed)
 
     def next_check(self) -> tuple[int, int, str] | None:
         """Return the next mask to check: its number, the index of its photo, and its id; None if none is left."""
-        for number, photo, one, _, _, agreed in self._journal.checked():
-            if agreed is None and photo in self.album.names:
+        for number, photo, one in self._check.left():
+            if photo in self.album.names:
                 return number, self.album.names.index(photo), one
         return None
 
     def confirm(self, number: int) -> None:
         """Say that a mask of the check is right as it is."""
-        self.judge(number, 1.0)
+        self._check.judge(number, 1.0)
 
     def judge(self, number: int, agreed: float) -> None:
         """Say how well a mask of the check agrees with its correction: an IoU between 0 and 1.
@@ -674,24 +602,12 @@ class DataEngine:
         Raises:
             SessionError: It is not between 0 and 1.
         """
-        if not 0 <= agreed <= 1:
-            raise SessionError(f"an IoU of {agreed!r} was given; expected a number between 0 and 1")
-        self._journal.keep_check(number, float(agreed))
-
-    def _corrected(self, photo: str, before: SegmentedObject | None, after: SegmentedObject | None) -> None:
-        """Compare a corrected mask with what it was, if it is part of the check; one that was removed agrees in 0."""
-        if before is None:
-            return
-        for number, name, one, packed, shape, agreed in self._journal.checked():
-            if (name, one) == (photo, before.id) and agreed is None:
-                was = StoredMask.from_packed(packed, *shape)
-                self._journal.keep_check(number, 0.0 if after is None else float(iou(was.array, after.mask)))
+        self._check.judge(number, agreed)
 
     @property
     def agreement(self) -> Agreement | None:
         """What the blind check has shown so far; None before it."""
-        rows = self._journal.checked()
-        return Agreement(tuple(row[5] for row in rows if row[5] is not None), len(rows)) if rows else None
+        return self._check.agreement
 
     # ------------------------------------------------------------------------------------------------ the whole
 
@@ -737,34 +653,5 @@ class DataEngine:
         self._file_lock.release()
 
 
-def _annotation(record: MaskRecord, label: str) -> Annotation:
-    points = tuple(Point(x, y) for x, y in record.point_coords)
-    return Annotation(label, record.stored, min(max(record.predicted_iou, 0.0), 1.0), prompt=Prompt(points=points))
-
-
 def _reader(image: Path) -> Callable[[], np.ndarray]:
     return lambda: SourceImage(image).rgb
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container without a user database
-        return os.environ.get("USER", "someone")
-
-
-def _claimed(home: Path) -> FileLock:
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(home / "engine.lock", thread_local=False)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise SessionError(
-            f"the engine of {str(home.parent)!r} is open in another kernel; close it there (e.close()), or shut that "
-            "kernel down"
-        ) from error
-    except OSError as error:
-        raise SessionError(
-            f"the folder {str(home)!r} cannot be made ({error.strerror or error}); choose another one: sessions=..."
-        ) from error
-    return lock

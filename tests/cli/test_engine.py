@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from sam_widget.cli.cli import main
-from sam_widget.engine import engine as engine_module
-from sam_widget.engine import generic
+from sam_widget.engine import filling, generic
 from sam_widget.engine.engine import DataEngine
 from sam_widget.engine.simulated import SimulatedAnnotator
 from sam_widget.model.zoo import load_model
@@ -15,7 +14,7 @@ from tests.engine.cells import folder
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(engine_module, "POINTS", 8)
+    monkeypatch.setattr(filling, "POINTS", 8)
     monkeypatch.setattr(generic, "ALL", 4)
     truth = folder(tmp_path / "photos", 5)
     annotator = SimulatedAnnotator(truth)

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam_widget.engine import engine as engine_module
-from sam_widget.engine import generic
+from sam_widget.engine import filling, generic
 from sam_widget.engine.acceptance import THRESHOLD
 from sam_widget.engine.engine import DataEngine
 from sam_widget.engine.simulated import SimulatedAnnotator
@@ -24,7 +23,7 @@ from tests.engine.cells import folder
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for masks on a coarse grid, which is enough for these photos."""
-    monkeypatch.setattr(engine_module, "POINTS", 10)
+    monkeypatch.setattr(filling, "POINTS", 10)
 
 
 @pytest.fixture
@@ -113,6 +112,8 @@ def test_a_corrected_mask_is_compared_with_what_it_was(engine: DataEngine, annot
     item = engine.next_check()
     assert item is not None
     session = engine.open(item[1])
+    session.rename(item[2], "another name")
+    assert engine.next_check() == item  # renaming corrects nothing
     session.edit(item[2])
     x, y, width, _ = next(one for one in session.objects if one.id == item[2]).stored.bounds
     session.brush([(x, y), (x + width, y)], radius=3)
@@ -191,7 +192,7 @@ def test_a_photo_that_cannot_be_read_is_passed_over(tmp_path: Path, annotator: S
 
 def _work(path: Path, store: Path, ready: multiprocessing.connection.Connection) -> None:
     """Continue with a folder, whatever was done before, and say what is accepted."""
-    engine_module.POINTS, generic.ALL = 8, 4
+    filling.POINTS, generic.ALL = 8, 4
     annotator = SimulatedAnnotator(_truth(path))
     engine = DataEngine(path, clock=annotator.clock, store=store)
     for photo in range(4):

@@ -28,7 +28,7 @@ Truth = dict[str, list[np.ndarray]]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Find shapes on a small grid; and on a busy machine, threads of low priority would hardly run."""
     monkeypatch.setattr("sam_widget.widget.engine_jobs.low_priority", lambda: None)
-    monkeypatch.setattr("sam_widget.engine.engine.POINTS", 9)
+    monkeypatch.setattr("sam_widget.engine.filling.POINTS", 9)
 
 
 @pytest.fixture
