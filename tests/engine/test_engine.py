@@ -3,6 +3,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,14 +163,17 @@ def test_an_adopted_model_is_used_from_then_on_and_after_a_restart(tmp_path: Pat
 
 
 def test_one_kernel_at_a_time_and_always_the_same_base(tmp_path: Path, engine: DataEngine) -> None:
-    with pytest.raises(SessionError, match="open in another kernel"):
-        DataEngine(tmp_path / "photos")
+    given = f"import sam_widget as sw; sw.DataEngine({str(tmp_path / 'photos')!r})"
+    other_kernel = subprocess.run(
+        [sys.executable, "-c", given], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert "is open in another kernel" in other_kernel.stderr
     assert engine.base.model.name == "tiny"
-    engine.close()
-    other = DataEngine(tmp_path / "photos", model=_renamed())
+    again = DataEngine(tmp_path / "photos", model=_renamed())  # a cell that is run again takes over
+    assert engine.closed
     with pytest.raises(ModelError, match="started with 'tiny', not 'other'"):
-        _ = other.base
-    other.close()
+        _ = again.base
+    again.close()
 
 
 def _renamed() -> object:
