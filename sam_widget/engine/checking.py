@@ -40,7 +40,7 @@ class BlindCheck:
             SessionError: There are none to draw from.
         """
         if not masks:
-            raise SessionError("there is no mask of stage 3 to check; run it first: automatic()")
+            raise SessionError("stage 3 has made no masks to check; run it first: automatic()")
         items = []
         for k in np.random.default_rng(seed).permutation(len(masks)).tolist():
             photo, one = masks[k]

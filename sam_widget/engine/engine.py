@@ -195,7 +195,7 @@ class DataEngine:
     @stage.setter
     def stage(self, stage: int) -> None:
         if stage not in STAGES:
-            raise SessionError(f"there is no stage {stage!r}; expected 1, 2 or 3")
+            raise SessionError(f"invalid stage {stage!r}; expected 1, 2 or 3")
         if stage > 1 and self.acceptance() is None:
             raise SessionError(
                 f"stage {stage} needs to know which masks you accept; mark at least {LEAST_PHOTOS} photos as done, "

@@ -66,7 +66,7 @@ def taught_photos(data: TeachingData, *, images: str | os.PathLike[str] | None =
     Raises:
         SessionError: A file or folder does not exist, or is not a session's.
         ImageError: A photo cannot be read.
-        MaskError: There is no mask at all, or one does not fit its photo.
+        MaskError: The data has no masks, or one does not fit its photo.
     """
     if isinstance(data, Mapping):
         photos = [_from_masks(name, masks, images) for name, masks in data.items()]

@@ -18,14 +18,15 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from sam_widget.engine.generic import generic_views
-from sam_widget.engine.judging import CAP, Clicks, judge
+from sam_widget.engine.judging import Clicks, judge
 from sam_widget.engine.taught import TaughtPhoto, TeachingData, readable, taught_photos
 from sam_widget.engine.trainer import blended, teach
-from sam_widget.engine.views import View, count_masks, views_of
+from sam_widget.engine.views import View, views_of
 from sam_widget.errors import ModelError, PromptError, door
 from sam_widget.model.calibration import SLOPE
+from sam_widget.model.names import without_precision
 from sam_widget.model.sam import Sam
-from sam_widget.model.tuned import TunedWeights, Tuning, check_finite, same_weights
+from sam_widget.model.tuned import TunedWeights, Tuning, check_finite
 from sam_widget.predictor.interface import predictor_of
 from sam_widget.predictor.predictor import Predictor
 
@@ -317,7 +318,7 @@ def _knots(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _tuning(model: Any, base: Sam, kind: Kind, **found: Any) -> Tuning:
     named = str(model) if isinstance(model, str | Path) else base.name
-    return Tuning(base=named, base_weights=same_weights(base.weights_id), kind=kind, **found)
+    return Tuning(base=named, base_weights=without_precision(base.weights_id), kind=kind, **found)
 
 
 def _predictor(model: Any) -> Predictor:
@@ -352,6 +353,3 @@ def _embedded(
     if missing:
         warnings.warn(f"{len(missing)} photos are skipped: {missing[0]}", stacklevel=2)
     return views
-
-
-__all__ = ["CAP", "Kind", "Round", "RoundFigures", "count_masks", "tune", "tuning_round"]

@@ -5,7 +5,7 @@ Embeddings go through the predictor's cache, so with a store they are on disk, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,8 +152,3 @@ def _points(mask: TaughtMask, window: Window, size: tuple[int, int], config: Sam
     points[:, 0] *= width / size[1]
     points[:, 1] *= height / size[0]
     return points
-
-
-def count_masks(views: Sequence[View]) -> int:
-    """Return how many masks the views show, each of them counted."""
-    return sum(len(view.targets) for view in views)

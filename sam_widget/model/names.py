@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 
 from sam_widget.errors import ModelError
@@ -56,3 +57,8 @@ def check_name(name: str | Path) -> None:
     raise ModelError(
         f"unknown model {str(name)!r}; {meant} the path of a checkpoint file or one of {', '.join((*NAMES, *WORDED))}"
     )
+
+
+def without_precision(weights_id: str) -> str:
+    """Return what names weights, whatever precision they are computed in: that is the machine's affair."""
+    return re.sub("-(float32|float16|bfloat16|float64)$", "", weights_id)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from sam_widget.atomic import write_whole
 from sam_widget.errors import ModelError, StoreError
 from sam_widget.model.calibration import Calibration
 from sam_widget.model.fast.parts import FastParts
+from sam_widget.model.names import without_precision
 from sam_widget.model.sam import Sam
 
 FORMAT = "sam_widget.tuned.1"
@@ -48,11 +48,6 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     calibration: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     figures: dict[str, Any] = {}
-
-
-def same_weights(weights_id: str) -> str:
-    """Return what names weights in every precision."""
-    return re.sub("-(float32|float16|bfloat16|float64)$", "", weights_id)
 
 
 class TunedWeights:
@@ -105,11 +100,11 @@ class TunedWeights:
         Raises:
             ModelError: The base is another model, or the tensors do not fit it.
         """
-        if same_weights(base.weights_id) != self.tuning.base_weights:
+        if without_precision(base.weights_id) != self.tuning.base_weights:
             raise ModelError(
                 f"{name} was tuned from {self.tuning.base} with the weights {self.tuning.base_weights}, but "
-                f"{base.name} has {same_weights(base.weights_id)}; load it with the version of the model that it was "
-                "tuned from"
+                f"{base.name} has {without_precision(base.weights_id)}; load it with the version of the model that it "
+                "was tuned from"
             )
         model = twin_of(base)
         model.name = name
@@ -127,7 +122,7 @@ class TunedWeights:
                 )
         if self.tuning.calibration is not None:
             model.calibration = Calibration(*self.tuning.calibration)
-        precision = base.weights_id[len(same_weights(base.weights_id)) :]
+        precision = base.weights_id[len(without_precision(base.weights_id)) :]
         model.weights_id = f"{base.name}-tuned-{self.digest}{precision}"
         if not any(key.startswith(ENCODER) for key in self.tensors):
             model.encoder_id = base.encoder_id

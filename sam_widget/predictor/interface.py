@@ -6,7 +6,6 @@ have to provide the same members. An embedding is opaque here: it is passed from
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,11 +45,6 @@ class ModelIdentity(Protocol):
 
     @property
     def weights_id(self) -> str: ...  # noqa: D102
-
-
-def without_precision(weights_id: str) -> str:
-    """Return what names weights, whatever precision they are computed in: that is the machine's affair."""
-    return re.sub("-(float32|float16|bfloat16|float64)$", "", weights_id)
 
 
 class Prediction(Protocol):

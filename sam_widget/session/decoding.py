@@ -25,7 +25,8 @@ from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks import windows
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import Mask, StoredMask
-from sam_widget.predictor.interface import Embedding, Prediction, Predictor, refuse_words, without_precision
+from sam_widget.model.names import without_precision
+from sam_widget.predictor.interface import Embedding, Prediction, Predictor, refuse_words
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import candidates as shaping

@@ -18,7 +18,8 @@ from sam_widget.errors import ImageError, MissingExtraError, ModelError, PromptE
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.measures import iou
 from sam_widget.masks.palette import object_color, rgb
-from sam_widget.predictor.interface import ModelLike, check_model_is_here, without_precision
+from sam_widget.model.names import without_precision
+from sam_widget.predictor.interface import ModelLike, check_model_is_here
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.reader import Record

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 from sam_widget.automatic.finding.finder import Encoding, Finder, Finding
 from sam_widget.automatic.finding.loading import finder_named_in_file, finder_of
 from sam_widget.errors import ModelError, SessionError
+from sam_widget.model.names import without_precision
 from sam_widget.predictor.interface import Predictor as PredictorLike
-from sam_widget.predictor.interface import without_precision
 from sam_widget.session.everything import Running, UnderWay, duplicates
 from sam_widget.session.found import Found, accepted
 from sam_widget.session.history import History

@@ -18,7 +18,7 @@ from sam_widget.image.rendering import USUAL, Rendering
 from sam_widget.image.samples import sample, samples
 from sam_widget.masks.cleanup import TIDY, MaskSettings
 from sam_widget.masks.runs import StoredMask
-from sam_widget.predictor.interface import without_precision
+from sam_widget.model.names import without_precision
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.file.reader import image_blobs

@@ -16,7 +16,8 @@ from sam_widget.engine.acceptance import THRESHOLD
 from sam_widget.engine.engine import DataEngine
 from sam_widget.engine.simulated import SimulatedAnnotator
 from sam_widget.errors import ModelError, SessionError
-from sam_widget.model.tuned import TunedWeights, Tuning, same_weights
+from sam_widget.model.names import without_precision
+from sam_widget.model.tuned import TunedWeights, Tuning
 from sam_widget.model.zoo import load_model
 from sam_widget.session.file.reader import Record
 from tests.engine.cells import folder
@@ -147,7 +148,7 @@ def test_only_what_a_person_has_seen_is_taught(engine: DataEngine, annotator: Si
 def test_an_adopted_model_is_used_from_then_on_and_after_a_restart(tmp_path: Path, engine: DataEngine) -> None:
     base = load_model("tiny")
     weights = TunedWeights(
-        Tuning(base="tiny", base_weights=same_weights(base.weights_id), kind="decoder"),
+        Tuning(base="tiny", base_weights=without_precision(base.weights_id), kind="decoder"),
         {"mask_decoder.score_of_certainty": base.state_dict()["mask_decoder.score_of_certainty"] + 1},
     )
     weights.save(engine.home / "round-1.safetensors")

@@ -13,8 +13,9 @@ from sam_widget.engine.trainer import TOKENS, blended, teach
 from sam_widget.engine.views import View, cells_of, valid_cells, views_of
 from sam_widget.masks.runs import StoredMask
 from sam_widget.model import efficient_sam, hq_sam, mobile_sam, sam, sam2
+from sam_widget.model.names import without_precision
 from sam_widget.model.sam import Sam
-from sam_widget.model.tuned import TunedWeights, Tuning, same_weights
+from sam_widget.model.tuned import TunedWeights, Tuning
 from sam_widget.model.zoo import load_model
 from sam_widget.predictor.embeddings import Embedding
 from sam_widget.predictor.predictor import Predictor
@@ -59,7 +60,7 @@ def test_it_learns(base: Sam, views: list[View]) -> None:
 def test_tokens_are_the_smallest_kind(base: Sam, views: list[View]) -> None:
     tensors, _ = teach(base, views, kind="tokens", budget_s=60, most_steps=2)
     assert {name: tuple(value.shape) for name, value in tensors.items()} == {"tokens": (TOKENS, base.config.prompt_dim)}
-    tuning = Tuning(base="tiny", base_weights=same_weights(base.weights_id), kind="tokens")
+    tuning = Tuning(base="tiny", base_weights=without_precision(base.weights_id), kind="tokens")
     weights = TunedWeights(tuning, tensors)
     assert len(weights.to_bytes()) < 5_000
     model = weights.apply(base, name="mailed")
@@ -108,7 +109,8 @@ def test_every_decoder_can_be_tuned(build: Callable[[], Sam], monkeypatch: pytes
     assert course.steps == 1
     assert any(not torch.equal(value, model.state_dict()[name]) for name, value in tensors.items())
     weights = TunedWeights(
-        Tuning(base=model.name, base_weights=same_weights(model.weights_id), kind="decoder"), blended(model, tensors, 1)
+        Tuning(base=model.name, base_weights=without_precision(model.weights_id), kind="decoder"),
+        blended(model, tensors, 1),
     )
     tuned = weights.apply(model, name="tuned")
     assert len(judge(tuned, [view]).counts) == len(view.targets)

@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from sam_widget.errors import ModelError
 from sam_widget.image.samples import sample
+from sam_widget.model.names import without_precision
 from sam_widget.model.sam import Sam
-from sam_widget.model.tuned import TunedWeights, Tuning, read_tuned, same_weights
+from sam_widget.model.tuned import TunedWeights, Tuning, read_tuned
 from sam_widget.model.zoo import load_model
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.interface import predictor_of
@@ -30,7 +31,7 @@ def weights(base: Sam) -> TunedWeights:
     noise = torch.randn(base.state_dict()[KEY].shape, generator=torch.Generator().manual_seed(0))
     changed = base.state_dict()[KEY] + 0.5 * noise
     knots = ((0.0, 0.5, 1.0), (0.0, 0.3, 1.0))
-    tuning = Tuning(base="tiny", base_weights=same_weights(base.weights_id), kind="decoder", calibration=knots)
+    tuning = Tuning(base="tiny", base_weights=without_precision(base.weights_id), kind="decoder", calibration=knots)
     return TunedWeights(tuning, {KEY: changed})
 
 
@@ -69,7 +70,7 @@ def test_embeddings_are_shared_with_the_base_and_answers_are_not(base: Sam, weig
 
 def test_scores_are_calibrated_wherever_they_are_given(base: Sam, weights: TunedWeights) -> None:
     plain = TunedWeights(
-        Tuning(base="tiny", base_weights=same_weights(base.weights_id), kind="decoder"), weights.tensors
+        Tuning(base="tiny", base_weights=without_precision(base.weights_id), kind="decoder"), weights.tensors
     )
     without, with_it = (Predictor(each.apply(base, name="x"), cache=EmbeddingCache()) for each in (plain, weights))
     embedding = without.embed(sample("cat"))

@@ -187,7 +187,7 @@ def test_what_cannot_be_done_is_answered(opened: Callable[..., Engine]) -> None:
     view = View(engine := opened(tune=False))
     for kind, fields, message in (
         ("go_to_stage", {"stage": 2}, "stage 2 cannot begin yet: Mark 3 more photos"),
-        ("go_to_stage", {"stage": 4}, "there is no stage 4"),
+        ("go_to_stage", {"stage": 4}, "invalid stage 4"),
         ("start_check", {}, "no mask of stage 3"),
         ("right", {}, "press Check"),
     ):

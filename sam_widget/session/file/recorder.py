@@ -9,7 +9,8 @@ from typing import Any
 
 from sam_widget.errors import SessionError
 from sam_widget.image.rendering import SourceImage
-from sam_widget.predictor.interface import ModelIdentity, without_precision
+from sam_widget.model.names import without_precision
+from sam_widget.predictor.interface import ModelIdentity
 from sam_widget.session.file.decoder import MadeBy, no_makers
 from sam_widget.session.file.encoder import Encoder
 from sam_widget.session.file.format import Contents
