@@ -188,7 +188,7 @@ def test_what_cannot_be_done_is_answered(opened: Callable[..., Engine]) -> None:
     for kind, fields, message in (
         ("go_to_stage", {"stage": 2}, "stage 2 cannot begin yet: Mark 3 more photos"),
         ("go_to_stage", {"stage": 4}, "invalid stage 4"),
-        ("start_check", {}, "no mask of stage 3"),
+        ("start_check", {}, "stage 3 has made no masks"),
         ("right", {}, "press Check"),
     ):
         answer = view.ask(kind, **fields)
@@ -197,7 +197,7 @@ def test_what_cannot_be_done_is_answered(opened: Callable[..., Engine]) -> None:
     assert engine.panel["stage"] == 1
     with pytest.raises(sw.SessionError, match="Mark 3 more photos"):
         engine.stage = 3
-    with pytest.raises(sw.SessionError, match="no mask of stage 3"):
+    with pytest.raises(sw.SessionError, match="stage 3 has made no masks"):
         engine.check()
 
 
