@@ -5,6 +5,7 @@
 #   make build     the view's bundle, from js/ into sam_widget/widget/static
 #   make lint      style, English and types alone
 #   make format    format Python and TypeScript
+#   make notebooks weave the lessons from notebooks/code and notebooks/prose
 #   make protocol  generate js/src/protocol.ts and palette.ts
 #   make fuzz      20,000 damaged annotation files (500 of them are part of make test)
 #   make bench     measure the speed on this machine
@@ -17,7 +18,8 @@ PYTHON ?= python3
 OPEN ?= 1
 # Processes that share the Python and the browser tests, with one thread of numerics each. The cells of a notebook need
 # one kernel, so notebooks run in one process. A test that fails runs once more: on a busy machine a browser can miss a
-# deadline. The summary lists each rerun with its first error: a test that needs it often has a bug.
+# deadline. The summary lists each rerun with its first error: a test that needs it often has a bug. Translated lessons
+# have the same cells as the English ones, which a test checks, so these alone are run.
 WORKERS ?= 2
 PORT ?=
 
@@ -34,7 +36,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=w
   --rerun-show-tracebacks
 
 .DELETE_ON_ERROR:
-.PHONY: build demo test lint format protocol bench soak clean lint-python lint-js protocol-in-sync chromium
+.PHONY: build demo test lint format notebooks protocol bench soak clean lint-python lint-js protocol-in-sync chromium
 
 build: $(BUNDLE)
 
@@ -49,7 +51,7 @@ test: lint chromium
 	mkdir -p $(REPORTS)
 	$(NPM) test -- --reporter=default --reporter=junit --outputFile.junit=../$(REPORTS)/js.xml
 	$(PARALLEL) --ignore=tests/browser --junitxml=$(REPORTS)/python.xml
-	$(PY) -m pytest --nbval-lax notebooks --junitxml=$(REPORTS)/notebooks.xml
+	$(PY) -m pytest --nbval-lax notebooks --ignore-glob='*.zh-TW.ipynb' --junitxml=$(REPORTS)/notebooks.xml
 	$(PARALLEL) tests/browser --junitxml=$(REPORTS)/browser.xml
 	@$(PY) tests/total.py $(REPORTS)
 
@@ -79,6 +81,9 @@ format: $(VENV) $(MODULES)
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 	$(NPM) run lint -- --write
+
+notebooks: $(VENV)
+	$(PY) notebooks/weave.py
 
 protocol: $(VENV)
 	$(PY) -m sam_widget.widget.typescript js/src/protocol.ts

@@ -1,4 +1,4 @@
-from . import export
+from . import export, teach
 from .automatic.automatic import EverythingStep, MaskRecord, iter_everything, segment_everything
 from .automatic.finding.finder import Example, Finder, Instance
 from .engine.clicks import ClickFigures, evaluate_clicks
@@ -35,6 +35,7 @@ from .session.found import Found
 from .session.replay import Replay, ReplayRow, replay
 from .session.session import Session
 from .session.state import Candidate, SegmentedObject
+from .teach.catalogue import lessons
 from .widget.compare import Compare, CompareRow, CompareTable
 from .widget.engine import Engine
 from .widget.gallery import Gallery, GalleryRow
@@ -94,6 +95,7 @@ __all__ = [
     "evaluate_clicks",
     "export",
     "iter_everything",
+    "lessons",
     "load_dataset",
     "load_mae",
     "load_masks",
@@ -103,6 +105,7 @@ __all__ = [
     "sample",
     "samples",
     "segment_everything",
+    "teach",
     "to_rgb",
     "tune",
 ]

@@ -202,7 +202,7 @@ READERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("sam_widget/**/*.py", python),
     ("sam_widget/**/*.pyi", python),
     ("tests/**/*.py", python),
-    ("notebooks/*.py", python),
+    ("notebooks/**/*.py", python),
     ("notebooks/*.ipynb", notebook),
     ("js/src/**/*.ts", typescript),
     ("js/src/**/*.css", typescript),

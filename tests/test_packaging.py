@@ -51,6 +51,8 @@ def test_the_wheel_brings_everything_and_nothing_else(distributions: Path) -> No
     assert data_files() - names == set()
     assert [name for name in names if not name.startswith(("sam_widget/", "sam_widget-"))] == []
     assert [name for name in names if "__pycache__" in name] == []
+    lessons = {f"sam_widget/teach/notebooks/{path.name}" for path in (REPOSITORY / "notebooks").glob("*.ipynb")}
+    assert {name for name in names if "/notebooks/" in name} == lessons
 
 
 def test_the_sdist_brings_the_bundle_and_its_sources(distributions: Path) -> None:

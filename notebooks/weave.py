@@ -1,0 +1,161 @@
+"""`make notebooks`: weave the lessons, from code cells and prose, in both languages.
+
+    python notebooks/weave.py                        # write every notebook
+    python notebooks/weave.py --mark-translated 05   # its translation is up to date with the English
+
+A lesson has one source of code, `code/NN_name.py`, in which `# %% name` begins a cell, and two of prose,
+`prose/NN.en.md` and `prose/NN.zh-TW.md`, in which a line `<!-- code: name -->` says where a cell belongs. Prose
+consists of paragraphs, separated by blank lines. Each paragraph of a translation follows `<!-- en: 1a2b3c4d -->`, the
+hash of the English paragraph that it translates: if the English changes, a test names the paragraph until it is
+translated again and marked. The teachers' sheets, `teachers/NN.en.md` and `NN.zh-TW.md`, are checked in the same way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+LANGUAGES = ("en", "zh-TW")
+# The only line of code that depends on the language.
+ENGLISH, TRANSLATED = 'LANG = "en"', 'LANG = "zh-TW"'
+_CELL = re.compile(r"^# %% (\S+)$", re.MULTILINE)
+_CODE = re.compile(r"<!-- code: (\S+) -->")
+_MARK = re.compile(r"<!-- en: ([0-9a-f]{8}) -->\n")
+
+
+def lessons() -> list[Path]:
+    """Return the code of each lesson."""
+    return sorted((HERE / "code").glob("*.py"))
+
+
+def code_cells(source: str) -> dict[str, str]:
+    """Split Python source into cells, by name."""
+    _, *parts = _CELL.split(source)
+    names, bodies = parts[::2], [body.strip() for body in parts[1::2]]
+    if len(set(names)) < len(names):
+        raise SystemExit(f"two cells have the same name: {names}")
+    return dict(zip(names, bodies, strict=True))
+
+
+def paragraphs(prose: str) -> list[str]:
+    """Split prose into paragraphs."""
+    return [part.strip() for part in re.split(r"\n\s*\n", prose.strip())]
+
+
+def mark_of(paragraph: str) -> str:
+    """Return the mark of a translation of this paragraph. Line breaks do not matter."""
+    return hashlib.sha256(" ".join(paragraph.split()).encode()).hexdigest()[:8]
+
+
+def unmarked(translated: str) -> str:
+    """Return a translated paragraph without its mark."""
+    return _MARK.sub("", translated)
+
+
+def untranslated(english: str, translated: str) -> list[str]:
+    """Return a line about each paragraph whose translation is missing or older than the English."""
+    pairs = paragraphs(english), paragraphs(translated)
+    if len(pairs[0]) != len(pairs[1]):
+        return [f"{len(pairs[0])} paragraphs in English, {len(pairs[1])} translated"]
+    wrong = []
+    for ours, theirs in zip(*pairs, strict=True):
+        mark = _MARK.match(theirs)
+        code = _CODE.fullmatch(ours)
+        if (theirs != ours) if code else (mark is None or mark[1] != mark_of(ours)):
+            wrong.append(f"changed since it was translated: {ours.splitlines()[0]!r}")
+    return wrong
+
+
+def marked(english: str, translated: str) -> str:
+    """Return a translation with the marks of the English, paragraph by paragraph."""
+    pairs = paragraphs(english), [unmarked(part) for part in paragraphs(translated)]
+    if len(pairs[0]) != len(pairs[1]):
+        raise SystemExit(f"{len(pairs[0])} paragraphs in English, {len(pairs[1])} translated; expected as many")
+    parts = [
+        theirs if _CODE.fullmatch(ours) else f"<!-- en: {mark_of(ours)} -->\n{theirs}"
+        for ours, theirs in zip(*pairs, strict=True)
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def woven(code: str, prose: str, lang: str) -> str:
+    """Return a notebook, as JSON, in which each code cell occurs once.
+
+    Raises:
+        SystemExit: The prose omits a cell of code, repeats one or names one that does not exist.
+    """
+    cells = code_cells(code)
+    named = _CODE.findall(prose)
+    if sorted(named) != sorted(cells):
+        raise SystemExit(f"the prose has the cells {named}, the code has {[*cells]}; expected each once")
+    document: list[dict[str, Any]] = []
+    texts: list[str] = []
+
+    def close() -> None:
+        if texts:
+            document.append(_cell("markdown", f"text-{len(document):02d}", "\n\n".join(texts)))
+            texts.clear()
+
+    for paragraph in paragraphs(prose):
+        if name := _CODE.fullmatch(paragraph):
+            close()
+            source = cells[name[1]]
+            document.append(_cell("code", name[1], source if lang == "en" else source.replace(ENGLISH, TRANSLATED)))
+        else:
+            texts.append(unmarked(paragraph))
+    close()
+    notebook = {
+        "cells": document,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def _cell(kind: str, name: str, source: str) -> dict[str, Any]:
+    cell: dict[str, Any] = {"cell_type": kind, "id": name, "metadata": {}, "source": source.splitlines(keepends=True)}
+    return cell if kind == "markdown" else {**cell, "execution_count": None, "outputs": []}
+
+
+def prose_of(lesson: Path, lang: str, *, room: str = "prose") -> Path:
+    """Return the path of a lesson's prose, or of its teacher's sheet with `room="teachers"`."""
+    return HERE / room / f"{lesson.name[:2]}.{lang}.md"
+
+
+def notebook_of(lesson: Path, lang: str) -> Path:
+    """Return the path of a woven notebook."""
+    return HERE / (f"{lesson.stem}.ipynb" if lang == "en" else f"{lesson.stem}.{lang}.ipynb")
+
+
+def weave(lesson: Path, lang: str) -> str:
+    """Return a lesson's notebook as it should be."""
+    return woven(lesson.read_text(encoding="utf-8"), prose_of(lesson, lang).read_text(encoding="utf-8"), lang)
+
+
+def main(arguments: list[str]) -> None:
+    """Read the command line and write notebooks or marks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mark-translated", metavar="NN", nargs="+", default=[], help="numbers of lessons")
+    given = parser.parse_args(arguments)
+    for lesson in lessons():
+        if lesson.name[:2] in given.mark_translated:
+            for room in ("prose", "teachers"):
+                path = prose_of(lesson, "zh-TW", room=room)
+                english = prose_of(lesson, "en", room=room).read_text(encoding="utf-8")
+                path.write_text(marked(english, path.read_text(encoding="utf-8")), encoding="utf-8")
+        for lang in LANGUAGES:
+            notebook_of(lesson, lang).write_text(weave(lesson, lang), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,44 @@
+"""Drawing for panels."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from sam_widget.teach.drawing import dim, enlarged, heat, scatter, star, tint
+
+
+def test_a_mask_is_tinted_and_the_rest_is_the_photo() -> None:
+    photo = np.full((4, 4, 3), 100, np.uint8)
+    mask = np.eye(4, dtype=bool)
+    shown = tint(photo, mask, (200, 0, 0), alpha=0.5)
+    assert tuple(shown[0, 0]) == (150, 50, 50)
+    assert (shown[~mask] == 100).all()
+    assert (photo == 100).all()
+    assert (dim(photo, mask)[~mask] == 33).all()
+
+
+def test_heat_goes_from_dark_to_bright_and_is_grey_where_nothing_is_known() -> None:
+    shown = heat(np.array([[0.0, 1.0, np.nan]]))
+    assert shown[0, 0].sum() < shown[0, 1].sum()
+    assert tuple(shown[0, 2]) == (128, 128, 128)
+    assert enlarged(shown, 10, 30).shape == (10, 30, 3)
+
+
+def test_points_of_a_chart_are_where_their_values_are() -> None:
+    empty = scatter([])
+    low, high = scatter([(0.1, 0.1, (255, 0, 0))]), scatter([(0.9, 0.9, (255, 0, 0))])
+
+    def centre(chart: np.ndarray) -> np.ndarray:
+        return np.argwhere((chart[..., 0] == 255) & (chart[..., 1] == 0)).mean(axis=0)
+
+    assert (empty[..., 3] == 0).any(), "transparent, for light and dark pages"
+    assert centre(low)[0] > centre(high)[0]
+    assert centre(low)[1] < centre(high)[1]
+
+
+def test_a_click_is_marked() -> None:
+    picture = Image.new("RGB", (40, 40))
+    star(ImageDraw.Draw(picture), 20, 20, label=0)
+    assert picture.getpixel((20, 20)) == (255, 255, 255)
+    assert picture.getpixel((20, 16)) == (213, 94, 0)
