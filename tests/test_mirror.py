@@ -14,6 +14,7 @@ LEFT_OUT = {"photos", "weights", "static", "scenes"}
 # Modules that are tested through what uses them: by which file.
 THROUGH = {
     "automatic/finding/published/detectors.py": "automatic/finding/published/test_owlv2.py",
+    "automatic/finding/published/nested.py": "automatic/finding/published/test_every.py",
     "automatic/options.py": "automatic/test_automatic.py",
     "automatic/proposals.py": "automatic/test_automatic.py",
     "automatic/finding/finder.py": "session/test_found.py",
@@ -63,6 +64,7 @@ THROUGH = {
     "predictor/interface.py": "predictor/test_plain.py",
     "predictor/model_input.py": "predictor/test_predictor.py",
     "predictor/prediction.py": "predictor/test_predictor.py",
+    "predictor/tensor_file.py": "predictor/test_embeddings.py",
     "session/candidates.py": "session/test_edits.py",
     "session/decoding.py": "session/test_crops.py",
     "session/everything.py": "session/test_session.py",

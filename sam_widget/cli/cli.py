@@ -268,6 +268,7 @@ def find(
     finder: Annotated[str | None, Parameter(metavar="NAME")] = None,
     threshold: _Share = None,
     limit: _Count = None,
+    store: Annotated[str | None, Parameter(metavar="FOLDER")] = None,
     model: Model = "tiny",
     recursive: Recursive = False,
     quiet: Quiet = False,
@@ -275,7 +276,8 @@ def find(
     """Find words or examples in photos.
 
     Adds every instance as an object to the photo's session file, FOLDER/<photo>.sam, labelled with its
-    words. Existing session files are continued: what is an object already is not added again.
+    words. Existing session files are continued: what is an object already is not added again. Each photo
+    is encoded once; later words for it take milliseconds.
 
     Args:
         folder: A folder of photos, or one photo.
@@ -285,6 +287,7 @@ def find(
         finder: The model that finds: tiny (default), or the name of a published one.
         threshold: Score from which an instance counts as found (default: the finder's own).
         limit: The most instances per photo (default: all).
+        store: Folder in which encoded photos are kept (default: the folder that widgets use, $SAM_WIDGET_CACHE).
     """
     from sam_widget.folders.finding import find_folder
 
@@ -298,6 +301,7 @@ def find(
         finder=finder,
         threshold=threshold,
         limit=limit,
+        store=store,
         recursive=recursive,
         progress=bar(quiet=quiet),
     )

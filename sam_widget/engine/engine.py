@@ -34,9 +34,9 @@ from sam_widget.errors import ModelError, SamWidgetError, SessionError, door
 from sam_widget.folders.image_folder import Album
 from sam_widget.image.rendering import SourceImage
 from sam_widget.model.zoo import load_model
-from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
-from sam_widget.predictor.interface import predictor_of
+from sam_widget.predictor.embeddings import EmbeddingStore
 from sam_widget.predictor.predictor import Predictor
+from sam_widget.predictor.with_store import predictor_with_store
 from sam_widget.session.session import Session
 from sam_widget.session.state import SegmentedObject
 
@@ -163,14 +163,9 @@ class DataEngine:
             return self._current
 
     def _loaded(self) -> Predictor:
-        if isinstance(self._given, Predictor):
-            predictor = self._given
-        else:
-            store = self._store if isinstance(self._store, EmbeddingStore) else EmbeddingStore(self._store)
-            shared = predictor_of(self._given)
-            if not isinstance(shared, Predictor):
-                raise ModelError(f"{shared.model.name} is not computed here; an engine needs a model that it can tune")
-            predictor = Predictor(shared.model, cache=EmbeddingCache(store=store))
+        predictor = predictor_with_store(self._given, self._store)
+        if not isinstance(predictor, Predictor):
+            raise ModelError(f"{predictor.model.name} is not computed here; an engine needs a model that it can tune")
         if predictor.model.tuned is not None:
             raise ModelError(f"{predictor.model.name} was tuned before; start the engine with its base")
         name = self._journal.fact("model")
@@ -183,7 +178,7 @@ class DataEngine:
         return predictor
 
     def _with(self, model: Sam) -> Predictor:
-        return Predictor(model, cache=self.base._cache)  # noqa: SLF001  they share embeddings
+        return Predictor(model, cache=self.base.cache)
 
     # ------------------------------------------------------------------------------------------------ stages
 

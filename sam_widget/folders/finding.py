@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # They import torch, which would slow down `sam-widget --help
     from sam_widget.automatic.finding.finder import Finder
     from sam_widget.image.reading import RGB
     from sam_widget.image.rendering import SourceImage
+    from sam_widget.predictor.embeddings import EmbeddingStore
     from sam_widget.session.found import Found
     from sam_widget.session.session import Session
     from sam_widget.session.state import SegmentedObject
@@ -95,13 +96,15 @@ def find_folder(
     threshold: float | None = None,
     limit: int | None = None,
     accept: bool = True,
+    store: EmbeddingStore | str | Path | None = None,
     recursive: bool = False,
     progress: bool | None = True,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Hits:
     """Find words or examples in every image of a folder, and save what is found in the images' session files.
 
-    Existing session files are continued: what is an object already is not found again.
+    Existing session files are continued: what is an object already is not found again. Images are encoded once: what
+    the finder computes is kept in the embedding store, so that later words take milliseconds an image.
 
     Args:
         images: A folder, an image file, or several of either.
@@ -115,6 +118,7 @@ def find_folder(
         threshold: Score from which an instance counts as found; None for the finder's own.
         limit: The most instances per image.
         accept: Add what is found as objects. Otherwise a session shows it, to be accepted or refused.
+        store: An embedding store or its folder. Defaults to the store that every widget uses.
         recursive: Include subfolders.
         progress: Show a progress bar; None shows one in a terminal only.
         cancelled: Called at every step; once it returns true, the rest is left out.
@@ -126,10 +130,10 @@ def find_folder(
         ModelError: A model cannot be loaded.
     """
     from sam_widget.automatic.finding.loading import finder_of
-    from sam_widget.predictor.interface import predictor_of
+    from sam_widget.predictor.with_store import predictor_with_store
 
     album = Album(images, sessions=sessions, recursive=recursive)
-    one, predictor = finder_of(finder), predictor_of(model)
+    one, predictor = finder_of(finder), predictor_with_store(model, store)
     wanted = {
         "like": [example_of(given, album, one, predictor) for given in like],
         "not_like": [example_of(given, album, one, predictor) for given in not_like],

@@ -13,25 +13,28 @@ import threading
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from PIL import Image
 from platformdirs import user_cache_path
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from sam_widget.atomic import UNFINISHED, write_whole
+from sam_widget.atomic import UNFINISHED
 from sam_widget.errors import ModelError, StoreError
 from sam_widget.predictor.pca import pca_picture
+from sam_widget.predictor.tensor_file import load_tensors, save_tensors
 
-FORMAT = "sam_widget.embedding.2"
+FORMAT, FEATURES_FORMAT = "sam_widget.embedding.2", "sam_widget.features.1"
+T = TypeVar("T")
 GIGABYTE = 10**9
 # An unfinished file older than this was abandoned.
 _ABANDONED_SECONDS = 3600
+# What to do about an entry that cannot be read.
+_AGAIN = "embed the image again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +82,7 @@ class Embedding:
         """
         tensors = {"features": self.features}
         tensors |= {f"high_resolution.{level}": tensor for level, tensor in enumerate(self.high_resolution)}
-        kept = {key: (_half(tensor) if half else tensor).cpu().contiguous() for key, tensor in tensors.items()}
-        metadata = {
+        facts = {
             "format": FORMAT,
             "height": str(self.image_size[0]),
             "width": str(self.image_size[1]),
@@ -88,17 +90,11 @@ class Embedding:
             "model_name": self.model_name,
             "weights_id": self.weights_id,
             "dtype": str(self.features.dtype).removeprefix("torch."),
-            "checksum": _checksum(kept),
         }
         if self.shown is not None:
-            metadata |= {"rows": str(self.shown[0]), "columns": str(self.shown[1])}
-        try:
-            write_whole(Path(path), save(kept, metadata))
-        except OSError as error:
-            raise StoreError(
-                f"the embedding cannot be written to {str(path)!r} ({error.strerror or error}); free some space or "
-                "choose another folder"
-            ) from error
+            facts |= {"rows": str(self.shown[0]), "columns": str(self.shown[1])}
+        kept = {name: to_half(tensor) if half else tensor for name, tensor in tensors.items()}
+        save_tensors(Path(path), kept, facts, what="the embedding")
 
     @classmethod
     def load(cls, path: str | Path) -> Embedding:
@@ -107,33 +103,25 @@ class Embedding:
         Raises:
             ModelError: The file is missing, damaged, or not an embedding.
         """
+        tensors, facts = load_tensors(Path(path), form=FORMAT, what="a saved embedding", again=_AGAIN)
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT:
-                    raise ModelError(f"{path} is not a saved embedding; expected a file written by Embedding.save")
-                tensors = {key: file.get_tensor(key) for key in sorted(file.keys())}
-                if _checksum(tensors) != metadata["checksum"]:
-                    raise ModelError(f"{path} is damaged: its checksum is wrong; embed the image again")
-                dtype = _DTYPES[metadata["dtype"]]
-                finer = [tensor.to(dtype) for key, tensor in tensors.items() if key != "features"]
-                return cls(
-                    features=tokens_first(tensors["features"].to(dtype)),
-                    image_size=(int(metadata["height"]), int(metadata["width"])),
-                    image_hash=metadata["image_hash"],
-                    model_name=metadata["model_name"],
-                    weights_id=metadata["weights_id"],
-                    high_resolution=tuple(finer),
-                    shown=(int(metadata["rows"]), int(metadata["columns"])) if "rows" in metadata else None,
-                )
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            if isinstance(error, ModelError):
-                raise
-            raise ModelError(f"{path} cannot be read as an embedding ({error}); embed the image again") from error
+            dtype = _DTYPES[facts["dtype"]]
+            finer = [tensor.to(dtype) for name, tensor in tensors.items() if name != "features"]
+            return cls(
+                features=tokens_first(tensors["features"].to(dtype)),
+                image_size=(int(facts["height"]), int(facts["width"])),
+                image_hash=facts["image_hash"],
+                model_name=facts["model_name"],
+                weights_id=facts["weights_id"],
+                high_resolution=tuple(finer),
+                shown=(int(facts["rows"]), int(facts["columns"])) if "rows" in facts else None,
+            )
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise ModelError(f"{path} cannot be read as a saved embedding ({error}); {_AGAIN}") from error
 
     def halved(self) -> Embedding:
         """Return this embedding rounded to half precision, as after storing it; the type does not change."""
-        return self._with(lambda tensor: _half(tensor).to(tensor.dtype))
+        return self._with(lambda tensor: to_half(tensor).to(tensor.dtype))
 
     def to(self, device: torch.device) -> Embedding:
         """Return this embedding on a device."""
@@ -150,17 +138,17 @@ class Embedding:
 
 
 class EmbeddingStore:
-    """Embeddings in a folder, in half precision, keyed by image content and model weights.
+    """Embeddings in a folder, in half precision, and what finders computed, keyed by image content and model weights.
 
     The store outlives kernels, can be shared between processes, and never exceeds `max_bytes`: the least recently used
-    embeddings are deleted. Entries are written atomically; a damaged entry is reported in a warning and deleted, so
+    entries are deleted. Entries are written atomically; a damaged entry is reported in a warning and deleted, so
     that the image is embedded again. The folder may be deleted at any time.
 
-    There is one file per embedding, `<weights>/<image hash>.safetensors`; its modification time records its last use.
+    There is one file per entry, `<weights>/<image hash>.safetensors`; its modification time records its last use.
     """
 
     def __init__(self, folder: str | Path | None = None, *, max_bytes: int = 10 * GIGABYTE) -> None:
-        """Use a folder, which is created when the first embedding is stored.
+        """Use a folder, which is created when the first entry is stored.
 
         Args:
             folder: Defaults to `embeddings` in $SAM_WIDGET_CACHE or, if that is not set, in the user's cache folder.
@@ -186,22 +174,14 @@ class EmbeddingStore:
 
     def get(self, image_hash: str, weights_id: str) -> Embedding | None:
         """Return an embedding and mark it as used, or None if there is no readable one."""
-        path = self.path(image_hash, weights_id)
-        if not path.is_file():
-            return None
-        try:
+
+        def load(path: Path) -> Embedding:
             embedding = Embedding.load(path)
             if (embedding.image_hash, embedding.weights_id) != (image_hash, weights_id):
-                raise ModelError(f"{path} holds another embedding than its name says; embed the image again")
-        except ModelError as error:
-            if path.is_file():  # otherwise another process has just deleted it
-                warnings.warn(f"a stored embedding is dropped: {error}", stacklevel=2)
-                with contextlib.suppress(OSError):
-                    path.unlink()
-            return None
-        with contextlib.suppress(OSError):  # a read-only store can still be used
-            os.utime(path)
-        return embedding
+                raise ModelError(f"{path} holds another embedding than its name says; {_AGAIN}")
+            return embedding
+
+        return self._read(self.path(image_hash, weights_id), load, "a stored embedding is")
 
     def put(self, embedding: Embedding) -> Embedding:
         """Store an embedding, deleting others if necessary, and return it as `get` will.
@@ -211,6 +191,55 @@ class EmbeddingStore:
         """
         path = self.path(embedding.image_hash, embedding.weights_id)
         embedding.save(path, half=True)
+        self._wrote(path)
+        return embedding.halved()
+
+    def get_features(self, image_hash: str, identity: str, read: Callable[[Mapping[str, Tensor]], T]) -> T | None:
+        """Return what a finder computed for an image and mark it as used, or None if it is not here, or not readable.
+
+        Args:
+            image_hash: Content hash of the image.
+            identity: Identifies everything that the features depend on.
+            read: Makes features of tensors; if it raises a ModelError, the entry is damaged.
+        """
+
+        def load(path: Path) -> T:
+            tensors, facts = load_tensors(path, form=FEATURES_FORMAT, what="stored features", again=_AGAIN)
+            if (facts.get("image_hash"), facts.get("identity")) != (image_hash, identity):
+                raise ModelError(f"{path} holds other features than its name says; {_AGAIN}")
+            return read(tensors)
+
+        return self._read(self.path(image_hash, identity), load, "stored features are")
+
+    def put_features(self, image_hash: str, identity: str, tensors: Mapping[str, Tensor]) -> None:
+        """Store what a finder computed for an image, deleting other entries if necessary.
+
+        Raises:
+            StoreError: The features cannot be written.
+        """
+        path = self.path(image_hash, identity)
+        facts = {"format": FEATURES_FORMAT, "image_hash": image_hash, "identity": identity}
+        save_tensors(path, tensors, facts, what="the features")
+        self._wrote(path)
+
+    def _read(self, path: Path, load: Callable[[Path], T], what: str) -> T | None:
+        """Read an entry and mark it as used, or delete it if it is damaged."""
+        if not path.is_file():
+            return None
+        try:
+            entry = load(path)
+        except ModelError as error:
+            if path.is_file():  # otherwise another process has just deleted it
+                warnings.warn(f"{what} dropped: {error}", stacklevel=3)
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            return None
+        with contextlib.suppress(OSError):  # a read-only store can still be used
+            os.utime(path)
+        return entry
+
+    def _wrote(self, path: Path) -> None:
+        """Count an entry that was written, and delete others if necessary."""
         size = path.stat().st_size
         with self._lock:
             self._written += size
@@ -218,7 +247,6 @@ class EmbeddingStore:
                 self._bytes += size
             if self._bytes is None or self._bytes > self.max_bytes or self._written > self.max_bytes // 20:
                 self._make_room()
-        return embedding.halved()
 
     @property
     def nbytes(self) -> int:
@@ -290,13 +318,25 @@ class EmbeddingCache:
 
     def put(self, embedding: Embedding) -> Embedding:
         """Store an embedding and return it as `get` will: rounded to half precision if it is written to disk."""
-        if self.store is not None and not self.read_only:
-            try:
-                embedding = self.store.put(embedding)
-            except StoreError as error:
-                self.read_only = True
-                warnings.warn(f"embeddings are kept in memory alone: {error}", stacklevel=2)
-        return self._keep(embedding)
+        stored: list[Embedding] = []
+        self._write(lambda store: stored.append(store.put(embedding)))
+        return self._keep(stored[0] if stored else embedding)
+
+    def put_features(self, image_hash: str, identity: str, tensors: Callable[[], Mapping[str, Tensor]]) -> bool:
+        """Write what a finder computed to disk, and return whether it was; see `EmbeddingStore.put_features`."""
+        return self._write(lambda store: store.put_features(image_hash, identity, tensors()))
+
+    def _write(self, write: Callable[[EmbeddingStore], object]) -> bool:
+        """Write to the store, if there is one, and return whether it worked."""
+        if self.store is None or self.read_only:
+            return False
+        try:
+            write(self.store)
+        except StoreError as error:
+            self.read_only = True
+            warnings.warn(f"embeddings are kept in memory alone: {error}", stacklevel=3)
+            return False
+        return True
 
     @contextlib.contextmanager
     def making(self, image_hash: str, weights_id: str) -> Iterator[None]:
@@ -341,18 +381,10 @@ def tokens_first(features: Tensor) -> Tensor:
 _DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in (torch.float32, torch.float16, torch.bfloat16)}
 
 
-def _half(tensor: Tensor) -> Tensor:
+def to_half(tensor: Tensor) -> Tensor:
     """Round to float16; features outside its range are returned unchanged."""
     half = tensor.to(torch.float16)
     return half if bool(half.isfinite().all()) else tensor
-
-
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for key in sorted(tensors):
-        digest.update(f"{key} {tuple(tensors[key].shape)} {tensors[key].dtype}".encode())
-        digest.update(tensors[key].contiguous().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 # One per process, so that two widgets on the same photo embed it only once, and an embedded folder opens instantly.

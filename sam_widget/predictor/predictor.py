@@ -70,7 +70,7 @@ class Predictor:
             ModelError: The model cannot be loaded.
         """
         self.model = model if isinstance(model, Sam) else load_model(model, progress=progress)
-        self._cache = cache
+        self.cache = cache
         self._fast = FastParts(self.model)
         self._compiled = CompiledDecoder(self._fast.mask_decoder) if compile else None
 
@@ -102,17 +102,17 @@ class Predictor:
         rgb = to_rgb(image)
         digest = image_hash(rgb)
         weights_id = self.model.encoder_id
-        with self._cache.making(digest, weights_id):
-            embedding = self._cache.get(digest, weights_id, device=self.device)
+        with self.cache.making(digest, weights_id):
+            embedding = self.cache.get(digest, weights_id, device=self.device)
             if embedding is None:
                 made = self._encode(rgb, digest)
-                embedding = self._cache.put(made) if keep else made
+                embedding = self.cache.put(made) if keep else made
         self.warm_up(embedding)
         return embedding
 
     def has(self, image_hash: str) -> bool:
         """Whether the embedding of an image is cached, in memory or on disk, so that `embed` will be fast."""
-        return self._cache.has(image_hash, self.model.encoder_id)
+        return self.cache.has(image_hash, self.model.encoder_id)
 
     def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
         height, width = fitted(self.config, rgb.shape[0], rgb.shape[1])

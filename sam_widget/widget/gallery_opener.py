@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from sam_widget.errors import SamWidgetError, StoreError
 from sam_widget.folders.image_folder import Album
 from sam_widget.image.rendering import SourceImage
-from sam_widget.session.session import Session, predictor_of
+from sam_widget.session.session import Session
 from sam_widget.widget.opening import Opener, Say, Shown, downloads, refuse_unknown
 from sam_widget.widget.prefetch import Prefetcher
 
@@ -46,16 +46,9 @@ class GivenModel:
         return self._predictor
 
     def _load(self, say: Say) -> Predictor:
-        from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
-        from sam_widget.predictor.predictor import Predictor
+        from sam_widget.predictor.with_store import predictor_with_store  # Imports torch.
 
-        if isinstance(self._model, Predictor):
-            return self._model
-        store = self._store if isinstance(self._store, EmbeddingStore) else EmbeddingStore(self._store)
-        shared = predictor_of(self._model, progress=downloads(self._model, say))
-        if type(shared) is not Predictor:  # It answers more than its model does, such as words.
-            return cast("Predictor", shared)
-        return Predictor(shared.model, cache=EmbeddingCache(store=store))
+        return predictor_with_store(self._model, self._store, progress=downloads(self._model, say))
 
 
 class FolderOpener(Opener):

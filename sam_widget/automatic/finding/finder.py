@@ -7,9 +7,9 @@ are compared with an image that is encoded once.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from sam_widget.prompts.words import Order
 from sam_widget.text import clean
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from sam_widget.predictor.predictor import Predictor
 
 # Limits on one query, checked before any work is done.
@@ -168,6 +170,21 @@ class Finder(Protocol):
 
         Raises:
             PromptError: The finder does not compare images.
+        """
+
+
+@runtime_checkable
+class Storable(Protocol):
+    """A finder whose features can be kept on disk."""
+
+    def to_tensors(self, features: Any) -> Mapping[str, Tensor]:
+        """Return features as tensors, from which `from_tensors` makes them again."""
+
+    def from_tensors(self, tensors: Mapping[str, Tensor], image: RGB, predictor: Predictor) -> Any:
+        """Return the features of an image (H, W, 3) uint8, without encoding it.
+
+        Raises:
+            ModelError: The tensors are not those of such features.
         """
 
 

@@ -11,6 +11,7 @@ with another name hardly differ (medians of 0.84 and 0.82; with it, 0.56 and 0.3
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,15 +29,25 @@ from sam_widget.predictor.predictor import Predictor
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """The embedding of an image, (C, g, g) float32, and the predictor that made it."""
+    """An image (H, W, 3) and the predictor that embeds it, when a mask of it is described."""
 
-    grid: np.ndarray
+    image: RGB
     predictor: Predictor
+
+    @functools.cached_property
+    def grid(self) -> np.ndarray:
+        """The embedding of the image without its average, (C, g, g) float32.
+
+        The average includes the padding: without, the figures above are 0.77 and 0.24.
+        """
+        grid: np.ndarray = self.predictor.embed(self.image).features[0].float().cpu().numpy().copy()
+        grid -= grid.mean((1, 2), keepdims=True)
+        return grid
 
     @property
     def nbytes(self) -> int:
-        """The size of the embedding, in bytes."""
-        return self.grid.nbytes
+        """The size of the embedding, in bytes; 0 if it was not needed yet."""
+        return self.grid.nbytes if "grid" in vars(self) else 0
 
 
 class OwnFinder(RegionFinder):
@@ -61,12 +72,8 @@ class OwnFinder(RegionFinder):
         )
 
     def look(self, image: RGB, predictor: Predictor) -> Seen:
-        """Return the embedding of an image (H, W, 3), without its average.
-
-        The average includes the padding: without, the figures above are 0.77 and 0.24.
-        """
-        grid = predictor.embed(image).features[0].float().cpu().numpy()
-        return Seen(grid - grid.mean((1, 2), keepdims=True), predictor)
+        """Return an image (H, W, 3), to be embedded when it is needed."""
+        return Seen(image, predictor)
 
     def described(self, image: RGB, masks: Sequence[StoredMask], seen: Seen) -> Described:  # noqa: ARG002  it is embedded
         """Average the embedding under each mask."""

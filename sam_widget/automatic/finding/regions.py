@@ -7,15 +7,18 @@ After that, words cost what `word_scores` costs, and examples a product of featu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from sam_widget.automatic.automatic import MaskRecord, iter_everything
 from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Instance, Step, check_mask
-from sam_widget.errors import PromptError
+from sam_widget.automatic.finding.record_tensors import records_from_tensors, records_to_tensors
+from sam_widget.errors import ModelError, PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.cleanup import TIDY, clean
 from sam_widget.masks.measures import iou
@@ -108,7 +111,7 @@ class RegionFinder(ABC):
         """Return how well each mask fits a word: (N,) from 0 to 1."""
 
     def look(self, image: RGB, predictor: Predictor) -> Any:  # noqa: ARG002  for finders that need it
-        """Return what describing masks needs besides the image."""
+        """Return what describing masks needs besides the image; whatever is slow is computed when it is needed."""
         return None
 
     def quality(self, regions: Regions) -> np.ndarray:
@@ -151,6 +154,22 @@ class RegionFinder(ABC):
         names = [part.names for part in parts if part.names is not None]
         features = np.concatenate([part.features for part in parts])
         return Regions(image, records, features, np.concatenate(names) if names else None, seen)
+
+    def to_tensors(self, features: Regions) -> dict[str, Tensor]:
+        """See `Storable.to_tensors`."""
+        arrays = {"features": features.features, "names": features.names}
+        described = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
+        return {**records_to_tensors(features.records), **described}
+
+    def from_tensors(self, tensors: Mapping[str, Tensor], image: RGB, predictor: Predictor) -> Regions:
+        """See `Storable.from_tensors`."""
+        records = records_from_tensors(tensors, image.shape[:2])
+        features, names = tensors.get("features"), tensors.get("names")
+        if features is None or any(len(part) != len(records) for part in (features, names) if part is not None):
+            raise ModelError("the features do not belong to the masks; measure the image again")
+        return Regions(
+            image, records, features.numpy(), None if names is None else names.numpy(), self.look(image, predictor)
+        )
 
     def find(
         self, features: Regions, words: Sequence[str], like: Sequence[Example] = (), not_like: Sequence[Example] = ()

@@ -1,4 +1,8 @@
-"""Keeps what finders compute for images: new words, and another session on the same image, encode nothing."""
+"""Keeps what finders compute for images: new words, and another session on the same image, encode nothing.
+
+The last images are in memory. If the predictor keeps its embeddings on disk, the features of finders are there too, so
+that another process encodes nothing either.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from sam_widget.automatic.finding.finder import Encoding, Finder
+from torch import Tensor
+
+from sam_widget import __version__
+from sam_widget.automatic.finding.finder import Encoding, Finder, Storable
 from sam_widget.image.reading import RGB, image_hash
 from sam_widget.predictor.predictor import Predictor
 
@@ -31,12 +38,16 @@ class FeatureStore:
         Raises:
             ModelError: The device has too little memory.
         """
-        key = (finder.weights_id, predictor.model.weights_id, image_hash(image))
+        digest = image_hash(image)
+        key = (finder.weights_id, predictor.model.weights_id, digest)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        features = yield from finder.encode(image, predictor)
+        features = _read(finder, image, digest, predictor)
+        if features is None:
+            features = yield from finder.encode(image, predictor)
+            features = _written(finder, features, image, digest, predictor)
         with self._lock:
             self._kept[key] = features
             while len(self._kept) > self._size or (len(self._kept) > 1 and self._bytes() > self._max_bytes):
@@ -61,6 +72,37 @@ class FeatureStore:
 
     def __len__(self) -> int:
         return len(self._kept)
+
+
+def _identity(finder: Finder, predictor: Predictor) -> str:
+    """Return all that features depend on besides the image; another version may compute others."""
+    return f"{finder.weights_id} on {predictor.model.weights_id}, sam_widget {__version__}"
+
+
+def _read(finder: Finder, image: RGB, digest: str, predictor: Predictor) -> Any:
+    """Return features that are on disk, or None."""
+    cache = getattr(predictor, "cache", None)
+    store = None if cache is None else cache.store
+    if store is None or not isinstance(finder, Storable):
+        return None
+    return store.get_features(
+        digest, _identity(finder, predictor), lambda tensors: finder.from_tensors(tensors, image, predictor)
+    )
+
+
+def _written(finder: Finder, features: Any, image: RGB, digest: str, predictor: Predictor) -> Any:
+    """Write features to disk, if they are kept there, and return them as they will be read."""
+    cache = getattr(predictor, "cache", None)
+    if cache is None or not isinstance(finder, Storable):
+        return features
+    tensors: dict[str, Tensor] = {}
+
+    def made() -> dict[str, Tensor]:
+        tensors.update(finder.to_tensors(features))
+        return tensors
+
+    written = cache.put_features(digest, _identity(finder, predictor), made)
+    return finder.from_tensors(tensors, image, predictor) if written else features
 
 
 STORE = FeatureStore()

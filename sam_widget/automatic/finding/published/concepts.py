@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Step
 from sam_widget.automatic.finding.published.checkpoints import Checkpoint, enough_memory
 from sam_widget.automatic.finding.published.clicks import model_for_clicks
+from sam_widget.automatic.finding.published.nested import flattened, rebuilt
 from sam_widget.automatic.finding.published.outcome import (
     FLOOR,
     MOST,
@@ -32,6 +34,7 @@ from sam_widget.automatic.finding.published.worded import WordedPredictor
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
 from sam_widget.masks.runs import StoredMask
+from sam_widget.predictor.embeddings import to_half
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.words import Order
 
@@ -45,6 +48,8 @@ LONGEST = 32
 PHRASES = 256
 # Answers that are kept for an image.
 ANSWERS = 64
+# The name of the features in files.
+LEVELS = "levels"
 # Pixels of masks that are upsampled at a time.
 PIXELS = 2**25
 
@@ -78,7 +83,7 @@ class Seen:
 
     Attributes:
         size: Height and width of the image, in pixels.
-        vision: The output of the vision encoder.
+        vision: The output of the vision encoder, as far as it is read.
         answers: Answers given so far, by words and boxes.
     """
 
@@ -89,7 +94,7 @@ class Seen:
     @property
     def nbytes(self) -> int:
         """The size of its tensors, in bytes."""
-        parts = (self.vision.last_hidden_state, *self.vision.fpn_hidden_states, *self.vision.fpn_position_encoding)
+        parts = (*self.vision.fpn_hidden_states, *self.vision.fpn_position_encoding)
         return sum(part.numel() * part.element_size() for part in parts)
 
 
@@ -133,7 +138,8 @@ class ConceptFinder:
     def encode(self, image: RGB, predictor: Predictor) -> Encoding:  # noqa: ARG002  it makes its own masks
         """See `Finder.encode`; returns `Seen`."""
         yield Step(0, 1)
-        return Seen((image.shape[0], image.shape[1]), self.look(image))
+        vision = self.look(image)
+        return _seen(image, vision.fpn_hidden_states, vision.fpn_position_encoding)
 
     def look(self, image: RGB) -> Any:
         """Return the output of the vision encoder for an image (H, W, 3) uint8."""
@@ -141,6 +147,17 @@ class ConceptFinder:
         inputs = processor(images=picture(image), return_tensors="pt")
         with torch.inference_mode(), enough_memory(self.name, device):
             return model.get_vision_features(pixel_values=inputs["pixel_values"].to(device))
+
+    def to_tensors(self, features: Seen) -> dict[str, Tensor]:
+        """See `Storable.to_tensors`; in half precision, in which an image takes 60 MB."""
+        return {name: to_half(level) for name, level in flattened(features.vision.fpn_hidden_states, LEVELS).items()}
+
+    def from_tensors(self, tensors: Mapping[str, Tensor], image: RGB, predictor: Predictor) -> Seen:  # noqa: ARG002
+        """See `Storable.from_tensors`; positions depend on the shape alone and are computed again."""
+        model = self.checkpoint.model
+        levels = tuple(level.to(model.dtype) for level in rebuilt(tensors, LEVELS, self.checkpoint.device))
+        encoding = model.vision_encoder.neck.position_encoding
+        return _seen(image, levels, tuple(encoding(level.shape, level.device, level.dtype) for level in levels))
 
     def find(
         self, features: Seen, words: Sequence[str], like: Sequence[Example] = (), not_like: Sequence[Example] = ()
@@ -242,3 +259,11 @@ class ConceptFinder:
                 input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
             )
         return Phrase(encoded, tokens["attention_mask"])
+
+
+def _seen(image: RGB, levels: tuple[Tensor, ...], places: tuple[Tensor, ...]) -> Seen:
+    """Return the features of an image (H, W, 3): its pyramid, and the positional encoding of each level."""
+    vision = SimpleNamespace(
+        fpn_hidden_states=levels, fpn_position_encoding=places, hidden_states=None, attentions=None
+    )
+    return Seen((image.shape[0], image.shape[1]), vision)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sam_widget.automatic.finding.finder import Encoding, Example, Finding, Instance, Step
 from sam_widget.automatic.finding.published.checkpoints import Checkpoint, enough_memory
+from sam_widget.automatic.finding.published.nested import flattened, rebuilt
 from sam_widget.automatic.finding.published.outcome import MOST, Scored, distinct
 from sam_widget.errors import PromptError
 from sam_widget.image.reading import RGB
@@ -61,7 +62,7 @@ class Detected:
     @property
     def nbytes(self) -> int:
         """The size of the detector's tensors, in bytes."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in _tensors(self.seen))
+        return sum(tensor.numel() * tensor.element_size() for tensor in flattened(self.seen, "seen").values())
 
 
 class Detector(ABC):
@@ -107,6 +108,15 @@ class Detector(ABC):
         with torch.inference_mode(), enough_memory(self.name, self.checkpoint.device):
             seen = self.look(image)
         yield Step(1, 2)
+        return Detected((image.shape[0], image.shape[1]), seen, predictor, predictor.embed(image))
+
+    def to_tensors(self, features: Detected) -> dict[str, Tensor]:
+        """See `Storable.to_tensors`; the embedding is stored by the predictor."""
+        return flattened(features.seen, "seen")
+
+    def from_tensors(self, tensors: Mapping[str, Tensor], image: RGB, predictor: Predictor) -> Detected:
+        """See `Storable.from_tensors`."""
+        seen = rebuilt(tensors, "seen", self.checkpoint.device)
         return Detected((image.shape[0], image.shape[1]), seen, predictor, predictor.embed(image))
 
     def find(
@@ -166,11 +176,3 @@ def _masks(features: Detected, corners: np.ndarray) -> list[StoredMask]:
             features.masks.pop(next(iter(features.masks)), None)
         features.masks.update(zip(new, answers.best_stored, strict=True))
     return [features.masks[key] for key in keys]
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    """Return all tensors in nested tuples, lists and dicts."""
-    if isinstance(value, Tensor):
-        return [value]
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return [tensor for part in parts for tensor in _tensors(part)]

@@ -47,16 +47,16 @@ class GroundingFinder(Detector):
         self._backbone: Backbone = inner.backbone
 
     def look(self, image: RGB) -> dict[str, Any]:
-        """Return the shape and the mask of the model's input, and the output of its vision backbone."""
+        """Return the mask of the model's input, and the output of its vision backbone."""
         inputs = self.checkpoint.processor.image_processor(picture(image), return_tensors="pt")
         pixels, mask = (inputs[name].to(self.checkpoint.device) for name in ("pixel_values", "pixel_mask"))
-        return {"shape": pixels.shape, "mask": mask, "features": self._backbone.backbone(pixels, mask)}
+        return {"mask": mask, "features": self._backbone.backbone(pixels, mask)}
 
     def boxes(self, seen: dict[str, Any], word: str, size: tuple[int, int]) -> Boxes:
         """See `Detector.boxes`."""
         tokens = self._tokens(word)
         # Only the shape is read of pixels.
-        pixels = torch.zeros(1, device=self.checkpoint.device).expand(seen["shape"])
+        pixels = torch.zeros(1, device=self.checkpoint.device).expand(1, 3, *seen["mask"].shape[1:])
         with self._lock:
             self._backbone.given = seen["features"]
             try:

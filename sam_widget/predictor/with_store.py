@@ -1,0 +1,33 @@
+"""Get a predictor that keeps on disk what it computes for images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
+from sam_widget.predictor.interface import ModelLike, Progress, predictor_of
+from sam_widget.predictor.predictor import Predictor
+
+
+def predictor_with_store(
+    model: ModelLike, store: EmbeddingStore | str | Path | None, *, progress: Progress | None = None
+) -> Predictor:
+    """Return a predictor of a model that writes to an embedding store.
+
+    Args:
+        model: A name, a checkpoint path, or a loaded model. A predictor is returned as it is, and so is that of a model
+            that answers more than clicks, such as SAM 3.
+        store: The store or its folder; None for the store that every widget reads.
+        progress: Called with the bytes done and the total while the model's weights are downloaded.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+    """
+    if hasattr(model, "embed"):
+        return cast("Predictor", model)
+    shared = predictor_of(model, progress=progress)
+    if type(shared) is not Predictor:
+        return cast("Predictor", shared)
+    kept = store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)
+    return Predictor(shared.model, cache=EmbeddingCache(store=kept))
