@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sam_widget.automatic.finding.published import outcome
+from sam_widget.automatic.finding.published.catalogue import load_published
 from sam_widget.predictor.predictor import Predictor
 from tests.automatic.finding.published import models
 
@@ -20,6 +24,17 @@ def image() -> np.ndarray:
 @pytest.fixture(scope="session")
 def tiny() -> Predictor:
     return Predictor("tiny")
+
+
+@pytest.fixture(scope="session")
+def finders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Load the finder of one of `models.MODELS`, once."""
+
+    @functools.cache
+    def load(kind: str) -> Any:
+        return load_published(models.saved(kind, tmp_path_factory.mktemp(kind)))
+
+    return load
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,12 @@ import torch
 
 import sam_widget as sw
 from sam_widget.automatic.finding.finder import Example
-from sam_widget.automatic.finding.published.catalogue import load_published
 from sam_widget.automatic.finding.published.concepts import ConceptFinder
 from sam_widget.automatic.finding.published.outcome import FLOOR
 from sam_widget.automatic.finding.store import FeatureStore
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
 from tests.automatic.finding.published import models
-from tests.automatic.finding.published.calls import counted
 
 SQUARE, DISC = (12, 10, 44, 40), (53, 31, 88, 66)
 
@@ -35,8 +34,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def finder(kind: str, tmp_path_factory: pytest.TempPathFactory) -> ConceptFinder:
-    found = load_published(models.saved(kind, tmp_path_factory.mktemp(kind)))
+def finder(kind: str, finders: Callable[[str], Any]) -> ConceptFinder:
+    found = finders(kind)
     assert isinstance(found, ConceptFinder)
     return found
 
@@ -102,37 +101,6 @@ def test_prompts_change_what_is_found(finder: ConceptFinder, image: np.ndarray, 
     best = [finder.find(features, **ours).instances[0] for ours, _ in PROMPTS.values()]
     for one, other in itertools.combinations(best, 2):
         assert one.score != other.score
-
-
-def test_one_three_and_two_words_answer_as_alone(finder: ConceptFinder, image: np.ndarray, tiny: Predictor) -> None:
-    features = FeatureStore().features(finder, image, tiny)
-    for words in (["cat"], ["dog", "red cup", "cat"], ["tree", "dog"], ["cat"]):
-        in_turn = finder.find(features, words)
-        fresh = finder.find(FeatureStore().features(finder, image, tiny), words)
-        assert in_turn.presence == pytest.approx(fresh.presence, abs=1e-6)
-        assert [one.word for one in in_turn.instances] == [one.word for one in fresh.instances]
-        assert [one.id for one in in_turn.instances] == [one.id for one in fresh.instances]
-        np.testing.assert_allclose(
-            [one.score for one in in_turn.instances], [one.score for one in fresh.instances], atol=1e-6
-        )
-
-
-def test_the_image_and_each_word_are_encoded_once(finder: ConceptFinder, image: np.ndarray, tiny: Predictor) -> None:
-    finder._phrase.cache_clear()
-    store, model = FeatureStore(), finder.checkpoint.model
-    with (
-        counted(model.vision_encoder) as vision,
-        counted(model.text_encoder) as text,
-        counted(model.detr_decoder) as decoder,
-    ):
-        finder.find(store.features(finder, image, tiny), ["cat"])
-        assert (vision.calls, text.calls, decoder.calls) == (1, 1, 1)
-        finder.find(store.features(finder, image, tiny), ["cat", "dog"])
-        assert (vision.calls, text.calls, decoder.calls) == (1, 2, 2)
-        finder.find(store.features(finder, image, tiny), ["cat"], like=[example(SQUARE)])
-        assert (vision.calls, text.calls, decoder.calls) == (1, 2, 3)
-        finder.find(store.features(finder, image[::-1].copy(), tiny), ["dog"])
-        assert (vision.calls, text.calls, decoder.calls) == (2, 2, 4)
 
 
 def test_an_instance_is_found_once_with_its_best_word(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ import torch
 
 import sam_widget as sw
 from sam_widget.automatic.finding.finder import Example
-from sam_widget.automatic.finding.published.catalogue import load_published
 from sam_widget.automatic.finding.published.detectors import Detected
 from sam_widget.automatic.finding.published.grounding_dino import GroundingFinder
 from sam_widget.automatic.finding.published.outcome import FLOOR
@@ -19,7 +19,6 @@ from sam_widget.automatic.finding.store import FeatureStore
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
 from tests.automatic.finding.published import models
-from tests.automatic.finding.published.calls import counted
 
 SIZE = (72, 96)
 
@@ -30,8 +29,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def finder(kind: str, folder: Path) -> GroundingFinder:
-    found = load_published(models.saved(kind, folder))
+def finder(kind: str, finders: Callable[[str], Any]) -> GroundingFinder:
+    found = finders(kind)
     assert isinstance(found, GroundingFinder)
     return found
 
@@ -63,31 +62,6 @@ def test_boxes_and_scores_are_those_of_transformers(
     assert len(scores)
     np.testing.assert_allclose(ours.corners, corners, atol=1e-3)  # in pixels
     np.testing.assert_allclose(ours.scores, scores, atol=1e-4)
-
-
-def test_one_three_and_two_words_answer_as_alone(finder: GroundingFinder, image: np.ndarray, tiny: Predictor) -> None:
-    features = FeatureStore().features(finder, image, tiny)
-    for words in (["cat"], ["dog", "red cup", "cat"], ["tree", "dog"], ["cat"]):
-        in_turn = finder.find(features, words)
-        fresh = finder.find(FeatureStore().features(finder, image, tiny), words)
-        assert in_turn.presence == pytest.approx(fresh.presence, abs=1e-6)
-        assert [one.word for one in in_turn.instances] == [one.word for one in fresh.instances]
-        np.testing.assert_allclose(
-            [one.score for one in in_turn.instances], [one.score for one in fresh.instances], atol=1e-6
-        )
-        assert in_turn.instances
-
-
-def test_the_image_is_encoded_once(finder: GroundingFinder, image: np.ndarray, tiny: Predictor) -> None:
-    store, inner = FeatureStore(), finder.checkpoint.model.model
-    with counted(inner.backbone.backbone) as vision, counted(inner.text_backbone) as text:
-        finder.find(store.features(finder, image, tiny), ["cat"])
-        assert (vision.calls, text.calls) == (1, 1)
-        finder.find(store.features(finder, image, tiny), ["cat", "dog"])
-        finder.find(store.features(finder, image, tiny), ["dog"])
-        assert (vision.calls, text.calls) == (1, 2)
-        finder.find(store.features(finder, image[::-1].copy(), tiny), ["cat"])
-        assert vision.calls == 2
 
 
 def test_two_images_at_once_do_not_mix(finder: GroundingFinder, image: np.ndarray, tiny: Predictor) -> None:

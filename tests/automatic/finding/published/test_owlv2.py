@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ import torch
 import sam_widget as sw
 from sam_widget.automatic.finding.finder import Example
 from sam_widget.automatic.finding.published import detectors, owlv2
-from sam_widget.automatic.finding.published.catalogue import load_published
 from sam_widget.automatic.finding.published.detectors import Detected, boxed
 from sam_widget.automatic.finding.published.outcome import FLOOR
 from sam_widget.automatic.finding.published.owlv2 import OwlFinder
@@ -20,14 +19,13 @@ from sam_widget.automatic.finding.store import FeatureStore
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
 from tests.automatic.finding.published import models
-from tests.automatic.finding.published.calls import counted
 
 SIZE = (72, 96)
 
 
 @pytest.fixture
-def finder(folder: Path) -> OwlFinder:
-    found = load_published(models.saved("owlv2", folder))
+def finder(finders: Callable[[str], Any]) -> OwlFinder:
+    found = finders("owlv2")
     assert isinstance(found, OwlFinder)
     return found
 
@@ -101,28 +99,6 @@ def test_masks_are_those_of_a_sam_prompted_by_the_boxes(
         again = tiny.answer(tiny.embed(image), one.prompt)
         assert np.count_nonzero(again.masks[again.best] != one.mask) <= 2
     assert found.presence == pytest.approx([finder.boxes(features.seen, "cat", SIZE).scores.max()])
-
-
-def test_one_three_and_two_words_answer_as_alone(finder: OwlFinder, image: np.ndarray, tiny: Predictor) -> None:
-    features = FeatureStore().features(finder, image, tiny)
-    for words in (["cat"], ["dog", "red cup", "cat"], ["tree", "dog"], ["cat"]):
-        in_turn = finder.find(features, words)
-        fresh = finder.find(FeatureStore().features(finder, image, tiny), words)
-        assert in_turn.presence == pytest.approx(fresh.presence, abs=1e-6)
-        assert [one.word for one in in_turn.instances] == [one.word for one in fresh.instances]
-        np.testing.assert_allclose(
-            [one.score for one in in_turn.instances], [one.score for one in fresh.instances], atol=1e-6
-        )
-
-
-def test_the_image_and_each_word_are_encoded_once(finder: OwlFinder, image: np.ndarray, tiny: Predictor) -> None:
-    store, model = FeatureStore(), finder.checkpoint.model
-    with counted(model.owlv2.vision_model) as vision, counted(model.owlv2.text_model) as text:
-        finder.find(store.features(finder, image, tiny), ["cat"])
-        assert (vision.calls, text.calls) == (1, 1)
-        finder.find(store.features(finder, image, tiny), ["cat", "dog"])
-        finder.find(store.features(finder, image, tiny), ["dog"])
-        assert (vision.calls, text.calls) == (1, 2)
 
 
 def test_examples_are_compared_as_the_model_compares_images(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,14 +13,12 @@ from PIL import Image
 
 import sam_widget as sw
 from sam_widget.automatic.finding.finder import Example, Step
-from sam_widget.automatic.finding.published.catalogue import load_published
 from sam_widget.automatic.finding.published.rankers import CANONICAL, RankingFinder, crops
 from sam_widget.automatic.finding.regions import Regions
 from sam_widget.automatic.finding.store import FeatureStore
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
 from tests.automatic.finding.published import models
-from tests.automatic.finding.published.calls import counted
 
 
 @pytest.fixture(scope="module", params=["clip", "siglip"])
@@ -27,8 +27,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def finder(kind: str, tmp_path_factory: pytest.TempPathFactory) -> RankingFinder:
-    found = load_published(models.saved(kind, tmp_path_factory.mktemp(kind)))
+def finder(kind: str, finders: Callable[[str], Any]) -> RankingFinder:
+    found = finders(kind)
     assert isinstance(found, RankingFinder)
     return found
 
@@ -115,32 +115,6 @@ def test_progress_is_reported(finder: RankingFinder, image: np.ndarray, tiny: Pr
     assert [step.done for step in steps] == sorted(step.done for step in steps)
     assert steps[-1].done == steps[-1].total > 0
     assert len({step.total for step in steps}) == 1
-
-
-def test_one_three_and_two_words_answer_as_alone(finder: RankingFinder, features: Regions) -> None:
-    for words in (["cat"], ["dog", "red cup", "cat"], ["tree", "dog"], ["cat"]):
-        in_turn = finder.find(features, words)
-        finder._query.cache_clear()
-        fresh = finder.find(features, words)
-        assert [(one.id, one.score, one.word) for one in in_turn.instances] == [
-            (one.id, one.score, one.word) for one in fresh.instances
-        ]
-        assert in_turn.presence == fresh.presence
-
-
-def test_the_image_and_each_word_are_encoded_once(
-    kind: str, finder: RankingFinder, image: np.ndarray, tiny: Predictor
-) -> None:
-    finder._query.cache_clear()
-    store, model = FeatureStore(), finder.checkpoint.model
-    own = 1 if kind == "siglip" else 1 + len(CANONICAL)
-    with counted(model.vision_model) as vision, counted(model.text_model) as text:
-        finder.find(store.features(finder, image, tiny), ["cat"])
-        first = vision.calls
-        assert first
-        assert text.calls == own
-        finder.find(store.features(finder, image, tiny), ["cat", "dog"])
-        assert (vision.calls, text.calls) == (first, own + 1)
 
 
 def test_an_example_finds_itself_first(finder: RankingFinder, features: Regions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,17 @@ import pytest
 import torch
 
 import sam_widget as sw
-from sam_widget.automatic.finding.published.catalogue import load_published
 from sam_widget.automatic.finding.published.concepts import ConceptFinder
 from sam_widget.automatic.finding.published.worded import WordedPredictor
 from sam_widget.prompts.prompt import Point, Prompt, Stroke
-from tests.automatic.finding.published import models
 from tests.automatic.finding.published.calls import counted
 
 BOX = (12, 10, 44, 40)
 
 
 @pytest.fixture(scope="module")
-def finder(tmp_path_factory: pytest.TempPathFactory) -> ConceptFinder:
-    found = load_published(models.saved("sam3_video", tmp_path_factory.mktemp("sam3_video")))
+def finder(finders: Callable[[str], Any]) -> ConceptFinder:
+    found = finders("sam3_video")
     assert isinstance(found, ConceptFinder)
     return found
 
