@@ -213,6 +213,7 @@ export interface State {
   painted: boolean;
   editing: string | null;
   refines: boolean;
+  takes_words: boolean;
   can_undo: boolean;
   can_redo: boolean;
   decode_ms: number | null;

@@ -22,6 +22,7 @@ export const STATE: State = {
   painted: false,
   editing: null,
   refines: true,
+  takes_words: false,
   can_undo: false,
   can_redo: false,
   decode_ms: 12,

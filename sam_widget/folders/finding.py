@@ -114,7 +114,7 @@ def find_folder(
         not_like: Counter-examples, in the same way.
         sessions: The folder of the session files; by default they are next to the images.
         model: The model that makes the masks: a name or checkpoint path, a loaded model, or a predictor.
-        finder: Name of another finder, or a `Finder`; None for the embedded one.
+        finder: Name of another finder, or a `Finder`; None for the model's own, as SAM 3 has one, or the embedded one.
         threshold: Score from which an instance counts as found; None for the finder's own.
         limit: The most instances per image.
         accept: Add what is found as objects. Otherwise a session shows it, to be accepted or refused.
@@ -129,11 +129,12 @@ def find_folder(
         SessionError: The session file of an example does not exist, is damaged, or has no such object.
         ModelError: A model cannot be loaded.
     """
-    from sam_widget.automatic.finding.loading import finder_of
+    from sam_widget.automatic.finding.loading import finder_for
     from sam_widget.predictor.with_store import predictor_with_store
 
     album = Album(images, sessions=sessions, recursive=recursive)
-    one, predictor = finder_of(finder), predictor_with_store(model, store)
+    predictor = predictor_with_store(model, store)
+    one = finder_for(predictor, finder)
     wanted = {
         "like": [example_of(given, album, one, predictor) for given in like],
         "not_like": [example_of(given, album, one, predictor) for given in not_like],

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from sam_widget.automatic.finding.finder import Encoding, Finder, Finding
-from sam_widget.automatic.finding.loading import finder_named_in_file, finder_of
+from sam_widget.automatic.finding.loading import finder_for, finder_named_in_file
 from sam_widget.errors import ModelError, SessionError
 from sam_widget.model.names import without_precision
 from sam_widget.predictor.interface import Predictor as PredictorLike
@@ -206,7 +206,7 @@ class Searching:
             SessionError: An example names no object, or everything is being segmented.
             ModelError: The finder cannot be loaded, or the predictor cannot segment everything.
         """
-        finder = finder_of(model)
+        finder = finder_for(self.session.predictor, model)
         self._finders[finder.name] = finder
         with self.history.editing:
             wish = wish_of(self.session, finder, words, like, not_like, threshold=threshold, limit=limit)

@@ -471,7 +471,8 @@ class Session(PromptEdits):
             like: Examples: an index into `objects`, counted from 0, an object or its id, a mask (H, W) bool, or several
                 of these. With words, instances must fit both.
             not_like: Counter-examples; what resembles them more than the examples is not found.
-            model: Name of another finder, such as "facebook/sam3", or a `Finder`; None for the embedded one.
+            model: Name of another finder, such as "facebook/sam3", or a `Finder`; None for the session's own
+                model if it finds words, as SAM 3 does, and otherwise for the embedded finder.
             threshold: Score from which an instance counts as found, between 0 and 1; None for the finder's own.
             limit: The most instances that count as found.
             progress: Called with the number of steps done and the total, while the image is encoded.

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sam_widget.automatic.finding.loading import finder_of
+from sam_widget.automatic.finding.loading import finder_for
 from sam_widget.folders.finding import Hit, Hits, examples_of, find_in_album
 from sam_widget.session import objects
 from sam_widget.session.searching import wish_of
@@ -120,7 +120,7 @@ class GallerySearch:
             PromptError: There is nothing to find, or words are not in the vocabulary.
             SessionError: An example names no object.
         """
-        wish = wish_of(session, finder_of(), words, list(like), threshold=least)
+        wish = wish_of(session, finder_for(session.predictor), words, list(like), threshold=least)
         examples = [objects.find(session.state, one) for one in like]
         wanted = Wanted(wish.query.words, examples, threshold=least)
         labels = [f"like {example.label}" for example in examples]
@@ -209,7 +209,7 @@ class GallerySearch:
         cancelled: Callable[[], bool],
     ) -> Hits:
         wanted, predictor = job.wanted, session.predictor
-        finder = finder_of(wanted.model)
+        finder = finder_for(predictor, wanted.model)
 
         def told(done: int, total: int) -> None:
             job.done = done

@@ -294,11 +294,12 @@ class State(Struct, frozen=True):
 
     `decode_ms` is the duration of a decode, measured once the image is embedded; null before. `painted` is whether the
     candidates have brush strokes, `editing` the id of the object that `accept` would replace, and `refines` whether the
-    model accepts mask prompts. `everything` is null if neither it nor `find` is running, and `search` if there is none.
-    `label` is the label that `accept` uses by default, if the candidate was found by words. `rendering` is the
-    rendering that the model sees, and `crop` the crop that is used to decode prompts inside it. `autosave` is the name
-    of the file to which every edit is saved, if any. `direct` is the path of a direct line to the widget, for a server
-    with the package's extension; null if there is none.
+    model accepts mask prompts, `takes_words` whether it accepts words together with points and boxes. `everything` is
+    null if neither it nor `find` is running, and `search` if there is none. `label` is the label that `accept` uses by
+    default, if the candidate was found by words. `rendering` is the rendering that the model sees, and `crop` the crop
+    that is used to decode prompts inside it. `autosave` is the name of the file to which every edit is saved, if any.
+    `direct` is the path of a direct line to the widget, for a server with the package's extension; null if there is
+    none.
     """
 
     revision: int
@@ -314,6 +315,7 @@ class State(Struct, frozen=True):
     painted: bool
     editing: str | None
     refines: bool
+    takes_words: bool
     can_undo: bool
     can_redo: bool
     decode_ms: float | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Locator, expect
 
@@ -163,3 +164,64 @@ def test_one_is_refined_with_a_click_and_is_an_example(notebook: Open) -> None:
     find.panel.get_by_role("button", name="End the search").click()
     expect(find.panel).to_be_hidden()
     expect(view.canvas).to_be_focused()
+
+
+SAM3 = f"""
+import sys, tempfile
+sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
+from pathlib import Path
+import sam_widget as sw
+from tests.automatic.finding.published import models
+w = sw.SamWidget(models.picture(), model=str(models.saved("sam3_video", Path(tempfile.mkdtemp()))))
+w
+"""
+
+
+def test_words_go_together_with_a_box_where_the_model_takes_both(notebook: Open) -> None:
+    """SAM 3 with random weights, which still takes all kinds of prompts."""
+    opened = notebook(SAM3)
+    opened.run_all()
+    view = View.of(opened)
+    find = Find(view)
+    box = (12, 10, 44, 40)
+    view.root.get_by_role("radiogroup", name="Tool").get_by_role("radio", name="Box", exact=True).click()
+    view.drag(*box)
+    expect(view.candidates.first).to_be_visible()
+    names = [one.get_attribute("aria-label") for one in view.candidates.all()]
+
+    view.canvas.press("/")
+    find.field.press_sequentially("red cup")
+    together = find.panel.get_by_role("button", name="With the box")
+    before = view.seq
+    together.click()
+    view.wait_past(before)
+    expect(together).to_be_hidden()
+    remove = find.panel.get_by_role("group", name="Words of the prompt").get_by_role("button")
+    expect(remove).to_have_text("red cup, with the box")
+    prompt = opened.run_cell("print(w.session.prompt.words, [b.corners for b in w.session.prompt.boxes])")
+    assert prompt.startswith("red cup [(")
+    worded = [one.get_attribute("aria-label") for one in view.candidates.all()]
+    assert worded != names
+
+    # What was asked together is undone at once, and the words can be taken out again.
+    view.press("Control+z")
+    expect(remove).to_be_hidden()
+    expect(together).to_be_visible()
+    assert [one.get_attribute("aria-label") for one in view.candidates.all()] == names
+    view.press("Control+Shift+z")
+    before = view.seq
+    remove.click()
+    view.wait_past(before)
+    expect(remove).to_be_hidden()
+    assert opened.run_cell("print(repr(w.session.prompt.words))").strip() == "''"
+    assert [one.get_attribute("aria-label") for one in view.candidates.all()] == names
+
+
+def test_words_with_a_box_are_not_offered_by_other_models(notebook: Open) -> None:
+    hand = Hand(notebook)
+    find = Find(hand.view)
+    hand.view.click(*FACE)
+    hand.press("/")
+    find.field.press_sequentially("cat")
+    expect(find.message).to_contain_text("cat: 1")
+    expect(find.panel.get_by_role("button", name="With the")).to_have_count(0)

@@ -50,6 +50,7 @@ def test_a_refined_prompt_is_built_upon_by_the_name_of_its_mask(widget: SamWidge
     view = View(widget)
     view.ask("predict", prompt=FACE)
     assert widget.state["refines"]
+    assert not widget.state["takes_words"], "tiny takes none"
     view.ask("refine")
     name = widget.state["prompt"]["mask"]
     logits = widget.prompt.mask

@@ -85,6 +85,27 @@ export class FindActions {
     this.#typing = newGesture();
   }
 
+  /** What the field says, for a prompt with points or boxes; null if the model takes no such words, or has them. */
+  get phrase(): string | null {
+    const { prompt, state } = this.#store;
+    const drawn = prompt.points.length + prompt.boxes.length + prompt.strokes.length > 0;
+    const words = this.#ui.words.trim();
+    return state.takes_words && drawn && words && words !== prompt.words ? words : null;
+  }
+
+  /** Segment what the field says where the points and boxes are. */
+  withPrompt(): void {
+    const words = this.phrase;
+    if (words === null) return;
+    this.rest();
+    void this.#store.edit((prompt) => ({ ...prompt, words }));
+  }
+
+  /** Segment whatever is where the points and boxes are. */
+  withoutWords(): void {
+    void this.#store.edit((prompt) => ({ ...prompt, words: "" }));
+  }
+
   /** Search for more like an object, in addition to the words in the field. */
   more(object: string): void {
     this.#ui.set({ finding: true, like: [...this.#ui.like.filter((id) => id !== object), object] });

@@ -28,6 +28,7 @@ const NO_STATE: State = {
   painted: false,
   editing: null,
   refines: false,
+  takes_words: false,
   can_undo: false,
   can_redo: false,
   decode_ms: null,
@@ -106,6 +107,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
         can_undo: false,
         can_redo: false,
         refines: false,
+        takes_words: false,
       };
       for (const { id, width, height, runs } of saved.masks ?? [])
         this.#masks.set(id, unpackMask(fromBase64(runs), width, height));

@@ -1,5 +1,6 @@
 /** Find by words and examples: the field, what became of it, the threshold, and the list of what was found. */
 
+import type { PromptData } from "../protocol";
 import { newGesture } from "../state/gesture";
 import { corrected, nearWords } from "../state/search";
 import type { Store } from "../state/store";
@@ -66,13 +67,33 @@ export function createFind(context: Context): Part {
     "Find in all images",
   );
   inAll.addEventListener("click", () => find.inAll(), { signal });
-  const examples = h("div", { class: "sam-recent", role: "group", "aria-label": "Examples" });
-  const near = h("div", { class: "sam-recent", role: "group", "aria-label": "Near words" });
-  const message = h("p", { class: "sam-empty sam-found-message", role: "status", id: id("found") });
   const pressed = (event: Event): string | null => {
     const button = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-value]") : null;
     return button?.dataset.value ?? null;
   };
+  const withPrompt = h(
+    "button",
+    {
+      type: "button",
+      class: "sam-button sam-quiet sam-outlined",
+      title: "Segment what the words say, where the prompt is",
+    },
+    icon("point"),
+    h("span"),
+  );
+  // The field stays focused: when it is left, its words are searched for in the whole photo.
+  withPrompt.addEventListener("pointerdown", (event) => event.preventDefault(), { signal });
+  withPrompt.addEventListener("click", () => find.withPrompt(), { signal });
+  const together = h("div", { class: "sam-recent", role: "group", "aria-label": "Words of the prompt" });
+  const separate = (event: Event): void => {
+    if (pressed(event) === null) return;
+    focusCanvas();
+    find.withoutWords();
+  };
+  together.addEventListener("click", separate, { signal });
+  const examples = h("div", { class: "sam-recent", role: "group", "aria-label": "Examples" });
+  const near = h("div", { class: "sam-recent", role: "group", "aria-label": "Near words" });
+  const message = h("p", { class: "sam-empty sam-found-message", role: "status", id: id("found") });
   const drop = (event: Event): void => {
     const object = pressed(event);
     if (object === null) return;
@@ -134,7 +155,8 @@ export function createFind(context: Context): Part {
     examples,
     h("div", { class: "sam-find-row" }, message, all),
     near,
-    h("div", { class: "sam-find-row" }, inAll),
+    together,
+    h("div", { class: "sam-find-row" }, withPrompt, inAll),
     threshold,
     found.element,
   );
@@ -171,6 +193,24 @@ export function createFind(context: Context): Part {
           drop: true,
         })),
       );
+      const { prompt } = store;
+      const where = promptName(prompt);
+      if (find.phrase === null && withPrompt.matches(":focus")) focusCanvas();
+      setAttributes(withPrompt, { hidden: find.phrase === null });
+      setText(withPrompt.lastElementChild ?? withPrompt, `With ${where}`);
+      chips(
+        together,
+        prompt.words
+          ? [
+              {
+                value: "words",
+                text: `${prompt.words}, with ${where}`,
+                label: `Remove ${prompt.words} from the prompt`,
+                drop: true,
+              },
+            ]
+          : [],
+      );
       if (!find.canFindInAll && inAll.matches(":focus")) focusCanvas();
       setAttributes(inAll, { hidden: !find.canFindInAll });
       setAttributes(threshold, { hidden: search === null });
@@ -200,4 +240,12 @@ export function findMessage({ state, find: { error } }: Pick<Store, "state" | "f
   if (search) return search.message;
   // Such as in the next image of a gallery, or after all was accepted.
   return words.trim() ? "Enter searches." : "Commas separate words. Results come as you type.";
+}
+
+/** What words go together with: "the box". */
+export function promptName({ points, boxes, strokes }: PromptData): string {
+  const kinds = [points, boxes, strokes].filter((parts) => parts.length > 0);
+  if (kinds.length !== 1) return "the prompt";
+  const name = boxes.length > 0 ? "box" : points.length > 0 ? "point" : "stroke";
+  return kinds[0].length === 1 ? `the ${name}` : `the ${name}${name === "box" ? "es" : "s"}`;
 }

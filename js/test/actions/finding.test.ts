@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PAUSE } from "../../src/actions/finding";
 import type { InstanceData, SearchData } from "../../src/protocol";
 import { corrected, nearWords, shownInstances, wordsIn } from "../../src/state/search";
-import { findMessage } from "../../src/view/find";
+import { findMessage, promptName } from "../../src/view/find";
 import { instanceLooks, instanceNames } from "../../src/view/instances";
 import { objectOf, openDesk } from "../desk";
 
@@ -262,5 +262,54 @@ describe("the search", () => {
     expect(actions.find.open).toBe(false);
     model.set({ revision: 2, search: search(THREE) });
     expect(actions.find.open).toBe(true);
+  });
+});
+
+describe("words together with a prompt", () => {
+  const box = { x0: 1, y0: 1, x1: 3, y1: 3 };
+  const point = { x: 1, y: 1, label: 1 as const };
+  const prompt = { points: [], boxes: [box], strokes: [], mask: null };
+
+  it("are offered by models that take them, where there is a prompt that does not have them", async () => {
+    const { actions, model, ui } = await openDesk({ takes_words: true, prompt });
+    expect(actions.find.phrase).toBeNull();
+    ui.words = " red cup ";
+    expect(actions.find.phrase).toBe("red cup");
+    model.set({ revision: 2, takes_words: true, prompt: { ...prompt, words: "red cup" } });
+    expect(actions.find.phrase).toBeNull();
+    ui.words = "cup";
+    expect(actions.find.phrase).toBe("cup");
+    model.set({ revision: 3, takes_words: true, prompt: { ...prompt, boxes: [] } });
+    expect(actions.find.phrase).toBeNull();
+    model.set({ revision: 4, takes_words: false, prompt });
+    expect(actions.find.phrase).toBeNull();
+    const before = model.count("predict");
+    actions.find.withPrompt();
+    expect(model.count("predict")).toBe(before);
+  });
+
+  it("are sent with the whole prompt, instead of being searched for, and stay when a point is added", async () => {
+    const { actions, model } = await openDesk({ takes_words: true, prompt });
+    actions.find.type("red cup");
+    actions.find.withPrompt();
+    await vi.waitFor(() => expect(model.last("predict").prompt).toEqual({ ...prompt, words: "red cup" }));
+    actions.find.leave();
+    expect(model.count("find")).toBe(0);
+    actions.prompt.point({ x: 1, y: 1 }, 1);
+    await vi.waitFor(() => expect(model.last("predict").prompt).toMatchObject({ boxes: [box], words: "red cup" }));
+    expect(model.last("predict").prompt).toHaveProperty("points.length", 1);
+    actions.find.withoutWords();
+    await vi.waitFor(() => expect(model.last("predict").prompt).toMatchObject({ boxes: [box], words: "" }));
+  });
+
+  it.each([
+    [{ ...prompt }, "the box"],
+    [{ ...prompt, boxes: [box, box] }, "the boxes"],
+    [{ ...prompt, boxes: [], points: [point] }, "the point"],
+    [{ ...prompt, boxes: [], points: [point, point] }, "the points"],
+    [{ ...prompt, boxes: [], strokes: [{ vertices: [1, 1], label: 1 as const, closed: false }] }, "the stroke"],
+    [{ ...prompt, points: [point] }, "the prompt"],
+  ])("say what they go together with (%#)", (given, name) => {
+    expect(promptName(given)).toBe(name);
   });
 });

@@ -39,6 +39,19 @@ def finder_of(model: Any = None) -> Finder:
     )
 
 
+def finder_for(predictor: Any, model: Any = None) -> Finder:
+    """Return the finder to search with next to a predictor: the predictor's own if it has one, as SAM 3 does.
+
+    Args:
+        predictor: The predictor of a session.
+        model: Another finder to use; see `finder_of`.
+
+    Raises:
+        ModelError: There is no such finder, or it cannot be loaded.
+    """
+    return finder_of(getattr(predictor, "finder", None) if model is None else model)
+
+
 def predictor_with_words(name: str) -> Predictor:
     """Return the predictor of a published model that answers words and clicks.
 

@@ -35,12 +35,16 @@ MASKS = 3
 
 
 class WordedPredictor(Predictor):
-    """Answers prompts with words by SAM 3's model for concepts, and all others by its model for clicks."""
+    """Answers prompts with words by SAM 3's model for concepts, and all others by its model for clicks.
+
+    Attributes:
+        finder: The model for concepts, with which a session searches unless another finder is named.
+    """
 
     def __init__(self, model: Sam, finder: ConceptFinder) -> None:
         """Join both models, which share the vision tower."""
         super().__init__(model)
-        self._finder = finder
+        self.finder = finder
         self._images: OrderedDict[str, RGB] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -74,8 +78,8 @@ class WordedPredictor(Predictor):
             image = self._images.get(embedding.image_hash)
         if image is None:
             raise PromptError("words need the image, and only its embedding is here; call embed(image) again")
-        seen = STORE.features(self._finder, image, self)
-        logits, scores = self._finder.logits(seen, prompt.words, [box.corners for box in boxes])
+        seen = STORE.features(self.finder, image, self)
+        logits, scores = self.finder.logits(seen, prompt.words, [box.corners for box in boxes])
         side = self.config.mask_size
         low = interpolate(logits[None], (side, side), mode="bilinear", align_corners=False)[0]
         scores = scores * _fits(low > 0, points, boxes, embedding.image_size)

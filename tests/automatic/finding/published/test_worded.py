@@ -126,6 +126,16 @@ def test_a_session_takes_words_and_clicks_together(predictor: WordedPredictor, i
     assert session.chosen.mask[rows[0], columns[0]]
 
 
+def test_a_session_searches_with_its_own_model(
+    finder: ConceptFinder, predictor: WordedPredictor, image: np.ndarray
+) -> None:
+    session = sw.Session(image, model=predictor)
+    session.find("flurb", threshold=0)  # The embedded finder knows no such word.
+    assert session.search is not None
+    assert session.search.search.query.finder == finder.name
+    assert session.find("cat", model="tiny").search.query.finder == "tiny"
+
+
 def test_what_cannot_be_answered_is_said(predictor: WordedPredictor, image: np.ndarray, tmp_path: Path) -> None:
     embedding = predictor.embed(image, keep=False)
     with pytest.raises(sw.PromptError, match="with points and boxes, not with an earlier mask"):
