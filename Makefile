@@ -10,6 +10,7 @@
 #   make fuzz      20,000 damaged annotation files (500 of them are part of make test)
 #   make bench     measure the speed on this machine
 #   make soak      check that a long session does not leak memory (ten minutes)
+#   make docs      the documentation, in build/docs (open build/docs/index.html)
 #   make clean     remove everything built or installed
 #
 # PYTHON=python3.13 picks the interpreter that .venv is made from.
@@ -36,7 +37,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=w
   --rerun-show-tracebacks
 
 .DELETE_ON_ERROR:
-.PHONY: build demo test lint format notebooks protocol bench soak clean lint-python lint-js protocol-in-sync chromium
+.PHONY: build demo test lint format notebooks protocol docs bench soak clean lint-python lint-js protocol-in-sync chromium
 
 build: $(BUNDLE)
 
@@ -88,6 +89,9 @@ notebooks: $(VENV)
 protocol: $(VENV)
 	$(PY) -m sam_widget.widget.typescript js/src/protocol.ts
 	$(PY) -m sam_widget.masks.palette js/src/palette.ts
+
+docs: $(VENV)
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --config-file notebooks/docs/mkdocs.yml
 
 fuzz: $(VENV)
 	FUZZ=20000 $(PY) -m pytest tests/export/test_fuzz.py
