@@ -11,6 +11,7 @@
 #   make bench     measure the speed on this machine
 #   make soak      check that a long session does not leak memory (ten minutes)
 #   make docs      the documentation, in build/docs (open build/docs/index.html)
+#   make picture   record the README's animated pictures with the shipped weights
 #   make clean     remove everything built or installed
 #
 # PYTHON=python3.13 picks the interpreter that .venv is made from.
@@ -37,7 +38,8 @@ PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=w
   --rerun-show-tracebacks
 
 .DELETE_ON_ERROR:
-.PHONY: build demo test lint format notebooks protocol docs bench soak clean lint-python lint-js protocol-in-sync chromium
+.PHONY: build demo test lint format notebooks protocol docs picture bench soak clean lint-python lint-js protocol-in-sync \
+  chromium
 
 build: $(BUNDLE)
 
@@ -92,6 +94,9 @@ protocol: $(VENV)
 
 docs: $(VENV)
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --config-file notebooks/docs/mkdocs.yml
+
+picture: chromium
+	$(PY) notebooks/docs/picture.py
 
 fuzz: $(VENV)
 	FUZZ=20000 $(PY) -m pytest tests/export/test_fuzz.py

@@ -4,8 +4,22 @@ The public names are listed in `__init__.pyi`; each is imported on first use (SP
 nothing and never imports torch.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import lazy_loader
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = "0.1.0"
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add `%sam` to IPython and Jupyter: called by `%load_ext sam_widget`."""
+    from sam_widget.widget.magic import register
+
+    register(shell)

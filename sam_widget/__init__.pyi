@@ -40,6 +40,7 @@ from .widget.compare import Compare, CompareRow, CompareTable
 from .widget.engine import Engine
 from .widget.gallery import Gallery, GalleryRow
 from .widget.sam_widget import SamWidget
+from .widget.show import show
 
 __version__: str
 
@@ -105,6 +106,7 @@ __all__ = [
     "sample",
     "samples",
     "segment_everything",
+    "show",
     "teach",
     "to_rgb",
     "tune",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -62,3 +64,58 @@ def test_the_sdist_brings_the_bundle_and_its_sources(distributions: Path) -> Non
     assert data_files() - names == set()
     assert names >= {"js/src/widget.ts", "js/package-lock.json", "LICENSE", "README.md", "pyproject.toml"}
     assert [name for name in names if "node_modules" in name] == []
+
+
+# What a user does first, in the folder given: a mask, an export, the widget's bundle, a lesson.
+FIRST_STEPS = """
+import pathlib, shutil, sys
+import sam_widget as sw
+assert shutil.which("node") is None
+assert pathlib.Path(sw.__file__).is_relative_to(sys.prefix), sw.__file__
+w = sw.SamWidget(sw.sample("cat"))
+w.click(250, 170)
+w.accept("cat")
+w.export("cat.json")
+assert "sam-widget" in str(w._esm) and str(w._css)
+"""
+
+
+def test_the_wheel_works_in_an_environment_of_its_own_without_node(distributions: Path, tmp_path: Path) -> None:
+    """Its dependencies are those of this environment; only the package comes from the wheel."""
+    (wheel,) = distributions.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, timeout=120)
+    scripts = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    python = scripts / "python"
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(subprocess.check_output([python, "-c", where], text=True).strip())
+    # Comes after the wheel's own folder; files there that make this checkout importable are not followed.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", "--quiet", wheel]
+    subprocess.run(install, check=True, timeout=300)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "JUPYTER"))}
+    environment |= {"PATH": str(scripts), "HF_HUB_OFFLINE": "1"}
+
+    def run(*command: str | Path) -> str:
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    run(python, "-c", FIRST_STEPS)
+    assert (tmp_path / "cat.json").exists()
+    assert "tiny" in run(scripts / "sam-widget", "models")
+    listed = run(python, "-m", "jupyter_server.extension.serverextension", "list")
+    assert re.search(r"sam_widget\.widget\.server_extension\s.*OK", listed), listed
+
+
+def test_the_distributions_are_as_the_package_index_wants_them(distributions: Path) -> None:
+    files = sorted(distributions.iterdir())
+    result = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
