@@ -19,7 +19,8 @@ ELSEWHERE = {
     "cards/photos.md": "sam_widget/photos/LICENSES.md",
     "about/changelog.md": "CHANGELOG.md",
     "about/contributing.md": "CONTRIBUTING.md",
-    "pictures/widget.png": "notebooks/widget.png",
+    "pictures/widget-dark.webp": "notebooks/docs/pictures/widget-dark.webp",
+    "pictures/widget-light.webp": "notebooks/docs/pictures/widget-light.webp",
 }
 SITE_OF = {path: address for address, path in ELSEWHERE.items()}
 
