@@ -33,7 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Point links of files from elsewhere to pages of the site; a file that is no page is named without a link."""
+    """Point links of files from elsewhere to pages of the site; other files are named without a link."""
     path = ELSEWHERE.get(page.file.src_uri)
     if path is None:
         return markdown
