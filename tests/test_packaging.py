@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "sam_widget"
 # Bytes, of the bundle after gzip.
 BUDGET = 60_000
-BUNDLE = {"sam_widget/widget/static/widget.js", "sam_widget/widget/static/widget.css"}
+BUNDLE = {f"sam_widget/widget/static/{name}" for name in ("loader.js", "widget.js", "widget.css")}
 
 
 @pytest.fixture(scope="module")

@@ -61,8 +61,11 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     """
 
     # Given as text, because for a path, anywidget creates a file watcher that keeps every widget alive forever.
-    _esm = _bundled("widget.js")
+    _esm = _bundled("loader.js")
     _css = _bundled("widget.css")
+    _code = traitlets.Unicode(_bundled("widget.js"), help="The frontend, which `_esm` loads once per page.").tag(
+        sync=True
+    )
 
     state = traitlets.Dict(help="All that a view draws: `protocol.State`; only the kernel writes it.").tag(sync=True)
     saved = traitlets.Dict(help="`protocol.Saved` in a page without a kernel, else empty.").tag(sync=True)
@@ -113,9 +116,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             opener: Opens sessions.
             targets: Objects whose methods views may call, in addition to those of every widget and its session.
         """
-        if not self._esm:
-            path = STATIC / "widget.js"
-            raise SamWidgetError(f"the widget's frontend is missing ({path}); run `make build` or `pip install .`")
+        if not (self._esm and self._code):
+            raise SamWidgetError(f"the widget's frontend is missing ({STATIC}); run `make build` or `pip install .`")
         self._publisher = Publisher(self._send_to_all, self._show_state)
         self._later = Throttle(self._keep_state, seconds=KEEP_SECONDS)
         self._output = CellOutput(self._to_draw)
@@ -128,6 +130,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self._dispatcher.between = requests.search_on
         self._hang_up: Callable[[], None] = lambda: None
         super().__init__()
+        # ipywidgets would keep it after the widget is closed.
+        self._own_layout = self.layout
         self.on_msg(self._receive)
         if (heard := listener()) is not None:
             self._publisher.line = heard.register(self.model_id, self._dispatcher.receive_directly)
@@ -252,6 +256,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             self._output.close()
             self._dispatcher.close()
             self._stage.close()
+        if "_own_layout" in vars(self):
+            self._own_layout.close()
         super().close()
 
     # ------------------------------------------------------------------------------------------------ the wire

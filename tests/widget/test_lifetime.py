@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 import weakref
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 import sam_widget as sw
@@ -47,6 +51,30 @@ def test_an_idle_widget_is_freed_as_soon_as_it_is_closed(photo: np.ndarray, pred
         del widget
         gc.collect()
         assert [reference() for reference in left] == [None] * len(left)
+
+
+def test_closed_widgets_leave_neither_threads_nor_files_nor_objects(
+    photo: np.ndarray, predictor: sw.Predictor, tmp_path: Path
+) -> None:
+    def use(name: str) -> None:
+        widget = SamWidget(photo, model=predictor, autosave=tmp_path / name)
+        widget.click(150, 120)
+        widget.accept("cat")
+        widget.close()
+
+    def held() -> tuple[int, int, Counter[str]]:
+        gc.collect()
+        kinds = (type(item) for item in gc.get_objects())
+        counted = (
+            kind for kind in kinds if str(kind.__module__).partition(".")[0] in {"sam_widget", "ipywidgets", "comm"}
+        )
+        return threading.active_count(), psutil.Process().num_fds(), Counter(kind.__qualname__ for kind in counted)
+
+    use("first.sam")
+    before = held()
+    for k in range(5):
+        use(f"{k}.sam")
+    until(lambda: held() == before, what=f"threads, files and objects are {before}")
 
 
 def test_a_publish_that_fails_ends_neither_the_edit_nor_the_worker(
