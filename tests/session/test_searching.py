@@ -207,7 +207,7 @@ def test_edits_are_possible_while_it_encodes(session: Session, finder: Squares) 
 
 
 def test_everything_of_some_words_is_one_edit(session: Session, finder: Squares, monkeypatch: Any) -> None:
-    monkeypatch.setattr("sam_widget.session.searching.finder_of", lambda _model: finder)
+    monkeypatch.setattr("sam_widget.automatic.finding.loading.finder_of", lambda _model: finder)
     added = session.everything(words=["cat", "cup"])
     assert [item.label for item in added] == ["cat", "cup", "cat"]
     assert session.objects == added
@@ -247,7 +247,7 @@ def test_a_session_without_a_search_is_saved_as_before(session: Session, tmp_pat
 
 
 def test_code_finds_the_same_objects(session: Session, finder: Squares, monkeypatch: Any) -> None:
-    monkeypatch.setattr("sam_widget.session.searching.finder_of", lambda _model: finder)
+    monkeypatch.setattr("sam_widget.automatic.finding.loading.finder_of", lambda _model: finder)
     session.find("cat", "cup").accept(0, 2)
     session.click(150, 120)
     session.accept("mine")
@@ -287,7 +287,7 @@ def test_a_replay_downloads_no_finder(session: Session, finder: Squares, monkeyp
 
 
 def test_a_replay_searches_again(session: Session, finder: Squares, monkeypatch: Any) -> None:
-    monkeypatch.setattr("sam_widget.session.searching.finder_of", lambda _model: finder)
+    monkeypatch.setattr("sam_widget.automatic.finding.loading.finder_of", lambda _model: finder)
     monkeypatch.setattr("sam_widget.session.replay.finder_named_in_file", lambda _name: finder)
     session.find("cat", "dog", threshold=0.1).accept("0", "4")
     rows = sw.replay(session).rows

@@ -19,7 +19,7 @@ from tests.widget.test_sam_widget import View
 @pytest.fixture
 def finder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Squares:
     finder = Squares(request.node.nodeid)
-    monkeypatch.setattr("sam_widget.session.searching.finder_of", lambda _model: finder)
+    monkeypatch.setattr("sam_widget.automatic.finding.loading.finder_of", lambda _model: finder)
     return finder
 
 

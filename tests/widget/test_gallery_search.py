@@ -22,8 +22,7 @@ from tests.widget.test_sam_widget import View
 @pytest.fixture
 def finder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Squares:
     finder = Squares(request.node.nodeid)
-    for module in ("sam_widget.widget.gallery_search", "sam_widget.session.searching"):
-        monkeypatch.setattr(f"{module}.finder_of", lambda _model=None: finder)
+    monkeypatch.setattr("sam_widget.automatic.finding.loading.finder_of", lambda _model=None: finder)
     return finder
 
 
