@@ -208,6 +208,7 @@ READERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("js/src/**/*.css", typescript),
     ("js/test/**/*.ts", typescript),
     ("*.md", markdown),
+    ("notebooks/**/*.md", markdown),
     ("sam_widget/**/*.md", markdown),
     ("Makefile", hashes),
     ("pyproject.toml", hashes),

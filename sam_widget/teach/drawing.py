@@ -11,6 +11,8 @@ RGB = np.ndarray
 # Distinguishable for colour-blind readers (Okabe and Ito): subpart, part, whole, and the reader's own.
 LEVELS = ((86, 180, 233), (0, 158, 115), (204, 121, 167))
 YOURS = (230, 159, 0)
+# Brightness of what is not shown.
+DIM = 0.4
 # Readable on white and on black.
 GREY = (128, 128, 128, 255)
 
@@ -24,7 +26,7 @@ def tint(photo: RGB, mask: np.ndarray, colour: Sequence[int], *, alpha: float = 
 
 def dim(photo: RGB, keep: np.ndarray) -> RGB:
     """Return a photo (H, W, 3), dark where `keep` (H, W) is false."""
-    return np.where(keep[..., None], photo, photo // 3)
+    return np.where(keep[..., None], photo, (photo * DIM).astype(np.uint8))
 
 
 def star(pen: ImageDraw.ImageDraw, x: float, y: float, *, label: int = 1, radius: float = 7) -> None:
@@ -80,3 +82,20 @@ def scatter(
         if number < len(marks):
             pen.text((cx + 7, cy), marks[number], fill=GREY, anchor="lm", font_size=11)
     return np.asarray(picture)
+
+
+def blend(photo: RGB, cells: RGB, *, seen: float = 0.3, smooth: bool = False) -> RGB:
+    """Return a photo (H, W, 3) in grey, under colours of a coarser grid (h, w, 3)."""
+    grey = np.asarray(Image.fromarray(photo).convert("L"))[..., None]
+    over = enlarged(cells, *photo.shape[:2], smooth=smooth)
+    return (seen * grey + (1 - seen) * over).astype(np.uint8)
+
+
+def strip(vector: np.ndarray, *, rows: int = 4, cell: int = 8) -> RGB:
+    """Return a vector as a block of coloured cells, row by row: blue is negative, red positive."""
+    columns = -(-len(vector) // rows)
+    padded = np.full(rows * columns, np.nan)
+    padded[: len(vector)] = vector
+    largest = max(float(np.abs(vector).max()), 1e-9)
+    colours = heat(padded.reshape(rows, columns), low=-largest, high=largest, name="RdBu_r")
+    return enlarged(colours, rows * cell, columns * cell)

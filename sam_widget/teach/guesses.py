@@ -42,11 +42,17 @@ class Guesses:
     def reveal(self, number: int, answer: object) -> str:
         """Keep what came out, and return it as a sentence, next to the guess."""
         self.answers[number] = f"{answer:.2f}" if isinstance(answer, float) else str(answer)
-        return self.say("guess.row", number=number, guess=self._guess(number), answer=self.answers[number])
+        return self._sentence(number)
 
     def _guess(self, number: int) -> str:
         question = self.asked.get(number)
         return self.say("guess.none") if question is None or question.guess is None else question.guess
+
+    def _sentence(self, number: int) -> str:
+        question, answer = self.asked.get(number), self.answers.get(number, "…")
+        if question is None or question.guess is None:
+            return self.say("guess.missing", number=number, answer=answer)
+        return self.say("guess.row", number=number, guess=question.guess, answer=answer)
 
     def _rows(self) -> list[tuple[str, str, str]]:
         numbers = sorted({*self.asked, *self.answers})
@@ -54,9 +60,7 @@ class Guesses:
 
     def __repr__(self) -> str:
         """Return a line per question."""
-        return "\n".join(
-            self.say("guess.row", number=number, guess=guess, answer=answer) for number, guess, answer in self._rows()
-        )
+        return "\n".join(self._sentence(number) for number in sorted({*self.asked, *self.answers}))
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{self.say(f'guess.{key}')}</th>" for key in ("question", "yours", "answer"))

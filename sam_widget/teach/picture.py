@@ -8,7 +8,8 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
-from ipycanvas import Canvas, hold_canvas
+import traitlets
+from ipycanvas import Canvas, canvas, hold_canvas
 from PIL import Image, ImageDraw
 
 # Called with a position in the shown array's own pixels, x and y.
@@ -31,6 +32,8 @@ class Picture(Canvas):  # type: ignore[misc]
 
     width: int
     height: int
+    # ipywidgets makes a tooltip the accessible name of views without a description, and fails without this trait.
+    description = traitlets.Unicode("").tag(sync=True)
 
     def __init__(
         self,
@@ -48,7 +51,7 @@ class Picture(Canvas):  # type: ignore[misc]
         Args:
             name: What a screen reader says.
             width: In CSS pixels; narrower pages scale it down.
-            height: In CSS pixels; None for that of the first array that is shown.
+            height: In CSS pixels; None for that of each array that is shown.
             on_hover: Called while the pointer moves.
             on_press: Called when a button or a finger is pressed.
             on_drag: Called while a button or a finger is held and moves.
@@ -56,6 +59,11 @@ class Picture(Canvas):  # type: ignore[misc]
         """
         # `max_width` with an automatic height keeps the proportions; ipycanvas scales the coordinates of events.
         layout = ipywidgets.Layout(max_width="100%", height="auto", flex="0 0 auto")
+        queue = canvas._CANVAS_MANAGER  # noqa: SLF001
+        if queue.comm is None:
+            # `Widget.close_all` closes the queue that all canvases share.
+            queue._current_canvas = None  # noqa: SLF001
+            queue.open()
         super().__init__(width=width, height=height or width, tooltip=name, layout=layout)
         self._fixed = height is not None
         self.after: ipywidgets.DOMWidget | None = None
@@ -66,7 +74,7 @@ class Picture(Canvas):  # type: ignore[misc]
         self._held = False
         self._cursor: tuple[float, float] | None = None
         self._on_hover, self._on_press, self._on_drag, self._on_release = on_hover, on_press, on_drag, on_release
-        self.on_client_ready(self._draw)
+        self.on_client_ready(self._draw_for_new_page)
         if on_hover or on_press or on_drag:
             self.on_mouse_down(self._press)
             self.on_mouse_move(self._move)
@@ -94,7 +102,7 @@ class Picture(Canvas):  # type: ignore[misc]
         height, width = array.shape[:2]
         self._size = (width, height)
         if not self._fixed:
-            self.height, self._fixed = max(1, round(self.width * height / width)), True
+            self.height = max(1, round(self.width * height / width))
         method = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
         picture = Image.fromarray(array).resize((self.width, self.height), method)
         if draw is not None:
@@ -112,6 +120,11 @@ class Picture(Canvas):  # type: ignore[misc]
         with DRAWING, hold_canvas():
             self.stroke_style, self.line_width = "rgb({}, {}, {})".format(*colour), 3
             self.stroke_line(*ends[0], *ends[1])
+
+    def _draw_for_new_page(self) -> None:
+        # A new page does not know which canvas the queue draws on; ipycanvas names it only when it changes.
+        self._canvas_manager._current_canvas = None  # noqa: SLF001
+        self._draw()
 
     def _draw(self) -> None:
         pixels = self.pixels

@@ -15,7 +15,7 @@ def test_a_mask_is_tinted_and_the_rest_is_the_photo() -> None:
     assert tuple(shown[0, 0]) == (150, 50, 50)
     assert (shown[~mask] == 100).all()
     assert (photo == 100).all()
-    assert (dim(photo, mask)[~mask] == 33).all()
+    assert (dim(photo, mask)[~mask] == 40).all()
 
 
 def test_heat_goes_from_dark_to_bright_and_is_grey_where_nothing_is_known() -> None:

@@ -9,7 +9,7 @@ def test_a_guess_is_kept_next_to_the_answer() -> None:
     guesses = Guesses()
     question = guesses.ask(1, "ABC")
     question.control.value = "C"
-    assert guesses.reveal(1, "B") == "Question 1: you guessed no guess; it is B."
+    assert guesses.reveal(1, "B") == "Question 1: it is B. You did not guess."
     question.button.click()
     assert guesses.reveal(1, "B") == "Question 1: you guessed C; it is B."
     question.control.value = "A"

@@ -25,6 +25,7 @@ def test_an_array_is_scaled_to_the_width() -> None:
     assert (picture.pixels[:, :20] == 0).all()
     assert (picture.pixels[:, 20:] == 200).all()
     assert picture.tooltip == "a picture"
+    assert {"tooltip", "description"} <= set(picture.keys), "the view needs both for an accessible name"
     assert not picture.sync_image_data
 
 
@@ -91,6 +92,7 @@ def test_a_page_that_opens_later_sees_what_is_drawn() -> None:
     picture.show(np.full((10, 10, 3), 7, np.uint8))
     sent: list[np.ndarray] = []
     picture.put_image_data = sent.append
+    assert picture._canvas_manager._current_canvas is picture
     event(picture, "client_ready")
     assert (sent[0] == 7).all()
 
@@ -100,3 +102,23 @@ def test_a_trail_is_part_of_the_picture() -> None:
     picture.show(np.zeros((10, 10, 3), np.uint8))
     picture.trail(1, 5, 8, 5, (255, 0, 0))
     assert tuple(picture.pixels[10, 10]) == (255, 0, 0)
+
+
+def test_canvases_draw_after_all_widgets_were_closed() -> None:
+    Picture("", width=10)._canvas_manager.close()
+    picture = Picture("", width=10)
+    assert picture._canvas_manager.comm is not None
+    picture.show(np.zeros((10, 10, 3), np.uint8))
+
+
+def test_a_page_that_opens_later_is_told_which_canvas_is_drawn_on() -> None:
+    picture = Picture("", width=10)
+    picture.show(np.full((10, 10, 3), 7, np.uint8))
+    commands: list[object] = []
+    queue = picture._canvas_manager
+    queue._send_custom, before = (lambda command, _buffers=(): commands.append(command)), queue._send_custom
+    try:
+        event(picture, "client_ready")
+    finally:
+        queue._send_custom = before
+    assert f"IPY_MODEL_{picture.model_id}" in str(commands)

@@ -1,0 +1,153 @@
+"""Panels of the lessons in a real JupyterLab: they are hovered, clicked and painted on, and their pixels change."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.lab import TIMEOUT_MS, Notebook
+from tests.browser.view import Open, View
+
+SETUP = "import numpy as np\nimport sam_widget as sw\nphoto = sw.sample('cat')"
+
+
+def canvas(opened: Notebook, name: str) -> Locator:
+    """A small canvas, by its accessible name."""
+    return opened.page.get_by_title(name, exact=True)
+
+
+def pixels(shown: Locator) -> str:
+    """All pixels of a canvas."""
+    found: str = shown.evaluate("canvas => canvas.toDataURL()")
+    return found
+
+
+def wait_for_change(shown: Locator, before: str) -> str:
+    """Wait until a canvas shows something else, and return that."""
+    shown.page.wait_for_function(
+        "([canvas, before]) => canvas.toDataURL() !== before", arg=[shown.element_handle(), before], timeout=TIMEOUT_MS
+    )
+    return pixels(shown)
+
+
+def wait_until_drawn(shown: Locator) -> str:
+    """Wait until a canvas shows anything."""
+    shown.page.wait_for_function(
+        """canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)""",
+        arg=shown.element_handle(),
+        timeout=TIMEOUT_MS,
+    )
+    return pixels(shown)
+
+
+def place(shown: Locator, x: float, y: float) -> tuple[float, float]:
+    """Where a fraction of a canvas is in the page."""
+    shown.scroll_into_view_if_needed()
+    box = shown.bounding_box()
+    assert box
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def drag(page: Page, shown: Locator, *places: tuple[float, float]) -> None:
+    """Drag along fractions of a canvas."""
+    first, *rest = [place(shown, *one) for one in places]
+    page.mouse.move(*first)
+    page.mouse.down()
+    for one in rest:
+        page.mouse.move(*one, steps=4)
+    page.mouse.up()
+
+
+def test_an_expectation_is_drawn_and_then_compared(notebook: Open) -> None:
+    opened = notebook(SETUP, "e = sw.teach.ExpectedMask(photo, clicks=[(200, 200), (162, 117)])\ne")
+    opened.run_all()
+    paper = canvas(opened, "The photo with the click: draw around what you expect")
+    answer = canvas(opened, "Mask 3 of the model")
+    before, dark = wait_until_drawn(paper), wait_until_drawn(answer)
+    show = opened.page.get_by_role("button", name="Show the three masks")
+    show.click()
+    expect(opened.page.get_by_text("Draw first")).to_be_visible()
+    drag(opened.page, paper, (0.2, 0.1), (0.6, 0.1), (0.6, 0.9), (0.2, 0.9), (0.2, 0.2))
+    painted = wait_for_change(paper, before)
+    show.click()
+    wait_for_change(answer, dark)
+    expect(opened.page.get_by_text(re.compile(r"Mask 3: score 0\.\d\d, IoU with yours 0\.[2-9]\d"))).to_be_visible()
+    assert opened.run_cell("print(len(e.kept), 0.2 < e.drawing.mean() < 0.45)").strip() == "1 True"
+    opened.page.get_by_role("button", name="Clear").click()
+    wait_for_change(paper, painted)
+
+
+def test_a_drawing_needs_no_mouse(notebook: Open) -> None:
+    opened = notebook(SETUP, "e = sw.teach.ExpectedMask(photo, clicks=[(200, 200)])\ne")
+    opened.run_all()
+    paper = canvas(opened, "The photo with the click: draw around what you expect")
+    shown = wait_until_drawn(paper)
+    paper.focus()
+    for key in ("ArrowRight", "Enter", "Shift+ArrowDown", "Enter", "Shift+ArrowLeft", "Enter"):
+        opened.page.keyboard.press(key)
+        shown = wait_for_change(paper, shown) if key != "Enter" else shown
+    assert opened.run_cell("print(e.drawing.any())").strip() == "True"
+    paper.focus()
+    opened.page.keyboard.press("Tab")
+    expect(paper).not_to_be_focused()
+
+
+def test_clicks_everywhere_stream_and_are_looked_at(notebook: Open) -> None:
+    opened = notebook(SETUP, "w = sw.teach.ClickLandscape(photo, side=12)\nw")
+    opened.run_all()
+    shown, mask = canvas(opened, "The click landscape"), canvas(opened, "The best mask of the click under the pointer")
+    before, dark = wait_until_drawn(shown), wait_until_drawn(mask)
+    opened.page.get_by_role("button", name="Click everywhere").click()
+    wait_for_change(shown, before)
+    expect(opened.page.get_by_text("144 clicks in")).to_be_visible()
+    score = pixels(shown)
+    opened.page.mouse.move(*place(shown, 0.35, 0.4))
+    first = wait_for_change(mask, dark)
+    opened.page.mouse.move(*place(shown, 0.95, 0.1))
+    wait_for_change(mask, first)
+    expect(opened.page.get_by_text(re.compile(r"Click at \(4\d\d, \d+\): mask \d is chosen"))).to_be_visible()
+    opened.page.get_by_role("button", name="Agreement").click()
+    wait_for_change(shown, score)
+    # A page that is reloaded shows it again.
+    opened.save()
+    opened.reload()
+    wait_until_drawn(canvas(opened, "The click landscape"))
+
+
+def test_scores_are_checked_click_by_click(notebook: Open) -> None:
+    opened = notebook(
+        SETUP, "s = sw.teach.scene(6)\nc = sw.teach.ScoreCheck(s.image, masks=s.masks, target=7, lang='zh-TW')\nc"
+    )
+    opened.run_all()
+    chart = canvas(opened, "圖表：橫軸是模型的預測，縱軸是真正的 IoU")
+    before = wait_until_drawn(chart)
+    view = View.of(opened)
+    view.click(240, 180)
+    first = wait_for_change(chart, before)
+    expect(opened.page.get_by_text("提示數：1。")).to_be_visible()
+    view.click(60, 60, modifiers=["Alt"])
+    second = wait_for_change(chart, first)
+    expect(opened.page.get_by_text("提示數：2。")).to_be_visible()
+    opened.page.get_by_role("button", name="重新開始").click()
+    wait_for_change(chart, second)
+    expect(view.candidates).to_have_count(0)
+
+
+def test_another_object_is_chosen_on_the_ladder(notebook: Open) -> None:
+    opened = notebook(SETUP, "s = sw.teach.scene(14)\np = sw.teach.PromptLadder(s.image, masks=s.masks)\np")
+    opened.run_all()
+    box = canvas(opened, "A box")
+    before = wait_until_drawn(box)
+    opened.page.get_by_label("Segment").select_option("object 7")
+    wait_for_change(box, before)
+    expect(opened.page.get_by_text(re.compile(r"Two clicks: agreement 0\.\d\d"))).to_be_visible()
+
+
+def test_a_guess_is_kept(notebook: Open) -> None:
+    opened = notebook(SETUP, "g = sw.teach.Guesses()", "g.ask(1, 'ABC')")
+    opened.run_all()
+    opened.page.get_by_role("button", name="B", exact=True).click()
+    opened.page.get_by_role("button", name="This is my guess").click()
+    expect(opened.page.get_by_text("Kept: B.")).to_be_visible()
+    assert opened.run_cell("print(g.reveal(1, 'C'))").strip() == "Question 1: you guessed B; it is C."
