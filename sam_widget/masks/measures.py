@@ -9,6 +9,8 @@ from sam_widget.errors import MaskError
 from sam_widget.masks.runs import checked_mask
 from sam_widget.prompts.geometry import Box
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 def area(mask: ArrayLike) -> int:
     """Return the number of pixels of an (H, W) mask."""
@@ -74,9 +76,14 @@ def stability_score(logits: ArrayLike, threshold: float = 0.0, offset: float = 1
     """
     values = np.asarray(logits)
     # The mask at the higher threshold is inside the other: they are the intersection and the union.
-    intersections = np.count_nonzero(values > threshold + offset, axis=(-2, -1))
-    unions = np.count_nonzero(values > threshold - offset, axis=(-2, -1))
+    intersections = np.count_nonzero(values > in_float32(threshold + offset), axis=(-2, -1))
+    unions = np.count_nonzero(values > in_float32(threshold - offset), axis=(-2, -1))
     return np.asarray(intersections / np.maximum(unions, 1), dtype=np.float64)
+
+
+def in_float32(level: float) -> float:
+    """Return the nearest finite float32 to a level: NumPy warns where it compares logits with a number beyond those."""
+    return min(max(level, -_LARGEST), _LARGEST)
 
 
 def nms(boxes: ArrayLike, scores: ArrayLike, iou_threshold: float) -> NDArray[np.intp]:

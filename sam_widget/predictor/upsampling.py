@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sam_widget.masks.measures import in_float32
 from sam_widget.masks.runs import Mask, StoredMask, set_bits
 
 # Number of pixels of one axis per matrix product; with more, the matrices would be mostly zero.
@@ -50,6 +51,7 @@ class Upscaling:
 
     def masks(self, logits: Tensor, level: float) -> Mask:
         """Return where upsampled logits (N, h, w) exceed a level: (N, H, W) bool."""
+        level = in_float32(level)
         if logits.device.type != "cpu":
             rows, columns = self.weights(logits.device)
             cut = [(rows @ one @ columns.T > level).cpu().numpy() for one in logits.float()]
@@ -66,7 +68,7 @@ class Upscaling:
 
         The result is the same as that of `masks`, except for pixels whose logit equals the level up to rounding.
         """
-        width = self.size[1]
+        width, level = self.size[1], in_float32(level)
         edges = [np.empty(0, np.int64)]
         for top, left, values in self._strips(logits.float().cpu(), self._at_knots, level):
             above = np.zeros((values.shape[0], values.shape[1] + 2), np.bool_)  # false outside

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 
 import sam_widget as sw
 from sam_widget.export import coco
-from sam_widget.masks.codecs import stored_from_rle
+from sam_widget.masks.codecs import rle_from_mask, stored_from_rle
 from sam_widget.masks.measures import iou
 from tests.export.masks import masks_of
 
@@ -74,6 +74,34 @@ def test_round_trip_of_several_images(
         sw.load_masks(path)
     with pytest.raises(sw.FormatError, match="called 'dog.png'"):
         sw.load_masks(path, image="dog.png")
+
+
+def test_one_image_of_many_is_read_without_decoding_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = np.zeros((60, 80), bool)
+    shape[20:40, 30:60] = True
+    rle, ring = rle_from_mask(shape), [30, 20, 60, 20, 60, 40, 30, 40]
+    counts = [30 * 60 + 20, 20, *[40, 20] * 29, 20 * 60 + 20]
+    kinds = [rle, {"size": [60, 80], "counts": counts}, [ring]]
+    data = {
+        "images": [{"id": k, "file_name": f"{k}.jpg", "width": 80, "height": 60} for k in range(1000)],
+        "categories": [{"id": 1, "name": "box"}],
+        "annotations": [
+            {"id": 3 * k + n, "image_id": k, "category_id": 1, "segmentation": kind, "bbox": [30, 20, 30, 20]}
+            for k in range(1000)
+            for n, kind in enumerate(kinds)
+        ],
+    }
+    path = tmp_path / "many.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    read_masks: list[Any] = []
+    runs, parsed = coco._runs, json.loads
+    monkeypatch.setattr(coco, "_runs", lambda *given: (read_masks.append(given), runs(*given))[1])
+    texts: list[Any] = []
+    monkeypatch.setattr(json, "loads", lambda text, **options: (texts.append(text), parsed(text, **options))[1])
+    found = sw.load_masks(path, image="500.jpg")
+    assert [item.area for item in found] == [shape.sum()] * 3
+    assert len(read_masks) == 3, "masks of others are not decoded"
+    assert len(texts) <= 1, "the file is parsed once"
 
 
 def test_a_dict_names_the_images(shapes: sw.AnnotatedImage) -> None:

@@ -311,3 +311,20 @@ def test_every_edit_can_be_undone_and_redone(session: sw.Session) -> None:
         session.redo()
         assert session.state is state
     assert not session.can_redo
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("threshold", [1e308, 1e39, -1e39, -1e308])
+def test_a_threshold_beyond_every_logit_gives_nothing_or_everything(
+    photo: np.ndarray, predictor: sw.Predictor, threshold: float
+) -> None:
+    session = sw.Session(photo, model=predictor)
+    session.click(150, 120)
+    session.adjust(threshold=threshold)
+    session.click(160, 130)
+    whole = photo.shape[0] * photo.shape[1] if threshold < 0 else 0
+    assert [candidate.stored.area for candidate in session.candidates] == [whole] * 3
+    assert [candidate.stability for candidate in session.candidates] == [float(threshold < 0)] * 3
+    assert predictor.binarize(session.candidates[0].logits[None], (451, 300), threshold=threshold).sum() == whole
+    session.adjust(threshold=0)
+    assert 0 < session.candidates[0].stored.area < photo.shape[0] * photo.shape[1]
