@@ -199,7 +199,8 @@ def traced(
         image_embedding=features.embedding.cpu(),
         high_resolution=tuple(level.cpu() for level in features.high_resolution),
         prompt_tokens=seen["prompt_tokens"].cpu(),
-        dense_prompt=seen["dense_prompt"].contiguous().cpu(),
+        # Without a mask it is a view of a parameter.
+        dense_prompt=seen["dense_prompt"].detach().contiguous().cpu(),
         layers=recorder.layers(),
         final_token_to_image=transformer.final_attn_token_to_image.recorded.cpu(),
         upscaled=upscaled.cpu(),

@@ -8,7 +8,7 @@ import ipywidgets
 import numpy as np
 
 from sam_widget.predictor.interface import ModelLike
-from sam_widget.teach.drawing import blend, heat, star
+from sam_widget.teach.drawing import heat, star
 from sam_widget.teach.panel import Line, Panel, column, row
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.prompt_tokens import names_of
@@ -113,4 +113,4 @@ class AttentionExplorer(Panel):
             for point in self.traced.prompt.points:
                 star(pen, point.x * scale, point.y * scale, label=point.label, radius=6)
 
-        picture.show(blend(self.traced.subject.photo, heat(values, low=low, high=high)), draw=draw)
+        picture.show(self.traced.subject.over(heat(values, low=low, high=high)), draw=draw)

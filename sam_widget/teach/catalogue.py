@@ -42,6 +42,7 @@ LESSONS = (
     Lesson("01_quickstart", "Segment anything, in this cell", "在這一格裡分割任何東西", 10),
     Lesson("02_label_a_folder", "Label a folder", "標註一整個資料夾", 15),
     Lesson("03_data_engine", "The data engine", "資料引擎", 15),
+    Lesson("04_how_sam_works", "How Segment Anything works", "Segment Anything 怎麼運作", 15),
     Lesson("05_one_click_three_masks", "One click, three masks", "點一下，三個遮罩", 15),
 )
 

@@ -84,11 +84,10 @@ def scatter(
     return np.asarray(picture)
 
 
-def blend(photo: RGB, cells: RGB, *, seen: float = 0.3, smooth: bool = False) -> RGB:
-    """Return a photo (H, W, 3) in grey, under colours of a coarser grid (h, w, 3)."""
+def blend(photo: RGB, colours: RGB, *, seen: float = 0.3) -> RGB:
+    """Return a photo (H, W, 3) in grey, under colours of the same shape."""
     grey = np.asarray(Image.fromarray(photo).convert("L"))[..., None]
-    over = enlarged(cells, *photo.shape[:2], smooth=smooth)
-    return (seen * grey + (1 - seen) * over).astype(np.uint8)
+    return (seen * grey + (1 - seen) * colours).astype(np.uint8)
 
 
 def strip(vector: np.ndarray, *, rows: int = 4, cell: int = 8) -> RGB:

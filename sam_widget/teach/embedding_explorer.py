@@ -9,7 +9,7 @@ from PIL import ImageDraw
 
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.predictor.pca import pca_picture
-from sam_widget.teach.drawing import blend, heat
+from sam_widget.teach.drawing import heat
 from sam_widget.teach.panel import Line, Panel, column, row
 from sam_widget.teach.picture import CURSOR, Picture
 from sam_widget.teach.subject import Subject
@@ -38,15 +38,14 @@ class EmbeddingExplorer(Panel):
         super().__init__(lang=lang)
         self.subject = image.subject if isinstance(image, TracedImage) else Subject(image, model)
         embedding = self.subject.embedding
-        rows, columns = embedding.shown or embedding.features.shape[2:]
+        rows, columns = self.subject.grid
         self._features = embedding.features[0, :, :rows, :columns].float().cpu()
         flat = self._features.flatten(1).T.numpy()
         # The mean is common to all patches, and would make them all alike.
         flat = flat - flat.mean(axis=0)
         self._units = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
-        self._grid = (rows, columns)
         # (rows, columns) of -1..1: cosine similarity to the patch under the pointer, of features less their mean.
-        self.similarity = np.zeros(self._grid)
+        self.similarity = np.zeros((rows, columns))
         self._patch: tuple[int, int] | None = None
         names = [self.say("embed.photo"), self.say("embed.colours"), self.say("embed.similar")]
         act = self.look_at
@@ -57,21 +56,20 @@ class EmbeddingExplorer(Panel):
         shown = zip((self.photo, self.colours, self.map), names, strict=True)
         self.arrange(row([column([picture, Line(name)], width=f"{WIDTH}px") for picture, name in shown]), self.here)
         width, height = self.subject.size
-        self._colours = np.asarray(pca_picture(self._features, cell=1).resize((width, height), 0))
+        self._colours = self.subject.spread(np.asarray(pca_picture(self._features, cell=1)))
         self.look_at(width / 2, height / 2)
 
     def look_at(self, x: float, y: float) -> None:
         """Compare the patch at a position of the image with all others."""
-        width, height = self.subject.size
-        rows, columns = self._grid
-        patch = min(int(y * rows / height), rows - 1), min(int(x * columns / width), columns - 1)
+        rows, columns = self.subject.grid
+        patch = self.subject.cell_at(x, y)
         if patch == self._patch:
             return
         self._patch = patch
-        self.similarity = (self._units @ self._units[patch[0] * columns + patch[1]]).reshape(self._grid)
+        self.similarity = (self._units @ self._units[patch[0] * columns + patch[1]]).reshape(rows, columns)
         self.photo.show(self.subject.photo, draw=self._mark)
         self.colours.show(self._colours, draw=self._mark)
-        self.map.show(blend(self.subject.photo, heat(self.similarity, low=-0.3, high=1)), draw=self._mark)
+        self.map.show(self.subject.over(heat(self.similarity, low=-0.3, high=1)), draw=self._mark)
         alike = int((self.similarity > 0.5).sum()) - 1
         self.here.text = self.say(
             "embed.here", row=patch[0], column=patch[1], channels=len(self._features), alike=alike,
@@ -79,8 +77,6 @@ class EmbeddingExplorer(Panel):
         )  # fmt: skip
 
     def _mark(self, pen: ImageDraw.ImageDraw, scale: float) -> None:
-        width, height = self.subject.size
-        rows, columns = self._grid
-        top, left = self._patch or (0, 0)
-        box = [left / columns * width, top / rows * height, (left + 1) / columns * width, (top + 1) / rows * height]
+        (row, column), (tall, wide) = self._patch or (0, 0), self.subject.cell
+        box = [column * wide, row * tall, (column + 1) * wide, (row + 1) * tall]
         pen.rectangle([value * scale for value in box], outline=CURSOR, width=2)

@@ -9,7 +9,7 @@ import torch
 
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.predictor.model_input import input_points
-from sam_widget.teach.drawing import blend, heat, star, strip
+from sam_widget.teach.drawing import heat, star, strip
 from sam_widget.teach.panel import Line, Panel, column, row
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.texts import Lang, Say
@@ -58,7 +58,7 @@ class PromptTokens(Panel):
     def draw(self) -> None:
         """Draw the current trace."""
         traced = self.traced
-        trace, prompt, photo = traced.last_trace, traced.prompt, traced.subject.photo
+        trace, prompt = traced.last_trace, traced.prompt
         tokens = trace.prompt_tokens[0].float().numpy()
         self.names = names_of(traced, self.say)[-len(tokens) :] if len(tokens) else []
         if len(tokens):
@@ -71,13 +71,13 @@ class PromptTokens(Panel):
         if where:
             self.positions = self._similarity_of(where[0])
             self.map.show(
-                blend(photo, heat(self.positions, low=-0.3, high=1)),
+                traced.subject.over(heat(self.positions, low=-0.3, high=1)),
                 draw=lambda pen, scale: star(pen, where[0][0] * scale, where[0][1] * scale),
             )
         dense = trace.dense_prompt[0].float()
         # Without a mask, every patch gets the same vector.
         varies = traced.cells((dense - dense.mean((1, 2), keepdim=True)).norm(dim=0).numpy())
-        self.dense.show(blend(photo, heat(varies, low=0, high=max(float(varies.max()), 1e-3))))
+        self.dense.show(traced.subject.over(heat(varies, low=0, high=max(float(varies.max()), 1e-3))))
         even = varies.max() < 1e-4
         self._says.text = self.say(
             "tokens.with_mask" if prompt.mask is not None else "tokens.without_mask" if even else "tokens.tiny"

@@ -13,7 +13,9 @@ from sam_widget.errors import ImageError, ModelError
 from sam_widget.image.reading import to_rgb
 from sam_widget.predictor.embeddings import Embedding
 from sam_widget.predictor.interface import ModelLike, predictor_of
+from sam_widget.predictor.model_input import fitted
 from sam_widget.predictor.predictor import Predictor
+from sam_widget.teach.drawing import blend, enlarged
 
 
 class Subject:
@@ -36,6 +38,35 @@ class Subject:
     def embedding(self) -> Embedding:
         """The embedding of the photo."""
         return self.predictor.embed(self.photo)
+
+    @cached_property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the embedding that cover the photo; the last ones may extend over its edge."""
+        side = self.embedding.features.shape[-1]
+        return self.embedding.shown or (side, side)
+
+    @cached_property
+    def cell(self) -> tuple[float, float]:
+        """Height and width of a grid cell, in pixels of the photo."""
+        height, width = self.photo.shape[:2]
+        rows, columns = fitted(self.predictor.config, height, width)
+        patch = self.predictor.config.patch_size
+        return height * patch / rows, width * patch / columns
+
+    def cell_at(self, x: float, y: float) -> tuple[int, int]:
+        """Return the row and the column of the grid cell at a position of the photo."""
+        return min(int(y / self.cell[0]), self.grid[0] - 1), min(int(x / self.cell[1]), self.grid[1] - 1)
+
+    def spread(self, colours: np.ndarray) -> np.ndarray:
+        """Return colours of the grid's cells (rows, columns, 3), where the cells are in the photo: (H, W, 3)."""
+        height, width = self.photo.shape[:2]
+        (rows, columns), (tall, wide) = self.grid, self.cell
+        large = enlarged(colours, max(round(rows * tall), height), max(round(columns * wide), width))
+        return large[:height, :width]
+
+    def over(self, colours: np.ndarray) -> np.ndarray:
+        """Return the photo in grey under colours of the grid's cells (rows, columns, 3): (H, W, 3)."""
+        return blend(self.photo, self.spread(colours))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -105,9 +105,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "點照片：跟著它的面板都會重畫。",
     ),
     "traced.mask": ("Add the mask to the prompt", "把遮罩加進提示"),
+    "traced.once": ("Image encoder {embed} ms, once. ", "影像編碼器 {embed} 毫秒，只要一次。"),
     "traced.done": (
-        "Encoder {embed} ms, once; this answer {predict} ms; trace and panels {drawn} ms.",
-        "編碼器 {embed} 毫秒（只要一次）；這次回答 {predict} 毫秒；追蹤與面板 {drawn} 毫秒。",
+        "This answer {predict} ms; its trace and the panels {drawn} ms.",
+        "這次回答 {predict} 毫秒；追蹤與重畫面板 {drawn} 毫秒。",
     ),
     "embed.photo": ("The photo, and one patch", "照片，與其中一塊"),
     "embed.colours": ("Its embedding: similar features, similar colours", "它的嵌入：特徵相近，顏色就相近"),

@@ -13,6 +13,7 @@ import ipywidgets
 import numpy as np
 
 from sam_widget.errors import SamWidgetError
+from sam_widget.image.reading import image_hash
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.predictor.trace import Trace
 from sam_widget.prompts.prompt import Prompt
@@ -52,10 +53,11 @@ class TracedImage(Panel):
         super().__init__(lang=lang)
         self.lang: Lang = lang
         self.subject = Subject(image, model)
-        # Milliseconds of the image encoder, from a run of its own; the embedding may come from a cache.
+        cached = self.subject.predictor.has(image_hash(self.subject.photo))
         began = time.perf_counter()
-        self.embedding = self.subject.predictor.embed(self.subject.photo, keep=True)
-        self.embed_ms = 1000 * (time.perf_counter() - began)
+        self.embedding = self.subject.embedding
+        # Milliseconds of the image encoder; None if the embedding comes from a cache.
+        self.embed_ms = None if cached else 1000 * (time.perf_counter() - began)
         # Without the input, a trace omits the image encoder.
         self._decoded_only = replace(self.embedding, pixels=None)
         self.widget = SamWidget(self.subject.photo, model=self.subject.predictor)
@@ -145,15 +147,8 @@ class TracedImage(Panel):
     def cells(self, values: np.ndarray) -> np.ndarray:
         """Return the part of values on the embedding grid, (g, g) or (g * g,), that covers the image."""
         side = self.embedding.features.shape[-1]
-        rows, columns = self.embedding.shown or (side, side)
+        rows, columns = self.subject.grid
         return values.reshape(side, side)[:rows, :columns]
-
-    def cell_at(self, x: float, y: float) -> tuple[int, int]:
-        """Return the row and the column of the grid cell at a position of the image."""
-        side = self.embedding.features.shape[-1]
-        rows, columns = self.embedding.shown or (side, side)
-        width, height = self.subject.size
-        return min(int(y * rows / height), rows - 1), min(int(x * columns / width), columns - 1)
 
     def _edited(self) -> None:
         prompt = self.widget.session.prompt
@@ -182,9 +177,9 @@ class TracedImage(Panel):
             except Exception:
                 log.exception("a panel could not be drawn")
         self.drawn_ms = 1000 * (time.perf_counter() - began)
-        self.note.text = said or self.say(
-            "traced.done", predict=f"{self.predict_ms:.0f}", drawn=f"{self.drawn_ms:.0f}", embed=f"{self.embed_ms:.0f}"
-        )
+        once = "" if self.embed_ms is None else self.say("traced.once", embed=f"{self.embed_ms:.0f}")
+        done = self.say("traced.done", predict=f"{self.predict_ms:.0f}", drawn=f"{self.drawn_ms:.0f}")
+        self.note.text = said or once + done
         with self._done:
             self._shown = prompt
             self._done.notify_all()

@@ -151,3 +151,72 @@ def test_a_guess_is_kept(notebook: Open) -> None:
     opened.page.get_by_role("button", name="This is my guess").click()
     expect(opened.page.get_by_text("Kept: B.")).to_be_visible()
     assert opened.run_cell("print(g.reveal(1, 'C'))").strip() == "Question 1: you guessed B; it is C."
+
+
+TRACED = "t = sw.teach.TracedImage(photo)\nt.click(162, 117)\nt"
+
+
+def test_one_click_in_the_view_redraws_every_panel_that_follows_it(notebook: Open) -> None:
+    opened = notebook(
+        SETUP, TRACED, "k = sw.teach.PromptTokens(t)\nk", "a = sw.teach.AttentionExplorer(t)\na",
+        "m = sw.teach.MaskMaker(t)\nm",
+    )  # fmt: skip
+    opened.run_all()
+    names = (
+        "How similar the position of each patch is to that of the click. Click to move it.",
+        "What the token reads from each patch",
+        "What each patch reads from the token",
+        "Logits: red is object",
+        "The mask, at the photo's size",
+    )
+    shown = [canvas(opened, name) for name in names]
+    before = [wait_until_drawn(one) for one in shown]
+    view = View.of(opened)
+    view.press("Escape")
+    view.click(420, 40)
+    for one, old in zip(shown, before, strict=True):
+        wait_for_change(one, old)
+
+    # A click on a map moves the point, and the view shows it.
+    before = [pixels(one) for one in shown]
+    opened.page.mouse.click(*place(shown[0], 0.3, 0.7))
+    for one, old in zip(shown, before, strict=True):
+        wait_for_change(one, old)
+    assert opened.run_cell("p, = t.prompt.points\nprint(abs(p.x - 135) < 3, abs(p.y - 210) < 3)").strip() == "True True"
+
+
+def test_layers_heads_masks_and_thresholds_are_chosen(notebook: Open) -> None:
+    opened = notebook(SETUP, TRACED, "a = sw.teach.AttentionExplorer(t)\na", "m = sw.teach.MaskMaker(t)\nm")
+    opened.run_all()
+    reads, writes = (
+        canvas(opened, f"What {who}") for who in ("the token reads from each patch", "each patch reads from the token")
+    )
+    before, other = wait_until_drawn(reads), wait_until_drawn(writes)
+    opened.page.get_by_role("button", name="Head 3").click()
+    before = wait_for_change(reads, before)
+    opened.page.get_by_label("Token", exact=True).select_option("mask token 3")
+    before = wait_for_change(reads, before)
+    opened.page.get_by_role("button", name="Final").click()
+    wait_for_change(reads, before)
+    expect(opened.page.get_by_text("one way only")).to_be_visible()
+    wait_for_change(writes, other)
+    mask = canvas(opened, "The mask, at the photo's size")
+    before = wait_until_drawn(mask)
+    opened.page.get_by_role("button", name="Mask 3 of the model").click()
+    before = wait_for_change(mask, before)
+    handle = opened.page.get_by_role("slider").last
+    handle.press("ArrowRight")
+    wait_for_change(mask, before)
+
+
+def test_a_patch_under_the_pointer_is_compared_with_all_others(notebook: Open) -> None:
+    opened = notebook(SETUP, "e = sw.teach.EmbeddingExplorer(photo, lang='zh-TW')\ne")
+    opened.run_all()
+    photo, alike = canvas(opened, "照片，與其中一塊"), canvas(opened, "減去平均後，與這一塊的餘弦相似度：越黃越像")
+    before = wait_until_drawn(photo), wait_until_drawn(alike)
+    opened.page.mouse.move(*place(photo, 0.36, 0.4))
+    wait_for_change(photo, before[0])
+    second = wait_for_change(alike, before[1])
+    expect(opened.page.get_by_text("128 個數字")).to_be_visible()
+    opened.page.mouse.move(*place(photo, 0.95, 0.1))
+    wait_for_change(alike, second)

@@ -17,7 +17,7 @@ def test_the_position_of_a_click_is_most_similar_where_it_is(photo: np.ndarray, 
     for x, y in ((60, 250), (400, 40)):
         traced.click(x, y)
         peak = np.unravel_index(panel.positions.argmax(), panel.positions.shape)
-        assert tuple(peak) == traced.cell_at(x, y)
+        assert tuple(peak) == traced.subject.cell_at(x, y)
         assert panel.positions.max() > 0.9
 
 

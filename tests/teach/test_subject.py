@@ -36,3 +36,18 @@ def test_a_predictor_without_tensors_is_refused(photo: np.ndarray, predictor: Pr
 
     with pytest.raises(ModelError, match="tiny is not computed here"):
         Subject(photo, Elsewhere())  # type: ignore[arg-type]
+
+
+def test_cells_are_where_they_are_in_the_photo(predictor: Predictor) -> None:
+    # 384 x 200 for the model, which is 24 x 12.5 cells of 16.
+    wide = Subject(np.zeros((400, 768, 3), np.uint8), predictor)
+    assert wide.grid == (13, 24)
+    assert wide.cell == (32, 32)
+    assert wide.cell_at(767.9, 399.9) == (12, 23)
+    assert wide.cell_at(33, 31) == (0, 1)
+    colours = np.zeros((13, 24, 3), np.uint8)
+    colours[12, 1] = 200
+    spread = wide.spread(colours)
+    assert spread.shape == wide.photo.shape
+    rows, columns = np.nonzero(spread[..., 0])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (384, 399, 32, 63)

@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 
 from sam_widget.errors import SamWidgetError
-from sam_widget.predictor.predictor import Predictor
+from sam_widget.model.sam import Sam
+from sam_widget.model.sam2 import Sam2
+from sam_widget.predictor.predictor import EmbeddingCache, Predictor
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.teach.attention_explorer import AttentionExplorer
+from sam_widget.teach.embedding_explorer import EmbeddingExplorer
 from sam_widget.teach.mask_maker import MaskMaker
 from sam_widget.teach.prompt_tokens import PromptTokens
 from sam_widget.teach.traced import TracedImage
+from tests.model.references import SMALL, SMALL_SAM2, seeded
+from tests.model.references import photo as small_photo
 
 
 @pytest.fixture
@@ -83,5 +88,23 @@ def test_cells_cover_the_image_without_the_padding(traced: TracedImage) -> None:
     rows, columns = traced.embedding.shown or (0, 0)
     assert traced.cells(np.arange(24 * 24)).shape == (rows, columns)
     assert traced.cells(np.arange(24 * 24))[1, 0] == 24
-    assert traced.cell_at(450.9, 299.9) == (rows - 1, columns - 1)
-    assert traced.cell_at(0, 0) == (0, 0)
+
+
+@pytest.mark.parametrize("model", ["vit_b", "sam2"])
+def test_the_panels_follow_other_models(model: str) -> None:
+    """With random weights, in small versions of the architectures."""
+    made = seeded(Sam(SMALL, name="vit_b")) if model == "vit_b" else seeded(Sam2(SMALL_SAM2))
+    traced = TracedImage(small_photo((60, 91)), model=Predictor(made, cache=EmbeddingCache()))
+    traced.click(30, 40)
+    tokens, attention = PromptTokens(traced), AttentionExplorer(traced)
+    maker, explorer = MaskMaker(traced), EmbeddingExplorer(traced)
+    peak = np.unravel_index(tokens.positions.argmax(), tokens.positions.shape)
+    assert tuple(peak) == traced.subject.cell_at(30, 40)
+    assert tokens.names == ["point 1, foreground", "padding"]
+    assert len(attention.token.options) == traced.trace.layers[0].tokens.shape[1]
+    assert attention.writes is not None
+    assert explorer.similarity.shape == attention.reads.shape == tokens.positions.shape
+    before = maker.picture().tobytes()
+    traced.click(80, 10)
+    assert maker.picture().tobytes() != before
+    traced.close()
