@@ -1,6 +1,85 @@
 // Generated from the methods marked as remote, and sam_widget/widget/protocol.py, by `make protocol`.
 // Do not edit.
 
+/** The blind check of a data engine: `done` of `wanted` masks, and what it shows so far. */
+export interface CheckData {
+  done: number;
+  wanted: number;
+  sentence: string;
+  image: number | null;
+  object: string | null;
+}
+
+/** A data engine: its stage, from 1, what to do next, and what was achieved. */
+export interface EngineData {
+  stage: number;
+  stages: StageData[];
+  photos: number;
+  done: number;
+  advice: string;
+  buttons: ("done" | "next" | "tune" | "run" | "check" | "right")[];
+  seconds: number[];
+  clicks: number[];
+  rounds: RoundData[];
+  expected: number | null;
+  accepted: number | null;
+  filled: string[];
+  job: JobData | null;
+  error: string;
+  check: CheckData | null;
+  current: number | null;
+}
+
+/** The images of a gallery: a separate trait, because it never changes and may be long. */
+export interface GalleryData {
+  names: string[];
+}
+
+/** An image of a gallery in which something was found: its index, how many, and the best score. */
+export interface HitData {
+  index: number;
+  found: number;
+  score: number;
+}
+
+/** What a data engine is doing in the background, and the share that is done; null if it is not known. */
+export interface JobData {
+  what: string;
+  share: number | null;
+}
+
+/** The position and progress of a gallery: the displayed image, and the number of objects of every image. */
+export interface PlaceData {
+  index: number;
+  objects: number[];
+  done: number[];
+  failed: number[];
+}
+
+/** A round of tuning, with the mean number of clicks to IoU 0.85 before and after; null if it was not judged. */
+export interface RoundData {
+  number: number;
+  adopted: boolean;
+  reason: string;
+  before: number | null;
+  after: number | null;
+}
+
+/** A search in all images of a gallery, `done` of `total`; hits are sorted, best first. */
+export interface SearchedData {
+  text: string;
+  done: number;
+  total: number;
+  message: string;
+  hits: HitData[];
+}
+
+/** A stage of a data engine: its name, and why it cannot begin yet; empty if it can. */
+export interface StageData {
+  name: string;
+  hindrance: string;
+}
+
 /** A click, in pixels of the original image; label 1 is foreground, 0 background. */
 export interface PointData {
   x: number;
@@ -224,85 +303,6 @@ export interface State {
   crop: BoxData | null;
   autosave: string | null;
   direct: string | null;
-}
-
-/** The images of a gallery: a separate trait, because it never changes and may be long. */
-export interface GalleryData {
-  names: string[];
-}
-
-/** The position and progress of a gallery: the displayed image, and the number of objects of every image. */
-export interface PlaceData {
-  index: number;
-  objects: number[];
-  done: number[];
-  failed: number[];
-}
-
-/** An image of a gallery in which something was found: its index, how many, and the best score. */
-export interface HitData {
-  index: number;
-  found: number;
-  score: number;
-}
-
-/** A search in all images of a gallery, `done` of `total`; hits are sorted, best first. */
-export interface SearchedData {
-  text: string;
-  done: number;
-  total: number;
-  message: string;
-  hits: HitData[];
-}
-
-/** A stage of a data engine: its name, and why it cannot begin yet; empty if it can. */
-export interface StageData {
-  name: string;
-  hindrance: string;
-}
-
-/** A round of tuning, with the mean number of clicks to IoU 0.85 before and after; null if it was not judged. */
-export interface RoundData {
-  number: number;
-  adopted: boolean;
-  reason: string;
-  before: number | null;
-  after: number | null;
-}
-
-/** What a data engine is doing in the background, and the share that is done; null if it is not known. */
-export interface JobData {
-  what: string;
-  share: number | null;
-}
-
-/** The blind check of a data engine: `done` of `wanted` masks, and what it shows so far. */
-export interface CheckData {
-  done: number;
-  wanted: number;
-  sentence: string;
-  image: number | null;
-  object: string | null;
-}
-
-/** A data engine: its stage, from 1, what to do next, and what was achieved. */
-export interface EngineData {
-  stage: number;
-  stages: StageData[];
-  photos: number;
-  done: number;
-  advice: string;
-  buttons: ("done" | "next" | "tune" | "run" | "check" | "right")[];
-  seconds: number[];
-  clicks: number[];
-  rounds: RoundData[];
-  expected: number | null;
-  accepted: number | null;
-  filled: string[];
-  job: JobData | null;
-  error: string;
-  check: CheckData | null;
-  current: number | null;
 }
 
 /** A mask in a page without a kernel; `runs` are packed row runs, in base64. */

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,16 +13,16 @@ from PIL import Image
 
 from sam_widget.automatic.finding.finder import Example
 from sam_widget.automatic.finding.loading import finder_named_in_file
-from sam_widget.errors import ImageError, MissingExtraError, ModelError, PromptError, SessionError
+from sam_widget.errors import MissingExtraError, ModelError, PromptError, SessionError
 from sam_widget.image.rendering import SourceImage
 from sam_widget.masks.measures import iou
 from sam_widget.masks.palette import object_color, rgb
 from sam_widget.model.names import without_precision
 from sam_widget.predictor.interface import ModelLike, check_model_is_here
-from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke
-from sam_widget.prompts.prompt import Prompt
+from sam_widget.prompts.geometry import Box
 from sam_widget.session.file.reader import Record
 from sam_widget.session.lineage import Lineage, lineage_of, lineage_of_chosen
+from sam_widget.session.repeating import repeat
 from sam_widget.session.state import Origin, SegmentedObject, SessionState
 
 if TYPE_CHECKING:
@@ -269,7 +268,7 @@ def _again(session: Session, name: str, past: _Past, item: SegmentedObject, line
         return replace(row, note="it has no prompt: it was imported")
     scale = (size[0] / before[0], size[1] / before[1])
     try:
-        notes = _repeat(session, item, lineage, scale, same=_same_model(session, past))
+        notes = repeat(session, item, lineage, scale, same=_same_model(session, past))
     except PromptError as error:
         return replace(row, note=str(error))
     found = session.chosen
@@ -316,81 +315,6 @@ def _here(session: Session, past: _Past, finder: str, example: Example) -> Examp
 
 def _same_model(session: Session, past: _Past) -> bool:
     return without_precision(session.predictor.model.weights_id) == without_precision(past.weights)
-
-
-def _repeat(
-    session: Session, item: SegmentedObject, lineage: Lineage | None, scale: tuple[float, float], *, same: bool
-) -> list[str]:
-    """Repeat in a session the steps that led to an object; returns notes on steps that could not be repeated."""
-    notes = []
-    session.clear()
-    session.sharpen(None)
-    if lineage is None:
-        session.adjust(threshold=0, holes=0, islands=0, smoothing=0, specks=item.settings.specks)
-        session.set_prompt(_scaled(item.prompt.with_mask(None), scale, session.size))
-        return ["its mask was edited or imported, and is compared with the mask of its prompt"]
-    area, side = scale[0] * scale[1], (scale[0] * scale[1]) ** 0.5
-    settings = lineage.settings
-    session.adjust(
-        threshold=settings.threshold,
-        holes=round(settings.holes * area),
-        islands=round(settings.islands * area),
-        smoothing=settings.smoothing * side,
-        specks=settings.specks,
-    )
-    try:
-        session.set_rendering(lineage.rendering)
-    except ImageError:
-        notes.append("default rendering: this image cannot be rendered like the recorded one")
-    if lineage.crop is not None:
-        session.sharpen(_cropped(lineage.crop, scale, session.size), margin=0)
-    prompt = _scaled(lineage.prompt.with_mask(None), scale, session.size)
-    takes_masks = session.predictor.config.takes_masks
-    if lineage.prompt.mask is not None and same:
-        crop = lineage.prompt.mask_crop
-        session.set_prompt(prompt.with_mask(lineage.prompt.mask, crop and _cropped(crop, scale, session.size)))
-    else:
-        session.set_prompt(prompt)
-        if lineage.prompt.mask is not None and takes_masks:
-            session.refine()
-            notes.append("refined from its own mask")
-        elif lineage.prompt.mask is not None:
-            notes.append("not refined: this model does not accept mask prompts")
-    if not lineage.best and lineage.index < len(session.candidates):
-        session.choose(lineage.index)
-    for stroke in lineage.strokes:
-        moved = BrushStroke(_moved(stroke.vertices, scale), stroke.radius * side, stroke.label)
-        session.brush(moved.vertices, moved.radius, moved.label)
-    return notes
-
-
-def _scaled(prompt: Prompt, scale: tuple[float, float], size: tuple[int, int]) -> Prompt:
-    """Scale a prompt without a mask to an image of another size."""
-    if scale == (1, 1):
-        return prompt
-    (x, y), (width, height) = scale, size
-    return Prompt(
-        # Rounding must not move a point outside the image.
-        [Point(min(point.x * x, width), min(point.y * y, height), point.label) for point in prompt.points],
-        boxes=[Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y) for box in prompt.boxes],
-        strokes=[Stroke(_moved(stroke.vertices, scale), stroke.label, stroke.closed) for stroke in prompt.strokes],
-        words=prompt.words,
-    )
-
-
-def _cropped(crop: Box, scale: tuple[float, float], size: tuple[int, int]) -> Box:
-    """Scale a crop to an image of another size, extended to whole pixels."""
-    (x, y), (width, height) = scale, size
-    return Box(
-        math.floor(crop.x0 * x),
-        math.floor(crop.y0 * y),
-        min(math.ceil(crop.x1 * x), width),
-        min(math.ceil(crop.y1 * y), height),
-    )
-
-
-def _moved(vertices: Sequence[tuple[float, float]], scale: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-    return tuple((x * scale[0], y * scale[1]) for x, y in vertices)
 
 
 def _overlaid(picture: np.ndarray, masks: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sam_widget.engine.report import STAGES
 from sam_widget.engine.tuning import LEAST_PHOTOS
-from sam_widget.widget.protocol import CheckData, EngineData, JobData, RoundData, StageData
+from sam_widget.widget.panels import CheckData, EngineData, JobData, RoundData, StageData
 
 if TYPE_CHECKING:
     from sam_widget.engine.engine import DataEngine

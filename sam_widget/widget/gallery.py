@@ -17,7 +17,7 @@ from sam_widget.folders.sessions import export_sessions
 from sam_widget.session.file.format import count_objects
 from sam_widget.session.remote import remote
 from sam_widget.session.session import Session
-from sam_widget.widget import protocol
+from sam_widget.widget import panels, protocol
 from sam_widget.widget.dispatcher import ANSWERED, Target
 from sam_widget.widget.gallery_opener import FolderOpener, GivenModel
 from sam_widget.widget.gallery_search import GallerySearch, Wanted
@@ -103,10 +103,10 @@ class Gallery(SamWidget):
     embeddings are stored on disk, so that images open instantly the second time.
     """
 
-    gallery = traitlets.Dict(help="The names of the images: `protocol.GalleryData`; it never changes.").tag(sync=True)
-    place = traitlets.Dict(help="Where it is: `protocol.PlaceData`; only the kernel writes it.").tag(sync=True)
+    gallery = traitlets.Dict(help="The names of the images: `panels.GalleryData`; it never changes.").tag(sync=True)
+    place = traitlets.Dict(help="Where it is: `panels.PlaceData`; only the kernel writes it.").tag(sync=True)
     searched = traitlets.Dict(
-        help="The search in all images: `protocol.SearchedData`, or empty; only the kernel writes it."
+        help="The search in all images: `panels.SearchedData`, or empty; only the kernel writes it."
     ).tag(sync=True)
 
     @door
@@ -154,7 +154,7 @@ class Gallery(SamWidget):
         self.observe(self._place, "state")
         self._place()
         threading.Thread(target=self._count, name="sam_widget counts", daemon=True).start()
-        self.gallery = protocol.to_json(protocol.GalleryData(list(self._album.names)))
+        self.gallery = protocol.to_json(panels.GalleryData(list(self._album.names)))
 
     # ------------------------------------------------------------------------------------------------ for scripts
 
@@ -313,7 +313,7 @@ class Gallery(SamWidget):
             if session is not None:
                 self._counts[self.index] = len(session.objects)
             done, failed = sorted(self._done), sorted(self._folder.failed)
-            place = protocol.PlaceData(self.index, list(self._counts), done, failed)
+            place = panels.PlaceData(self.index, list(self._counts), done, failed)
             self.place = protocol.to_json(place)
 
     def _searched(self) -> None:

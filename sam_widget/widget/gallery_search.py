@@ -12,7 +12,7 @@ from sam_widget.automatic.finding.loading import finder_for
 from sam_widget.folders.finding import Hit, Hits, examples_of, find_in_album
 from sam_widget.session import objects
 from sam_widget.session.searching import wish_of
-from sam_widget.widget import protocol
+from sam_widget.widget import panels
 from sam_widget.widget.protocol import Request
 from sam_widget.widget.replies import Replies
 from sam_widget.widget.threads import one_core_left
@@ -72,11 +72,11 @@ class Job:
         """Whether it was told to stop."""
         return self._stop.is_set()
 
-    def shown(self) -> protocol.SearchedData:
+    def shown(self) -> panels.SearchedData:
         """Return what views show of it."""
         best = sorted(self.hits.items(), key=lambda one: -one[1].instances[0].score)
-        hits = [protocol.HitData(index, len(hit.instances), round(hit.instances[0].score, 4)) for index, hit in best]
-        return protocol.SearchedData(self.text, self.done, self.total, self.message, hits)
+        hits = [panels.HitData(index, len(hit.instances), round(hit.instances[0].score, 4)) for index, hit in best]
+        return panels.SearchedData(self.text, self.done, self.total, self.message, hits)
 
 
 class GallerySearch:

@@ -5,7 +5,7 @@ the view's id (`client`, a random string) and a sequence number (`seq`), because
 answer. The requests are derived from the signatures of the methods marked as `remote`, by `verbs`. This module defines
 the types of their fields, the kernel's replies, and `State`, which must survive a reload: the widget's synced trait. An
 edit sends only the changes (`Update`); the trait is updated later. Large data (the photo, masks) is sent in binary
-buffers.
+buffers. What galleries and data engines show in addition is in `panels`.
 
 `js/src/protocol.ts` is generated (`python -m sam_widget.widget.typescript js/src/protocol.ts`), and a test fails if it
 is out of date.
@@ -21,6 +21,17 @@ from msgspec import Meta, Struct
 from sam_widget.masks.cleanup import MOST_SMOOTHING
 from sam_widget.prompts.geometry import MOST_VERTICES
 from sam_widget.prompts.prompt import MOST_BOXES, MOST_POINTS, MOST_STROKES
+from sam_widget.widget.panels import (  # noqa: F401 - part of the protocol: of generated types, too
+    CheckData,
+    EngineData,
+    GalleryData,
+    HitData,
+    JobData,
+    PlaceData,
+    RoundData,
+    SearchedData,
+    StageData,
+)
 
 # ------------------------------------------------------------------------------------------------ shared parts
 
@@ -326,109 +337,6 @@ class State(Struct, frozen=True):
     crop: BoxData | None
     autosave: str | None
     direct: str | None
-
-
-class GalleryData(Struct, frozen=True):
-    """The images of a gallery: a separate trait, because it never changes and may be long."""
-
-    names: list[str]
-
-
-class PlaceData(Struct, frozen=True):
-    """The position and progress of a gallery: the displayed image, and the number of objects of every image.
-
-    `done` and `failed` are the indices of the images that are marked as done, and that could not be opened.
-    """
-
-    index: int
-    objects: list[int]
-    done: list[int]
-    failed: list[int]
-
-
-class HitData(Struct, frozen=True):
-    """An image of a gallery in which something was found: its index, how many, and the best score."""
-
-    index: int
-    found: int
-    score: float
-
-
-class SearchedData(Struct, frozen=True):
-    """A search in all images of a gallery, `done` of `total`; hits are sorted, best first.
-
-    `message` says what was found, once it has ended; empty before.
-    """
-
-    text: str
-    done: int
-    total: int
-    message: str
-    hits: list[HitData]
-
-
-class StageData(Struct, frozen=True):
-    """A stage of a data engine: its name, and why it cannot begin yet; empty if it can."""
-
-    name: str
-    hindrance: str
-
-
-class RoundData(Struct, frozen=True):
-    """A round of tuning, with the mean number of clicks to IoU 0.85 before and after; null if it was not judged."""
-
-    number: int
-    adopted: bool
-    reason: str
-    before: float | None
-    after: float | None
-
-
-class JobData(Struct, frozen=True):
-    """What a data engine is doing in the background, and the share that is done; null if it is not known."""
-
-    what: str
-    share: float | None
-
-
-class CheckData(Struct, frozen=True):
-    """The blind check of a data engine: `done` of `wanted` masks, and what it shows so far.
-
-    `image` and `object` are the index of the image and the id of the object to check next; null if none is left.
-    """
-
-    done: int
-    wanted: int
-    sentence: str
-    image: int | None
-    object: str | None
-
-
-class EngineData(Struct, frozen=True):
-    """A data engine: its stage, from 1, what to do next, and what was achieved.
-
-    `buttons` are what can be done now, the best first. `seconds` and `clicks` are those of the last masks that people
-    made, oldest first. `expected` is the share of pre-filled masks that is expected to be accepted, and `accepted` the
-    share that was, both null if not known; `filled` are the ids of pre-filled objects of the displayed image that are
-    not confirmed. `current` is the time in seconds since the last mask of the displayed image; null if it is not open.
-    """
-
-    stage: int
-    stages: list[StageData]
-    photos: int
-    done: int
-    advice: str
-    buttons: list[Literal["done", "next", "tune", "run", "check", "right"]]
-    seconds: list[float]
-    clicks: list[int]
-    rounds: list[RoundData]
-    expected: float | None
-    accepted: float | None
-    filled: list[str]
-    job: JobData | None
-    error: str
-    check: CheckData | None
-    current: float | None
 
 
 class SavedMask(Struct, frozen=True):

@@ -21,7 +21,7 @@ import sam_widget
 from sam_widget.errors import PromptError, ProtocolError
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.remote import remote
-from sam_widget.widget import protocol
+from sam_widget.widget import panels, protocol
 from sam_widget.widget.conversions import MaskPrompts
 from sam_widget.widget.protocol import Request
 from sam_widget.widget.typescript import typescript
@@ -233,7 +233,7 @@ def test_any_message_is_read_or_refused_with_an_error_of_this_package(data: st.D
 @given(data=st.data())
 @pytest.mark.parametrize(
     "kind",
-    [*get_args(protocol.Reply), protocol.State, protocol.GalleryData, protocol.PlaceData, protocol.SearchedData],
+    [*get_args(protocol.Reply), protocol.State, panels.GalleryData, panels.PlaceData, panels.SearchedData],
 )
 def test_what_the_kernel_sends_is_json_of_its_type(kind: type, data: st.DataObject) -> None:
     content = data.draw(messages(kind))

@@ -10,6 +10,7 @@ import { isEmpty, NO_PROMPT, samePrompt } from "./prompt";
 import { SearchRequests } from "./search";
 import type { RemoteSession } from "./session";
 import { Tiles } from "./tiles";
+import { Watch } from "./watch";
 
 /** The mask that the kernel would choose for a prompt, and its predicted score. */
 export interface Preview {
@@ -23,8 +24,6 @@ export type Steering = Extract<
   { type: "go_to_stage" | "tune" | "run_automatic" | "cancel_job" | "finish" | "start_check" | "right" }
 >;
 
-/** Milliseconds, plus ten times what a decode takes, after which the kernel must be busy with something else. */
-const BUSY = 2000;
 /** Requests that are answered at the end of something long. */
 const SEARCHES: ReadonlySet<string> = new Set(["everything", "find", "find_in_all"]);
 
@@ -33,12 +32,8 @@ export class Store<Bitmap = ImageBitmap> {
   readonly tiles: Tiles<Bitmap>;
   /** The requests about the search by words and examples. */
   readonly find: SearchRequests;
-  /** The kernel has left an edit of this view unanswered for a while: it runs a cell, and the edit waits for it. */
-  busy = false;
-
   readonly #session: RemoteSession<Bitmap>;
   readonly #changed: () => void;
-  readonly #signal: AbortSignal;
   readonly #draft = new Pending<PromptData>();
   readonly #choice = new Pending<number>();
   readonly #settings = new Pending<SettingsData>();
@@ -50,16 +45,14 @@ export class Store<Bitmap = ImageBitmap> {
   #open = 0;
   /** Searches for everything requested by this view. */
   #searches = 0;
-  /** Open requests that change something. */
-  #edits = 0;
-  #watching: ReturnType<typeof setTimeout> | undefined;
+  readonly #watch: Watch;
   /** Open requests such as undo and redo, after which only the kernel knows the prompt. */
   #unknownPrompt: Promise<unknown> | null = null;
 
   constructor(session: RemoteSession<Bitmap>, changed: () => void, signal: AbortSignal) {
     this.#session = session;
     this.#changed = changed;
-    this.#signal = signal;
+    this.#watch = new Watch(() => this.state, changed, signal);
     this.find = new SearchRequests({
       request: (body, sent) => this.#request(body, sent),
       lead: (body) => this.#lead(body),
@@ -83,15 +76,16 @@ export class Store<Bitmap = ImageBitmap> {
     };
     session.subscribe(update, signal);
     this.tiles.show(session.state.image);
-    const close = (): void => {
-      this.tiles.close();
-      clearTimeout(this.#watching);
-    };
-    signal.addEventListener("abort", close, { once: true });
+    signal.addEventListener("abort", () => this.tiles.close(), { once: true });
   }
 
   get state(): State {
     return this.#session.state;
+  }
+
+  /** The kernel has left an edit of this view unanswered for a while: it runs a cell, and the edit waits for it. */
+  get busy(): boolean {
+    return this.#watch.busy;
   }
 
   get lost(): boolean {
@@ -343,19 +337,6 @@ export class Store<Bitmap = ImageBitmap> {
     return !this.lost && !this.saved && this.#going.value === null;
   }
 
-  /** Watch open edits; if none is answered for long, the kernel must be busy. */
-  #watch(): void {
-    clearTimeout(this.#watching);
-    this.busy = false;
-    if (this.#edits === 0 || this.#signal.aborted) return;
-    const tire = (): void => {
-      // Work of the kernel for this widget, such as embedding, is shown in its status.
-      this.busy = this.state.status === "ready";
-      this.#changed();
-    };
-    this.#watching = setTimeout(tire, BUSY + 10 * (this.state.decode_ms ?? 0));
-  }
-
   /** Request a change of the prompt whose result only the kernel knows; the next edit waits for it. */
   async #lead(body: Body): Promise<void> {
     this.#draft.drop();
@@ -374,11 +355,9 @@ export class Store<Bitmap = ImageBitmap> {
     const counts = SEARCHES.has(body.type) ? 0 : 1;
     this.#open += counts;
     this.#changed();
-    this.#edits += counts;
-    this.#watch();
+    this.#watch.sent(counts);
     const heard = await answer;
-    this.#edits -= counts;
-    this.#watch();
+    this.#watch.answered(counts);
     await this.#session.until(heard.revision);
     this.#open -= counts;
     this.#settle(heard, body);
