@@ -79,9 +79,8 @@ figure, axes = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained", sharey
 for axis, values, name in zip(axes, (scores, stabilities), ("score", "stability"), strict=True):
     axis.scatter(values, truths, s=14)
     axis.plot([0, 1], [0, 1], color="grey", linewidth=1)
-    axis.set(xlabel=name, xlim=(0, 1), ylim=(0, 1))
+    axis.set(xlabel=name, ylabel="true IoU", xlim=(0, 1), ylim=(0, 1))
     print(f"{name}: correlation with the true IoU {np.corrcoef(values.ravel(), truths.ravel())[0, 1]:.2f}")
-axes[0].set_ylabel("true IoU")
 
 # %% reveal-off
 chosen = scores.argmax(axis=1)[:, None]

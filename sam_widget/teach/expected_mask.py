@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ipywidgets
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -14,7 +13,7 @@ from sam_widget.errors import MaskError
 from sam_widget.masks.measures import iou
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.teach.drawing import LEVELS, YOURS, dim, star, tint
-from sam_widget.teach.panel import Line, Panel, column, row
+from sam_widget.teach.panel import Line, Panel, button, column, row
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.subject import Subject
 from sam_widget.teach.texts import Lang
@@ -85,9 +84,10 @@ class ExpectedMask(Panel):
         )
         self.answers = [Picture(self.say("expect.mask", number=number), width=210) for number in (1, 2, 3)]
         self._lines = [Line(width="210px") for _ in self.answers]
-        self.show_button = ipywidgets.Button(description=self.say("expect.show"), button_style="primary")
-        self.clear_button = ipywidgets.Button(description=self.say("expect.clear"))
-        self.next_button = ipywidgets.Button(description=self.say("expect.next"), disabled=len(self.clicks) < 2)
+        self.show_button = button(self.say("expect.show"), primary=True)
+        self.clear_button = button(self.say("expect.clear"))
+        self.next_button = button(self.say("expect.next"))
+        self.next_button.disabled = len(self.clicks) < 2
         self.note = Line()
         self.show_button.on_click(lambda _button: self._show())
         self.clear_button.on_click(lambda _button: self.clear())

@@ -6,7 +6,7 @@ import html
 
 import ipywidgets
 
-from sam_widget.teach.panel import Line, Panel, row
+from sam_widget.teach.panel import Line, Panel, button, row
 from sam_widget.teach.texts import Lang, texts
 
 
@@ -82,7 +82,7 @@ class Question(Panel):
             self.control = ipywidgets.FloatSlider(
                 value=(low + high) / 2, min=low, max=high, step=(high - low) / 100, readout_format=".2f"
             )
-        self.button = ipywidgets.Button(description=self.say("guess.button"), button_style="primary")
+        self.button = button(self.say("guess.button"), primary=True)
         self._note = Line(self.say("guess.not_yet"))
         self.button.on_click(lambda _button: self.keep())
         self.arrange(row([self.control, self.button]), self._note)

@@ -15,7 +15,7 @@ from PIL import ImageDraw
 from sam_widget.masks.measures import iou
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.teach.drawing import LEVELS, dim, enlarged, heat, star, tint
-from sam_widget.teach.panel import Line, Panel, column, row
+from sam_widget.teach.panel import Line, Panel, button, column, row
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.subject import Subject
 from sam_widget.teach.texts import Lang
@@ -62,7 +62,7 @@ class ClickLandscape(Panel):
         self.view = ipywidgets.ToggleButtons(
             options=[(self.say(f"land.{name}"), name) for name in VIEWS], style={"button_width": "auto"}
         )
-        self.start_button = ipywidgets.Button(description=self.say("land.start"), button_style="primary")
+        self.start_button = button(self.say("land.start"), primary=True)
         self.map = Picture(self.say("land.map"), width=420, on_hover=self.look_at, on_press=self.look_at)
         self.mask = Picture(self.say("land.mask"), width=300)
         self.note, self.here = Line(self.say("land.ready", count=side * side)), Line(width="300px")

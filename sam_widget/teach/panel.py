@@ -16,7 +16,7 @@ from sam_widget.teach.texts import Lang, texts
 
 GAP = 8
 # Read out when it changes.
-_BEGIN, _END = '<span role="status" style="line-height:1.35">', "</span>"
+_BEGIN, _END = '<div role="status" style="line-height:1.4">', "</div>"
 
 
 class Panel(ipywidgets.VBox):  # type: ignore[misc]
@@ -70,6 +70,12 @@ def row(parts: Sequence[ipywidgets.Widget]) -> ipywidgets.Box:
 def column(parts: Sequence[ipywidgets.Widget], *, width: str = "auto") -> ipywidgets.VBox:
     """Return parts below each other."""
     return ipywidgets.VBox(list(parts), layout=ipywidgets.Layout(width=width, max_width="100%", flex="0 0 auto"))
+
+
+def button(text: str, *, primary: bool = False) -> ipywidgets.Button:
+    """Return a button as wide as its text."""
+    style = "primary" if primary else ""
+    return ipywidgets.Button(description=text, button_style=style, layout=ipywidgets.Layout(width="auto"))
 
 
 class Line(ipywidgets.HTML):  # type: ignore[misc]

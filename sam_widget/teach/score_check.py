@@ -14,7 +14,7 @@ from sam_widget.masks.measures import iou
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.session.state import Candidate
 from sam_widget.teach.drawing import YOURS, dim, scatter, tint
-from sam_widget.teach.panel import Line, Panel, column, row
+from sam_widget.teach.panel import Line, Panel, button, column, row
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.subject import Subject
 from sam_widget.teach.texts import Lang
@@ -89,7 +89,7 @@ class ScoreCheck(Panel):
         self.target = Picture(self.say("check.wanted"), width=280)
         self.chart = Picture(self.say("check.chart"), width=280, height=280)
         self.says = [Line(self.say("check.ready"), width="280px"), Line(width="280px")]
-        self.clear_button = ipywidgets.Button(description=self.say("check.clear"))
+        self.clear_button = button(self.say("check.clear"))
         self.clear_button.on_click(lambda _button: self.clear())
         self.choice.observe(lambda _change: self._choose(), "value")
         self._stop: Callable[[], None] | None = self.widget.session.on_change(self._edited)

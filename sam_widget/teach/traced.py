@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import ipywidgets
 import numpy as np
 
 from sam_widget.errors import SamWidgetError
@@ -17,7 +16,7 @@ from sam_widget.image.reading import image_hash
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.predictor.trace import Trace
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.teach.panel import Line, Panel
+from sam_widget.teach.panel import Line, Panel, button
 from sam_widget.teach.subject import Subject
 from sam_widget.teach.texts import Lang
 from sam_widget.widget.sam_widget import SamWidget
@@ -76,7 +75,7 @@ class TracedImage(Panel):
             name="sam_widget lesson",
         )
         self.note = Line(self.say("traced.ready"))
-        self.mask_button = ipywidgets.Button(description=self.say("traced.mask"), layout={"width": "auto"})
+        self.mask_button = button(self.say("traced.mask"))
         self.mask_button.on_click(lambda _button: self.add_mask())
         self._stop: Callable[[], None] | None = self.widget.session.on_change(self._edited)
         self.arrange(self.widget, self.mask_button, self.note)
