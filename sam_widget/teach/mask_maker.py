@@ -15,7 +15,7 @@ from sam_widget.teach.picture import Picture
 from sam_widget.teach.texts import Lang
 from sam_widget.teach.traced import TracedImage
 
-WIDTH = 300
+WIDTH = 270
 
 
 class MaskMaker(Panel):

@@ -16,7 +16,7 @@ from sam_widget.image.reading import image_hash
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.predictor.trace import Trace
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.teach.panel import Line, Panel, button
+from sam_widget.teach.panel import Line, Panel, button, row
 from sam_widget.teach.subject import Subject
 from sam_widget.teach.texts import Lang
 from sam_widget.widget.sam_widget import SamWidget
@@ -78,7 +78,7 @@ class TracedImage(Panel):
         self.mask_button = button(self.say("traced.mask"))
         self.mask_button.on_click(lambda _button: self.add_mask())
         self._stop: Callable[[], None] | None = self.widget.session.on_change(self._edited)
-        self.arrange(self.widget, self.mask_button, self.note)
+        self.arrange(self.widget, row([self.mask_button]), self.note)
 
     @classmethod
     def of(cls, image: Any, *, model: ModelLike = "tiny", lang: Lang = "en") -> TracedImage:

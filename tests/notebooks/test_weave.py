@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,13 @@ def test_both_languages_run_the_same_cells(lesson: Path) -> None:
     )
     assert english == chinese
     assert any(weave.ENGLISH in cell for cell in english), "panels need the language"
+
+
+@pytest.mark.parametrize("lesson", weave.lessons(), ids=lambda lesson: lesson.stem)
+@pytest.mark.parametrize("room", ["prose", "teachers"])
+def test_bold_chinese_ends_before_its_punctuation(lesson: Path, room: str) -> None:
+    """CommonMark does not end bold text between punctuation and a Chinese character."""
+    parts = weave.prose_of(lesson, "zh-TW", room=room).read_text(encoding="utf-8").split("**")
+    assert len(parts) % 2 == 1
+    bold = zip(parts[1::2], parts[2::2], strict=True)
+    assert [text for text, after in bold if text[-1] in "，。：；？！、」" and re.match(r"\w", after)] == []
