@@ -31,12 +31,15 @@ from sam_widget.predictor.predictor import Predictor
 from sam_widget.prompts.words import vocabulary
 
 THRESHOLDS = (0.3, 0.5, 0.7)
+# Broad terms; what is under none of them is left out.
+BROAD = ("animal", "vehicle", "furniture", "container", "food", "device", "tool", "home appliance", "clothing", "toy")
 
 
 @dataclass
 class Photo:
     """A photo, its masks and their labels, and what was computed for it."""
 
+    source: str
     image: np.ndarray
     labels: list[str]
     masks: list[StoredMask]
@@ -55,7 +58,7 @@ def read(folder: Path, sources: Sequence[str], most: int) -> list[Photo]:
             ]
             masks = [(label, mask) for label, mask in masks if mask.any()]
             image = to_rgb(folder / source / Path(item["file"]).name)
-            photos.append(Photo(image, [label for label, _ in masks], [StoredMask(mask) for _, mask in masks]))
+            photos.append(Photo(source, image, [label for label, _ in masks], [StoredMask(mask) for _, mask in masks]))
     return photos
 
 
@@ -67,7 +70,7 @@ def crops(photo: Photo) -> tuple[np.ndarray, np.ndarray]:
             pixels = _resized(photo.image[_window(mask, 0.1, False)])
             found.append(namer.features(pixels).mean((2, 3)))
         pooled = torch.cat(found)
-        names = torch.exp(namer.log_probabilities(pooled))
+        names = namer.probabilities(pooled)[:, None]
     return names.numpy(), torch.nn.functional.normalize(pooled, dim=1).numpy()
 
 
@@ -86,11 +89,12 @@ def average_precision(scores: np.ndarray, right: np.ndarray) -> float:
 def naming(photos: list[Photo], classes: dict[str, tuple[int, ...]], kind: str) -> None:
     sums = [(label, row) for photo in photos for label, row in zip(photo.labels, photo.names[kind], strict=True)]
     known = list(classes)
-    scores = np.array([[row[list(classes[word])].sum() for word in known] for _, row in sums])
+    scores = np.array([[row[:, list(classes[word])].sum(1).min() for word in known] for _, row in sums])
     inside = np.array([label in classes for label, _ in sums])
     right = np.array([known[int(row.argmax())] == label for (label, _), row in zip(sums, scores, strict=True)])
     best = scores.max(1)
     print(f"{kind}: top-1 of {len(known)} names {right[inside].mean():.3f} ({inside.sum()} masks)")
+    source = np.array([photo.source for photo in photos for _ in photo.labels])
     for threshold in (*THRESHOLDS, 0.9):
         sure, unknown = inside & (best >= threshold), ~inside
         wrong = 1 - right[sure].mean() if sure.any() else 0.0
@@ -98,6 +102,29 @@ def naming(photos: list[Photo], classes: dict[str, tuple[int, ...]], kind: str) 
             f"  sure from {threshold}: {sure.sum() / inside.sum():.2f} of them, wrong {wrong:.3f}; "
             f"things outside the vocabulary named {np.mean(best[unknown] >= threshold):.3f} ({unknown.sum()})"
         )
+        for one in dict.fromkeys(source.tolist()):
+            here, answered = inside & (source == one), sure & (source == one)
+            if here.any():
+                wrong = 1 - right[answered].mean() if answered.any() else 0.0
+                print(f"    {one}: {answered.sum()} of {here.sum()}, wrong {wrong:.3f}")
+
+
+def hypernyms(photos: list[Photo], classes: dict[str, tuple[int, ...]], kind: str) -> None:
+    """Broad terms: right if all classes of the label are under it. For WordNet, a car is a container too."""
+    broad = [set(vocabulary().parse(word).classes) for word in BROAD]
+    rows = [
+        (set(classes[label]), row)
+        for photo in photos
+        for label, row in zip(photo.labels, photo.names[kind], strict=True)
+        if label in classes and any(term >= set(classes[label]) for term in broad)
+    ]
+    scores = np.array([[row[:, list(term)].sum(1).min() for term in broad] for _, row in rows])
+    right = np.array([broad[int(best.argmax())] >= own for (own, _), best in zip(rows, scores, strict=True)])
+    sure = scores.max(1) >= 0.5
+    print(
+        f"{kind}: top-1 of {len(BROAD)} broad terms {right.mean():.3f} ({len(rows)} masks); "
+        f"sure from 0.5: {sure.mean():.2f} of them, wrong {1 - right[sure].mean():.3f}"
+    )
 
 
 def examples(photos: list[Photo], kind: str) -> None:
@@ -172,6 +199,7 @@ def main() -> None:
         for photo in photos:
             photo.names[kind], photo.features[kind] = of(photo)
         naming(photos, classes, kind)
+        hypernyms(photos, classes, kind)
     finder, predictor = OwnFinder(), Predictor("tiny")
     for photo in photos:
         photo.features["colours"] = colours(photo)

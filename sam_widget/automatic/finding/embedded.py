@@ -2,6 +2,11 @@
 
 Each mask is classified by the network that the trunk of `tiny` comes from (`model.tiny.namer`). Words cost a sum over
 its classes, and examples a product of features pooled under the masks. Colours are measured on pixels.
+
+A wrong name is worse than none, so three opinions have to agree, of which the lowest probability counts: two crops of
+the mask, and both together. ImageNet has 118 classes of dogs and 5 of cats, so its classifier expects dogs; for the
+crops, each everyday kind of thing is expected as often as another. The card of the words, `weights/words.md`, says what
+this brings.
 """
 
 from __future__ import annotations
@@ -30,10 +35,22 @@ CROP_SIDE = 256
 # The two crops around a mask: context on each side relative to the mask's longer side, and whether the crop is square.
 # The first, stretched to a square, shows the most detail; the second keeps proportions and surroundings.
 CROPS = ((0.1, False), (0.25, True))
+# The crops, and both together.
+OPINIONS = len(CROPS) + 1
 # Default score from which an instance counts as found; below it, it is only shown.
 THRESHOLD = 0.5
 # Length of a mask's features.
 FEATURES = 2560
+# Everyday kinds of things with several classes, each of which is expected as often as a thing with one class. They are
+# basic-level categories (Rosch et al., 1976). Of kinds that share classes, the largest counts.
+KINDS = (
+    *("dog", "bird", "cat", "big cat", "fox", "wolf", "bear", "monkey", "rabbit", "whale", "elephant"),
+    *("fish", "shark", "snake", "lizard", "turtle", "frog", "salamander", "crab", "spider", "butterfly", "beetle"),
+    *("car", "truck", "bus", "boat", "ship", "aircraft", "airplane", "bicycle", "ball", "gun", "guitar"),
+    *("bottle", "cup", "glass", "bowl", "pan", "pot", "knife", "box", "basket", "bag", "clock", "telephone", "camera"),
+    *("chair", "table", "bed", "curtain", "lamp", "oven", "computer", "keyboard", "fence", "bridge"),
+    *("hat", "shoe", "dress", "coat", "fruit", "vegetable", "bread"),
+)
 # At least this share of the pixels of an instance must have a colour that a phrase asks for.
 COLOUR_SHARE = 0.3
 
@@ -50,7 +67,7 @@ class EmbeddedFinder(RegionFinder):
 
     def __init__(self) -> None:
         """Use the weights in the package; they are loaded when the first image is encoded."""
-        self.weights_id = f"tiny words {_checksum()}"
+        self.weights_id = f"tiny names {_checksum()}"
 
     def check_word(self, word: str) -> None:
         """See `RegionFinder.check_word`."""
@@ -71,7 +88,7 @@ class EmbeddedFinder(RegionFinder):
         count = len(regions.records)
         scores = np.ones(count, np.float32)
         if phrase.classes and regions.names is not None:
-            scores = regions.names[:, list(phrase.classes)].sum(1)
+            scores = regions.names[:, :, list(phrase.classes)].sum(2).min(1)
         for colour in phrase.colours:
             share = np.array([colours_under(regions.image, record.mask)[colour] for record in regions.records])
             scores = np.where(share >= COLOUR_SHARE, scores, 0)
@@ -83,22 +100,28 @@ class EmbeddedFinder(RegionFinder):
 
 
 def describe(image: RGB, masks: Sequence[StoredMask]) -> tuple[np.ndarray, np.ndarray]:
-    """Classify masks of an image (H, W, 3); returns names (N, 1000) and features (N, 2560), see `Regions`.
+    """Classify masks of an image (H, W, 3).
 
-    Features are averaged under the mask, within two crops around it; the names are the geometric mean of what the
-    classifier says of either, which is low where the two disagree, and then sums to less than 1.
+    Features are averaged under the mask, within two crops around it.
+
+    Returns:
+        Probabilities of the classes (N, 3, 1000): within each crop, where everyday kinds are expected alike, and their
+        geometric mean for both crops as ImageNet expects them, which sums to less than 1 where the crops disagree.
+        Features (N, 2560); see `Regions`.
     """
     if not masks:
-        return np.zeros((0, 1000), np.float32), np.zeros((0, FEATURES), np.float32)
+        return np.zeros((0, OPINIONS, 1000), np.float32), np.zeros((0, FEATURES), np.float32)
     namer = load_namer()
     with torch.inference_mode():
         pooled = [
             torch.cat([_pooled(namer, image, masks[k : k + BATCH], *crop) for k in range(0, len(masks), BATCH)])
             for crop in CROPS
         ]
-        logs = torch.stack([namer.log_probabilities(each) for each in pooled]).mean(0)
+        within = [namer.probabilities(each, expected_classes()) for each in pooled]
+        together = torch.stack([namer.probabilities(each).log() for each in pooled]).mean(0).exp()
+        names = torch.stack([*within, together], dim=1)
         unit = torch.cat([torch.nn.functional.normalize(each, dim=1) for each in pooled], dim=1)
-    return torch.exp(logs).numpy(), (unit / len(CROPS) ** 0.5).numpy()
+    return names.numpy(), (unit / len(CROPS) ** 0.5).numpy()
 
 
 def _pooled(
@@ -113,6 +136,16 @@ def _pooled(
     pixels = torch.cat([_resized(image[part]) for part in parts])
     inside = torch.cat([_resized(np.uint8(255) * mask.array[part]) for mask, part in zip(masks, parts, strict=True)])
     return namer.pool(namer.features(pixels), inside[:, 0] > 127)
+
+
+@functools.cache
+def expected_classes() -> Tensor:
+    """Return how often each class is expected, relative to a thing that has one class of its own: (1000,)."""
+    expected = torch.ones(1000)
+    for kind in KINDS:
+        classes = list(vocabulary().parse(kind).classes)
+        expected[classes] = expected[classes].clamp(max=1 / len(classes))
+    return expected
 
 
 @functools.cache

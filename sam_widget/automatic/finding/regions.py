@@ -48,7 +48,7 @@ class Regions:
         image: (H, W, 3) uint8.
         records: Masks of everything.
         features: (N, D) float32 of unit length, by which masks are compared.
-        names: (N, K) float32, what words are compared with; None where those are the features.
+        names: (N, ...) float32, what words are compared with; None where those are the features.
         seen: What the finder needs to describe other masks of the image.
     """
 

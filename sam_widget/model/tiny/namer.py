@@ -44,6 +44,13 @@ class Namer(nn.Module):
         # A mask smaller than a cell still weighs the cells that it touches.
         return (features * share).sum((2, 3)) / share.sum((2, 3)).clamp(min=1e-6)
 
-    def log_probabilities(self, pooled: Tensor) -> Tensor:
-        """Map pooled features (N, hidden) to logarithms of the classes' probabilities (N, classes)."""
-        return torch.log_softmax(self.classes(pooled).float(), dim=1)
+    def probabilities(self, pooled: Tensor, expected: Tensor | None = None) -> Tensor:
+        """Map pooled features (N, hidden) to the classes' probabilities (N, classes).
+
+        Args:
+            pooled: See `pool`.
+            expected: How often each class is expected, relative to its frequency in ImageNet (classes,); all alike if
+                not given.
+        """
+        logits = self.classes(pooled).float()
+        return torch.softmax(logits if expected is None else logits + expected.log(), dim=1)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import sam_widget as sw
-from sam_widget.automatic.finding.embedded import FEATURES, EmbeddedFinder, describe
+from sam_widget.automatic.finding.embedded import (
+    FEATURES,
+    KINDS,
+    EmbeddedFinder,
+    describe,
+    expected_classes,
+    load_namer,
+)
 from sam_widget.automatic.finding.finder import Example
 from sam_widget.automatic.finding.regions import Regions
 from sam_widget.automatic.finding.store import FeatureStore
@@ -18,6 +27,7 @@ from sam_widget.masks.cleanup import TIDY, clean
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import StoredMask
 from sam_widget.predictor.predictor import Predictor
+from sam_widget.prompts.words import vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +115,36 @@ def test_colours_restrict_what_is_found(finder: EmbeddedFinder, regions: Regions
     assert finder.find(regions, ["blue cat"]).instances == ()
 
 
+def test_all_opinions_must_agree(finder: EmbeddedFinder, regions: Regions) -> None:
+    dog = vocabulary().parse("dog").classes[0]
+    assert regions.names is not None
+    for lone in range(3):
+        names = np.ones_like(regions.names) / 1000
+        names[:, lone] = 0
+        names[:, lone, dog] = 1
+        lonely = dataclasses.replace(regions, names=names)
+        assert all(one.score < 0.2 for one in finder.find(lonely, ["dog"]).instances)
+    names[:] = names[:, [2]]
+    assert finder.find(lonely, ["dog"]).instances[0].score > 0.8
+
+
+def test_everyday_kinds_are_expected_alike_however_many_classes_they_have() -> None:
+    expected = expected_classes().numpy()
+    for kind in ("dog", "cat", "car"):
+        assert expected[list(vocabulary().parse(kind).classes)].sum() == pytest.approx(1, abs=1e-4), kind
+    # Shared classes count with the larger kind: sharks with fish, airplanes with aircraft.
+    assert expected[list(vocabulary().parse("shark").classes)] == pytest.approx(1 / 16)
+    assert expected.max() == 1
+    assert all(kind in vocabulary() for kind in KINDS)
+
+
+def test_what_is_expected_shifts_probabilities() -> None:
+    namer, pooled = load_namer(), torch.rand(1, 1280)
+    plain = namer.probabilities(pooled)[0]
+    shifted = namer.probabilities(pooled, expected_classes())[0]
+    torch.testing.assert_close(shifted, plain * expected_classes() / (plain * expected_classes()).sum())
+
+
 def test_an_image_in_which_nothing_is_segmented(finder: EmbeddedFinder) -> None:
     names, features = describe(np.zeros((10, 10, 3), np.uint8), [])
     nothing = Regions(np.zeros((10, 10, 3), np.uint8), (), features, names)
@@ -117,8 +157,9 @@ def test_masks_of_a_pixel_and_of_everything_are_described() -> None:
     dot, everything = np.zeros(photo.shape[:2], bool), np.ones(photo.shape[:2], bool)
     dot[299, 450] = True
     names, features = describe(photo, [StoredMask(dot), StoredMask(everything)])
-    assert (names.sum(1) > 0).all()
-    assert (names.sum(1) <= 1.001).all()
+    assert names.shape == (2, 3, 1000)
+    np.testing.assert_allclose(names[:, :2].sum(2), 1, atol=1e-4)
+    assert (names[:, 2].sum(1) <= 1.001).all()
     assert np.isfinite(features).all()
 
 
