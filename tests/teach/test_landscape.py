@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.teach.landscape import ClickLandscape, agreement_of
@@ -69,3 +70,17 @@ def test_it_streams_and_runs_once_at_a_time(photo: np.ndarray, predictor: Predic
         thread.join(60)
     assert known == [24, 48, 64]
     assert "64 clicks in" in panel.note.text
+
+
+def test_one_core_is_used_and_the_others_afterwards(photo: np.ndarray, predictor: Predictor) -> None:
+    panel = ClickLandscape(photo, model=predictor, side=4)
+    before = torch.get_num_threads()
+    used: list[int] = []
+    panel.map.show = lambda *_given, **_options: used.append(torch.get_num_threads())  # type: ignore[method-assign]
+    torch.set_num_threads(3)
+    try:
+        panel.run()
+        assert used == [1]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
