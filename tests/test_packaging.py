@@ -76,7 +76,8 @@ w = sw.SamWidget(sw.sample("cat"))
 w.click(250, 170)
 w.accept("cat")
 w.export("cat.json")
-assert "sam-widget" in str(w._esm) and str(w._css)
+assert sw.lessons("05", lang="zh-TW", folder="class").is_file()
+assert str(w._esm) and "sam-widget" in str(w._code) and str(w._css)
 """
 
 
