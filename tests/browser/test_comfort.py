@@ -80,6 +80,49 @@ def test_view_options_are_in_nothing_s_way_and_close_by_themselves(notebook: Ope
     button.click()
     view.root.get_by_role("radio", name="Box", exact=True).click()
     expect(panel).to_be_hidden()
+    button.click()
+    expect(panel).to_be_visible()
+    # Without a pointer: only the tool changes.
+    view.canvas.press("b")
+    expect(panel).to_be_hidden()
+
+
+def test_help_starts_with_eight_essentials(notebook: Open) -> None:
+    opened = notebook(SHOW_CAT)
+    opened.run_all()
+    view = View.of(opened)
+    view.canvas.press("?")
+    rows = view.root.get_by_role("dialog", name="Keyboard and mouse").locator("dt").filter(visible=True)
+    expect(rows).to_have_count(8)
+    expect(rows.first).to_have_text("Click")
+    expect(rows.last).to_have_text("Esc")
+    view.root.get_by_text("All gestures and keys").click()
+    expect(rows.nth(30)).to_be_visible()
+
+
+def test_names_on_the_photo_can_be_switched_and_a_click_on_a_row_selects_its_object(notebook: Open) -> None:
+    opened = notebook(SHOW_CAT)
+    opened.run_all()
+    opened.run_cell("for x, label in ((175, 'cat'), (60, 'wall')):\n    w.click(x, 130)\n    w.accept(label)")
+    view = View.of(opened)
+    expect(view.objects).to_have_count(2)
+    view.button("View options").click()
+    switch = view.root.get_by_role("switch", name="Names")
+    expect(switch).to_have_attribute("aria-checked", "true")
+    named = view.painted()
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "false")
+    assert view.painted() < named - 300
+    view.page.keyboard.press("Escape")
+
+    marks = view.root.get_by_role("list", name="Objects").get_by_role("checkbox")
+    expect(marks).to_have_count(2)
+    view.objects.nth(1).get_by_text("wall").click()
+    expect(marks.nth(1)).to_be_checked()
+    expect(marks.nth(0)).not_to_be_checked()
+    view.objects.nth(0).get_by_text("cat").click()
+    expect(marks.nth(0)).to_be_checked()
+    expect(marks.nth(1)).not_to_be_checked()
 
 
 @pytest.mark.parametrize("width", ["", "420px"])
