@@ -106,6 +106,7 @@ def test_the_wheel_works_in_an_environment_of_its_own_without_node(distributions
     run(python, "-c", FIRST_STEPS)
     assert (tmp_path / "cat.json").exists()
     assert "tiny" in run(scripts / "sam-widget", "models")
+    assert (tmp_path / "venv/share/jupyter/labextensions/sam-widget/static/remoteEntry.js").exists()
     listed = run(python, "-m", "jupyter_server.extension.serverextension", "list")
     assert re.search(r"sam_widget\.widget\.server_extension\s.*OK", listed), listed
 
