@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path
 
@@ -32,24 +33,27 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Point links of files from elsewhere to pages of the site; other files are named without a link."""
-    path = ELSEWHERE.get(page.file.src_uri)
-    if path is None:
-        return markdown
-    folder = (ROOT / path).parent
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
+    """Point links that are right in the repository, as on GitHub, to the pages of the site.
+
+    In files from elsewhere, a link to a file that is not part of the site becomes its text.
+    """
+    elsewhere = ELSEWHERE.get(page.file.src_uri)
+    source = ROOT / elsewhere if elsewhere else Path(config.docs_dir, page.file.src_uri)
 
     def linked(match: re.Match[str]) -> str:
-        text, target, anchor = match["text"], match["target"], match["anchor"] or ""
-        if re.match(r"[a-z]+:", target):
+        target, anchor = match["target"], match["anchor"] or ""
+        there = (source.parent / target).resolve()
+        if not target or re.match(r"[a-z]+:", target) or there.is_relative_to(config.docs_dir):
             return match[0]
-        there = (folder / target).resolve().relative_to(ROOT).as_posix() if target else path
-        if not (ROOT / there).exists():
-            raise FileNotFoundError(f"{path} links to {target}, which does not exist")
-        address = SITE_OF.get(there)
-        return f"[{text}]({'../' + address if target else ''}{anchor})" if address else text
+        if not there.exists():
+            raise FileNotFoundError(f"{source.relative_to(ROOT)} links to {target}, which does not exist")
+        address = SITE_OF.get(there.relative_to(ROOT).as_posix())
+        if address is None:
+            return match["text"]
+        return f"[{match['text']}]({posixpath.relpath(address, posixpath.dirname(page.file.src_uri))}{anchor})"
 
-    return re.sub(r"\[(?P<text>[^\]\n]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)\s]*)?\)", linked, markdown)
+    return re.sub(r"\[(?P<text>[^\[\]]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)\s]*)?\)", linked, markdown)
 
 
 def on_post_page(output: str, page: Page, **_: object) -> str:
