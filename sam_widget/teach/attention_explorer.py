@@ -9,16 +9,16 @@ import numpy as np
 
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.teach.drawing import heat, star
-from sam_widget.teach.panel import Line, Panel, column, row
+from sam_widget.teach.panel import Line, column, row
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.prompt_tokens import names_of
 from sam_widget.teach.texts import Lang
-from sam_widget.teach.traced import TracedImage
+from sam_widget.teach.traced import TracePanel
 
 WIDTH = 330
 
 
-class AttentionExplorer(Panel):
+class AttentionExplorer(TracePanel):
     """Attention in one layer and one head, in both directions, for one token; and of the tokens among themselves.
 
     On the left, how much the token reads from each patch: all patches together make 1. On the right, how much each
@@ -30,15 +30,8 @@ class AttentionExplorer(Panel):
     """
 
     def __init__(self, image: Any, *, model: ModelLike = "tiny", lang: Lang = "en") -> None:
-        """Follow the prompts of an image.
-
-        Args:
-            image: A `TracedImage`, or any image that `SamWidget` accepts.
-            model: A name, a loaded model or a predictor.
-            lang: "en" or "zh-TW".
-        """
-        super().__init__(lang=lang)
-        self.traced = TracedImage.of(image, model=model, lang=lang)
+        """Follow the prompts of an image; see `TracePanel`."""
+        super().__init__(image, model=model, lang=lang)
         trace = self.traced.last_trace
         heads = trace.layers[0].token_to_image.shape[1]
         layers = [(self.say("attend.layer", number=number + 1), number) for number in range(len(trace.layers))]

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ipywidgets
 import numpy as np
 from PIL import ImageDraw
 
-from sam_widget.errors import MaskError
 from sam_widget.masks.distance import next_click
 from sam_widget.masks.measures import box_from_mask, iou
 from sam_widget.predictor.interface import ModelLike
@@ -76,21 +74,13 @@ class PromptLadder(Panel):
             lang: "en" or "zh-TW".
 
         Raises:
-            MaskError: There are no masks, or one is empty or has another size than the image.
+            MaskError: No mask is given, or one is empty or has another size than the image.
         """
         super().__init__(lang=lang)
         self.subject = Subject(image, model)
-        self.masks = [np.asarray(mask, bool) for mask in masks]
-        if not self.masks or any(mask.shape != self.subject.photo.shape[:2] or not mask.any() for mask in self.masks):
-            raise MaskError(
-                f"masks={masks!r:.60}; give at least one (H, W) mask of the image's size, with pixels in it"
-            )
+        self.masks = self.subject.true_masks(masks)
         self.rungs: list[Rung] = []
-        self.choice = ipywidgets.Dropdown(
-            options=[(self.say("check.object", number=number + 1), number) for number in range(len(self.masks))],
-            value=target,
-            description=self.say("check.target"),
-        )
+        self.choice = self.object_choice(len(self.masks), target)
         self.choice.observe(lambda _change: self.climb(), "value")
         self.wanted = Picture(self.say("check.wanted"), width=WIDTH)
         self.answers = {kind: Picture(self.say(f"ladder.{kind}"), width=WIDTH) for kind in KINDS}

@@ -10,15 +10,15 @@ import numpy as np
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.predictor.pca import pca_picture
 from sam_widget.teach.drawing import LEVELS, dim, heat, strip, tint
-from sam_widget.teach.panel import Line, Panel, column, row
+from sam_widget.teach.panel import Line, column, row
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.texts import Lang
-from sam_widget.teach.traced import TracedImage
+from sam_widget.teach.traced import TracePanel
 
 WIDTH = 270
 
 
-class MaskMaker(Panel):
+class MaskMaker(TracePanel):
     """The last steps for one of the three masks: features of the pixels, times a vector, are the logits.
 
     >>> panel = MaskMaker(sw.sample("cat"))
@@ -27,15 +27,8 @@ class MaskMaker(Panel):
     """
 
     def __init__(self, image: Any, *, model: ModelLike = "tiny", lang: Lang = "en") -> None:
-        """Follow the prompts of an image.
-
-        Args:
-            image: A `TracedImage`, or any image that `SamWidget` accepts.
-            model: A name, a loaded model or a predictor.
-            lang: "en" or "zh-TW".
-        """
-        super().__init__(lang=lang)
-        self.traced = TracedImage.of(image, model=model, lang=lang)
+        """Follow the prompts of an image; see `TracePanel`."""
+        super().__init__(image, model=model, lang=lang)
         self.level = ipywidgets.ToggleButtons(
             options=[(self.say("expect.mask", number=number + 1), number) for number in range(3)],
             style={"button_width": "auto"},

@@ -39,6 +39,11 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
                 part.before = parts[number - 1] if number else None
                 part.after = parts[number + 1] if number + 1 < len(parts) else None
 
+    def object_choice(self, count: int, target: int) -> ipywidgets.Dropdown:
+        """Return a control that selects one of a picture's objects, at first `target`, counted from 0."""
+        options = [(self.say("check.object", number=number + 1), number) for number in range(count)]
+        return ipywidgets.Dropdown(options=options, value=target, description=self.say("check.target"))
+
     def picture(self) -> Image.Image:
         """Return the canvases next to each other, as RGB on white."""
         pictures = [Image.fromarray(part.pixels) for part in _leaves(self) if isinstance(part, Picture)]

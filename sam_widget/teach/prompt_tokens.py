@@ -10,15 +10,15 @@ import torch
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.predictor.model_input import input_points
 from sam_widget.teach.drawing import heat, star, strip
-from sam_widget.teach.panel import Line, Panel, column, row
+from sam_widget.teach.panel import Line, column, row
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.texts import Lang, Say
-from sam_widget.teach.traced import TracedImage
+from sam_widget.teach.traced import TracedImage, TracePanel
 
 WIDTH = 330
 
 
-class PromptTokens(Panel):
+class PromptTokens(TracePanel):
     """The tokens of the prompt as strips of numbers, the positional encoding of its first point, and the dense prompt.
 
     The map of positions shows how similar the encoding of each patch is to that of the point: the only way in which a
@@ -30,15 +30,8 @@ class PromptTokens(Panel):
     """
 
     def __init__(self, image: Any, *, model: ModelLike = "tiny", lang: Lang = "en") -> None:
-        """Follow the prompts of an image.
-
-        Args:
-            image: A `TracedImage`, or any image that `SamWidget` accepts.
-            model: A name, a loaded model or a predictor.
-            lang: "en" or "zh-TW".
-        """
-        super().__init__(lang=lang)
-        self.traced = TracedImage.of(image, model=model, lang=lang)
+        """Follow the prompts of an image; see `TracePanel`."""
+        super().__init__(image, model=model, lang=lang)
         # What each token stands for.
         self.names: list[str] = []
         # (rows, columns): similarity of each patch's position to that of the first point or corner.

@@ -9,7 +9,6 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from sam_widget.errors import MaskError
 from sam_widget.masks.measures import iou
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.session.state import Candidate
@@ -71,21 +70,15 @@ class ScoreCheck(Panel):
             lang: "en" or "zh-TW".
 
         Raises:
-            MaskError: There are no masks, or one has another size than the image.
+            MaskError: No mask is given, or one is empty or has another size than the image.
         """
         super().__init__(lang=lang)
         self.subject = Subject(image, model)
-        self.masks = [np.asarray(mask, bool) for mask in masks]
-        if not self.masks or any(mask.shape != self.subject.photo.shape[:2] for mask in self.masks):
-            raise MaskError(f"masks={masks!r:.60}; give at least one (H, W) mask of the image's size")
+        self.masks = self.subject.true_masks(masks)
         self.rows: list[Checked] = []
         self.widget = SamWidget(self.subject.photo, model=self.subject.predictor)
         self.widget.layout.width = "100%"
-        self.choice = ipywidgets.Dropdown(
-            options=[(self.say("check.object", number=number + 1), number) for number in range(len(self.masks))],
-            value=target,
-            description=self.say("check.target"),
-        )
+        self.choice = self.object_choice(len(self.masks), target)
         self.target = Picture(self.say("check.wanted"), width=280)
         self.chart = Picture(self.say("check.chart"), width=280, height=280)
         self.says = [Line(self.say("check.ready"), width="280px"), Line(width="280px")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sam_widget.engine.generic import generic_photos
-from sam_widget.errors import ImageError, ModelError
+from sam_widget.errors import ImageError, MaskError, ModelError
 from sam_widget.image.reading import to_rgb
 from sam_widget.predictor.embeddings import Embedding
 from sam_widget.predictor.interface import ModelLike, predictor_of
@@ -67,6 +68,19 @@ class Subject:
     def over(self, colours: np.ndarray) -> np.ndarray:
         """Return the photo in grey under colours of the grid's cells (rows, columns, 3): (H, W, 3)."""
         return blend(self.photo, self.spread(colours))
+
+    def true_masks(self, masks: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
+        """Return the true masks of the photo's objects, (H, W) bool each.
+
+        Raises:
+            MaskError: No mask is given, or one is empty or has another size than the photo.
+        """
+        found = [np.asarray(mask, bool) for mask in masks]
+        if not found or any(mask.shape != self.photo.shape[:2] or not mask.any() for mask in found):
+            raise MaskError(
+                f"masks={masks!r:.60}; give at least one (H, W) mask of the image's size, with pixels in it"
+            )
+        return found
 
     @property
     def size(self) -> tuple[int, int]:

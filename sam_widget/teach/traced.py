@@ -182,3 +182,18 @@ class TracedImage(Panel):
         with self._done:
             self._shown = prompt
             self._done.notify_all()
+
+
+class TracePanel(Panel):
+    """A panel that shows the traces of an image's prompts."""
+
+    def __init__(self, image: Any, *, model: ModelLike = "tiny", lang: Lang = "en") -> None:
+        """Follow the prompts of an image.
+
+        Args:
+            image: A `TracedImage`, or any image that `SamWidget` accepts.
+            model: A name, a loaded model or a predictor.
+            lang: "en" or "zh-TW".
+        """
+        super().__init__(lang=lang)
+        self.traced = TracedImage.of(image, model=model, lang=lang)
