@@ -5,7 +5,7 @@
 #   make build     the view's bundle, from js/ into sam_widget/widget/static
 #   make lint      style, English and types alone
 #   make format    format Python and TypeScript
-#   make notebooks weave the lessons from notebooks/code and notebooks/prose
+#   make notebooks weave the lessons, run those that changed and keep their outputs (LESSONS="04 05": these; ALL=1: all)
 #   make protocol  generate js/src/protocol.ts and palette.ts
 #   make fuzz      20,000 damaged annotation files (500 of them are part of make test)
 #   make bench     measure the speed on this machine
@@ -24,6 +24,8 @@ OPEN ?= 1
 # have the same cells as the English ones, which a test checks, so these alone are run.
 WORKERS ?= 2
 PORT ?=
+LESSONS ?=
+ALL ?=
 
 # Paths are relative throughout, so that the repository may lie in a folder with spaces in its name.
 PY := .venv/bin/python
@@ -85,8 +87,8 @@ format: $(VENV) $(MODULES)
 	$(PY) -m ruff format
 	$(NPM) run lint -- --write
 
-notebooks: $(VENV)
-	$(PY) notebooks/weave.py
+notebooks: $(VENV) $(BUNDLE)
+	$(PY) notebooks/outputs.py $(LESSONS) $(if $(ALL),--all)
 
 protocol: $(VENV)
 	$(PY) -m sam_widget.widget.typescript js/src/protocol.ts

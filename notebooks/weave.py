@@ -1,4 +1,4 @@
-"""`make notebooks`: weave the lessons, from code cells and prose, in both languages.
+"""Weave the lessons from code cells and prose, in both languages. `make notebooks` also runs them (`outputs.py`).
 
     python notebooks/weave.py                        # write every notebook
     python notebooks/weave.py --mark-translated 05   # its translation is up to date with the English
@@ -119,7 +119,36 @@ def woven(code: str, prose: str, lang: str) -> str:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    return as_text(notebook)
+
+
+def as_text(notebook: dict[str, Any]) -> str:
+    """Return a notebook as its file has it."""
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def without_outputs(notebook: dict[str, Any]) -> dict[str, Any]:
+    """Return a notebook without outputs and what says whose outputs they are."""
+    cells = [
+        {**cell, "execution_count": None, "outputs": []} if cell["cell_type"] == "code" else cell
+        for cell in notebook["cells"]
+    ]
+    metadata = {key: value for key, value in notebook["metadata"].items() if key != "sam_widget"}
+    return {**notebook, "cells": cells, "metadata": metadata}
+
+
+def with_outputs(notebook: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Return a notebook with the outputs that it had before, where the cell's code is the same."""
+    had = {cell.get("id"): cell for cell in before["cells"] if cell["cell_type"] == "code"}
+    cells = []
+    for cell in notebook["cells"]:
+        old = had.get(cell["id"])
+        if old is not None and old["source"] == cell["source"]:
+            cells.append({**cell, "execution_count": old["execution_count"], "outputs": old["outputs"]})
+        else:
+            cells.append(cell)
+    ours = {key: value for key, value in before["metadata"].items() if key == "sam_widget"}
+    return {**notebook, "cells": cells, "metadata": {**notebook["metadata"], **ours}}
 
 
 def _cell(kind: str, name: str, source: str) -> dict[str, Any]:
@@ -142,6 +171,16 @@ def weave(lesson: Path, lang: str) -> str:
     return woven(lesson.read_text(encoding="utf-8"), prose_of(lesson, lang).read_text(encoding="utf-8"), lang)
 
 
+def write_all() -> None:
+    """Write each lesson's notebooks; outputs of code that did not change stay."""
+    for lesson in lessons():
+        for lang in LANGUAGES:
+            path, text = notebook_of(lesson, lang), weave(lesson, lang)
+            if path.exists():
+                text = as_text(with_outputs(json.loads(text), json.loads(path.read_text(encoding="utf-8"))))
+            path.write_text(text, encoding="utf-8")
+
+
 def main(arguments: list[str]) -> None:
     """Read the command line and write notebooks or marks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -153,8 +192,7 @@ def main(arguments: list[str]) -> None:
                 path = prose_of(lesson, "zh-TW", room=room)
                 english = prose_of(lesson, "en", room=room).read_text(encoding="utf-8")
                 path.write_text(marked(english, path.read_text(encoding="utf-8")), encoding="utf-8")
-        for lang in LANGUAGES:
-            notebook_of(lesson, lang).write_text(weave(lesson, lang), encoding="utf-8")
+    write_all()
 
 
 if __name__ == "__main__":

@@ -77,6 +77,19 @@ def test_no_link_inside_the_site_is_dead_and_nothing_is_loaded_from_elsewhere(si
     assert [path.name for path in pages if loaded.search(path.read_text("utf-8"))] == []
 
 
+def test_every_lesson_is_a_page_with_its_pictures_in_each_language_it_is_written_in(site: Path) -> None:
+    notebooks = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        page = Addresses((site / "lessons" / f"{path.stem}.html").read_text("utf-8"))
+        assert [target for target in page.targets if target.startswith(f"{path.stem}/")], "pictures"
+        index = "index.zh-TW.html" if ".zh-TW" in path.stem else "index.html"
+        assert f"{path.stem}.html" in Addresses((site / "lessons" / index).read_text("utf-8")).targets
+        sheet = f"{path.name[:2]}_teachers{'.zh-TW' if '.zh-TW' in path.stem else ''}.html"
+        has_sheet = (REPOSITORY / "notebooks" / "teachers" / f"{path.name[:2]}.en.md").exists()
+        assert (sheet in page.targets) == (site / "lessons" / sheet).exists() == has_sheet
+
+
 @pytest.mark.parametrize("source", [REPOSITORY / "README.md", *PAGES], ids=lambda page: page.stem)
 def test_links_lead_to_files_and_headings_in_the_repository_too(source: Path) -> None:
     """GitHub shows these pages without building the site."""

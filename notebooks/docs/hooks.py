@@ -1,9 +1,10 @@
-"""Adds to the site what lives elsewhere in the repository: model cards, changelog, contributing, pictures."""
+"""Adds to the site what lives elsewhere in the repository: lessons, model cards, changelog, contributing, pictures."""
 
 from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -11,6 +12,10 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from notebooks.docs import lessons  # noqa: E402
+
 # Address in the site: path in the repository.
 ELSEWHERE = {
     "cards/tiny.md": "sam_widget/weights/tiny.md",
@@ -23,35 +28,51 @@ ELSEWHERE = {
     "pictures/widget-dark.webp": "notebooks/docs/pictures/widget-dark.webp",
     "pictures/widget-light.webp": "notebooks/docs/pictures/widget-light.webp",
 }
-SITE_OF = {path: address for address, path in ELSEWHERE.items()}
+# Of the lessons' pages, which are written when the site is built.
+WRITTEN = {address: path.relative_to(ROOT).as_posix() for address, path in lessons.sources().items()}
+SITE_OF = {path: address for address, path in {**ELSEWHERE, **WRITTEN}.items()}
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List the lessons in the navigation."""
+    for entry in config.nav or ():
+        if "Lessons" in entry:
+            entry["Lessons"] += lessons.nav()
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the files of `ELSEWHERE`."""
+    """Add the files of `ELSEWHERE`, and the lessons."""
     for address, path in ELSEWHERE.items():
         files.append(File.generated(config, address, abs_src_path=str(ROOT / path)))
+    lessons.add_to(files, config)
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Point links that are right in the repository, as on GitHub, to the pages of the site.
 
     In files from elsewhere, a link to a file that is not part of the site becomes its text.
     """
-    elsewhere = ELSEWHERE.get(page.file.src_uri)
-    source = ROOT / elsewhere if elsewhere else Path(config.docs_dir, page.file.src_uri)
+    here = page.file.src_uri
+    markdown = markdown.replace(lessons.LIST, lessons.listed("zh-TW" if ".zh-TW." in here else "en"))
+    elsewhere = ELSEWHERE.get(here) or WRITTEN.get(here)
+    source = ROOT / elsewhere if elsewhere else Path(config.docs_dir, here)
 
     def linked(match: re.Match[str]) -> str:
         target, anchor = match["target"], match["anchor"] or ""
         there = (source.parent / target).resolve()
         if not target or re.match(r"[a-z]+:", target) or there.is_relative_to(config.docs_dir):
             return match[0]
+        # Written for the site: a lesson's pictures, and links between its pages.
+        if here in WRITTEN and files.get_file_from_path(f"lessons/{target}"):
+            return match[0]
         if not there.exists():
             raise FileNotFoundError(f"{source.relative_to(ROOT)} links to {target}, which does not exist")
         address = SITE_OF.get(there.relative_to(ROOT).as_posix())
         if address is None:
             return match["text"]
-        return f"[{match['text']}]({posixpath.relpath(address, posixpath.dirname(page.file.src_uri))}{anchor})"
+        return f"[{match['text']}]({posixpath.relpath(address, posixpath.dirname(here))}{anchor})"
 
     return re.sub(r"\[(?P<text>[^\[\]]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)\s]*)?\)", linked, markdown)
 

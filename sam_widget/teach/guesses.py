@@ -87,6 +87,13 @@ class Question(Panel):
         self.button.on_click(lambda _button: self.keep())
         self.arrange(row([self.control, self.button]), self._note)
 
+    def __repr__(self) -> str:
+        """Return the choices, or the ends of the slider, and what is said about them."""
+        control = self.control
+        ends = (f"{control.min:g}", f"{control.max:g}") if isinstance(control, ipywidgets.FloatSlider) else ()
+        choices = " – ".join(ends) or "   ".join(control.options)
+        return f"[ {choices} ]  {self._note.text}"
+
     def keep(self) -> None:
         """Keep what the control shows as the guess. It cannot be changed later."""
         if self.guess is None:

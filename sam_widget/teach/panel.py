@@ -13,8 +13,13 @@ from PIL import Image
 
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.texts import Lang, texts
+from sam_widget.widget.colab import enable_widgets, view_metadata
+from sam_widget.widget.sam_widget import SamWidget
+from sam_widget.widget.static_picture import pixels_of
 
 GAP = 8
+# Pixels in a row of a saved picture.
+PAGE = 1040
 # Read out when it changes.
 _BEGIN, _END = '<div role="status" style="line-height:1.4">', "</div>"
 
@@ -27,6 +32,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, *, lang: Lang = "en") -> None:
         """Prepare an empty panel with texts in a language."""
+        enable_widgets()
         super().__init__(layout=ipywidgets.Layout(width="100%", padding="4px 0", overflow="visible"))
         self.say = texts(lang)
 
@@ -44,26 +50,43 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         options = [(self.say("check.object", number=number + 1), number) for number in range(count)]
         return ipywidgets.Dropdown(options=options, value=target, description=self.say("check.target"))
 
-    def picture(self) -> Image.Image:
-        """Return the canvases next to each other, as RGB on white."""
-        pictures = [Image.fromarray(part.pixels) for part in _leaves(self) if isinstance(part, Picture)]
-        width = sum(one.width for one in pictures) + GAP * (len(pictures) + 1)
-        height = max((one.height for one in pictures), default=0) + 2 * GAP
-        sheet = Image.new("RGB", (width, height), "white")
-        left = GAP
+    def picture(self) -> Image.Image | None:
+        """Return the views and canvases next to each other, as RGB on white, in rows as wide as a page; None without.
+
+        They keep the size at which a page shows them.
+        """
+        pictures = [picture for part in _leaves(self) if (picture := _drawn(part)) is not None]
+        if not pictures:
+            return None
+        places, left, top, low = [], GAP, GAP, 0
         for one in pictures:
-            sheet.paste(one, (left, GAP), one if one.mode == "RGBA" else None)
-            left += one.width + GAP
+            if left > GAP and left + one.width + GAP > PAGE:
+                left, top, low = GAP, top + low + GAP, 0
+            places.append((left, top))
+            left, low = left + one.width + GAP, max(low, one.height)
+        right = max(x + one.width for (x, _), one in zip(places, pictures, strict=True))
+        sheet = Image.new("RGB", (right + GAP, top + low + GAP), "white")
+        for place, one in zip(places, pictures, strict=True):
+            sheet.paste(one, place, one if one.mode == "RGBA" else None)
         return sheet
+
+    def __repr__(self) -> str:
+        """Return the lines of text, for outputs that show neither the panel nor its picture."""
+        return "\n".join(part.text for part in _leaves(self) if isinstance(part, Line) and part.text)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle = super()._repr_mimebundle_(**options)
         if bundle is None:
             return None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        buffer = io.BytesIO()
-        self.picture().save(buffer, "PNG", optimize=True)
-        return {**data, "image/png": base64.b64encode(buffer.getvalue()).decode()}, metadata
+        # ipywidgets cuts long texts off.
+        data = {**data, "text/plain": repr(self)}
+        picture = self.picture()
+        if picture is not None:
+            buffer = io.BytesIO()
+            picture.save(buffer, "PNG", optimize=True)
+            data["image/png"] = base64.b64encode(buffer.getvalue()).decode()
+        return data, {**metadata, **view_metadata()}
 
 
 def row(parts: Sequence[ipywidgets.Widget]) -> ipywidgets.Box:
@@ -106,6 +129,17 @@ def _leaves(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
         yield from _leaves(child)
     if not getattr(widget, "children", ()):
         yield widget
+
+
+def _drawn(part: ipywidgets.Widget) -> Image.Image | None:
+    """Return a picture of a part: of a canvas, a view's photo with its masks, or an image."""
+    if isinstance(part, Picture):
+        return Image.fromarray(part.pixels)
+    if isinstance(part, SamWidget):
+        return Image.fromarray(pixels_of(part.session))
+    if isinstance(part, ipywidgets.Image) and part.value:
+        return Image.open(io.BytesIO(part.value)).convert("RGB")
+    return None
 
 
 def _takes_focus(widget: ipywidgets.Widget) -> bool:

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from sam_widget.image.rendering import SourceImage
 from sam_widget.session.session import Session
+from sam_widget.widget.colab import in_colab
 from sam_widget.widget.static_picture import drawn_of, picture_of
 from sam_widget.widget.throttle import Throttle
 
@@ -38,8 +39,8 @@ NOTE = f"""<p class="sam-saved-note">{SENTENCE}</p>
 
 
 def is_jupyter() -> bool:
-    """Whether JupyterLab or Notebook runs the kernel, so that outputs can be hidden; not VS Code."""
-    name = os.environ.get("JPY_SESSION_NAME", "")
+    """Whether JupyterLab or Notebook runs the kernel, so that outputs can be hidden; not VS Code or Colab."""
+    name = "" if in_colab() else os.environ.get("JPY_SESSION_NAME", "")
     return bool(name) and "jvsc" not in name and not os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
 
 

@@ -31,15 +31,19 @@ def picture_of(shown: Session | SourceImage) -> tuple[str, dict[str, int]]:
     Returns:
         The PNG in base64, the encoding in notebooks, and its width and height.
     """
-    if isinstance(shown, SourceImage):
-        pixels = overlay(shown.rgb, max_side=LONGEST)
-    else:
-        now = shown.state
-        image = shown.image if now.rendering == USUAL else shown.source.render(now.rendering)
-        mask = None if now.chosen is None else now.chosen.mask
-        pixels = overlay(image, now.objects, candidate=mask, prompt=now.prompt, max_side=LONGEST)
+    pixels = pixels_of(shown)
     size = {"width": pixels.shape[1], "height": pixels.shape[0]}
     return base64.b64encode(png(pixels)).decode("ascii"), size
+
+
+def pixels_of(shown: Session | SourceImage) -> RGB:
+    """Return the pixels of that picture, (H, W, 3) uint8."""
+    if isinstance(shown, SourceImage):
+        return overlay(shown.rgb, max_side=LONGEST)
+    now = shown.state
+    image = shown.image if now.rendering == USUAL else shown.source.render(now.rendering)
+    mask = None if now.chosen is None else now.chosen.mask
+    return overlay(image, now.objects, candidate=mask, prompt=now.prompt, max_side=LONGEST)
 
 
 def png(pixels: RGB) -> bytes:

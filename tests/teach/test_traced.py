@@ -17,6 +17,7 @@ from sam_widget.prompts.prompt import Prompt
 from sam_widget.teach.attention_explorer import AttentionExplorer
 from sam_widget.teach.embedding_explorer import EmbeddingExplorer
 from sam_widget.teach.mask_maker import MaskMaker
+from sam_widget.teach.panel import Panel
 from sam_widget.teach.prompt_tokens import PromptTokens
 from sam_widget.teach.traced import TracedImage
 from tests.model.references import SMALL, SMALL_SAM2, seeded
@@ -43,15 +44,22 @@ def test_a_trace_is_the_predictors(traced: TracedImage, photo: np.ndarray, predi
     assert "ms" in traced.note.text
 
 
+def pixels(panel: Panel) -> bytes:
+    """What a panel shows."""
+    picture = panel.picture()
+    assert picture is not None
+    return picture.tobytes()
+
+
 def test_one_click_redraws_all_panels_that_follow_it(traced: TracedImage) -> None:
     traced.click(162, 117)
     panels = PromptTokens(traced), AttentionExplorer(traced), MaskMaker(traced)
-    before = [panel.picture().tobytes() for panel in panels]
+    before = [pixels(panel) for panel in panels]
     # As a click in the view does.
     traced.widget.click(420, 30)
     traced.widget.session.set_prompt(Prompt().with_point(420, 30))
     _ = traced.trace
-    assert all(panel.picture().tobytes() != old for panel, old in zip(panels, before, strict=True))
+    assert all(pixels(panel) != old for panel, old in zip(panels, before, strict=True))
 
 
 def test_the_mask_is_added_to_the_prompt(traced: TracedImage) -> None:
