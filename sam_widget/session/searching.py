@@ -145,7 +145,10 @@ def wish_of(
         SessionError: An example names no object of the session.
     """
     query = query_of(session, words, like, not_like, finder)
-    return Wish(query, check_threshold(finder.threshold if threshold is None else threshold), check_limit(limit))
+    if threshold is None:
+        # A finder that takes words and examples may judge them differently.
+        threshold = getattr(finder, "example_threshold", finder.threshold) if query.like else finder.threshold
+    return Wish(query, check_threshold(threshold), check_limit(limit))
 
 
 def search_of(wish: Wish, finding: Finding, state: SessionState, weights: str) -> Search:

@@ -37,8 +37,9 @@ CROP_SIDE = 256
 CROPS = ((0.1, False), (0.25, True))
 # The crops, and both together.
 OPINIONS = len(CROPS) + 1
-# Default score from which an instance counts as found; below it, it is only shown.
-THRESHOLD = 0.5
+# Default scores from which an instance counts as found; below it, it is only shown. Of the words that it is sure of, at
+# most 5% may be wrong (`weights/words.md`); what resembles an example is asked for by the person.
+THRESHOLD, EXAMPLE_THRESHOLD = 0.7, 0.5
 # Length of a mask's features.
 FEATURES = 2560
 # Everyday kinds of things with several classes, each of which is expected as often as a thing with one class. They are
@@ -60,6 +61,7 @@ class EmbeddedFinder(RegionFinder):
 
     name = "tiny"
     threshold = THRESHOLD
+    example_threshold = EXAMPLE_THRESHOLD
     width = FEATURES
     # Pooled features are never negative, so unrelated masks are about this much alike.
     unrelated = 0.5

@@ -120,7 +120,8 @@ class Finder(Protocol):
     Attributes:
         name: The argument of `load_finder`.
         weights_id: Identifies its weights, and all else on which its features depend.
-        threshold: Score from which an instance counts as found, unless another one is given.
+        threshold: Score from which an instance counts as found, unless another one is given. If there are examples, an
+            attribute `example_threshold` comes first.
     """
 
     name: str

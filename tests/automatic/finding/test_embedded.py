@@ -51,6 +51,14 @@ def test_a_cat_is_found_by_its_name_and_hypernyms(finder: EmbeddedFinder, region
         assert finding.presence[0] >= best.score
 
 
+def test_words_have_a_stricter_threshold_than_examples(predictor: Predictor, photo: np.ndarray) -> None:
+    session = sw.Session(photo, model=predictor)
+    session.click(200, 200)
+    session.accept()
+    assert session.find("cat").threshold == EmbeddedFinder.threshold == 0.7
+    assert session.find(like=0).threshold == session.find("cat", like=0).threshold == 0.5
+
+
 def test_what_is_not_there_is_not_found(finder: EmbeddedFinder, regions: Regions) -> None:
     finding = finder.find(regions, ["dog", "cup", "vehicle"])
     assert max(finding.presence) < 0.3
