@@ -1,4 +1,4 @@
-"""Other hosts: Jupyter Notebook 7, marimo, and a plain page without a kernel."""
+"""Other hosts: Jupyter Notebook 7, marimo, Colab as far as it can be imitated, and a plain page without a kernel."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from ipywidgets.embed import embed_minimal_html
 from playwright.sync_api import Page, Route, expect
 
 import sam_widget as sw
+from tests.browser.colab import Colab
+from tests.browser.hovering import hovered, move, switch
 from tests.browser.lab import TIMEOUT_MS, Lab, end, write_notebook
 from tests.browser.view import FACE, SHOW_CAT, View
 from tests.waiting import until
@@ -108,6 +110,69 @@ def marimo(tmp_path: Path) -> Iterator[str]:
 def test_marimo(marimo: str, page: Page) -> None:
     page.goto(marimo)
     try_out(page)
+
+
+@pytest.fixture(scope="module")
+def colab() -> Iterator[Colab]:
+    """A notebook that treats widgets as Colab does."""
+    host = Colab()
+    yield host
+    host.close()
+
+
+# Nothing of a Jupyter server.
+LOADED_IN_COLAB = {"/", "/require.js", "/embed-amd.js", "/cdn/anywidget"}
+
+
+def test_colab(colab: Colab, page: Page) -> None:
+    errors: list[str] = []
+    sockets: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("websocket", lambda websocket: sockets.append(websocket.url))
+    (output,) = colab.run("import sam_widget as sw\nw = sw.SamWidget(sw.sample('cat'))\nw")
+    page.goto(colab.page_of(output))
+    root = page.locator(".sam-widget")
+    expect(root).to_have_attribute("data-state", "ready", timeout=TIMEOUT_MS)
+    view = View(page, root)
+    if switch(view).get_attribute("aria-checked") == "false":  # This machine is slow, or busy.
+        switch(view).click()
+    move(view, *FACE)
+    until(lambda: hovered(view), what="the mask under the pointer is shown")
+    try_out(page)
+    # What a page did is in the kernel, and in the next output of the same widget. Undone, it is a candidate again.
+    expect(view.candidates).to_have_count(3)
+    view.button("Accept").click()
+    expect(view.objects).to_have_count(1)
+    (printed,) = colab.run("print(len(w.objects), w.objects[0].mask.any())")
+    assert printed["text"] == "1 True\n"
+    (again,) = colab.run("display(w)")
+    page.goto(colab.page_of(again))
+    expect(view.objects).to_have_count(1, timeout=TIMEOUT_MS)
+    # Neither a Jupyter server nor a direct line to the kernel was looked for.
+    assert {url.rpartition("/")[2] for url in sockets} == {"socket"}
+    assert {re.sub("@.*", "", path) for path in colab.requested} == {
+        "/",
+        "/require.js",
+        "/embed-amd.js",
+        "/cdn/anywidget",
+    }
+    assert errors == []
+
+
+def test_panels_in_colab(colab: Colab, page: Page) -> None:
+    code = "import sam_widget as sw\ntraced = sw.teach.TracedImage(sw.sample('cat'))\nsw.teach.MaskMaker(traced)"
+    (output,) = colab.run(code)
+    page.goto(colab.page_of(output))
+    canvas = page.locator("canvas").first
+    drawn = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+    page.wait_for_function(drawn, arg=canvas.element_handle(), timeout=TIMEOUT_MS)
+
+
+def test_colab_refuses_a_widget_that_does_not_name_its_manager(colab: Colab) -> None:
+    """The imitation is as strict as Colab: nothing of ipywidgets alone would be shown in a cell's result."""
+    (output,) = colab.run("import ipycanvas\nipycanvas.Canvas()")
+    with pytest.raises(LookupError, match="third party"):
+        colab.page_of(output)
 
 
 # What the page that ipywidgets writes fetches from the web, and where it is on this machine.
