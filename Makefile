@@ -11,6 +11,7 @@
 #   make bench     measure the speed on this machine
 #   make soak      check that a long session does not leak memory (ten minutes)
 #   make docs      the documentation, in build/docs (open build/docs/index.html)
+#   make badges    write the README's badges, after a change of the repository's address in pyproject.toml
 #   make picture   record the README's animated pictures with the shipped weights
 #   make clean     remove everything built or installed
 #
@@ -40,7 +41,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=w
   --rerun-show-tracebacks
 
 .DELETE_ON_ERROR:
-.PHONY: build demo test lint format notebooks protocol docs picture bench soak clean lint-python lint-js protocol-in-sync \
+.PHONY: build demo test lint format notebooks protocol docs badges picture bench soak clean lint-python lint-js protocol-in-sync \
   chromium
 
 build: $(BUNDLE)
@@ -96,6 +97,9 @@ protocol: $(VENV)
 
 docs: $(VENV)
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --config-file notebooks/docs/mkdocs.yml
+
+badges: $(VENV)
+	$(PY) notebooks/docs/address.py
 
 picture: chromium
 	$(PY) notebooks/docs/picture.py

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from notebooks.docs.address import absolute, repository
+
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "sam_widget"
 # Bytes, of the bundle after gzip.
@@ -55,6 +57,15 @@ def test_the_wheel_brings_everything_and_nothing_else(distributions: Path) -> No
     assert [name for name in names if "__pycache__" in name] == []
     lessons = {f"sam_widget/teach/notebooks/{path.name}" for path in (REPOSITORY / "notebooks").glob("*.ipynb")}
     assert {name for name in names if "/notebooks/" in name} == lessons
+
+
+def test_the_description_is_the_readme(distributions: Path) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        described = archive.read(name).decode().replace("\r\n", "\n").partition("\n\n")[2]
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    assert described.strip() == absolute(readme, repository()).strip()
 
 
 def test_the_sdist_brings_the_bundle_and_its_sources(distributions: Path) -> None:

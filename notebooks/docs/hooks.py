@@ -14,7 +14,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from notebooks.docs import lessons  # noqa: E402
+from notebooks.docs import address, lessons  # noqa: E402
 
 # Address in the site: path in the repository.
 ELSEWHERE = {
@@ -29,12 +29,13 @@ ELSEWHERE = {
     "pictures/widget-light.webp": "notebooks/docs/pictures/widget-light.webp",
 }
 # Of the lessons' pages, which are written when the site is built.
-WRITTEN = {address: path.relative_to(ROOT).as_posix() for address, path in lessons.sources().items()}
-SITE_OF = {path: address for address, path in {**ELSEWHERE, **WRITTEN}.items()}
+WRITTEN = {name: path.relative_to(ROOT).as_posix() for name, path in lessons.sources().items()}
+SITE_OF = {path: name for name, path in {**ELSEWHERE, **WRITTEN}.items()}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """List the lessons in the navigation."""
+    """List the lessons in the navigation, and name the repository if its address is known."""
+    config.repo_url = address.repository()
     for entry in config.nav or ():
         if "Lessons" in entry:
             entry["Lessons"] += lessons.nav()
@@ -43,8 +44,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the files of `ELSEWHERE`, and the lessons."""
-    for address, path in ELSEWHERE.items():
-        files.append(File.generated(config, address, abs_src_path=str(ROOT / path)))
+    for name, path in ELSEWHERE.items():
+        files.append(File.generated(config, name, abs_src_path=str(ROOT / path)))
     lessons.add_to(files, config)
     return files
 
@@ -69,10 +70,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return match[0]
         if not there.exists():
             raise FileNotFoundError(f"{source.relative_to(ROOT)} links to {target}, which does not exist")
-        address = SITE_OF.get(there.relative_to(ROOT).as_posix())
-        if address is None:
+        page_there = SITE_OF.get(there.relative_to(ROOT).as_posix())
+        if page_there is None:
             return match["text"]
-        return f"[{match['text']}]({posixpath.relpath(address, posixpath.dirname(here))}{anchor})"
+        return f"[{match['text']}]({posixpath.relpath(page_there, posixpath.dirname(here))}{anchor})"
 
     return re.sub(r"\[(?P<text>[^\[\]]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)\s]*)?\)", linked, markdown)
 
