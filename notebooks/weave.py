@@ -4,10 +4,11 @@
     python notebooks/weave.py --mark-translated 05   # its translation is up to date with the English
 
 A lesson has one source of code, `code/NN_name.py`, in which `# %% name` begins a cell, and two of prose,
-`prose/NN.en.md` and `prose/NN.zh-TW.md`, in which a line `<!-- code: name -->` says where a cell belongs. Prose
-consists of paragraphs, separated by blank lines. Each paragraph of a translation follows `<!-- en: 1a2b3c4d -->`, the
-hash of the English paragraph that it translates: if the English changes, a test names the paragraph until it is
-translated again and marked. The teachers' sheets, `teachers/NN.en.md` and `NN.zh-TW.md`, are checked in the same way.
+`prose/NN.en.md` and `prose/NN.zh-TW.md`, in which a line `<!-- code: name -->` says where a cell belongs, and `<!--
+lessons -->` where a table with links to the other lessons does. Prose consists of paragraphs, separated by blank
+lines. Each paragraph of a translation follows `<!-- en: 1a2b3c4d -->`, the hash of the English paragraph that it
+translates: if the English changes, a test names the paragraph until it is translated again and marked. The teachers'
+sheets, `teachers/NN.en.md` and `NN.zh-TW.md`, are checked in the same way.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sam_widget.teach.catalogue import LESSONS
+from sam_widget.teach.texts import Lang
+
 HERE = Path(__file__).resolve().parent
-LANGUAGES = ("en", "zh-TW")
+LANGUAGES: tuple[Lang, ...] = ("en", "zh-TW")
 # The only line of code that depends on the language.
 ENGLISH, TRANSLATED = 'LANG = "en"', 'LANG = "zh-TW"'
 _CELL = re.compile(r"^# %% (\S+)$", re.MULTILINE)
 _CODE = re.compile(r"<!-- code: (\S+) -->")
+_LESSONS = "<!-- lessons -->"
 _MARK = re.compile(r"<!-- en: ([0-9a-f]{8}) -->\n")
 
 
@@ -66,8 +71,7 @@ def untranslated(english: str, translated: str) -> list[str]:
     wrong = []
     for ours, theirs in zip(*pairs, strict=True):
         mark = _MARK.match(theirs)
-        code = _CODE.fullmatch(ours)
-        if (theirs != ours) if code else (mark is None or mark[1] != mark_of(ours)):
+        if (theirs != ours) if _is_place(ours) else (mark is None or mark[1] != mark_of(ours)):
             wrong.append(f"changed since it was translated: {ours.splitlines()[0]!r}")
     return wrong
 
@@ -78,13 +82,27 @@ def marked(english: str, translated: str) -> str:
     if len(pairs[0]) != len(pairs[1]):
         raise SystemExit(f"{len(pairs[0])} paragraphs in English, {len(pairs[1])} translated; expected as many")
     parts = [
-        theirs if _CODE.fullmatch(ours) else f"<!-- en: {mark_of(ours)} -->\n{theirs}"
+        theirs if _is_place(ours) else f"<!-- en: {mark_of(ours)} -->\n{theirs}"
         for ours, theirs in zip(*pairs, strict=True)
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def woven(code: str, prose: str, lang: str) -> str:
+def _is_place(paragraph: str) -> bool:
+    """Return whether a paragraph stands for something that is woven in, and is not translated."""
+    return paragraph == _LESSONS or _CODE.fullmatch(paragraph) is not None
+
+
+def linked(lang: Lang) -> str:
+    """Return a table in Markdown with a link to each lesson but the first, which has the table."""
+    rows = ["| | min |" if lang == "en" else "| | 分鐘 |", "|---|---|"]
+    for lesson in LESSONS[1:]:
+        title = lesson.title if lang == "en" else lesson.title_zh
+        rows.append(f"| [{lesson.name[:2]} {title}]({lesson.file(lang)}) | {lesson.minutes} |")
+    return "\n".join(rows)
+
+
+def woven(code: str, prose: str, lang: Lang) -> str:
     """Return a notebook, as JSON, in which each code cell occurs once.
 
     Raises:
@@ -108,7 +126,7 @@ def woven(code: str, prose: str, lang: str) -> str:
             source = cells[name[1]]
             document.append(_cell("code", name[1], source if lang == "en" else source.replace(ENGLISH, TRANSLATED)))
         else:
-            texts.append(unmarked(paragraph))
+            texts.append(linked(lang) if paragraph == _LESSONS else unmarked(paragraph))
     close()
     notebook = {
         "cells": document,
@@ -161,12 +179,12 @@ def prose_of(lesson: Path, lang: str, *, room: str = "prose") -> Path:
     return HERE / room / f"{lesson.name[:2]}.{lang}.md"
 
 
-def notebook_of(lesson: Path, lang: str) -> Path:
+def notebook_of(lesson: Path, lang: Lang) -> Path:
     """Return the path of a woven notebook."""
     return HERE / (f"{lesson.stem}.ipynb" if lang == "en" else f"{lesson.stem}.{lang}.ipynb")
 
 
-def weave(lesson: Path, lang: str) -> str:
+def weave(lesson: Path, lang: Lang) -> str:
     """Return a lesson's notebook as it should be."""
     return woven(lesson.read_text(encoding="utf-8"), prose_of(lesson, lang).read_text(encoding="utf-8"), lang)
 

@@ -32,10 +32,20 @@ class Lesson:
     title_zh: str
     minutes: int
 
-    def path(self, lang: Lang = "en") -> Path | None:
-        """Return the notebook that comes with the package, or None if it is not written in this language."""
-        name = f"{self.name}.ipynb" if lang == "en" else f"{self.name}.{lang}.ipynb"
-        return next((place / name for place in PLACES if (place / name).is_file()), None)
+    def file(self, lang: Lang = "en") -> str:
+        """Return the name of the notebook in a language."""
+        return f"{self.name}.ipynb" if lang == "en" else f"{self.name}.{lang}.ipynb"
+
+    def path(self, lang: Lang = "en") -> Path:
+        """Return the notebook that comes with the package.
+
+        Raises:
+            StoreError: This installation does not have it.
+        """
+        found = next((place / self.file(lang) for place in PLACES if (place / self.file(lang)).is_file()), None)
+        if found is None:
+            raise StoreError(f"{self.file(lang)} is missing from {PLACES[0]}; install sam_widget again")
+        return found
 
 
 LESSONS = (
@@ -53,14 +63,8 @@ class LessonTable(tuple[Lesson, ...]):
     __slots__ = ()
 
     def _cells(self) -> list[list[str]]:
-        head = ["name", "title", "標題", "min", "zh-TW"]
-        return [
-            head,
-            *(
-                [one.name, one.title, one.title_zh, str(one.minutes), "-" if one.path("zh-TW") is None else "yes"]
-                for one in self
-            ),
-        ]
+        head = ["name", "title", "標題", "min"]
+        return [head, *([one.name, one.title, one.title_zh, str(one.minutes)] for one in self)]
 
     def __repr__(self) -> str:
         """Return the table as columns of text."""
@@ -99,8 +103,9 @@ def lessons(name: str | None = None, *, lang: Lang = "en", folder: str | Path = 
         The table of lessons, or the path of the copy. An unchanged copy that is already there is returned.
 
     Raises:
-        SamWidgetError: There is no lesson of that name, or not in this language.
-        StoreError: A different file of that name exists, which is never overwritten, or the copy cannot be written.
+        SamWidgetError: There is no lesson of that name, or the language is neither "en" nor "zh-TW".
+        StoreError: A different file of that name exists, which is never overwritten, the copy cannot be written, or the
+            lesson is missing from the installation.
     """
     check_lang(lang)
     if name is None:
@@ -111,8 +116,6 @@ def lessons(name: str | None = None, *, lang: Lang = "en", folder: str | Path = 
             f"there is no lesson named {name!r}; the lessons are {', '.join(one.name for one in LESSONS)}"
         )
     source = lesson.path(lang)
-    if source is None:
-        raise SamWidgetError(f"the lesson {lesson.name} is not available in {lang}; give lang='en'")
     target = Path(folder).expanduser() / source.name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

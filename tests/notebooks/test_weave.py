@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from notebooks import weave
+from sam_widget.teach.texts import Lang
 
 CODE = '# %% setup\nLANG = "en"\nimport numpy\n\n# %% do\nnumpy.zeros(3)\n'
 ENGLISH = "# Title\n\nFirst\nparagraph.\n\n<!-- code: setup -->\n\nSecond.\n\n<!-- code: do -->\n"
@@ -78,8 +79,24 @@ def test_the_command_writes_notebooks_and_marks(tmp_path: Path, monkeypatch: pyt
         assert weave.untranslated(ENGLISH, translated) == []
 
 
+@pytest.mark.parametrize("lang", weave.LANGUAGES)
+def test_the_first_lesson_links_all_others(lang: Lang) -> None:
+    first, *others = weave.lessons()
+    text = weave.notebook_of(first, lang).read_text(encoding="utf-8")
+    links = re.findall(r"\| \[(\d\d) [^\]]+\]\(([^)]+)\) \|", text)
+    assert links == [(one.name[:2], weave.notebook_of(one, lang).name) for one in others]
+    assert all((weave.HERE / name).is_file() for _, name in links)
+
+
+def test_links_to_lessons_are_not_translated() -> None:
+    english, chinese = (prose + "\n<!-- lessons -->\n" for prose in (ENGLISH, CHINESE))
+    translated = weave.marked(english, chinese)
+    assert weave.untranslated(english, translated) == []
+    assert "05 點一下，三個遮罩](05_one_click_three_masks.zh-TW.ipynb)" in weave.woven(CODE, translated, "zh-TW")
+
+
 @pytest.mark.parametrize(("lesson", "lang"), BOTH, ids=IDS)
-def test_a_notebook_is_up_to_date(lesson: Path, lang: str) -> None:
+def test_a_notebook_is_up_to_date(lesson: Path, lang: Lang) -> None:
     path = weave.notebook_of(lesson, lang)
     found = weave.without_outputs(json.loads(path.read_text(encoding="utf-8")))
     assert weave.as_text(found) == weave.weave(lesson, lang), f"{path.name} is stale: make notebooks"
