@@ -26,7 +26,7 @@ from torch import Tensor
 from sam_widget.atomic import UNFINISHED
 from sam_widget.errors import ModelError, StoreError
 from sam_widget.predictor.pca import pca_picture
-from sam_widget.predictor.tensor_file import load_tensors, save_tensors
+from sam_widget.predictor.tensor_file import load_tensors, packed, save_tensors
 
 FORMAT, FEATURES_FORMAT = "sam_widget.embedding.2", "sam_widget.features.1"
 T = TypeVar("T")
@@ -80,6 +80,13 @@ class Embedding:
         Raises:
             StoreError: The file cannot be written.
         """
+        save_tensors(Path(path), *self._contents(half=half), what="the embedding")
+
+    def to_bytes(self, *, half: bool = False) -> bytes:
+        """Return the file that `save` writes."""
+        return packed(*self._contents(half=half))
+
+    def _contents(self, *, half: bool) -> tuple[dict[str, Tensor], dict[str, str]]:
         tensors = {"features": self.features}
         tensors |= {f"high_resolution.{level}": tensor for level, tensor in enumerate(self.high_resolution)}
         facts = {
@@ -93,8 +100,7 @@ class Embedding:
         }
         if self.shown is not None:
             facts |= {"rows": str(self.shown[0]), "columns": str(self.shown[1])}
-        kept = {name: to_half(tensor) if half else tensor for name, tensor in tensors.items()}
-        save_tensors(Path(path), kept, facts, what="the embedding")
+        return {name: to_half(tensor) if half else tensor for name, tensor in tensors.items()}, facts
 
     @classmethod
     def load(cls, path: str | Path) -> Embedding:

@@ -105,7 +105,7 @@ class Predictor:
         with self.cache.making(digest, weights_id):
             embedding = self.cache.get(digest, weights_id, device=self.device)
             if embedding is None:
-                made = self._encode(rgb, digest)
+                made = self._encode([rgb], [digest])[0]
                 embedding = self.cache.put(made) if keep else made
         self.warm_up(embedding)
         return embedding
@@ -114,22 +114,50 @@ class Predictor:
         """Whether the embedding of an image is cached, in memory or on disk, so that `embed` will be fast."""
         return self.cache.has(image_hash, self.model.encoder_id)
 
-    def _encode(self, rgb: np.ndarray, digest: str) -> Embedding:
-        height, width = fitted(self.config, rgb.shape[0], rgb.shape[1])
+    @door
+    def embed_many(self, images: Sequence[Any], *, keep: bool = True) -> list[Embedding]:
+        """Embed images in one pass of the encoder, which uses a GPU better than one at a time.
+
+        Images whose embeddings are cached, or that are of another size in the model input than the others, are embedded
+        like `embed` does.
+
+        Args:
+            images: See `embed`.
+            keep: See `embed`.
+
+        Raises:
+            ImageError: An image cannot be read.
+            ModelError: The device has too little memory for this many images; give fewer.
+        """
+        rgbs = [to_rgb(image) for image in images]
+        sizes = {fitted(self.config, *rgb.shape[:2]) for rgb in rgbs}
+        hashes = [image_hash(rgb) for rgb in rgbs]
+        if len(rgbs) < 2 or len(sizes) > 1 or any(self.has(digest) for digest in hashes):
+            return [self.embed(rgb, keep=keep) for rgb in rgbs]
+        made = self._encode(rgbs, hashes)
+        return [self.cache.put(embedding) for embedding in made] if keep else made
+
+    def _encode(self, rgbs: Sequence[np.ndarray], hashes: Sequence[str]) -> list[Embedding]:
+        """Embed images of one size in the model input."""
+        height, width = fitted(self.config, *rgbs[0].shape[:2])
         patch = self.config.patch_size
         with telling_of_memory(self.model, self.device), torch.inference_mode():
-            pixels = input_pixels(self.config, rgb, self.device)
+            pixels = torch.cat([input_pixels(self.config, rgb, self.device) for rgb in rgbs])
             features = self.model.encode(pixels, image_encoder=self._fast.image_encoder)
-        return Embedding(
-            features=tokens_first(features.embedding),
-            high_resolution=features.high_resolution,
-            image_size=(rgb.shape[0], rgb.shape[1]),
-            image_hash=digest,
-            model_name=self.model.name,
-            weights_id=self.model.encoder_id,
-            shown=(-(-height // patch), -(-width // patch)),
-            pixels=pixels.round().to("cpu", torch.uint8) if pixels.is_floating_point() else pixels.cpu(),
-        )
+        kept = pixels.round().to("cpu", torch.uint8) if pixels.is_floating_point() else pixels.cpu()
+        return [
+            Embedding(
+                features=tokens_first(features.embedding[one]),
+                high_resolution=tuple(level[one] for level in features.high_resolution),
+                image_size=(rgbs[k].shape[0], rgbs[k].shape[1]),
+                image_hash=hashes[k],
+                model_name=self.model.name,
+                weights_id=self.model.encoder_id,
+                shown=(-(-height // patch), -(-width // patch)),
+                pixels=kept[one],
+            )
+            for k, one in enumerate(slice(k, k + 1) for k in range(len(rgbs)))
+        ]
 
     def warm_up(self, embedding: Embedding, *, wait: bool = False) -> None:
         """If `compile` is set, start compiling for common prompts, and optionally wait. Called by `embed`."""

@@ -27,14 +27,19 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     Raises:
         StoreError: The file cannot be written.
     """
-    kept = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        write_whole(path, save(kept, {**facts, "checksum": _checksum(kept)}))
+        write_whole(path, packed(tensors, facts))
     except OSError as error:
         raise StoreError(
             f"{what} cannot be written to {str(path)!r} ({error.strerror or error}); free some space or choose another "
             "folder"
         ) from error
+
+
+def packed(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> bytes:
+    """Return the file that `save_tensors` writes."""
+    kept = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    return save(kept, {**facts, "checksum": _checksum(kept)})
 
 
 def load_tensors(path: Path, *, form: str, what: str, again: str) -> tuple[dict[str, Tensor], dict[str, str]]:
