@@ -29,6 +29,7 @@ from .model.model_table import ModelInfo
 from .model.zoo import load_model, models
 from .predictor.embeddings import Embedding, EmbeddingCache, EmbeddingStore
 from .predictor.predictor import Prediction, Predictor
+from .predictor.served import connect
 from .prompts.geometry import Box, BrushStroke, Point, Stroke
 from .prompts.prompt import Prompt
 from .session.found import Found
@@ -92,6 +93,7 @@ __all__ = [
     "StoreError",
     "StoredMask",
     "Stroke",
+    "connect",
     "embed_folder",
     "evaluate_clicks",
     "export",

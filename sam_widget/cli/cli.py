@@ -19,6 +19,7 @@ from rich.console import Console
 from sam_widget import __version__
 from sam_widget.cli import engine as engine_commands
 from sam_widget.cli import finding as finding_commands
+from sam_widget.cli import serving as serving_commands
 from sam_widget.cli.terminal import (
     Batch,
     Images,
@@ -53,6 +54,7 @@ examples:
   sam-widget find photos cat "red car" -o work             an object for every cat and every red car
   sam-widget engine photos                                 annotate a folder together with a model that learns
   sam-widget export work -o annotations.json               all objects as one COCO file
+  sam-widget serve --model vit_h                           embed the photos of widgets on other machines
   sam-widget replay work --model vit_b                     compare another model on the same prompts
 
 See `sam-widget COMMAND --help` for details.
@@ -205,6 +207,7 @@ app.command(finding_commands.everything, help_epilogue=finding_commands.EVERYTHI
 app.command(finding_commands.find, help_epilogue=finding_commands.FIND)
 app.command(engine_commands.engine, help_epilogue=engine_commands.ENGINE)
 app.command(engine_commands.tune, help_epilogue=engine_commands.TUNE)
+app.command(serving_commands.serve, help_epilogue=serving_commands.SERVE)
 
 
 _EXPORT = """\

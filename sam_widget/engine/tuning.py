@@ -24,7 +24,7 @@ from sam_widget.engine.trainer import blended, teach
 from sam_widget.engine.views import View, views_of
 from sam_widget.errors import ModelError, PromptError, door
 from sam_widget.model.calibration import SLOPE
-from sam_widget.model.names import without_precision
+from sam_widget.model.names import is_served, without_precision
 from sam_widget.model.sam import Sam
 from sam_widget.model.tuned import TunedWeights, Tuning, check_finite
 from sam_widget.predictor.interface import predictor_of
@@ -317,7 +317,7 @@ def _knots(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tuning(model: Any, base: Sam, kind: Kind, **found: Any) -> Tuning:
-    named = str(model) if isinstance(model, str | Path) else base.name
+    named = str(model) if isinstance(model, str | Path) and not is_served(model) else base.name
     return Tuning(base=named, base_weights=without_precision(base.weights_id), kind=kind, **found)
 
 

@@ -35,12 +35,19 @@ def is_worded(name: str | Path) -> bool:
     return str(name) in WORDED or (Path(name) / "config.json").is_file()
 
 
+def is_served(name: object) -> bool:
+    """Whether a name is the address of a server, such as "https://lab:9000/?token=..."; see `predictor.served`."""
+    return isinstance(name, str) and name.startswith(("http://", "https://"))
+
+
 def check_name(name: str | Path) -> None:
     """Check that a name is that of a model or the path of a file.
 
     Raises:
         ModelError: It is neither; the message suggests a similar name.
     """
+    if is_served(name):
+        return
     path = Path(name)
     if is_worded(name):
         raise ModelError(

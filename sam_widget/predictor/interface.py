@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 
 from sam_widget.errors import ModelError, PromptError
 from sam_widget.masks.runs import StoredMask
-from sam_widget.model.names import is_worded
+from sam_widget.model.names import is_served, is_worded
 from sam_widget.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -108,6 +108,14 @@ class Predictor(Protocol):
         """Return the part of logits (N, h, w) that covers an image of this height and width, without the padding."""
 
 
+@runtime_checkable
+class Queued(Protocol):
+    """A predictor whose images wait for their turn at a server."""
+
+    def on_wait(self, listener: Callable[[str, int, float], object]) -> Callable[[], None]:
+        """Call a function with an image's hash, place and seconds while the image waits; returns its undo."""
+
+
 def refuse_words(prompt: Prompt, config: SamConfig, model: str) -> None:
     """Check that a model takes the words of a prompt, if it has any.
 
@@ -166,7 +174,7 @@ _loading = threading.Lock()
 
 
 def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predictor:
-    """Return the predictor of a model: a name, a checkpoint path, a loaded model, or a predictor itself.
+    """Return the predictor of a model: a name, a path, a server's address, a loaded model, or a predictor itself.
 
     A named model is loaded once per process, so that ten widgets share one copy of the weights. A checkpoint is loaded
     again once its file has changed.
@@ -182,6 +190,10 @@ def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predi
         return TorchPredictor(cast("Sam", model))
     with _loading:
         name = str(model)
+        if is_served(name) and name not in _named:
+            from sam_widget.predictor.served import connect
+
+            _named[name], _written[name] = connect(name), None
         written = Path(name).stat().st_mtime_ns if Path(name).is_file() else None
         if name not in _named or _written.get(name) != written:  # a model may be tuned again, and saved in its place
             worded = PROVIDERS[-1] if PROVIDERS and is_worded(name) else None

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from sam_widget.errors import ModelError, PromptError, SessionError, door
+from sam_widget.image.addresses import without_secrets
 from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks.annotations import annotations_of
+from sam_widget.model.names import is_served
 from sam_widget.predictor.interface import Embedding, ModelLike, Progress, predictor_of
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
@@ -80,6 +82,8 @@ class Session(PromptEdits):
         # Name of the image in exported files; None if it has no name.
         self.image_name = self.source.name
         self._model_given = str(model) if isinstance(model, str | Path) else None
+        if is_served(self._model_given):
+            self._model_given = without_secrets(str(model))  # It is stored and shown.
         predictor = predictor_of(model, progress=progress)
         super().__init__(History(self._save), PromptDecoder(self.source, predictor), predictor, self.source.size)
         # Created with the first file, because SQLite and locks are not needed before.

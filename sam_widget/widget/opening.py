@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sam_widget.image.addresses import is_url
+from sam_widget.image.addresses import is_url, without_secrets
 from sam_widget.image.pyramid import Pyramid
 from sam_widget.image.rendering import SourceImage
 from sam_widget.image.sources import describe
@@ -171,6 +171,7 @@ def refuse_unknown(model: object) -> None:
 def downloads(model: object, say: Say) -> Callable[[int, int], None]:
     """Return a progress callback for a download, which reports each percent once, because reports go to every view."""
     last = ""
+    model = without_secrets(str(model)) if is_url(model) else model
 
     def progress(done: int, total: int) -> None:
         nonlocal last

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 
 from sam_widget.errors import SamWidgetError
+from sam_widget.predictor.interface import Queued
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.session import Session
 from sam_widget.widget.opening import Opener, Shown
@@ -49,6 +51,7 @@ class Stage:
         self._times: deque[float] = deque(maxlen=REMEMBERED)
         self._again = Throttle(partial(call, self._measure_again), seconds=0)
         self._pauses = list(AGAIN_SECONDS)
+        self._heed_no_queue: Callable[[], None] | None = None
 
     @property
     def decode_ms(self) -> float | None:
@@ -78,6 +81,7 @@ class Stage:
             session.on_change(self.publish)
             session.timed = self._timed
             shown.session.set_result(session)
+            self._heed_queue(shown, session)
             if self.decode_ms is not None and session.predictor.has(session.image_hash):
                 self.say("ready", "")
             else:
@@ -99,6 +103,20 @@ class Stage:
             self._fail(shown, failure)
         else:
             self.say("ready", "")
+
+    def _heed_queue(self, shown: Shown, session: Session) -> None:
+        """Say which place the image has in the queue of a server, if it is embedded by one."""
+        if self._heed_no_queue is not None:
+            self._heed_no_queue()
+            self._heed_no_queue = None
+        if not isinstance(session.predictor, Queued):
+            return
+
+        def waiting(image_hash: str, place: int, seconds: float) -> None:
+            if shown is self.shown and self.status == "embedding" and image_hash == session.image_hash:
+                self.say("embedding", f"{shown.title} is number {place} in the queue: about {math.ceil(seconds)} s…")
+
+        self._heed_no_queue = session.predictor.on_wait(waiting)
 
     def measure(self) -> None:
         """Measure the duration of a decode; if it is long, measure again later: the machine may just be busy."""
@@ -138,6 +156,8 @@ class Stage:
     def close(self) -> None:
         """Close the session and its file."""
         self._again.close()
+        if self._heed_no_queue is not None:
+            self._heed_no_queue()
         self._opener.close()
         self.shown.forget()
 

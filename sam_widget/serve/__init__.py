@@ -1,0 +1,5 @@
+"""One model for many people: `sam-widget serve` embeds images for widgets on other machines.
+
+`embedder` queues images and embeds them, `people` says who may ask for what, `app` speaks HTTP, `server` runs it all.
+`predictor.served` is the other side.
+"""

@@ -1,0 +1,424 @@
+"""The HTTP interface of `sam-widget serve`, which `predictor.served` speaks and other programs may.
+
+Every request needs a token, as `Authorization: Bearer TOKEN` or `?token=TOKEN`. Errors are JSON: `{"error": sentence}`.
+
+    GET  /v1/models                     what the server is, and its models
+    GET  /v1/decoders/MODEL             safetensors: the model without its image encoder
+    POST /v1/embeddings?model=MODEL     a PNG, or {"hash": H}: 200 embedded, 202 waiting, 404 send it, 429 queue full
+    GET  /v1/embeddings/H?model=MODEL   safetensors in half precision, or 202 with the place in the queue
+                                        (`wait=SECONDS`: how long the answer may take)
+    WS   /v1/predict                    prompts, for clients without a decoder; see `prompts`
+    GET  /healthz                       without a token: "ok"
+    GET  /metrics                       for Prometheus
+
+The hash H of an image is `image_hash` of its pixels: 32 hexadecimal digits of BLAKE2b over "(height, width, 3)" and the
+RGB bytes. The server computes it itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import logging
+import re
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from PIL import Image
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from tornado import httputil, web
+
+from sam_widget import __version__
+from sam_widget.errors import ImageError, SamWidgetError
+from sam_widget.image.pixels import MAX_PIXELS
+from sam_widget.image.reading import image_hash
+from sam_widget.model.headless import pack
+from sam_widget.predictor.embeddings import Embedding
+from sam_widget.predictor.predictor import Predictor
+from sam_widget.predictor.served import PROTOCOL, About, Place, ServedModel
+from sam_widget.serve.embedder import Embedder, QueueFullError
+from sam_widget.serve.people import People
+
+log = logging.getLogger(__name__)
+# Largest body of a request, in bytes: a PNG of 25 million pixels.
+MOST_BYTES = 64 * 2**20
+# Longest wait for an embedding in one request, in seconds.
+LONGEST_WAIT = 30.0
+_HASH = re.compile(r"[0-9a-f]{32}")
+
+
+class Refusal(web.HTTPError):
+    """A request that is not answered.
+
+    Attributes:
+        said: Why, for a person.
+    """
+
+    def __init__(self, status: int, said: str) -> None:
+        """Keep the sentence out of the status line, which allows few characters."""
+        super().__init__(status)
+        self.said = said
+
+
+class Metrics:
+    """What a server counts, for Prometheus."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        """Begin at zero."""
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "sam_widget_requests", "Requests by kind and status.", ["kind", "status"], registry=self.registry
+        )
+        self.seconds = Histogram("sam_widget_request_seconds", "Time of requests.", ["kind"], registry=self.registry)
+        waiting = Gauge("sam_widget_images_waiting", "Images in the queue.", registry=self.registry)
+        waiting.set_function(lambda: len(embedder))
+        embedded = Gauge("sam_widget_images_embedded", "Images embedded since the start.", registry=self.registry)
+        embedded.set_function(lambda: embedder.embedded)
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """What the handlers of requests share.
+
+    Attributes:
+        predictors: By the name of the model.
+        people: Who may ask for what.
+        embedder: Embeds images.
+        decoders: Files of the models without their image encoders.
+        about: What the server says of itself.
+        metrics: What it counts.
+        workers: Threads that read images and write embeddings.
+        decoding: The thread that answers prompts.
+    """
+
+    predictors: Mapping[str, Predictor]
+    people: People
+    embedder: Embedder
+    decoders: Mapping[str, bytes]
+    about: About
+    metrics: Metrics
+    workers: ThreadPoolExecutor
+    decoding: ThreadPoolExecutor
+
+    @classmethod
+    def of(cls, predictors: Mapping[str, Predictor], people: People) -> Service:
+        """Prepare to serve models, by name.
+
+        Raises:
+            ModelError: A model cannot be served.
+        """
+        decoders = {name: pack(predictor.model) for name, predictor in predictors.items()}
+        models = tuple(
+            ServedModel(
+                name=name,
+                weights_id=predictor.model.weights_id,
+                encoder_id=predictor.model.encoder_id,
+                image_size=predictor.config.image_size,
+                decoder=hashlib.sha256(decoders[name]).hexdigest(),
+            )
+            for name, predictor in predictors.items()
+        )
+        embedder = Embedder(predictors)
+        return cls(
+            predictors=predictors,
+            people=people,
+            embedder=embedder,
+            decoders=decoders,
+            about=About(protocol=PROTOCOL, version=__version__, models=models),
+            metrics=Metrics(embedder),
+            workers=ThreadPoolExecutor(2, "sam_widget serving"),
+            decoding=ThreadPoolExecutor(1, "sam_widget decoding"),
+        )
+
+    def kept(self, model: str, digest: str) -> Embedding | None:
+        """Return an embedding that exists, or None."""
+        predictor = self.predictors[model]
+        return predictor.cache.get(digest, predictor.model.encoder_id, device=predictor.device)
+
+    def close(self) -> None:
+        """Finish what is being computed."""
+        self.embedder.close()
+        self.workers.shutdown(cancel_futures=True)
+        self.decoding.shutdown(cancel_futures=True)
+
+
+class Handler(web.RequestHandler):
+    """Answers those who have a token."""
+
+    kind = "other"
+    service: Service
+    who: str
+
+    def initialize(self, service: Service) -> None:
+        """Take what handlers share."""
+        self.service = service
+
+    def prepare(self) -> None:
+        """Refuse those without a token."""
+        found = self.service.people.whose(token_of(self.request))
+        if found is None:
+            log.warning("refused %s %s from %s: no valid token", self.request.method, self.request.path, self.remote)
+            raise Refusal(401, "a token is missing or wrong; use the whole address that the server printed")
+        self.who = found
+
+    @property
+    def remote(self) -> str:
+        """The address of the other side."""
+        return str(self.request.remote_ip)
+
+    def set_default_headers(self) -> None:
+        """Let no cache between here and there keep an answer."""
+        self.set_header("Server", "sam-widget")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def tell(self, content: Any, status: int = 200) -> None:
+        """Answer with JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.write(msgspec.json.encode(content))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with a sentence, and never with a traceback."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, Refusal):
+            said = error.said
+        elif isinstance(error, web.HTTPError):
+            said = self._reason
+        else:
+            said = str(error) if isinstance(error, SamWidgetError) else "the server failed; its log says why"
+        self.tell(Place(error=said), status_code)
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log what is a fault of ours; refusals are logged where they happen."""
+        if not isinstance(value, web.HTTPError | SamWidgetError):
+            super().log_exception(typ, value, tb)
+
+    def on_finish(self) -> None:
+        """Count the request."""
+        self.service.metrics.requests.labels(self.kind, str(self.get_status())).inc()
+        self.service.metrics.seconds.labels(self.kind).observe(self.request.request_time())
+
+    def model(self, name: str) -> str:
+        """Return the name of a model.
+
+        Raises:
+            Refusal: There is no such model here.
+        """
+        if name not in self.service.predictors:
+            raise Refusal(404, f"there is no such model here; there is {', '.join(self.service.predictors)}")
+        return name
+
+    def place(self, model: str, digest: str) -> Place:
+        """Say where an image is in the queue."""
+        place, seconds = self.service.embedder.place(model, digest)
+        return Place(hash=digest, place=place, seconds=round(seconds, 2))
+
+
+class ModelsHandler(Handler):
+    """What the server is, and its models."""
+
+    kind = "models"
+
+    def get(self) -> None:
+        """Answer."""
+        self.tell(msgspec.structs.replace(self.service.about, queue=len(self.service.embedder)))
+
+
+class DecoderHandler(Handler):
+    """A model without its image encoder."""
+
+    kind = "decoder"
+
+    def get(self, name: str) -> None:
+        """Answer."""
+        content = self.service.decoders[self.model(name)]
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Cache-Control", "private, max-age=3600")
+        self.set_etag_header()
+        self.write(content)
+
+
+class EmbeddingsHandler(Handler):
+    """Images come in."""
+
+    kind = "image"
+
+    async def post(self) -> None:
+        """Queue an image, unless it is embedded."""
+        model = self.model(self.get_query_argument("model"))
+        service, body = self.service, self.request.body
+        if self.request.headers.get("Content-Type", "").startswith("application/json"):
+            digest = _hash_in(body)
+            if not service.people.may_ask(self.who, digest):
+                raise Refusal(404, "you have not sent this image; send it")
+            if service.kept(model, digest) is None and service.embedder.waiting(model, digest) is None:
+                raise Refusal(404, "this image is not kept; send it again")
+        else:
+            loop = asyncio.get_running_loop()
+            try:
+                rgb, digest = await loop.run_in_executor(service.workers, read_png, body)
+            except ImageError as error:
+                raise Refusal(400, str(error)) from error
+            try:
+                service.embedder.ask(self.who, model, rgb, digest)
+            except QueueFullError as error:
+                total = service.embedder.place(model, "")
+                seconds = max(1.0, total[1])
+                self.set_header("Retry-After", str(round(seconds)))
+                self.tell(Place(hash=digest, place=len(service.embedder), seconds=seconds, error=str(error)), 429)
+                return
+            service.people.sent(self.who, digest)
+        place = self.place(model, digest)
+        self.tell(place, 202 if place.place else 200)
+
+
+class EmbeddingHandler(Handler):
+    """Embeddings go out."""
+
+    kind = "embedding"
+
+    async def get(self, digest: str) -> None:
+        """Answer with the embedding, or with the place in the queue."""
+        model, service = self.model(self.get_query_argument("model")), self.service
+        wait = _seconds(self.get_query_argument("wait", "0"))
+        if not service.people.may_ask(self.who, digest):
+            raise Refusal(404, "you have not sent this image; send it")
+        found = service.kept(model, digest)
+        if found is None and (future := service.embedder.waiting(model, digest)) is not None:
+            found = await _result(future, wait)
+            if found is None:
+                self.tell(self.place(model, digest), 202)
+                return
+        if found is None:
+            raise Refusal(404, "this image is not kept; send it again")
+        content = await asyncio.get_running_loop().run_in_executor(service.workers, _file_of, found)
+        self.set_header("Content-Type", "application/octet-stream")
+        # The same for ever, and for this person alone.
+        self.set_header("Cache-Control", "private, max-age=31536000, immutable")
+        self.write(content)
+
+
+class HealthHandler(web.RequestHandler):
+    """For those who watch whether the server is alive."""
+
+    def get(self) -> None:
+        """Answer."""
+        self.set_header("Content-Type", "text/plain")
+        self.write("ok\n")
+
+
+class MetricsHandler(Handler):
+    """For Prometheus."""
+
+    kind = "metrics"
+
+    def get(self) -> None:
+        """Answer."""
+        self.set_header("Content-Type", "text/plain; version=0.0.4")
+        self.write(generate_latest(self.service.metrics.registry))
+
+
+class NothingHandler(Handler):
+    """For other paths."""
+
+    def prepare(self) -> None:
+        """Refuse, with a token or without."""
+        raise Refusal(404, "there is nothing here; see /v1/models")
+
+
+def token_of(request: httputil.HTTPServerRequest) -> str:
+    """Return the token that a request carries, or an empty text."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() in {"bearer", "token"}:
+        return token.strip()
+    given = request.query_arguments.get("token", [b""])[0]
+    return given.decode("utf-8", "replace")
+
+
+def read_png(body: bytes) -> tuple[np.ndarray, str]:
+    """Read an image that was sent: (H, W, 3) uint8, and its hash.
+
+    Only PNG is read, because decoders of other formats differ from machine to machine, and are larger targets.
+
+    Raises:
+        ImageError: It is not a PNG of RGB, or has too many pixels.
+    """
+    try:
+        with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(f"the image has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+            if image.mode != "RGB":
+                raise ImageError(f"the image is of mode {image.mode}; send a PNG of 8-bit RGB")
+            rgb = np.array(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"the image cannot be read ({error}); send a PNG of 8-bit RGB") from error
+    return rgb, image_hash(rgb)
+
+
+def _hash_in(body: bytes) -> str:
+    try:
+        digest = msgspec.json.decode(body, type=Place).hash
+    except msgspec.DecodeError as error:
+        raise Refusal(400, "the body is not a JSON object with a hash") from error
+    if not _HASH.fullmatch(digest):
+        raise Refusal(400, "the hash is not 32 hexadecimal digits")
+    return digest
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError as error:
+        raise Refusal(400, "`wait` is not a number of seconds") from error
+    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else 0.0  # noqa: PLR0124  NaN
+
+
+async def _result(future: Future[Embedding], seconds: float) -> Embedding | None:
+    """Wait for an embedding for a while; None if it takes longer."""
+    try:
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), seconds)
+    except TimeoutError:
+        return None
+
+
+def _file_of(embedding: Embedding) -> bytes:
+    return embedding.to_bytes(half=True)
+
+
+def application(service: Service) -> web.Application:
+    """Return the web application of a service."""
+    from sam_widget.serve.prompts import PromptsHandler
+
+    given = {"service": service}
+    return web.Application(
+        [
+            (r"/v1/models", ModelsHandler, given),
+            (r"/v1/decoders/([\w.+-]+)", DecoderHandler, given),
+            (r"/v1/embeddings", EmbeddingsHandler, given),
+            (r"/v1/embeddings/([0-9a-f]{32})", EmbeddingHandler, given),
+            (r"/v1/predict", PromptsHandler, given),
+            (r"/healthz", HealthHandler),
+            (r"/metrics", MetricsHandler, given),
+        ],
+        default_handler_class=NothingHandler,
+        default_handler_args=given,
+        log_function=_log,
+        websocket_max_message_size=2**20,
+        websocket_ping_interval=30,
+    )
+
+
+def _log(handler: web.RequestHandler) -> None:
+    """Log a request without its query, which may hold the token."""
+    who, request = getattr(handler, "who", "-"), handler.request
+    log.info(
+        "%s %s %s %s %.0f ms", handler.get_status(), request.method, request.path, who, 1e3 * request.request_time()
+    )

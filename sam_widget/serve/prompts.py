@@ -1,0 +1,139 @@
+"""Prompts over a websocket, for clients that cannot decode: a program in another language, or a very thin laptop.
+
+A message is a JSON object, and so is its answer, of one to three kilobytes.
+
+    {"id": 1, "model": "vit_h", "hash": H, "points": [[x, y]], "labels": [1], "box": [x0, y0, x1, y1]}
+    {"id": 1, "scores": [0.9, ...], "masks": [{"size": [h, w], "counts": "..."}, ...], "weights": "vit_h-1a2b..."}
+    {"id": 1, "error": "the point lies outside the image"}
+
+Coordinates are pixels of the image that was sent, as are the masks, in COCO's run lengths. With `"packed": true`, masks
+are `{"size": [h, w], "runs": BASE64}`, as `masks.wire_codec` describes, which is half as long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+from tornado import websocket
+
+from sam_widget.errors import SamWidgetError
+from sam_widget.masks.codecs import rle_from_stored
+from sam_widget.masks.runs import StoredMask
+from sam_widget.masks.wire_codec import pack_runs
+from sam_widget.prompts.prompt import Prompt
+from sam_widget.serve.app import Refusal, Service, token_of
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt on an image that the person has sent.
+
+    Attributes:
+        id: Returned with the answer.
+        model: Name of the model.
+        hash: The image's.
+        points: x, y of each point.
+        labels: 1 or 0 for each point; all 1 by default.
+        box: x0, y0, x1, y1.
+        multimask: Three masks, for an ambiguous prompt, or one.
+        packed: Masks as packed runs.
+    """
+
+    id: int
+    model: str
+    hash: str
+    points: list[tuple[float, float]] = []
+    labels: list[int] | None = None
+    box: tuple[float, float, float, float] | None = None
+    multimask: bool = True
+    packed: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to a question; see the module."""
+
+    id: int | None = None
+    scores: list[float] = []
+    masks: list[dict[str, Any]] = []
+    weights: str = ""
+    error: str = ""
+
+
+class PromptsHandler(websocket.WebSocketHandler):
+    """Answers prompts, one after the other."""
+
+    service: Service
+    who: str
+
+    def initialize(self, service: Service) -> None:
+        """Take what handlers share."""
+        self.service = service
+
+    def prepare(self) -> None:
+        """Refuse those without a token, before the websocket opens."""
+        found = self.service.people.whose(token_of(self.request))
+        if found is None:
+            raise Refusal(401, "a token is missing or wrong")
+        self.who = found
+
+    def write_error(self, status_code: int, **_kwargs: Any) -> None:
+        """Answer with the status alone, since no websocket is open."""
+        self.finish(f"{status_code}\n")
+
+    def check_origin(self, origin: str) -> bool:  # noqa: ARG002  the token decides
+        """Accept pages of any origin: a browser does not add the token by itself, as it does with cookies."""
+        return True
+
+    def get_compression_options(self) -> dict[str, Any]:
+        """Compress messages for clients that can."""
+        return {}
+
+    async def on_message(self, message: str | bytes) -> None:
+        """Answer a question; the next is read after that."""
+        start = time.perf_counter()
+        number: int | None = None
+        try:
+            asked = msgspec.json.decode(message, type=Question)
+            number = asked.id
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self.service.decoding, answered, self.service, self.who, asked)
+        except msgspec.DecodeError as error:
+            answer = Answer(id=number, error=f"this is not a question: {error}")
+        except SamWidgetError as error:
+            answer = Answer(id=number, error=str(error))
+        self.service.metrics.requests.labels("prompt", "400" if answer.error else "200").inc()
+        self.service.metrics.seconds.labels("prompt").observe(time.perf_counter() - start)
+        try:
+            await self.write_message(msgspec.json.encode(answer).decode())
+        except websocket.WebSocketClosedError:
+            return
+
+
+def answered(service: Service, who: str, asked: Question) -> Answer:
+    """Decode a prompt.
+
+    Raises:
+        PromptError: The prompt is empty, malformed or outside the image.
+    """
+    if asked.model not in service.predictors:
+        return Answer(id=asked.id, error=f"there is no such model here; there is {', '.join(service.predictors)}")
+    embedding = service.kept(asked.model, asked.hash) if service.people.may_ask(who, asked.hash) else None
+    if embedding is None:
+        return Answer(id=asked.id, error="you have not sent this image, or it is not kept; send it to /v1/embeddings")
+    predictor = service.predictors[asked.model]
+    prompt = Prompt.from_arrays(asked.points or None, asked.labels, asked.box, None)
+    found = predictor.answer(embedding, prompt, multimask=asked.multimask)
+    return Answer(
+        id=asked.id,
+        scores=[round(float(score), 4) for score in found.scores],
+        masks=[_written(found.stored_mask(index), packed=asked.packed) for index in range(len(found.scores))],
+        weights=predictor.model.weights_id,
+    )
+
+
+def _written(mask: StoredMask, *, packed: bool) -> dict[str, Any]:
+    if not packed:
+        return rle_from_stored(mask)
+    return {"size": list(mask.shape), "runs": pack_runs(mask.runs, mask.shape[1])}
