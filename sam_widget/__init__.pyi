@@ -37,6 +37,7 @@ from .session.replay import Replay, ReplayRow, replay
 from .session.session import Session
 from .session.state import Candidate, SegmentedObject
 from .teach.catalogue import lessons
+from .widget.assistant_line import AssistantLine, mcp
 from .widget.compare import Compare, CompareRow, CompareTable
 from .widget.engine import Engine
 from .widget.gallery import Gallery, GalleryRow
@@ -48,6 +49,7 @@ __version__: str
 __all__ = [
     "AnnotatedImage",
     "Annotation",
+    "AssistantLine",
     "BatchReport",
     "Box",
     "BrushStroke",
@@ -103,6 +105,7 @@ __all__ = [
     "load_mae",
     "load_masks",
     "load_model",
+    "mcp",
     "models",
     "replay",
     "sample",

@@ -122,6 +122,7 @@ def test_the_reference_has_every_public_name_with_an_example() -> None:
 
 # Names that are returned rather than called: what an example does to get one.
 SHOWN_BY = {
+    "AssistantLine": "sw.mcp(",
     "Candidate": "s.chosen",
     "CompareRow": "c.table()",
     "CompareTable": "c.table()",

@@ -17,6 +17,7 @@ from rich import box
 from rich.console import Console
 
 from sam_widget import __version__
+from sam_widget.cli import assistant as assistant_commands
 from sam_widget.cli import engine as engine_commands
 from sam_widget.cli import finding as finding_commands
 from sam_widget.cli import serving as serving_commands
@@ -208,6 +209,7 @@ app.command(finding_commands.find, help_epilogue=finding_commands.FIND)
 app.command(engine_commands.engine, help_epilogue=engine_commands.ENGINE)
 app.command(engine_commands.tune, help_epilogue=engine_commands.TUNE)
 app.command(serving_commands.serve, help_epilogue=serving_commands.SERVE)
+app.command(assistant_commands.mcp, help_epilogue=assistant_commands.MCP)
 
 
 _EXPORT = """\
