@@ -6,6 +6,8 @@ from .guesses import Guesses, Question
 from .ladder import PromptLadder, Rung
 from .landscape import ClickLandscape
 from .mask_maker import MaskMaker
+from .mask_names import MaskNames, Naming, name_mask
+from .model_race import Course, ModelRace
 from .panel import Panel
 from .picture import Picture
 from .prompt_tokens import PromptTokens
@@ -13,12 +15,14 @@ from .score_check import Checked, ScoreCheck
 from .subject import Scene, scene
 from .texts import Lang
 from .traced import TracedImage
+from .word_finder import WordFinder
 
 __all__ = [
     "AttentionExplorer",
     "Checked",
     "ClickLandscape",
     "Compared",
+    "Course",
     "EmbeddingExplorer",
     "ExpectedMask",
     "Guesses",
@@ -26,6 +30,9 @@ __all__ = [
     "Lesson",
     "LessonTable",
     "MaskMaker",
+    "MaskNames",
+    "ModelRace",
+    "Naming",
     "Panel",
     "Picture",
     "PromptLadder",
@@ -35,6 +42,8 @@ __all__ = [
     "Scene",
     "ScoreCheck",
     "TracedImage",
+    "WordFinder",
     "lessons",
+    "name_mask",
     "scene",
 ]

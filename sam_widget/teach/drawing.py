@@ -29,6 +29,15 @@ def dim(photo: RGB, keep: np.ndarray) -> RGB:
     return np.where(keep[..., None], photo, (photo * DIM).astype(np.uint8))
 
 
+def outline(mask: np.ndarray, *, width: int = 2) -> np.ndarray:
+    """Return the pixels of a mask (H, W) bool along its border, about `width` pixels wide."""
+    inner = mask
+    for _ in range(width):
+        padded = np.pad(inner, 1)
+        inner = inner & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return np.asarray(mask & ~inner)
+
+
 def star(pen: ImageDraw.ImageDraw, x: float, y: float, *, label: int = 1, radius: float = 7) -> None:
     """Mark a click at a position of the canvas: a plus for foreground, a minus for background."""
     colour = (0, 158, 115) if label else (213, 94, 0)

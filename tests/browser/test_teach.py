@@ -220,3 +220,42 @@ def test_a_patch_under_the_pointer_is_compared_with_all_others(notebook: Open) -
     expect(opened.page.get_by_text("128 個數字")).to_be_visible()
     opened.page.mouse.move(*place(photo, 0.95, 0.1))
     wait_for_change(alike, second)
+
+
+COFFEE = "import sam_widget as sw\nphoto = sw.sample('coffee')"
+
+
+def test_words_are_typed_thresholds_slide_and_a_mask_becomes_an_example(notebook: Open) -> None:
+    opened = notebook(COFFEE, "f = sw.teach.WordFinder(photo, words='cup')\nf")
+    opened.run_all()
+    photo = canvas(opened, "The photo: found masks in colour, others outlined. Click to select one.")
+    chart = canvas(opened, "The highest scores, and the threshold")
+    before, bars = wait_until_drawn(photo), wait_until_drawn(chart)
+    words = opened.page.get_by_label("Words", exact=True)
+    words.fill("ladle")
+    words.press("Enter")
+    before, bars = wait_for_change(photo, before), wait_for_change(chart, bars)
+    expect(opened.page.get_by_text("Nothing found: the best score is 0.")).to_be_visible()
+    opened.page.get_by_role("slider").last.press("ArrowLeft")
+    bars = wait_for_change(chart, bars)
+    opened.page.mouse.click(*place(photo, 0.6, 0.7))
+    wait_for_change(photo, before)
+    expect(opened.page.get_by_text("Selected: score 0.")).to_be_visible()
+    opened.page.get_by_role("button", name="More like this").click()
+    expect(opened.page.get_by_text("Examples: 1; counter-examples: 0.")).to_be_visible()
+    expect(words).to_have_value("")
+
+
+def test_a_mask_that_is_clicked_on_gets_names(notebook: Open) -> None:
+    opened = notebook(COFFEE, "n = sw.teach.MaskNames(photo, x=580, y=30, lang='zh-TW')\nn")
+    opened.run_all()
+    photo = canvas(opened, "照片，與要命名的遮罩。點一下換一個。")
+    shown = [canvas(opened, name) for name in ("遮罩底下，才算數的部分", "兩個裁切都同意的名稱")]
+    before = [wait_until_drawn(one) for one in shown]
+    opened.page.mouse.click(*place(photo, 0.45, 0.25))
+    for one, old in zip(shown, before, strict=True):
+        wait_for_change(one, old)
+    word = opened.page.get_by_label("詞", exact=True)
+    word.fill("杯子")
+    word.press("Enter")
+    expect(opened.page.get_by_text("是「杯子」的機率：0.9").last).to_be_visible()

@@ -134,9 +134,9 @@ def _pooled(
     square: bool,  # noqa: FBT001  as in CROPS
 ) -> Tensor:
     """Return the mean features under each mask, within crops around them: (N, hidden)."""
-    parts = [_window(mask, context, square) for mask in masks]
-    pixels = torch.cat([_resized(image[part]) for part in parts])
-    inside = torch.cat([_resized(np.uint8(255) * mask.array[part]) for mask, part in zip(masks, parts, strict=True)])
+    parts = [crop_around(mask, context, square) for mask in masks]
+    pixels = torch.cat([resized(image[part]) for part in parts])
+    inside = torch.cat([resized(np.uint8(255) * mask.array[part]) for mask, part in zip(masks, parts, strict=True)])
     return namer.pool(namer.features(pixels), inside[:, 0] > 127)
 
 
@@ -163,8 +163,8 @@ def load_namer() -> Namer:
     return namer.eval().requires_grad_(requires_grad=False)
 
 
-def _window(mask: StoredMask, context: float, square: bool) -> tuple[slice, slice]:  # noqa: FBT001  as in CROPS
-    """Return rows and columns of a crop around a mask."""
+def crop_around(mask: StoredMask, context: float, square: bool) -> tuple[slice, slice]:  # noqa: FBT001  as in CROPS
+    """Return rows and columns of a crop around a mask; see `CROPS`. They may extend over the image's edge."""
     x, y, width, height = mask.bounds
     margin = round(context * max(width, height))
     across, down = (max(width, height),) * 2 if square else (width, height)
@@ -172,7 +172,7 @@ def _window(mask: StoredMask, context: float, square: bool) -> tuple[slice, slic
     return slice(max(0, top), top + down + 2 * margin), slice(max(0, left), left + across + 2 * margin)
 
 
-def _resized(crop: np.ndarray) -> Tensor:
+def resized(crop: np.ndarray) -> Tensor:
     """Resize (H, W) or (H, W, 3) uint8 to (1, 1 or 3, CROP_SIDE, CROP_SIDE) float."""
     resized = Image.fromarray(np.ascontiguousarray(crop)).resize((CROP_SIDE, CROP_SIDE), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.atleast_3d(np.array(resized))).permute(2, 0, 1)[None].float()
