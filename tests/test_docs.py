@@ -77,6 +77,12 @@ def test_no_link_inside_the_site_is_dead_and_nothing_is_loaded_from_elsewhere(si
     assert [path.name for path in pages if loaded.search(path.read_text("utf-8"))] == []
 
 
+def test_the_search_needs_no_server(site: Path) -> None:
+    assert (site / "search" / "search_index.js").read_text("utf-8").startswith("var __index = ")
+    for name, shim in (("index.html", "assets/iframe-worker.js"), ("guides/words.html", "../assets/iframe-worker.js")):
+        assert shim in Addresses((site / name).read_text("utf-8")).targets
+
+
 def test_every_lesson_is_a_page_with_its_pictures_in_each_language_it_is_written_in(site: Path) -> None:
     notebooks = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
     assert notebooks
