@@ -28,8 +28,10 @@ from sam_widget.cli.terminal import (
     Quiet,
     Recursive,
     SessionFiles,
+    ShardOption,
     bar,
     numbers,
+    shard_of,
     show_warning,
     size,
     split_numbers,
@@ -117,6 +119,7 @@ def embed(
     /,
     *,
     recursive: Recursive = False,
+    shard: ShardOption = None,
     model: Model = "tiny",
     store: Annotated[str | None, Parameter(metavar="FOLDER")] = None,
     max_size: Annotated[int, Parameter(converter=size, n_tokens=1, metavar="SIZE", show_default=lambda _: "10GB")] = 10
@@ -137,7 +140,9 @@ def embed(
     from sam_widget.predictor.embeddings import EmbeddingStore
 
     kept = EmbeddingStore(store, max_bytes=max_size)
-    report = embed_folder(images, store=kept, recursive=recursive, model=model, progress=bar(quiet=quiet))
+    report = embed_folder(
+        images, store=kept, recursive=recursive, shard=shard_of(shard), model=model, progress=bar(quiet=quiet)
+    )
     if not quiet:
         print(clean(f"embeddings: {kept.folder} ({kept.nbytes / 1e6:.1f} MB)"))
     return tell(report, quiet=quiet)

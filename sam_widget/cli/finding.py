@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from sam_widget.cli.terminal import Batch, Images, Model, Quiet, Recursive, Sessions, bar, tell
+from sam_widget.cli.terminal import Batch, Images, Model, Quiet, Recursive, Sessions, ShardOption, bar, shard_of, tell
 
 _Count = Annotated[int | None, Parameter(metavar="N")]
 _Share = Annotated[float | None, Parameter(metavar="N")]
@@ -76,6 +76,7 @@ def find(
     store: Annotated[str | None, Parameter(metavar="FOLDER")] = None,
     model: Model = "tiny",
     recursive: Recursive = False,
+    shard: ShardOption = None,
     quiet: Quiet = False,
 ) -> int:
     """Find words or examples in photos.
@@ -108,6 +109,7 @@ def find(
         limit=limit,
         store=store,
         recursive=recursive,
+        shard=shard_of(shard),
         progress=bar(quiet=quiet),
     )
     if not quiet:

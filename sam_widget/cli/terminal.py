@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from sam_widget.folders.batch import BatchReport
+    from sam_widget.image.files import Shard
 
 Images = Annotated[list[str], Parameter(name="IMAGE", help="Photos and folders of photos.")]
 SessionFiles = Annotated[list[str], Parameter(name="SESSION", help="Session files and folders of them.")]
@@ -26,7 +27,14 @@ Sessions = Annotated[
 ]
 Overwrite = Annotated[bool, Parameter(show_default=False, help="Replace existing session files.")]
 Model = Annotated[
-    str, Parameter(alias="-m", metavar="MODEL", help="A name listed by `sam-widget models`, or a checkpoint.")
+    str,
+    Parameter(
+        alias="-m", metavar="MODEL", help="A name listed by `sam-widget models`, a checkpoint, or a server's address."
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    Parameter(name="--shard", metavar="N/OF", help="Process one part of the photos, such as 3/16, as one job of many."),
 ]
 Quiet = Annotated[bool, Parameter(alias="-q", show_default=False, help="Print errors only.")]
 
@@ -39,6 +47,7 @@ class Batch:
     sessions: Sessions
     recursive: Recursive = False
     overwrite: Overwrite = False
+    shard: ShardOption = None
     model: Model = "tiny"
     quiet: Quiet = False
 
@@ -48,9 +57,21 @@ class Batch:
             "sessions": self.sessions,
             "recursive": self.recursive,
             "overwrite": self.overwrite,
+            "shard": shard_of(self.shard),
             "model": self.model,
             "progress": bar(quiet=self.quiet),
         }
+
+
+def shard_of(text: str | None) -> Shard | None:
+    """Read --shard.
+
+    Raises:
+        ImageError: It is malformed.
+    """
+    from sam_widget.image.files import Shard
+
+    return None if text is None else Shard.parse(text)
 
 
 def split_numbers(text: str) -> list[float]:

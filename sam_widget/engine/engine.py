@@ -178,7 +178,7 @@ class DataEngine:
         return predictor
 
     def _with(self, model: Sam) -> Predictor:
-        return Predictor(model, cache=self.base.cache)
+        return self.base.like(model=model)
 
     # ------------------------------------------------------------------------------------------------ stages
 

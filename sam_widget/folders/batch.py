@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sam_widget.errors import SamWidgetError
-from sam_widget.image.files import Paths, find_images
+from sam_widget.image.files import Paths, Shard, find_images
 from sam_widget.image.reading import RGB, image_hash, to_rgb
 from sam_widget.text import clean
 
@@ -68,6 +68,7 @@ def embed_folder(
     model: str | Path | Sam | Predictor = "tiny",
     store: EmbeddingStore | str | Path | None = None,
     recursive: bool = False,
+    shard: Shard | None = None,
     progress: bool | None = True,
 ) -> BatchReport:
     """Embed every image in a folder and cache the embeddings on disk, so that the images open instantly afterwards.
@@ -80,6 +81,7 @@ def embed_folder(
         model: A name or checkpoint path, a loaded model, or a predictor.
         store: An embedding store or its folder. Defaults to the store that every widget uses.
         recursive: Include subfolders.
+        shard: Process only this part of the images.
         progress: Show a progress bar; None shows one in a terminal only.
 
     Returns:
@@ -89,15 +91,14 @@ def embed_folder(
         ImageError: The folder does not exist or contains no images.
         ModelError: The model cannot be loaded.
     """
-    paths = find_images(folder, recursive=recursive)
+    paths = [path for path in find_images(folder, recursive=recursive) if shard is None or shard.has(path)]
 
     from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
-    from sam_widget.predictor.predictor import Predictor
+    from sam_widget.predictor.interface import predictor_of
 
     store = store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)
     # The store is read and written here rather than in the predictor, so that a failed write is reported.
-    given = model.model if isinstance(model, Predictor) else model
-    predictor = Predictor(given, cache=EmbeddingCache(size=0))
+    predictor = cast("Predictor", predictor_of(model)).like(cache=EmbeddingCache(size=0))
     weights_id, full = predictor.model.encoder_id, False
 
     def embed(_path: Path, rgb: RGB) -> bool:

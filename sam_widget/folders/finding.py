@@ -12,7 +12,7 @@ from sam_widget.automatic.finding.finder import Example, Instance, clean_words
 from sam_widget.errors import PromptError, SessionError
 from sam_widget.folders.batch import BatchReport, run
 from sam_widget.folders.image_folder import Album
-from sam_widget.image.files import Paths
+from sam_widget.image.files import Paths, Shard
 from sam_widget.predictor.interface import ModelLike
 
 if TYPE_CHECKING:  # They import torch, which would slow down `sam-widget --help`.
@@ -98,6 +98,7 @@ def find_folder(
     accept: bool = True,
     store: EmbeddingStore | str | Path | None = None,
     recursive: bool = False,
+    shard: Shard | None = None,
     progress: bool | None = True,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Hits:
@@ -120,6 +121,7 @@ def find_folder(
         accept: Add what is found as objects. Otherwise a session shows it, to be accepted or refused.
         store: An embedding store or its folder. Defaults to the store that every widget uses.
         recursive: Include subfolders.
+        shard: Process only this part of the images.
         progress: Show a progress bar; None shows one in a terminal only.
         cancelled: Called at every step; once it returns true, the rest is left out.
 
@@ -132,7 +134,7 @@ def find_folder(
     from sam_widget.automatic.finding.loading import finder_for
     from sam_widget.predictor.with_store import predictor_with_store
 
-    album = Album(images, sessions=sessions, recursive=recursive)
+    album = Album(images, sessions=sessions, recursive=recursive, shard=shard)
     predictor = predictor_with_store(model, store)
     one = finder_for(predictor, finder)
     wanted = {

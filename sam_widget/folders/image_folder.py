@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 from sam_widget.atomic import write_whole
 from sam_widget.errors import ImageError, SessionError, StoreError
-from sam_widget.image.files import Paths, find_images
+from sam_widget.image.files import Paths, Shard, find_images
 from sam_widget.text import clean, name_key
 
 SESSION_SUFFIX = ".sam"
@@ -56,8 +56,9 @@ class Album:
         *,
         sessions: str | Path | None = None,
         recursive: bool = False,
+        shard: Shard | None = None,
     ) -> None:
-        """Find the images; see `find_images`.
+        """Find the images; see `find_images`. With a shard, keep only that part of them.
 
         Raises:
             ImageError: The folder does not exist or contains no images.
@@ -69,6 +70,8 @@ class Album:
             self.root = given[0].absolute()
         else:
             self.root = Path(os.path.commonpath([path.parent for path in self.images]))
+        if shard is not None:
+            self.images = tuple(path for path in self.images if shard.has(path))
         self.sessions = self.root if sessions is None else Path(sessions).expanduser().absolute()
         self.names = tuple(clean(path.relative_to(self.root).as_posix()) for path in self.images)
 

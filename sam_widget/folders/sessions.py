@@ -17,7 +17,7 @@ from sam_widget.errors import PromptError, SamWidgetError, SessionError
 from sam_widget.folders.batch import BatchReport, Failure, run
 from sam_widget.folders.image_folder import SESSION_SUFFIX, Album, session_name
 from sam_widget.folders.prompt_files import ObjectPrompt, unused
-from sam_widget.image.files import Paths
+from sam_widget.image.files import Paths, Shard
 from sam_widget.masks.annotations import AnnotatedImage, annotations_of
 from sam_widget.predictor.interface import ModelLike
 from sam_widget.text import clean
@@ -37,6 +37,7 @@ def segment_folder(
     sessions: str | Path,
     model: ModelLike = "tiny",
     recursive: bool = False,
+    shard: Shard | None = None,
     overwrite: bool = False,
     progress: bool | None = True,
 ) -> BatchReport:
@@ -49,6 +50,7 @@ def segment_folder(
         sessions: The folder of the session files. An image that already has one is skipped.
         model: A name or checkpoint path, a loaded model, or a predictor.
         recursive: Include subfolders.
+        shard: Process only this part of the images.
         overwrite: Process images that already have a session file, and replace the file.
         progress: Show a progress bar; None shows one in a terminal only.
 
@@ -57,14 +59,16 @@ def segment_folder(
         PromptError: No prompt applies to any of the images.
         ModelError: The model cannot be loaded.
     """
-    album = Album(images, sessions=sessions, recursive=recursive)
-    missing = unused(prompts, album.names)
+    album = Album(images, sessions=sessions, recursive=recursive, shard=shard)
+    # A prompt for a photo of another shard is right, too.
+    whole = album if shard is None else Album(images, sessions=sessions, recursive=recursive)
+    missing = unused(prompts, whole.names)
     wanted = [index for index, name in enumerate(album.names) if any(item.meant_for(name) for item in prompts)]
-    if missing and not wanted:
+    if missing and not any(item.meant_for(name) for item in prompts for name in whole.names):
         shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise PromptError(
             f"there are prompts for {clean(shown)}, but no such image in {str(album.root)!r}; expected names such as "
-            f"{album.names[0]!r}"
+            f"{whole.names[0]!r}"
         )
 
     def answer(session: Session, name: str) -> None:
@@ -74,7 +78,7 @@ def segment_folder(
                 session.accept(item.label)
 
     report = _make(album, wanted, answer, model, doing="Segmenting", overwrite=overwrite, progress=progress)
-    reason = f"there are prompts for it, but no such image; expected names such as {album.names[0]!r}"
+    reason = f"there are prompts for it, but no such image; expected names such as {whole.names[0]!r}"
     absent = tuple(Failure(album.root / clean(name), reason) for name in missing)
     return replace(report, failed=(*report.failed, *absent))
 
@@ -85,6 +89,7 @@ def everything_folder(
     sessions: str | Path,
     model: ModelLike = "tiny",
     recursive: bool = False,
+    shard: Shard | None = None,
     overwrite: bool = False,
     progress: bool | None = True,
     **options: Any,
@@ -96,6 +101,7 @@ def everything_folder(
         sessions: The folder of the session files. An image that already has one is skipped.
         model: A name or checkpoint path, a loaded model, or a predictor.
         recursive: Include subfolders.
+        shard: Process only this part of the images.
         overwrite: Process images that already have a session file, and replace the file.
         progress: Show a progress bar; None shows one in a terminal only.
         **options: Options of `segment_everything`.
@@ -108,7 +114,7 @@ def everything_folder(
     from sam_widget.automatic.options import EverythingOptions
 
     EverythingOptions(**options)  # Fails here for invalid options, rather than at the first image.
-    album = Album(images, sessions=sessions, recursive=recursive)
+    album = Album(images, sessions=sessions, recursive=recursive, shard=shard)
 
     def find(session: Session, _name: str) -> None:
         session.everything(**options)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,6 +25,49 @@ IMAGE_SUFFIXES = frozenset(
 _HEIF = frozenset({".heic", ".heif", ".hif"})
 _RAW = frozenset([".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"])
 _ADVICE = {**dict.fromkeys(_HEIF, "pip install pillow-heif"), **dict.fromkeys(_RAW, "convert them to TIFF or JPEG")}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several parts of a list of photos, for as many processes or machines.
+
+    A photo belongs to a part by the hash of its name, so no other photo that comes or goes moves it to another one.
+
+    Attributes:
+        number: Which part, from 1.
+        of: How many parts there are.
+
+    Raises:
+        ImageError: There is no such part.
+    """
+
+    number: int
+    of: int
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not 1 <= self.number <= self.of:
+            raise ImageError(
+                f"there is no shard {self.number} of {self.of}; expected one from 1/{self.of} to {self.of}/{self.of}, "
+                f"with SLURM: --array=1-{self.of} and --shard $SLURM_ARRAY_TASK_ID/{self.of}"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read text such as "3/16".
+
+        Raises:
+            ImageError: It is something else.
+        """
+        found = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*", text, re.ASCII)
+        if found is None:
+            raise ImageError(f"invalid shard {text!r}; expected one such as 3/16")
+        return cls(int(found[1]), int(found[2]))
+
+    def has(self, path: Path) -> bool:
+        """Whether a photo belongs to this part."""
+        digest = hashlib.blake2b(os.fsencode(path.name), digest_size=8).digest()
+        return int.from_bytes(digest) % self.of == self.number - 1
 
 
 def find_images(sources: Paths, *, recursive: bool = False) -> list[Path]:

@@ -32,7 +32,7 @@ from sam_widget.model.config import (
 )
 from sam_widget.model.layers.token_maps import computes_in_bfloat16
 from sam_widget.model.model_table import ModelInfo, ModelTable
-from sam_widget.model.names import check_name
+from sam_widget.model.names import check_name, is_served
 from sam_widget.model.sam import Sam
 from sam_widget.model.tiny import tiny
 from sam_widget.model.tuned import load_tuned, read_tuned
@@ -226,5 +226,10 @@ def _find(name: str | Path, progress: hub.Progress | None) -> tuple[Path, Callab
     if isinstance(name, str) and name in PUBLISHED:
         published = PUBLISHED[name]
         return hub.fetch(published.repository, published.filename, progress=progress), published.build
+    if is_served(name):
+        raise ModelError(
+            f"{str(name).partition('?')[0]} is a server, not a model; call sam_widget.connect(address), or give the "
+            "address to SamWidget, Session or Gallery"
+        )
     check_name(name)
     return Path(name), None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,17 @@ class Predictor:
 
     def __repr__(self) -> str:
         return f"Predictor({self.model.name} on {self.device})"
+
+    def like(self, *, model: Sam | None = None, cache: EmbeddingCache | None = None) -> Predictor:
+        """Return a predictor that embeds where this one does, with another cache, or a model with the same encoder."""
+        found = copy.copy(self)
+        Predictor.__init__(
+            found,
+            model or self.model,
+            cache=self.cache if cache is None else cache,
+            compile=self._compiled is not None,
+        )
+        return found
 
     @property
     def config(self) -> SamConfig:

@@ -16,8 +16,7 @@ def predictor_with_store(
     """Return a predictor of a model that writes to an embedding store.
 
     Args:
-        model: A name, a checkpoint path, or a loaded model. A predictor is returned as it is, and so is that of a model
-            that answers more than clicks, such as SAM 3.
+        model: A name, a checkpoint path, or a loaded model. A predictor is returned as it is.
         store: The store or its folder; None for the store that every widget reads.
         progress: Called with the bytes done and the total while the model's weights are downloaded.
 
@@ -27,7 +26,5 @@ def predictor_with_store(
     if hasattr(model, "embed"):
         return cast("Predictor", model)
     shared = predictor_of(model, progress=progress)
-    if type(shared) is not Predictor:
-        return cast("Predictor", shared)
     kept = store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)
-    return Predictor(shared.model, cache=EmbeddingCache(store=kept))
+    return cast("Predictor", shared).like(cache=EmbeddingCache(store=kept))

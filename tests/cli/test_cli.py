@@ -229,3 +229,16 @@ def test_ctrl_c_leaves_nothing_half_written(folder: Path) -> None:
     assert 3 <= len(found) < 256
     for path in found:
         sw.Embedding.load(path)
+
+
+def test_shards_of_a_folder_do_all_of_it(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(1, 5):
+        shard = ["--shard", f"{number}/4"]
+        assert main(["embed", str(folder), "--quiet", *shard]) == 0
+        options = ["--point", "20,20", "-o", str(tmp_path / "work"), "--quiet", *shard]
+        assert main(["segment", str(folder), *options]) == 0
+        assert main(["find", str(folder), "cat", "-o", str(tmp_path / "found"), "--quiet", *shard]) == 0
+    assert len(list((tmp_path / "cache/embeddings").rglob("*.safetensors"))) >= 3
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["0.png.sam", "1.png.sam", "2.png.sam"]
+    assert main(["embed", str(folder), "--shard", "5/4"]) == 1
+    assert "no shard 5 of 4" in capsys.readouterr().err

@@ -13,7 +13,8 @@ import pytest
 
 import sam_widget as sw
 from sam_widget.atomic import write_whole
-from sam_widget.image.files import find_images
+from sam_widget.errors import ImageError
+from sam_widget.image.files import Shard, find_images
 
 
 @pytest.fixture
@@ -113,3 +114,23 @@ def test_with_its_plug_in_heic_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("IMG_1.HEIC", "a.heif", "d.jpg"):
         (tmp_path / name).touch()
     assert names(find_images(tmp_path), tmp_path) == ["a.heif", "d.jpg", "IMG_1.HEIC"]
+
+
+def test_shards_are_a_partition_that_other_photos_do_not_change(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.jpg" for number in range(200)]
+    parts = [[path for path in paths if Shard(number, 8).has(path)] for number in range(1, 9)]
+    assert sorted(path for part in parts for path in part) == sorted(paths)
+    assert all(10 <= len(part) <= 45 for part in parts)
+    assert [path for path in paths[50:] if Shard(3, 8).has(path)] == [path for path in parts[2] if path in paths[50:]]
+    assert all(Shard(1, 1).has(path) for path in paths)
+    assert Shard.parse(" 3/16 ") == Shard(3, 16)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("0/16", "no shard 0 of 16.*--array=1-16"), ("17/16", "no shard 17"), ("3", "such as 3/16"), ("1/0", "no shard")]
+    + [(text, "such as 3/16") for text in ("", "a/b", "-1/4", "1/4/2", "\u0661/\u0664")],
+)
+def test_a_shard_that_does_not_exist_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ImageError, match=said):
+        Shard.parse(text)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import sam_widget as sw
 from sam_widget.errors import ModelError
@@ -274,3 +275,27 @@ def about(**changes: object) -> bytes:
 def test_other_servers_are_told_from_ours(answers: dict[str, bytes], said: str) -> None:
     with stranger(answers) as address, pytest.raises(ModelError, match=said):
         connect(address)
+
+
+def test_a_folder_is_embedded_by_the_server_and_kept_here(address: str, photo: np.ndarray, tmp_path: Path) -> None:
+    for number in range(3):
+        Image.fromarray(photo[number * 10 :]).save(tmp_path / f"{number}.png")
+    given = f"{address}?token={TOKENS['ada']}"
+    report = sw.embed_folder(tmp_path, model=given, store=tmp_path / "store", progress=False)
+    assert (len(report.done), report.failed) == (3, ())
+    assert len(sw.EmbeddingStore(tmp_path / "store")) == 3
+    assert len(sw.embed_folder(tmp_path, model=given, store=tmp_path / "store", progress=False).skipped) == 3
+
+
+def test_a_predictor_like_it_embeds_at_the_server_too(address: str, photo: np.ndarray) -> None:
+    client = connected(address)
+    other = client.like(cache=EmbeddingCache())
+    assert isinstance(other, ServedPredictor)
+    assert other.cache is not client.cache
+    assert other.predict(other.embed(photo), points=[(200, 200)]).masks.any()
+
+
+def test_an_address_is_not_a_model_file(address: str) -> None:
+    with pytest.raises(ModelError, match=r"is a server.*sam_widget\.connect") as error:
+        sw.load_model(f"{address}?token={TOKENS['ada']}")
+    assert TOKENS["ada"] not in str(error.value)

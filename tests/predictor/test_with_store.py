@@ -29,7 +29,7 @@ def test_a_predictor_keeps_its_own_cache(tmp_path: Path, predictor: Predictor) -
     assert predictor_with_store(predictor, tmp_path) is predictor
 
 
-def test_the_predictor_of_a_model_that_answers_words_is_not_replaced(
+def test_the_predictor_of_a_model_that_answers_words_stays_one(
     tmp_path: Path, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Worded(Predictor):
@@ -37,4 +37,8 @@ def test_the_predictor_of_a_model_that_answers_words_is_not_replaced(
 
     shared = Worded(predictor.model)
     monkeypatch.setattr("sam_widget.predictor.with_store.predictor_of", lambda *_, **__: shared)
-    assert predictor_with_store("facebook/sam3", tmp_path) is shared
+    kept = predictor_with_store("facebook/sam3", tmp_path)
+    assert type(kept) is Worded
+    assert kept.model is shared.model
+    assert kept.cache.store is not None
+    assert kept.cache.store.folder == tmp_path
