@@ -93,7 +93,9 @@ def run(notebook: dict[str, Any], *, folder: Path) -> dict[str, Any]:
     client = NotebookClient(document, timeout=PATIENCE, resources={"metadata": {"path": str(folder)}})
     shown: dict[str, list[Any]] = {}
     number = 0
-    private = {"TMPDIR": str(folder), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(HERE.parent)}
+    # The last two are what Windows calls the first.
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    private = {**temporary, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(HERE.parent)}
     with client.setup_kernel(env={**os.environ, **private}):
         # As in a page, where someone could answer: outputs then say which widget they display.
         client.kc.allow_stdin = True
@@ -149,7 +151,7 @@ def _kept(outputs: list[dict[str, Any]], folder: Path) -> Iterator[dict[str, Any
 def _portable(text: str | list[str], folder: Path) -> list[str]:
     """Return lines of text without temporary files, folders of this machine and addresses in memory."""
     joined = "".join(text)
-    joined = re.sub(re.escape(str(folder)) + r"(?:/tmp\w+)?", "/tmp", joined)  # noqa: S108  a name to read
+    joined = re.sub(re.escape(str(folder)) + r"(?:[/\\]tmp\w+)?", "/tmp", joined)  # noqa: S108  a name to read
     joined = joined.replace(str(HERE.parent), "sam_widget").replace(str(Path.home()), "~")
     return re.sub(r" at 0x[0-9a-f]+", "", joined).splitlines(keepends=True)
 
