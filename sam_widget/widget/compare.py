@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -280,12 +281,21 @@ class Compare:
         later = Throttle(draw, seconds=SECONDS)
         self._listeners.append(later.ask)
         draw()
-        panel = ipywidgets.VBox([views, table, says, picture])
+        panel = _Panel([views, table, says, picture], self._static)
         self._closing = [later, *labels, views, table, says, picture, panel]
         return panel
 
+    def _static(self) -> dict[str, str]:
+        """Return what a saved notebook shows: the table and the picture of the differences, without waiting."""
+        if self._closed or len(self._open) < len(self._opening):
+            return {"text/plain": repr(self)}
+        return {
+            "text/plain": f"{self!r}\n{self.table()!r}",
+            "image/png": base64.b64encode(png(self.picture())).decode(),
+        }
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Return the views, and the picture of the differences for saved notebooks."""
+        """Return the views, and the table and the picture of the differences for saved notebooks."""
         return self.panel._repr_mimebundle_(**options)
 
     def close(self) -> None:
@@ -314,6 +324,21 @@ class Compare:
                 return
             if session is not origin and _shared(session.prompt) != prompt:
                 session.set_prompt(prompt)
+
+
+class _Panel(ipywidgets.VBox):  # type: ignore[misc]
+    """The parts of a comparison; `static` returns what a saved notebook shows in their place."""
+
+    def __init__(self, parts: Sequence[ipywidgets.Widget], static: Callable[[], dict[str, str]]) -> None:
+        super().__init__(parts)
+        self._static = static
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**options)
+        if bundle is None:
+            return None
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**data, **self._static()}, metadata
 
 
 class _Opening:

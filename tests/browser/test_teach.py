@@ -259,3 +259,21 @@ def test_a_mask_that_is_clicked_on_gets_names(notebook: Open) -> None:
     word.fill("杯子")
     word.press("Enter")
     expect(opened.page.get_by_text("是「杯子」的機率：0.9").last).to_be_visible()
+
+
+def test_models_race_click_by_click(notebook: Open) -> None:
+    opened = notebook(
+        "import sam_widget as sw\nphoto = sw.teach.scene(6)\ndark = lambda photo, *_: photo.mean(axis=2) < 80",
+        "models = {'tiny': 'tiny', 'dark': dark}\n"
+        "r = sw.teach.ModelRace(photo.image, masks=photo.masks, models=models, target=7)\nr",
+    )
+    opened.run_all()
+    names = ("Mask of tiny", "Where the masks differ", "True IoU after each click; colours as in the masks")
+    shown = [canvas(opened, name) for name in names]
+    before = [wait_until_drawn(one) for one in shown]
+    opened.page.get_by_role("slider").last.press("ArrowRight")
+    before = [wait_for_change(one, old) for one, old in zip(shown, before, strict=True)]
+    opened.page.get_by_label("Segment").select_option("object 1")
+    for one, old in zip(shown, before, strict=True):
+        wait_for_change(one, old)
+    expect(opened.page.get_by_text(re.compile(r"dark: true IoU 0\.\d\d, no score"))).to_be_visible()

@@ -71,6 +71,19 @@ def test_only_differences_are_coloured(photo: np.ndarray) -> None:
     assert np.abs(shown[:, :90].mean((0, 1)) - half.mean((0, 1))).max() < 5, "in both: the photo"
 
 
+def test_an_exact_mask_stays(photo: np.ndarray) -> None:
+    wanted = np.zeros((300, 451), bool)
+    wanted[50:150, 50:150] = True
+    panel = sw.teach.ModelRace(
+        photo, masks=[wanted], models={"exact": lambda _photo, points, _labels: wanted if len(points) > 1 else ~wanted}
+    )
+    course = panel.courses["exact"]
+    assert course.ious.tolist() == [0, 1, 1, 1, 1]
+    assert len(course.points) == len(course.labels) == len(course.ms) == 2
+    panel.clicks.value = 5
+    assert "true IoU 1.00" in panel._lines["exact"].text
+
+
 def test_no_model_too_many_and_masks_of_another_size_are_refused(photo: np.ndarray) -> None:
     mask = np.ones(photo.shape[:2], bool)
     for models in ({}, dict.fromkeys("abcde", near)):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gc
+import io
 import threading
 import weakref
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import sam_widget as sw
 from sam_widget.masks.measures import iou
@@ -112,7 +115,15 @@ def test_the_panel_follows(compare: sw.Compare) -> None:
     assert score is not None
     until(lambda: table.children[7].value == f"{score:.2f}", what="the table has the score")
     until(lambda: picture.value != before, what="the difference is drawn")
-    assert "application/vnd.jupyter.widget-view+json" in compare._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in compare._repr_mimebundle_()[0]
+
+
+def test_a_saved_notebook_shows_the_table_and_the_differences(compare: sw.Compare) -> None:
+    table = compare.click(150, 120)
+    data, _ = compare._repr_mimebundle_()
+    assert repr(table) in data["text/plain"]
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["image/png"]))))
+    assert (shown == compare.picture()).all()
 
 
 def test_bad_arguments_change_nothing(compare: sw.Compare, photo: np.ndarray) -> None:
