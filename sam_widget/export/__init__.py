@@ -7,6 +7,7 @@ treats overlaps and what it loses. Nothing here displays anything, and no code i
 
 from sam_widget.export.coco import from_coco, to_coco
 from sam_widget.export.geojson import from_geojson, to_geojson
+from sam_widget.export.huggingface import from_datasets, to_datasets
 from sam_widget.export.label_maps import label_map
 from sam_widget.export.label_studio import from_label_studio, to_label_studio
 from sam_widget.export.labelme import from_labelme, to_labelme
@@ -29,6 +30,7 @@ __all__ = [
     "annotations_of",
     "export",
     "from_coco",
+    "from_datasets",
     "from_geojson",
     "from_label_studio",
     "from_labelme",
@@ -46,6 +48,7 @@ __all__ = [
     "to_binary_pngs",
     "to_coco",
     "to_cutouts",
+    "to_datasets",
     "to_geojson",
     "to_indexed_png",
     "to_label_studio",

@@ -13,6 +13,7 @@ from sam_widget.errors import FormatError
 from sam_widget.export.coco import from_coco, to_coco
 from sam_widget.export.files import JsonFile
 from sam_widget.export.geojson import from_geojson, to_geojson
+from sam_widget.export.huggingface import from_datasets, to_datasets
 from sam_widget.export.label_studio import from_label_studio, to_label_studio
 from sam_widget.export.labelme import from_labelme, to_labelme
 from sam_widget.export.names import pick
@@ -54,6 +55,7 @@ FORMATS = {
     "svg": Format(to_svg, from_svg, ".svg"),
     "labelme": Format(to_labelme, from_labelme, ".json"),
     "label_studio": Format(to_label_studio, from_label_studio, ".json"),
+    "datasets": Format(to_datasets, from_datasets, ""),
     "supervision": Format(to_supervision, from_supervision, ""),
     "pandas": Format(to_pandas, from_pandas, ".csv"),
 }
@@ -117,7 +119,8 @@ def load_dataset(
     Unreadable parts are skipped and reported in a single warning.
 
     Args:
-        path: A file or folder in any of the formats, `supervision.Detections`, a DataFrame, or parsed JSON.
+        path: A file or folder in any of the formats, a `datasets.Dataset`, `supervision.Detections`, a DataFrame, or
+            parsed JSON.
         format: The name of the format; detected from suffix and content by default.
         size: Width and height of the images, for formats that do not contain them: GeoJSON, YOLO.
         threshold: Threshold of soft masks in PNG and NumPy files.
@@ -187,6 +190,8 @@ def _guess(source: Any) -> str | None:
     if not isinstance(source, str | os.PathLike):
         if hasattr(source, "xyxy"):
             return "supervision"
+        if hasattr(source, "column_names"):
+            return "datasets"
         return "pandas" if hasattr(source, "columns") else _guess_json(source)
     path = Path(source).expanduser()
     if path.is_dir():

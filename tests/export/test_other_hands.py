@@ -162,7 +162,7 @@ class TestNames:
             sw.export.annotations_of(disc(20, 20, 9), labels="cat \ud83d"), (80, 60), "caf\udce9.jpg"
         )
         for number, (kind, item) in enumerate(sw.export.FORMATS.items()):
-            if kind not in ("supervision", "cutouts", "npy"):
+            if kind not in ("datasets", "supervision", "cutouts", "npy"):
                 target = tmp_path / f"{number}{item.suffix.rstrip('/')}"
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")

@@ -48,7 +48,7 @@ def test_what_loses_something_is_known_again(shapes: sw.AnnotatedImage, tmp_path
 
 
 def test_every_format_is_tested_here() -> None:
-    assert {*LOSSLESS, "yolo", "voc", "indexed_png", "npy", "supervision"} == set(FORMATS)
+    assert {*LOSSLESS, "yolo", "voc", "indexed_png", "npy", "datasets", "supervision"} == set(FORMATS)
 
 
 def test_the_image_keeps_its_name(photo: np.ndarray, predictor: sw.Predictor, tmp_path: Path) -> None:
@@ -127,7 +127,17 @@ def test_names_of_files_lead_nowhere_else(tmp_path: Path) -> None:
 def test_importing_the_formats_needs_none_of_their_libraries() -> None:
     code = "import sys, sam_widget as sw; sw.export.to_coco, sw.load_masks; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for library in ("torch", "pandas", "supervision", "pycocotools", "skimage", "cv2", "svgelements", "scipy"):
+    for library in (
+        "torch",
+        "pandas",
+        "datasets",
+        "supervision",
+        "pycocotools",
+        "skimage",
+        "cv2",
+        "svgelements",
+        "scipy",
+    ):
         assert f"'{library}'" not in loaded
 
 
