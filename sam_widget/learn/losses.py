@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms of `promptable_loss`.
+
+    Attributes:
+        focal: Of the focal loss of a mask.
+        dice: Of its dice loss.
+        score: Of the squared error of the predicted IoUs.
+        winner: Of the best of the three masks; the mean of all three gets the rest. At 0, all learn the same.
+    """
+
+    focal: float = 20.0
+    dice: float = 1.0
+    score: float = 1.0
+    winner: float = 0.9
+
+
+PAPER = LossWeights()
+"""The paper's weights, but for a tenth of the mean: there, `winner` is 1."""
 
 
 def focal_loss(logits: Tensor, targets: Tensor, valid: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
@@ -53,6 +76,7 @@ def promptable_loss(
     known: Tensor | None = None,
     kept: Tensor | None = None,
     balanced: float = 0.0,
+    weights: LossWeights = PAPER,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of one round of B prompts, and the IoU (B, 4) each mask reached.
 
@@ -71,21 +95,24 @@ def promptable_loss(
             the others are not taught. Where none is known, the best of the three learns.
         kept: (B, 4, m, m), the logits as the model post-processes them at inference; the scores refer to these.
         balanced: Share of `balanced_loss` in the mask loss, between 0 and 1; the rest is focal and dice loss.
+        weights: Weights of the terms.
     """
     targets, valid = targets[:, None].expand_as(logits), valid[:, None].expand_as(logits)
     taught = targets if levels is None else torch.cat([targets[:, :1], levels], dim=1)
-    mask_loss = 20 * focal_loss(logits, taught, valid) + dice_loss(logits, taught, valid)  # (B, 4)
+    focal, dice = focal_loss(logits, taught, valid), dice_loss(logits, taught, valid)
+    mask_loss = weights.focal * focal + weights.dice * dice  # (B, 4)
     if balanced:
         mask_loss = torch.lerp(mask_loss, balanced_loss(logits, taught, valid), balanced)
     ambiguous = mask_loss[:, 1:].mean(1)
     if levels is None:
-        ambiguous = 0.9 * mask_loss[:, 1:].min(1).values + 0.1 * ambiguous
+        best = mask_loss[:, 1:].min(1).values
+        ambiguous = weights.winner * best + (1 - weights.winner) * ambiguous
     elif known is not None:
         ambiguous = (mask_loss[:, 1:] * known).sum(1) / known.sum(1).clamp(min=1)
     with torch.no_grad():
         reached = mask_iou(logits if kept is None else kept, targets, valid)
     iou_loss = (scores - reached).square().mean(1)
-    return (ambiguous + mask_loss[:, 0] + iou_loss).mean(), reached
+    return (ambiguous + mask_loss[:, 0] + weights.score * iou_loss).mean(), reached
 
 
 class Affinity(nn.Module):

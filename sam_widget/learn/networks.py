@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
 from sam_widget.learn.scenes.scenes import render_scene
-from sam_widget.model.config import TINY, TINY_HYBRID, TINY_PLAIN, TINY_VIT, SamConfig, TinyConfig
+from sam_widget.model.config import SAM_LESSON, TINY, TINY_HYBRID, TINY_PLAIN, TINY_VIT, SamConfig, TinyConfig
 from sam_widget.model.mae_transfer import plain_vit_state
 from sam_widget.model.mae_zoo import load_mae
 from sam_widget.model.sam import Sam
@@ -55,9 +55,11 @@ NETWORKS: dict[str, Network] = {
     "tiny_plain": Network(TINY_PLAIN),
     "tiny_hybrid": Network(TINY_HYBRID),
     "tiny_vit": Network(TINY_VIT),
+    "lesson": Network(SAM_LESSON),
 }
 """`tiny`, which is shipped; the same with a fine-tuned trunk, or a random one; a plain ViT, pre-trained or not;
-convolutions followed by attention; and SAM with a small plain ViT, without prompt maps and finer features."""
+convolutions followed by attention; SAM with a small plain ViT, without prompt maps and finer features; and the
+same, as small as lessons need it."""
 
 
 def network(name: str) -> Network:

@@ -25,7 +25,7 @@ from sam_widget.errors import ModelError
 from sam_widget.learn.checkpoints import average_weights, log_from, parameter_groups, read_checkpoint, write_checkpoint
 from sam_widget.learn.data import SceneCache, one_thread
 from sam_widget.learn.photos import TRAINING
-from sam_widget.learn.train import align_attention
+from sam_widget.learn.train import align_attention, computes_in_half
 from sam_widget.model.config import SamConfig
 from sam_widget.model.mae import MAE_TINY, MaeConfig, MaskedAutoencoder
 from sam_widget.model.mae_transfer import image_encoder_state
@@ -50,6 +50,7 @@ class PretrainConfig:
             that a run can be extended without changing its earlier steps.
         weight_decay: Weight decay of matrices; vectors are not decayed.
         ema: Decay of the averaged weights, which are the ones exported.
+        precision: "float32", "bfloat16" or "auto", as in `TrainConfig`.
         seed: Determines scenes, order, crops, masks and initial weights.
     """
 
@@ -64,6 +65,7 @@ class PretrainConfig:
     cooldown: float = 0.25
     weight_decay: float = 0.05
     ema: float = 0.998
+    precision: str = "auto"
     seed: int = 0
 
 
@@ -120,10 +122,11 @@ class Pretrainer:
             device: Where to compute.
 
         Raises:
-            ModelError: The weights to start from belong to a model of other sizes.
+            ModelError: The weights to start from belong to a model of other sizes, or there is no such precision.
         """
         torch.manual_seed(config.seed)
         self.config, self.device = config, torch.device(device)
+        self.half = computes_in_half(config.precision, device)
         self.model = MaskedAutoencoder(config.mae)
         if start is not None:
             begun = load_mae(start, device="cpu")
@@ -220,7 +223,7 @@ class Pretrainer:
         folder.mkdir(parents=True, exist_ok=True)
         with log_from(folder / "log.csv", ["step", "minutes", "lr", "loss"], step=self.step) as (writer, file):
             started = time.monotonic()
-            for batch in self._batches(cache, workers):
+            for batch in self.batches(cache, workers=workers):
                 rate, loss = self.learning_rate(), self.train_step(batch)
                 now = time.monotonic()
                 self.seconds, started = self.seconds + now - started, now
@@ -230,7 +233,8 @@ class Pretrainer:
                 if self.step % save_every == 0 or self.step == self.config.steps:
                     self.save(folder / "checkpoint.pt")
 
-    def _batches(self, cache: Path, workers: int) -> Iterator[Tensor]:
+    def batches(self, cache: Path, *, workers: int = 0) -> Iterator[Tensor]:
+        """Yield the images of each step, (B, 3, S, S) uint8, from the current step to the last."""
         loader: DataLoader[Any] = DataLoader(
             PretrainingSet(self.config, cache, start=self.step * self.config.batch_size),
             batch_size=self.config.batch_size,
@@ -254,7 +258,7 @@ class Pretrainer:
         noise = torch.rand(len(images), self.config.mae.grid_size**2, generator=self.generator)
         self.model.train()
         pixels = self.model.normalise(images.to(self.device))
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             loss = self.model(pixels, noise=noise.to(self.device)).loss
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -81,7 +81,15 @@ def learn_rounds(
             at_click = levels_at(batch, prompts.points[:, 0], mask_size=mask_size)
             levels, known = (x.to(there) for x in at_click)
         loss, reached = promptable_loss(
-            logits, scores, targets_there, valid_there, levels=levels, known=known, kept=kept, balanced=balanced
+            logits,
+            scores,
+            targets_there,
+            valid_there,
+            levels=levels,
+            known=known,
+            kept=kept,
+            balanced=balanced,
+            weights=config.weights,
         )
         losses.append(loss)
         ious.append(float(reached[rows, best].mean()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sam_widget.learn.losses import PAPER, LossWeights
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -49,6 +51,10 @@ class TrainConfig:
         affinity_weight: Weight of the affinity loss next to the promptable one.
         precision: "float32", "bfloat16" or "auto": the latter where the processor or device computes in it, and
             does not emulate it at four times the cost.
+        focal: Weight of the focal loss; see `LossWeights`, also for the next three.
+        dice: Weight of the dice loss.
+        score: Weight of the error of the predicted IoUs.
+        winner: Weight of the best of the three masks; the mean of all three gets the rest.
         scene_seed: Seed of the scenes; at -1 it is `seed`. Another run's scenes need not be rendered again.
         seed: Determines scenes, order, augmentation, prompts and initial weights.
     """
@@ -81,5 +87,14 @@ class TrainConfig:
     rounds_mean: float = 0.0
     affinity_weight: float = 0.1
     precision: str = "auto"
+    focal: float = PAPER.focal
+    dice: float = PAPER.dice
+    score: float = PAPER.score
+    winner: float = PAPER.winner
     scene_seed: int = -1
     seed: int = 0
+
+    @property
+    def weights(self) -> LossWeights:
+        """The weights of the loss."""
+        return LossWeights(self.focal, self.dice, self.score, self.winner)

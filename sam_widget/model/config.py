@@ -236,3 +236,18 @@ TINY_VIT = SamConfig(
     decoder_mlp_dim=512,
     iou_hidden_dim=128,
 )
+# The smallest that lessons train in a minute: a plain ViT, as SAM's, of the size of their masked autoencoder.
+SAM_LESSON = SamConfig(
+    image_size=64,
+    patch_size=8,
+    embed_dim=96,
+    depth=4,
+    num_heads=4,
+    global_attention=(0, 1, 2, 3),
+    window_size=0,
+    relative_positions=False,
+    prompt_dim=64,
+    decoder_heads=4,
+    decoder_mlp_dim=128,
+    iou_hidden_dim=64,
+)

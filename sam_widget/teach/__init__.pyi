@@ -3,8 +3,10 @@ from .catalogue import Lesson, LessonTable, lessons
 from .embedding_explorer import EmbeddingExplorer
 from .expected_mask import Compared, ExpectedMask
 from .guesses import Guesses, Question
+from .hidden_patches import HiddenPatches
 from .ladder import PromptLadder, Rung
 from .landscape import ClickLandscape
+from .mae_training import MaeTraining
 from .mask_maker import MaskMaker
 from .mask_names import MaskNames, Naming, name_mask
 from .model_race import Course, ModelRace
@@ -15,6 +17,7 @@ from .score_check import Checked, ScoreCheck
 from .subject import Scene, scene
 from .texts import Lang
 from .traced import TracedImage
+from .training_race import RaceResult, TrainingRace
 from .word_finder import WordFinder
 
 __all__ = [
@@ -26,9 +29,11 @@ __all__ = [
     "EmbeddingExplorer",
     "ExpectedMask",
     "Guesses",
+    "HiddenPatches",
     "Lang",
     "Lesson",
     "LessonTable",
+    "MaeTraining",
     "MaskMaker",
     "MaskNames",
     "ModelRace",
@@ -38,10 +43,12 @@ __all__ = [
     "PromptLadder",
     "PromptTokens",
     "Question",
+    "RaceResult",
     "Rung",
     "Scene",
     "ScoreCheck",
     "TracedImage",
+    "TrainingRace",
     "WordFinder",
     "lessons",
     "name_mask",

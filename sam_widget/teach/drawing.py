@@ -11,6 +11,8 @@ RGB = np.ndarray
 # Distinguishable for colour-blind readers (Okabe and Ito): subpart, part, whole, and the reader's own.
 LEVELS = ((86, 180, 233), (0, 158, 115), (204, 121, 167))
 YOURS = (230, 159, 0)
+# Curves, distinguishable as above, and readable on white and on black.
+SERIES = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (128, 128, 128))
 # Brightness of what is not shown.
 DIM = 0.4
 # Readable on white and on black.
@@ -107,3 +109,65 @@ def strip(vector: np.ndarray, *, rows: int = 4, cell: int = 8) -> RGB:
     largest = max(float(np.abs(vector).max()), 1e-9)
     colours = heat(padded.reshape(rows, columns), low=-largest, high=largest, name="RdBu_r")
     return enlarged(colours, rows * cell, columns * cell)
+
+
+def curves(series: Sequence[tuple[str, Sequence[float]]], *, width: int = 380, height: int = 200) -> np.ndarray:
+    """Return a chart of values per step, smoothed, on their raw values: (height, width, 4) uint8, transparent.
+
+    Args:
+        series: Name and values of each curve; NaN where a step has none.
+        width: Of the chart, in pixels.
+        height: Of the chart, in pixels.
+    """
+    picture = Image.new("RGBA", (width, height), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(picture)
+    left, top, right, bottom = 44, 8, width - 8, height - 24
+    pen.rectangle([left, top, right, bottom], outline=GREY)
+    known = [np.array(values, float) for _, values in series]
+    shown = [smoothed(values) for values in known]
+    every = np.concatenate([*shown, np.zeros(0)])
+    if not np.isfinite(every).any():
+        return np.asarray(picture)
+    low, high = float(np.nanmin(every)), float(np.nanmax(every))
+    low, high = low - 0.05 * (high - low) - 1e-6, high + 0.05 * (high - low) + 1e-6
+    longest = max(len(values) for values in known)
+    for share in (0.0, 0.5, 1.0):
+        y = bottom - share * (bottom - top)
+        pen.line([left - 4, y, left, y], fill=GREY)
+        pen.text((left - 6, y), f"{low + share * (high - low):.2f}", fill=GREY, anchor="rm", font_size=11)
+    pen.text((left, bottom + 6), "0", fill=GREY, anchor="mt", font_size=11)
+    pen.text((right, bottom + 6), str(longest), fill=GREY, anchor="rt", font_size=11)
+
+    def places(values: np.ndarray) -> list[tuple[float, float]]:
+        at = np.flatnonzero(np.isfinite(values))
+        x = left + (at + 1) / max(longest, 2) * (right - left)
+        y = bottom - np.clip((values[at] - low) / (high - low), 0, 1) * (bottom - top)
+        return [(float(a), float(b)) for a, b in zip(x, y, strict=True)]
+
+    for number, (values, smooth) in enumerate(zip(known, shown, strict=True)):
+        colour = SERIES[number % len(SERIES)]
+        if len(series) == 1:
+            for x, y in places(values):
+                pen.ellipse([x - 1, y - 1, x + 1, y + 1], fill=(*colour, 90))
+        pen.line(places(smooth), fill=(*colour, 255), width=2)
+    for number, (name, _) in enumerate(series if len(series) > 1 else ()):
+        pen.text(
+            (right - 6, top + 4 + 14 * number),
+            name,
+            fill=(*SERIES[number % len(SERIES)], 255),
+            anchor="rt",
+            font_size=12,
+        )
+    return np.asarray(picture)
+
+
+def smoothed(values: np.ndarray) -> np.ndarray:
+    """Return the mean of each value and a tenth of the run before it, without NaN."""
+    width = max(1, len(values) // 10)
+    finite = np.isfinite(values)
+    sums, counts = (np.concatenate([[0.0], np.cumsum(part)]) for part in (np.where(finite, values, 0.0), finite))
+    first = np.maximum(np.arange(len(values)) + 1 - width, 0)
+    last = np.arange(len(values)) + 1
+    count = counts[last] - counts[first]
+    means: np.ndarray = np.where(count > 0, (sums[last] - sums[first]) / np.maximum(count, 1), np.nan)
+    return means

@@ -11,7 +11,6 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
-import torch
 from PIL import ImageDraw
 
 from sam_widget.masks.measures import iou
@@ -22,6 +21,7 @@ from sam_widget.teach.panel import Line, Panel, button, column, row
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.subject import Subject
 from sam_widget.teach.texts import Lang
+from sam_widget.teach.threads import one_thread
 
 VIEWS = ("score", "level", "agreement")
 # How much of the photo remains visible under the colours.
@@ -174,20 +174,6 @@ class ClickLandscape(Panel):
                 (left, self.map.height - 20), text, fill="white", anchor=anchor, font_size=12,
                 stroke_width=2, stroke_fill="black",
             )  # fmt: skip
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one core. The steps of `tiny` are so short that on a busy machine, cores mostly wait for each other.
-
-    Measured with both cores in use by others: 4 to 6 s with one thread, 20 s with two.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def agreement_of(masks: np.ndarray) -> np.ndarray:

@@ -45,6 +45,18 @@ def losses(folder: Path) -> list[str]:
         return [row["loss"] for row in csv.DictReader(file)]
 
 
+def test_the_precision_is_the_one_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for precision in ("float32", "bfloat16"):
+        run = Pretrainer(dataclasses.replace(SMALL, precision=precision))
+        seen: list[torch.dtype] = []
+        block = run.model.encoder.blocks[0].mlp.fc1
+        block.register_forward_hook(lambda _module, _given, found, seen=seen: seen.append(found.dtype))
+        run.train_step(torch.zeros(2, 3, run.config.mae.image_size, run.config.mae.image_size, dtype=torch.uint8))
+        assert seen == [getattr(torch, precision)]
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
+    assert not Pretrainer(SMALL).half, "emulated, it would take twenty times as long"
+
+
 def test_a_stopped_run_goes_on_exactly(cache: Path, tmp_path: Path) -> None:
     straight = Pretrainer(SMALL)
     straight.run(tmp_path / "straight", cache)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from sam_widget.errors import ModelError
 from sam_widget.learn.__main__ import main
 from sam_widget.learn.data import Batch, SceneCache, TrainingSet, batches
-from sam_widget.learn.losses import balanced_loss, dice_loss, focal_loss, mask_iou, promptable_loss
+from sam_widget.learn.losses import LossWeights, balanced_loss, dice_loss, focal_loss, mask_iou, promptable_loss
 from sam_widget.learn.simulate_clicks import corrections, first_prompts, levels_at, sample_targets
 from sam_widget.learn.train import Trainer, computes_in_half
 from sam_widget.learn.train_config import TrainConfig
@@ -152,6 +152,31 @@ def test_only_the_best_ambiguous_mask_learns_much() -> None:
     # A tenth of the mean of three flows to each; nine tenths more to the best.
     unit = promptable_gradient(logits.detach()[:, 2], target, valid)
     torch.testing.assert_close(logits.grad[:, 2], unit / 30, rtol=1e-4, atol=1e-7)
+
+
+def test_each_term_of_the_loss_can_be_switched_off() -> None:
+    torch.manual_seed(0)
+    logits, scores = torch.randn(2, 4, 8, 8), torch.rand(2, 4)
+    target, valid = torch.zeros(2, 8, 8), torch.ones(2, 8, 8)
+    target[:, :4] = 1
+
+    def loss(**weights: float) -> torch.Tensor:
+        return promptable_loss(logits, scores, target, valid, weights=LossWeights(**weights))[0]
+
+    masks = target[:, None].expand_as(logits), valid[:, None].expand_as(logits)
+    focal, dice = focal_loss(logits, *masks), dice_loss(logits, *masks)
+    error = (scores - mask_iou(logits, *masks)).square().mean()
+    each = {
+        "focal": 20 * (focal[:, 0] + focal[:, 1:].min(1).values).mean(),
+        "dice": (dice[:, 0] + dice[:, 1:].min(1).values).mean(),
+        "score": error,
+    }
+    only = dict.fromkeys(each, 0.0)
+    for name, expected in each.items():
+        alone = loss(**(only | {name: 20.0 if name == "focal" else 1.0}), winner=1)
+        torch.testing.assert_close(alone, expected)
+    torch.testing.assert_close(loss(**only | {"dice": 1}, winner=0), (dice[:, 0] + dice[:, 1:].mean(1)).mean())
+    torch.testing.assert_close(loss(), promptable_loss(logits, scores, target, valid)[0])
 
 
 def promptable_gradient(logits: torch.Tensor, target: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:

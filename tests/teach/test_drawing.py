@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sam_widget.teach.drawing import dim, enlarged, heat, scatter, star, tint
+from sam_widget.teach.drawing import SERIES, curves, dim, enlarged, heat, scatter, smoothed, star, tint
 
 
 def test_a_mask_is_tinted_and_the_rest_is_the_photo() -> None:
@@ -42,3 +42,27 @@ def test_a_click_is_marked() -> None:
     star(ImageDraw.Draw(picture), 20, 20, label=0)
     assert picture.getpixel((20, 20)) == (255, 255, 255)
     assert picture.getpixel((20, 16)) == (213, 94, 0)
+
+
+def test_a_curve_that_falls_is_drawn_from_the_top_left_to_the_bottom_right() -> None:
+    chart = curves([("loss", list(np.linspace(1, 0, 50)))], width=200, height=100)
+    assert chart.shape == (100, 200, 4)
+    rows, columns = np.nonzero((chart[..., :3] == SERIES[0]).all(axis=-1) & (chart[..., 3] == 255))
+    assert rows[columns < 60].mean() < 40
+    assert rows[columns > 180].mean() > 60
+    assert (chart[0, 0] == 0).all(), "transparent, for dark themes"
+
+
+def test_curves_without_values_are_empty_and_gaps_are_left_out() -> None:
+    assert (curves([("a", []), ("b", [])]) == curves([("a", [float("nan")])])).all()
+    two = curves([("first", [1.0, float("nan"), 1.0]), ("second", [0.0, 0.0, 0.0])])
+    for colour in SERIES[:2]:
+        assert (two[..., :3] == colour).all(axis=-1).any()
+
+
+def test_smoothing_averages_what_is_known_of_the_last_tenth() -> None:
+    values = np.arange(20.0)
+    assert smoothed(values)[[0, 1, 19]].tolist() == [0, 0.5, 18.5]
+    values[19] = np.nan
+    assert smoothed(values)[19] == 18
+    assert np.isnan(smoothed(np.array([np.nan]))).all()

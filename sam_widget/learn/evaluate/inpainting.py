@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from sam_widget.model.mae import MaskedAutoencoder, Reconstruction
@@ -45,10 +44,11 @@ def bilinear(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     outside their hull, nearest neighbour.
     """
     from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
+    from scipy.ndimage import binary_dilation
 
     filled = image.astype(float)
     # Only the rims of holes affect the result, and fewer points make fewer triangles.
-    rims = (cv2.dilate(hidden.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~hidden
+    rims = binary_dilation(hidden, np.ones((3, 3), bool)) & ~hidden
     known, wanted = np.argwhere(rims), np.argwhere(hidden)
     values = LinearNDInterpolator(known, filled[rims])(wanted)
     outside = np.isnan(values).any(1)
