@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -73,7 +74,9 @@ class HiddenPatches(Panel):
         self.mask = np.zeros((self.side, self.side), bool)
         self.errors = self.interpolation_errors = np.full((self.side, self.side), np.nan)
         self.reconstruction: Reconstruction | None = None
-        self._hides = True  # what the present stroke does
+        # What the present stroke does, and where it was last.
+        self._hides = True
+        self._last = (0.0, 0.0)
         self.pattern = ipywidgets.ToggleButtons(
             options=[(self.say(f"mae.{name}"), name) for name in (*get_args(Pattern), "hand")],
             value=pattern,
@@ -150,16 +153,22 @@ class HiddenPatches(Panel):
     def _press(self, x: float, y: float) -> None:
         patch = self._patch(x, y)
         self._hides = not self.mask[patch]
-        self._paint(patch)
+        self._last = (x, y)
+        self._paint([patch])
 
     def _drag(self, x: float, y: float) -> None:
-        self._paint(self._patch(x, y))
+        # A fast pointer jumps over patches.
+        (x0, y0), self._last = self._last, (x, y)
+        steps = 1 + int(2 * max(abs(x - x0), abs(y - y0)) / self.model.config.patch_size)
+        shares = [(step + 1) / steps for step in range(steps)]
+        self._paint([self._patch(x0 + share * (x - x0), y0 + share * (y - y0)) for share in shares])
 
-    def _paint(self, patch: tuple[int, int]) -> None:
-        if self.mask[patch] == self._hides:
-            return
+    def _paint(self, patches: Sequence[tuple[int, int]]) -> None:
         mask = self.mask.copy()
-        mask[patch] = self._hides
+        for patch in patches:
+            mask[patch] = self._hides
+        if (mask == self.mask).all():
+            return
         if mask.all():
             self.note.text = self.say("mae.one_left")
             return

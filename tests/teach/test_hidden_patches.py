@@ -66,6 +66,14 @@ def test_patches_are_painted_hidden_and_shown(panel: HiddenPatches) -> None:
     assert panel.here.text.startswith("Row 0, column 13: error")
 
 
+def test_a_fast_stroke_skips_no_patch(panel: HiddenPatches) -> None:
+    panel.set_mask(np.eye(16, dtype=bool))
+    panel._press(12, 4)
+    panel._drag(124, 4)
+    assert panel.mask[0].all()
+    assert panel.mask.sum() == 31
+
+
 def test_one_patch_stays_visible(panel: HiddenPatches) -> None:
     mask = np.ones((16, 16), bool)
     mask[0, 0] = False
