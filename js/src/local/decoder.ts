@@ -1,0 +1,189 @@
+/** `tiny`'s decoder: from a photo's features and a prompt to four masks and their scores (`model/tiny/tiny.py`). */
+
+import { Arithmetic, type Layer, type Matrix } from "./arithmetic";
+import { keepConnected, promptedCells } from "./connected";
+import { CELLS, SIDES } from "./grid";
+import { PromptMaps, type PromptParts } from "./maps";
+import { MASKS, MaskHead } from "./masks";
+import { encoded, openPhoto, type Photo, rowsOf } from "./photo";
+import type { Asked } from "./prompt";
+import { readTensors } from "./safetensors";
+import { attend } from "./twoway";
+import { Weights } from "./weights";
+
+/** Masks (logits, row by row) and their scores: index 0 for an unambiguous prompt, 1 to 3 for an ambiguous one. */
+export interface Decoded {
+  masks: Float32Array[];
+  scores: number[];
+}
+
+const FINEST = SIDES[0];
+
+export class Decoder {
+  readonly #weights: Weights;
+  readonly #maps: PromptMaps;
+  readonly #head: MaskHead;
+  readonly #photo: Photo;
+  readonly #dense: Layer;
+  readonly #tokens: Matrix;
+  readonly #mask: readonly Layer[];
+
+  /** Read the weights and the photo's features ("photo.0" to "photo.2"), a safetensors file each. */
+  constructor(module: WebAssembly.Module, weights: Uint8Array, features: Uint8Array) {
+    const tensors = new Map([...readTensors(weights), ...readTensors(features)]);
+    const a = new Arithmetic(module);
+    this.#weights = new Weights(a, tensors);
+    this.#maps = new PromptMaps(this.#weights);
+    this.#head = new MaskHead(this.#weights);
+    this.#dense = this.#weights.layer("dense_maps");
+    const own = ["iou_token", "mask_tokens"].map((name) => this.#weights.values(`mask_decoder.${name}.weight`));
+    const dim = own[0].length;
+    this.#tokens = a.from([...own[0], ...own[1]], 1 + MASKS, dim);
+    const downscaling = "prompt_encoder.mask_downscaling";
+    this.#mask = [
+      this.#weights.layer(`${downscaling}.0`),
+      this.#weights.norm(`${downscaling}.1`),
+      this.#weights.layer(`${downscaling}.3`),
+      this.#weights.norm(`${downscaling}.4`),
+      this.#weights.layer(`${downscaling}.6`),
+    ];
+    this.#photo = openPhoto(
+      this.#weights,
+      SIDES.map((_, i) => this.#weights.matrix(`photo.${i}`)),
+    );
+  }
+
+  /**
+   * Decode a prompt: clicks and boxes a second time, with the best of the first masks as a mask prompt, and one with a
+   * mask once (`Tiny.decode`).
+   */
+  decode(asked: Asked, mask: Float32Array | null = null): Decoded {
+    const several = asked.points.length > 1;
+    return this.#weights.arithmetic.scope(() => {
+      const parts = this.#maps.of(this.#photo, asked);
+      const first = this.#pass(asked, parts, mask);
+      if (mask) return settled(first, several);
+      const single = !several && !asked.box;
+      const best = highest(first.scores, single ? 1 : 0);
+      // The first answer says what is meant, but not what was asked for: parts connected only to it are removed.
+      const second = this.#pass(asked, parts, first.masks[best], null);
+      return settled(single ? refined(first, second, best) : second, several);
+    });
+  }
+
+  #pass(asked: Asked, parts: PromptParts, mask: Float32Array | null, given = mask): Decoded {
+    const a = this.#weights.arithmetic;
+    return a.scope(() => {
+      if (mask) this.#maps.likeMask(this.#photo, parts, mask);
+      const image = this.#image(parts, mask);
+      const tokens = attend(this.#weights, this.#promptTokens(asked, parts), image, this.#photo.positions);
+      const masks = this.#head.masks(tokens, image, this.#photo, parts.maps);
+      const prompted = promptedCells(asked, given, FINEST);
+      for (const one of masks) keepConnected(one, prompted, FINEST);
+      return { masks, scores: this.#head.scores(tokens, masks) };
+    });
+  }
+
+  /** The image with the dense prompt: (cells, dim). */
+  #image({ maps }: PromptParts, mask: Float32Array | null): Matrix {
+    const a = this.#weights.arithmetic;
+    const dense = mask ? this.#downscaled(mask) : this.#noMask();
+    const image = a.sum(this.#photo.features[2], dense, dense);
+    a.product(a.transposed(maps[2]), this.#dense.weight, image);
+    return a.addToRows(image, this.#dense.bias);
+  }
+
+  #noMask(): Matrix {
+    const a = this.#weights.arithmetic;
+    const row = this.#weights.values("prompt_encoder.no_mask_embed.weight");
+    const made = a.matrix(CELLS * CELLS, row.length);
+    for (const each of rowsOf(made)) each.set(row);
+    return made;
+  }
+
+  /** The mask prompt's embedding: two convolutions with kernel and stride 2, and one of 1 x 1. */
+  #downscaled(mask: Float32Array): Matrix {
+    const a = this.#weights.arithmetic;
+    const [first, firstNorm, second, secondNorm, last] = this.#mask;
+    const once = a.linear(patches(a, a.from(mask, FINEST * FINEST, 1), FINEST), first);
+    gelu(a.normalise(once, firstNorm, 1e-6));
+    const twice = a.linear(patches(a, once, FINEST / 2), second);
+    gelu(a.normalise(twice, secondNorm, 1e-6));
+    return a.linear(twice, last);
+  }
+
+  /** The output tokens, then one for each point, two for the box, and one of padding after points without a box. */
+  #promptTokens({ points, box }: Asked, { added }: PromptParts): Matrix {
+    const weights = this.#weights;
+    const corners = box ? [box.slice(0, 2), box.slice(2)] : [];
+    // As in the published models, half a pixel is added to the corners of boxes, too.
+    const half = 0.5 / (16 * CELLS);
+    const places = [
+      ...points.map(({ x, y }) => [x, y] as const),
+      ...corners.map(([x, y]) => [x + half, y + half] as const),
+    ];
+    const kinds = [...points.map(({ label }) => label as number), ...(box ? [2, 3] : [])];
+    const positions = rowsOf(encoded(weights, places));
+    const padding = points.length > 0 && !box ? 1 : 0;
+    const own = this.#tokens.rows;
+    const tokens = weights.arithmetic.matrix(own + places.length + padding, this.#tokens.columns);
+    const rows = rowsOf(tokens);
+    tokens.values.set(this.#tokens.values);
+    positions.forEach((position, i) => {
+      const learned = weights.values(`prompt_encoder.point_embeddings.${kinds[i]}.weight`);
+      for (let c = 0; c < position.length; c++) rows[own + i][c] = position[c] + learned[c] + added[i][c];
+    });
+    if (padding) rows[rows.length - 1].set(weights.values("prompt_encoder.not_a_point_embed.weight"));
+    return tokens;
+  }
+}
+
+/** Join 2 x 2 pixels with C channels each, channels first as in the weights: (side * side, C) to (quarter, 4 C). */
+function patches(a: Arithmetic, x: Matrix, side: number): Matrix {
+  const { columns } = x;
+  const half = side / 2;
+  const made = a.matrix(half * half, 4 * columns);
+  const [from, to] = [x.values, made.values];
+  for (let row = 0; row < side; row++)
+    for (let column = 0; column < side; column++)
+      for (let c = 0; c < columns; c++) {
+        const at = ((row >> 1) * half + (column >> 1)) * 4 * columns + 4 * c + 2 * (row & 1) + (column & 1);
+        to[at] = from[(row * side + column) * columns + c];
+      }
+  return made;
+}
+
+function gelu(x: Matrix): void {
+  const { values } = x;
+  for (let i = 0; i < values.length; i++) values[i] *= 0.5 * (1 + errorFunction(values[i] * Math.SQRT1_2));
+}
+
+/** Abramowitz and Stegun, 7.1.26; the error is below 1.5e-7. */
+function errorFunction(x: number): number {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x));
+  const series = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
+  return Math.sign(x) * (1 - series * Math.exp(-x * x));
+}
+
+/** The index of the highest score, from index `from` on. */
+function highest(scores: readonly number[], from: number): number {
+  return scores.indexOf(Math.max(...scores.slice(from)), from);
+}
+
+/** Replace the mask that the second pass was given by the best of that pass, and keep the other two (`tiny.refined`). */
+function refined(first: Decoded, second: Decoded, given: number): Decoded {
+  const best = highest(second.scores, 1);
+  const from = (i: number): [Decoded, number] => (i === 0 ? [second, 0] : i === given ? [second, best] : [first, i]);
+  const chosen = first.masks.map((_, i) => from(i));
+  return { masks: chosen.map(([pass, i]) => pass.masks[i]), scores: chosen.map(([pass, i]) => pass.scores[i]) };
+}
+
+/** For several clicks, replace the best of the three masks by the one for unambiguous prompts (`tiny.settled`). */
+function settled({ masks, scores }: Decoded, several: boolean): Decoded {
+  if (!several) return { masks, scores };
+  const best = highest(scores, 1);
+  return {
+    masks: masks.map((mask, i) => (i === best ? masks[0] : mask)),
+    scores: scores.map((score, i) => (i === best ? Math.max(...scores) : score)),
+  };
+}
