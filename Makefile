@@ -35,7 +35,7 @@ VENV := .venv/.installed
 MODULES := js/node_modules/.installed
 STATIC := sam_widget/widget/static
 BUNDLE := $(STATIC)/widget.js
-SOURCES := $(shell find js/src -type f)
+SOURCES := $(shell find js/src js/wasm -type f)
 REPORTS := build/reports
 PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=worksteal --reruns=1 -raR \
   --rerun-show-tracebacks
@@ -125,7 +125,7 @@ soak: $(VENV) chromium
 	@$(PY) tests/benchmarks/soak.py
 
 clean:
-	rm -rf .venv js/node_modules $(STATIC) build dist tests/browser/artifacts
+	rm -rf .venv js/node_modules js/build $(STATIC) sam_widget/page/static build dist tests/browser/artifacts
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -17,10 +17,10 @@ FLOORS = (
     ("predictor", "export"),
     ("automatic", "learn"),
     ("session",),
-    ("folders",),
+    ("folders", "page"),
     ("engine", "serve"),
     ("widget",),
-    ("teach", "page"),
+    ("teach",),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,7 +1,20 @@
 import { describe, expect, it } from "vitest";
 
 /** The rooms of `src`, from the ground up: a file imports from its own room and from those before it. */
-const ROOMS = ["generated", "geometry", "kernel", "state", "preview", "actions", "input", "view", "widget", "loader"];
+const ROOMS = [
+  "generated",
+  "geometry",
+  "kernel",
+  "local",
+  "state",
+  "preview",
+  "actions",
+  "input",
+  "view",
+  "widget",
+  "loader",
+  "page",
+];
 const GENERATED = ["protocol", "palette"];
 
 function roomOf(path: string): string {

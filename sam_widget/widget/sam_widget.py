@@ -247,6 +247,29 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             record.close()
             raise
 
+    @door
+    def save_page(self, path: str | Path) -> Path:
+        """Write one HTML file that hovers, clicks and scores without a kernel, a server or a network.
+
+        It opens by a double click, and has the photo, the session with its history, and the decoder of `tiny`: points,
+        boxes, three masks with scores, labels, undo, export to COCO and PNG. "Continue in Jupyter" downloads a session
+        file for `SamWidget.load`. A photo that takes more than 4 MB as PNG is shown as JPEG, and is not in that file,
+        which names it instead.
+
+        Args:
+            path: Path of the file, such as "cat.html"; an existing file is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ModelError: The widget uses another model than `tiny`.
+            SessionError: The file cannot be written.
+        """
+        from sam_widget.page.page import write_page
+
+        return write_page(self.session, path)
+
     def close(self) -> None:
         """Stop the worker, close every view, and close the session file."""
         # ipywidgets closes deleted widgets, even if __init__ has rejected the arguments.

@@ -1,0 +1,22 @@
+/** Modules without types of their own. */
+
+declare module "*.wasm" {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
+
+declare module "sql.js/dist/sql-wasm-browser.js" {
+  export interface Database {
+    exec(sql: string, params?: unknown[]): { columns: string[]; values: (string | number | Uint8Array | null)[][] }[];
+    run(sql: string, params?: unknown[]): void;
+    export(): Uint8Array<ArrayBuffer>;
+    close(): void;
+  }
+  export default function initSqlJs(options: {
+    wasmBinary: ArrayBuffer;
+  }): Promise<{ Database: new (bytes: Uint8Array) => Database }>;
+}
+
+declare module "blakejs" {
+  export function blake2bHex(input: Uint8Array, key?: undefined, length?: number): string;
+}

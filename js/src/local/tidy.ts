@@ -1,0 +1,138 @@
+/** Clean up masks on their row runs; `masks/cleanup.py` and `masks/components.py` have the same. Pure. */
+
+import { areaOf, type Mask } from "../geometry/runs";
+import type { SettingsData } from "../protocol";
+
+/** The largest speck, as a part of the mask's area, and of the photo's. */
+const SPECK = 0.003;
+const LARGEST = 1 / 2000;
+
+/** Drop islands and fill holes as the settings say; smoothing is not for the page. */
+export function tidied(mask: Mask, settings: SettingsData): Mask {
+  const area = areaOf(mask);
+  if (area === 0) return mask;
+  const speck = settings.specks ? Math.floor(Math.min(SPECK * area, LARGEST * mask.width * mask.height)) : 0;
+  return fillHoles(dropIslands(mask, Math.max(settings.islands, speck)), Math.max(settings.holes, speck));
+}
+
+/** Drop the islands of up to `area` pixels, 8-connected, but never the largest. */
+function dropIslands(mask: Mask, area: number): Mask {
+  if (area <= 0) return mask;
+  const { numbers, sizes } = regions(mask.runs, mask.width, 1);
+  const largest = sizes.indexOf(Math.max(...sizes));
+  const kept = sizes.map((size, i) => size > area || i === largest);
+  return kept.every(Boolean) ? mask : { ...mask, runs: filtered(mask.runs, (i) => kept[numbers[i]]) };
+}
+
+/** Fill the holes of up to `area` pixels: background that is enclosed, 4-connected. */
+function fillHoles(mask: Mask, area: number): Mask {
+  if (area <= 0) return mask;
+  const { width, height } = mask;
+  const gaps = complement(mask);
+  if (gaps.length === 0) return mask;
+  const { numbers, sizes } = regions(gaps, width, 0);
+  const filled = sizes.map((size) => size <= area);
+  for (let i = 0; i < gaps.length; i += 2) {
+    const row = Math.floor(gaps[i] / width);
+    const column = gaps[i] - row * width;
+    if (row === 0 || row === height - 1 || column === 0 || column + gaps[i + 1] === width)
+      filled[numbers[i / 2]] = false;
+  }
+  if (!filled.some(Boolean)) return mask;
+  return { ...mask, runs: united(mask.runs, filtered(gaps, (i) => filled[numbers[i]]), width) };
+}
+
+/** The region of each run, and each region's pixels; with a reach of 1, corners connect. */
+function regions(runs: Uint32Array, width: number, reach: 0 | 1): { numbers: Int32Array; sizes: number[] } {
+  const count = runs.length / 2;
+  const parent = Int32Array.from({ length: count }, (_, i) => i);
+  const root = (i: number): number => {
+    let at = i;
+    while (parent[at] !== at) {
+      parent[at] = parent[parent[at]];
+      at = parent[at];
+    }
+    return at;
+  };
+  let above = 0;
+  for (let i = 0; i < count; i++) {
+    const row = Math.floor(runs[2 * i] / width);
+    const start = runs[2 * i] - row * width;
+    const end = start + runs[2 * i + 1];
+    const before = (row - 1) * width;
+    // Skip the runs of earlier rows, and those of the row above that end before this one begins.
+    while (above < i && (runs[2 * above] < before || runs[2 * above] + runs[2 * above + 1] - before <= start - reach))
+      above++;
+    for (let k = above; k < i && runs[2 * k] < before + width && runs[2 * k] - before < end + reach; k++) {
+      const [a, b] = [root(k), root(i)];
+      if (a !== b) parent[Math.max(a, b)] = Math.min(a, b);
+    }
+  }
+  const numbers = new Int32Array(count);
+  const sizes: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const first = root(i);
+    if (first === i) numbers[i] = sizes.push(0) - 1;
+    else numbers[i] = numbers[first];
+    sizes[numbers[i]] += runs[2 * i + 1];
+  }
+  return { numbers, sizes };
+}
+
+/** The runs of what a mask leaves out. */
+function complement({ runs, width, height }: Mask): Uint32Array {
+  const gaps: number[] = [];
+  let i = 0;
+  for (let row = 0; row < height; row++) {
+    let at = row * width;
+    const end = at + width;
+    for (; i < runs.length && runs[i] < end; i += 2) {
+      if (runs[i] > at) gaps.push(at, runs[i] - at);
+      at = runs[i] + runs[i + 1];
+    }
+    if (at < end) gaps.push(at, end - at);
+  }
+  return Uint32Array.from(gaps);
+}
+
+/** The runs of the pixels in which exactly one of two masks is set (`differing_runs`). */
+export function differing(first: Mask, second: Mask): Mask {
+  const { width } = first;
+  const edges = (runs: Uint32Array): number[] =>
+    Array.from(runs, (value, i) => (i % 2 ? runs[i - 1] + value : value));
+  const sorted = [...edges(first.runs), ...edges(second.runs)].sort((a, b) => a - b);
+  const runs: number[] = [];
+  for (let i = 0; i < sorted.length; i += 2) {
+    let [from, to] = [sorted[i], sorted[i + 1]];
+    if (from === to) continue;
+    while (Math.floor(from / width) !== Math.floor((to - 1) / width)) {
+      const end = (Math.floor(from / width) + 1) * width;
+      runs.push(from, end - from);
+      from = end;
+    }
+    const last = runs.length - 2;
+    if (last >= 0 && runs[last] + runs[last + 1] === from && from % width) runs[last + 1] += to - from;
+    else runs.push(from, to - from);
+  }
+  return { ...first, runs: Uint32Array.from(runs) };
+}
+
+function filtered(runs: Uint32Array, keep: (index: number) => boolean): Uint32Array {
+  const kept: number[] = [];
+  for (let i = 0; i < runs.length; i += 2) if (keep(i / 2)) kept.push(runs[i], runs[i + 1]);
+  return Uint32Array.from(kept);
+}
+
+/** The runs of the union of two disjoint masks. */
+function united(first: Uint32Array, second: Uint32Array, width: number): Uint32Array {
+  const pairs: [number, number][] = [];
+  for (const runs of [first, second]) for (let i = 0; i < runs.length; i += 2) pairs.push([runs[i], runs[i + 1]]);
+  pairs.sort(([a], [b]) => a - b);
+  const joined: number[] = [];
+  for (const [start, length] of pairs) {
+    const last = joined.length - 2;
+    if (last >= 0 && joined[last] + joined[last + 1] === start && start % width) joined[last + 1] += length;
+    else joined.push(start, length);
+  }
+  return Uint32Array.from(joined);
+}

@@ -1,0 +1,126 @@
+/** Upsample low-resolution logits to masks at the photo's size; `predictor/upsampling.py` has the same. Pure. */
+
+import type { Mask } from "../geometry/runs";
+import { INPUT, SIDES } from "./grid";
+
+const LOGITS = SIDES[0];
+
+export interface PhotoSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Width and height of a photo in the model's input: its longest side is the input's. */
+export function fitted({ width, height }: PhotoSize): PhotoSize {
+  const scale = INPUT / Math.max(width, height);
+  const rounded = (side: number): number => Math.max(1, Math.floor(side * scale + 0.5));
+  return { width: rounded(width), height: rounded(height) };
+}
+
+/** For each pixel of an axis, the first of the logits that it depends on, and the weights of that and the next ones. */
+interface Axis {
+  readonly first: Int32Array;
+  readonly weights: Float32Array;
+}
+
+const TAPS = 4;
+
+function axisOf(length: number, inside: number): Axis {
+  const enlarged = Array.from({ length: inside }, (_, i) => line(i, LOGITS / INPUT, LOGITS));
+  const first = new Int32Array(length);
+  const weights = new Float32Array(TAPS * length);
+  for (let i = 0; i < length; i++) {
+    const sums = new Map<number, number>();
+    for (const [row, share] of line(i, inside / length, inside))
+      for (const [logit, weight] of enlarged[row]) sums.set(logit, (sums.get(logit) ?? 0) + share * weight);
+    first[i] = Math.min(...sums.keys());
+    for (const [logit, weight] of sums) weights[TAPS * i + logit - first[i]] = weight;
+  }
+  return { first, weights };
+}
+
+/** The two lines that a line of a resized array lies between, and their weights, as torch's `interpolate` has them. */
+function line(index: number, scale: number, count: number): [number, number][] {
+  const at = Math.max((index + 0.5) * scale - 0.5, 0);
+  const first = Math.min(Math.floor(at), count - 1);
+  return [
+    [first, 1 - (at - first)],
+    [Math.min(first + 1, count - 1), at - first],
+  ].filter(([, weight]) => weight > 0) as [number, number][];
+}
+
+export class Upscaling {
+  readonly #rows: Axis;
+  readonly #columns: Axis;
+  readonly #inside: PhotoSize;
+
+  constructor(readonly size: PhotoSize) {
+    const inside = fitted(size);
+    this.#rows = axisOf(size.height, inside.height);
+    this.#columns = axisOf(size.width, inside.width);
+    const cells = (side: number): number => Math.ceil(side / (INPUT / LOGITS));
+    this.#inside = { width: cells(inside.width), height: cells(inside.height) };
+  }
+
+  /** The pixels whose upsampled logit is above a level, as row runs. */
+  mask(logits: Float32Array, level = 0): Mask {
+    const { width, height } = this.size;
+    const { first, weights } = this.#columns;
+    // No pixel is above the level unless one of the logits that it depends on is.
+    const some = Array.from({ length: LOGITS }, (_, y) => logits.subarray(y * LOGITS, (y + 1) * LOGITS).some((v) => v > level));
+    const wide = new Map<number, Float32Array>();
+    const widened = (y: number): Float32Array => {
+      let row = wide.get(y);
+      if (!row) {
+        row = new Float32Array(width);
+        for (let x = 0; x < width; x++) {
+          let sum = 0;
+          for (let k = 0; k < TAPS; k++) {
+            const weight = weights[TAPS * x + k];
+            if (weight) sum += weight * logits[y * LOGITS + first[x] + k];
+          }
+          row[x] = sum;
+        }
+        wide.set(y, row);
+      }
+      return row;
+    };
+    const runs: number[] = [];
+    const values = new Float32Array(width);
+    for (let y = 0; y < height; y++) {
+      const taps: [number, Float32Array][] = [];
+      let above = false;
+      for (let k = 0; k < TAPS; k++) {
+        const weight = this.#rows.weights[TAPS * y + k];
+        if (!weight) continue;
+        above ||= some[this.#rows.first[y] + k];
+        taps.push([weight, widened(this.#rows.first[y] + k)]);
+      }
+      if (!above) continue;
+      values.fill(0);
+      for (const [weight, row] of taps) for (let x = 0; x < width; x++) values[x] += weight * row[x];
+      let start = -1;
+      for (let x = 0; x <= width; x++) {
+        const on = x < width && values[x] > level;
+        if (on && start < 0) start = x;
+        else if (!on && start >= 0) {
+          runs.push(y * width + start, x - start);
+          start = -1;
+        }
+      }
+    }
+    return { width, height, runs: Uint32Array.from(runs) };
+  }
+
+  /** The IoU of the masks one above and one below a level (`masks.measures.stability_score`). */
+  stability(logits: Float32Array, level = 0): number {
+    let [inner, outer] = [0, 0];
+    for (let y = 0; y < this.#inside.height; y++)
+      for (let x = 0; x < this.#inside.width; x++) {
+        const value = logits[y * LOGITS + x];
+        if (value > level + 1) inner++;
+        if (value > level - 1) outer++;
+      }
+    return inner / Math.max(outer, 1);
+  }
+}
