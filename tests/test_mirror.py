@@ -21,6 +21,7 @@ THROUGH = {
     "automatic/finding/regions.py": "automatic/finding/test_embedded.py",
     "automatic/finding/loading.py": "session/test_searching.py",
     "cli/finding.py": "cli/test_cli.py",
+    "cli/page.py": "cli/test_cli.py",
     "cli/terminal.py": "cli/test_cli.py",
     "engine/checking.py": "engine/test_engine.py",
     "engine/claiming.py": "engine/test_engine.py",

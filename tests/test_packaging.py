@@ -21,6 +21,8 @@ PACKAGE = REPOSITORY / "sam_widget"
 # Bytes, of the bundle after gzip.
 BUDGET = 60_000
 BUNDLE = {f"sam_widget/widget/static/{name}" for name in ("loader.js", "widget.js", "widget.css")}
+# Written into pages, and not part of what a notebook loads.
+OF_PAGES = {f"sam_widget/page/static/{name}" for name in ("page.js", "page.css", "worker.js")}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def data_files() -> set[str]:
     found = {
         path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix in (".safetensors", ".md", ".png", ".jpg")
     }
-    return {path.relative_to(REPOSITORY).as_posix() for path in found} | BUNDLE | {"sam_widget/py.typed"}
+    return {path.relative_to(REPOSITORY).as_posix() for path in found} | BUNDLE | OF_PAGES | {"sam_widget/py.typed"}
 
 
 def test_the_bundle_stays_small() -> None:
@@ -87,6 +89,7 @@ w = sw.SamWidget(sw.sample("cat"))
 w.click(250, 170)
 w.accept("cat")
 w.export("cat.json")
+assert w.save_page("cat.html").is_file()
 assert sw.lessons("05", lang="zh-TW", folder="class").is_file()
 assert str(w._esm) and "sam-widget" in str(w._code) and str(w._css)
 """

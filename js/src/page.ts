@@ -63,7 +63,10 @@ async function start(): Promise<void> {
   const worker = new Worker(address);
   const opening: Opening = { ...about, session, weights, features, picture };
   const message: ToWorker = { opening };
-  worker.postMessage(message, [session, weights, features, picture].map(({ buffer }) => buffer as ArrayBuffer));
+  worker.postMessage(
+    message,
+    [session, weights, features, picture].map(({ buffer }) => buffer as ArrayBuffer),
+  );
   let model: PageModel | null = null;
   worker.addEventListener("error", ({ message: why }) => fail(why));
   worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {

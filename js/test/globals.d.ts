@@ -10,3 +10,7 @@ interface ImportMeta {
 declare module "node:events" {
   export function setMaxListeners(count: number): void;
 }
+
+declare module "node:fs" {
+  export function readFileSync(path: string): Uint8Array;
+}

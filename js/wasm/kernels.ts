@@ -167,7 +167,10 @@ export function normalise(x: usize, weight: usize, bias: usize, rows: i32, colum
     }
     const inverse = <f32>1 / sqrt<f32>(squares / <f32>columns + epsilon);
     for (let i = 0; i < columns; i++)
-      store<f32>(x + 4 * i, (load<f32>(x + 4 * i) - mean) * inverse * load<f32>(weight + 4 * i) + load<f32>(bias + 4 * i));
+      store<f32>(
+        x + 4 * i,
+        (load<f32>(x + 4 * i) - mean) * inverse * load<f32>(weight + 4 * i) + load<f32>(bias + 4 * i),
+      );
   }
 }
 
@@ -177,7 +180,10 @@ export function softmaxOfRows(x: usize, rows: i32, columns: i32, scale: f32): vo
   for (let row = 0; row < rows; row++, x += 4 * columns) {
     let most = f32x4.splat(-Infinity);
     for (let i = 0; i < columns; i += 4) most = f32x4.max(most, f32x4.mul(times, v128.load(x + 4 * i)));
-    const top = max(max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)), max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)));
+    const top = max(
+      max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
+      max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
+    );
     const shift = f32x4.splat(top);
     let sums = f32x4.splat(0);
     for (let i = 0; i < columns; i += 4) {
@@ -185,13 +191,20 @@ export function softmaxOfRows(x: usize, rows: i32, columns: i32, scale: f32): vo
       sums = f32x4.add(sums, value);
       v128.store(x + 4 * i, value);
     }
-    const sum = f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1) + f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3);
+    const sum =
+      f32x4.extract_lane(sums, 0) +
+      f32x4.extract_lane(sums, 1) +
+      f32x4.extract_lane(sums, 2) +
+      f32x4.extract_lane(sums, 3);
     const inverse = f32x4.splat(<f32>1 / sum);
     for (let i = 0; i < columns; i += 4) v128.store(x + 4 * i, f32x4.mul(inverse, v128.load(x + 4 * i)));
   }
 }
 
-/** Replace each column of x (rows, columns) by its softmax; `sums`, unless it is 0, gets the log of the sum of exponentials. */
+/** Replace each column of x (rows, columns) by its softmax.
+ *
+ * `logSums`, unless it is 0, gets the logarithm of each column's sum of exponentials.
+ */
 export function softmaxOfColumns(x: usize, rows: i32, columns: i32, logSums: usize): void {
   const step = 4 * columns;
   for (let column = 0; column < columns; column += 4, x += 16) {
@@ -235,14 +248,12 @@ export function sigmoids(x: usize, y: usize, size: i32): void {
 }
 
 /** e to the power of x, as in the Cephes library (expf): a power of two times a polynomial. */
-// @ts-expect-error decorators of functions are AssemblyScript's own
-@inline
 function exponential(x: v128): v128 {
   x = f32x4.max(f32x4.splat(-87.3), f32x4.min(f32x4.splat(88.3), x));
-  const power = f32x4.floor(f32x4.add(f32x4.mul(x, f32x4.splat(1.44269504088896341)), f32x4.splat(0.5)));
+  const power = f32x4.floor(f32x4.add(f32x4.mul(x, f32x4.splat(Mathf.LOG2E)), f32x4.splat(0.5)));
   x = f32x4.sub(x, f32x4.mul(power, f32x4.splat(0.693359375)));
-  x = f32x4.sub(x, f32x4.mul(power, f32x4.splat(-2.12194440e-4)));
-  let y = f32x4.splat(1.9875691500e-4);
+  x = f32x4.sub(x, f32x4.mul(power, f32x4.splat(-2.1219444e-4)));
+  let y = f32x4.splat(1.98756915e-4);
   y = f32x4.add(f32x4.mul(y, x), f32x4.splat(1.3981999507e-3));
   y = f32x4.add(f32x4.mul(y, x), f32x4.splat(8.3334519073e-3));
   y = f32x4.add(f32x4.mul(y, x), f32x4.splat(4.1665795894e-2));

@@ -20,6 +20,7 @@ from sam_widget import __version__
 from sam_widget.cli import assistant as assistant_commands
 from sam_widget.cli import engine as engine_commands
 from sam_widget.cli import finding as finding_commands
+from sam_widget.cli import page as page_commands
 from sam_widget.cli import serving as serving_commands
 from sam_widget.cli.terminal import (
     Batch,
@@ -58,6 +59,7 @@ examples:
   sam-widget engine photos                                 annotate a folder together with a model that learns
   sam-widget export work -o annotations.json               all objects as one COCO file
   sam-widget serve --model vit_h                           embed the photos of widgets on other machines
+  sam-widget page photo.jpg -o cat.html                    a web page that answers clicks by itself
   sam-widget replay work --model vit_b                     compare another model on the same prompts
 
 See `sam-widget COMMAND --help` for details.
@@ -215,6 +217,7 @@ app.command(engine_commands.engine, help_epilogue=engine_commands.ENGINE)
 app.command(engine_commands.tune, help_epilogue=engine_commands.TUNE)
 app.command(serving_commands.serve, help_epilogue=serving_commands.SERVE)
 app.command(assistant_commands.mcp, help_epilogue=assistant_commands.MCP)
+app.command(page_commands.page, help_epilogue=page_commands.PAGE)
 
 
 _EXPORT = """\

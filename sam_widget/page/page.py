@@ -81,8 +81,8 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 def write_page(session: Session, path: str | Path) -> Path:
     """Write a session as a page that answers without a kernel; returns its path.
 
-    The page has the photo, the session with its history, and `tiny`'s decoder. Points and boxes are decoded in the page;
-    finding, everything mode, scribbles, the brush and mask settings are not in it.
+    The page has the photo, the session with its history, and `tiny`'s decoder, which answers points and boxes. Finding,
+    everything mode, scribbles, the brush and mask settings are not in it.
 
     A photo that takes more than 4 MB as PNG is shown as JPEG, and the session that the page saves names it instead of
     containing it.

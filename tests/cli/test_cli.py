@@ -18,7 +18,7 @@ import sam_widget as sw
 from sam_widget.cli.cli import main
 from tests.waiting import until
 
-COMMANDS = ("embed", "segment", "everything", "export", "models")
+COMMANDS = ("embed", "segment", "everything", "export", "page", "models")
 
 
 @pytest.fixture
@@ -242,3 +242,16 @@ def test_shards_of_a_folder_do_all_of_it(folder: Path, tmp_path: Path, capsys: p
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["0.png.sam", "1.png.sam", "2.png.sam"]
     assert main(["embed", str(folder), "--shard", "5/4"]) == 1
     assert "no shard 5 of 4" in capsys.readouterr().err
+
+
+def test_page_writes_one_file_of_a_photo_or_a_session(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, session = folder / "page.html", folder / "0.sam"
+    assert main(["page", str(folder / "0.png"), "-o", str(page)]) == 0
+    assert re.search(r"page\.html \(\d\.\d MB\)", capsys.readouterr().out)
+    made = sw.Session(folder / "0.png", model="tiny")
+    made.click(30, 20)
+    made.save(session)
+    assert main(["page", str(session), "-o", str(page), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["page", str(session), "-o", str(folder / "page.txt")]) == 1
+    assert "ends in .html" in capsys.readouterr().err

@@ -20,7 +20,7 @@ export function promptedCells({ points, box }: Asked, mask: Float32Array | null,
 
 /**
  * Flip the sign of the parts of a mask (side x side logits), 8-connected, that are not under the prompt; a mask of which
- * no part is under it stays as it is.
+ * no part is under it is unchanged.
  */
 export function keepConnected(logits: Float32Array, prompted: Uint8Array, side: number): void {
   const kept = new Uint8Array(side * side);

@@ -100,7 +100,10 @@ export function labelMap({ width, height }: Mask, objects: readonly Exported[]):
     ["IDAT", zlibSync(rows)],
     ["IEND", new Uint8Array()],
   ];
-  return joined([Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10), ...parts.map(([type, data]) => chunk(type, data))]);
+  return joined([
+    Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10),
+    ...parts.map(([type, data]) => chunk(type, data)),
+  ]);
 }
 
 /** JSON without letters beyond ASCII, as Python's `json.dumps` writes it. */

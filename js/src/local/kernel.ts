@@ -226,8 +226,12 @@ function masksOf({ candidates, objects }: State): string[] {
   return [...candidates, ...objects].map(({ mask }) => mask);
 }
 
-function spliceOf(before: ObjectData[], now: ObjectData[]): { start: number; removed: number; added: ObjectData[] } | null {
-  const same = (a: ObjectData | undefined, b: ObjectData | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);
+function spliceOf(
+  before: ObjectData[],
+  now: ObjectData[],
+): { start: number; removed: number; added: ObjectData[] } | null {
+  const same = (a: ObjectData | undefined, b: ObjectData | undefined): boolean =>
+    JSON.stringify(a) === JSON.stringify(b);
   const shorter = Math.min(before.length, now.length);
   let start = 0;
   while (start < shorter && same(before[start], now[start])) start++;

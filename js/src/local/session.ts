@@ -181,7 +181,9 @@ export class PageSession {
   remove(ids: readonly string[]): void {
     for (const id of ids) this.#find(id);
     const state = this.#state;
-    const objects = (state.objects as string[]).filter((each) => !ids.includes(this.#archive.document(each).id as string));
+    const objects = (state.objects as string[]).filter(
+      (each) => !ids.includes(this.#archive.document(each).id as string),
+    );
     const editing = ids.includes(state.editing as string) ? null : state.editing;
     this.#push({ ...state, objects, editing });
   }
@@ -371,9 +373,11 @@ export class PageSession {
 
   #check({ points, boxes, strokes, words }: PromptData, settings: SettingsData, state: Body): void {
     const { width, height } = this.#upscaling.size;
-    if (strokes.length > 0) throw new Refusal(`this page decodes points and boxes, not scribbles or lassos; ${ELSEWHERE}`);
+    if (strokes.length > 0)
+      throw new Refusal(`this page decodes points and boxes, not scribbles or lassos; ${ELSEWHERE}`);
     if (words) throw new Refusal(`this page decodes points and boxes, not words; ${ELSEWHERE}`);
-    if (settings.smoothing > 0) throw new Refusal(`this page does not smooth outlines, as this session does; ${ELSEWHERE}`);
+    if (settings.smoothing > 0)
+      throw new Refusal(`this page does not smooth outlines, as this session does; ${ELSEWHERE}`);
     if ((state.strokes as Json[]).length > 0)
       throw new Refusal(`this page cannot change the prompt of a painted mask; accept it, or ${ELSEWHERE}`);
     for (const { x, y } of points)
@@ -394,7 +398,11 @@ export class PageSession {
       const [box] = boxes;
       const asked = {
         // Half a pixel of the model's input is added, as in the published models.
-        points: points.map(({ x, y, label }) => ({ x: x * scale.x + 0.5 / INPUT, y: y * scale.y + 0.5 / INPUT, label })),
+        points: points.map(({ x, y, label }) => ({
+          x: x * scale.x + 0.5 / INPUT,
+          y: y * scale.y + 0.5 / INPUT,
+          label,
+        })),
         box: box
           ? ([
               Math.max(0, box.x0) * scale.x,

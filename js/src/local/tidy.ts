@@ -39,7 +39,14 @@ function fillHoles(mask: Mask, area: number): Mask {
       filled[numbers[i / 2]] = false;
   }
   if (!filled.some(Boolean)) return mask;
-  return { ...mask, runs: united(mask.runs, filtered(gaps, (i) => filled[numbers[i]]), width) };
+  return {
+    ...mask,
+    runs: united(
+      mask.runs,
+      filtered(gaps, (i) => filled[numbers[i]]),
+      width,
+    ),
+  };
 }
 
 /** The region of each run, and each region's pixels; with a reach of 1, corners connect. */
@@ -98,8 +105,7 @@ function complement({ runs, width, height }: Mask): Uint32Array {
 /** The runs of the pixels in which exactly one of two masks is set (`differing_runs`). */
 export function differing(first: Mask, second: Mask): Mask {
   const { width } = first;
-  const edges = (runs: Uint32Array): number[] =>
-    Array.from(runs, (value, i) => (i % 2 ? runs[i - 1] + value : value));
+  const edges = (runs: Uint32Array): number[] => Array.from(runs, (value, i) => (i % 2 ? runs[i - 1] + value : value));
   const sorted = [...edges(first.runs), ...edges(second.runs)].sort((a, b) => a - b);
   const runs: number[] = [];
   for (let i = 0; i < sorted.length; i += 2) {

@@ -67,7 +67,9 @@ export class Upscaling {
     const { width, height } = this.size;
     const { first, weights } = this.#columns;
     // No pixel is above the level unless one of the logits that it depends on is.
-    const some = Array.from({ length: LOGITS }, (_, y) => logits.subarray(y * LOGITS, (y + 1) * LOGITS).some((v) => v > level));
+    const some = Array.from({ length: LOGITS }, (_, y) =>
+      logits.subarray(y * LOGITS, (y + 1) * LOGITS).some((v) => v > level),
+    );
     const wide = new Map<number, Float32Array>();
     const widened = (y: number): Float32Array => {
       let row = wide.get(y);

@@ -1,8 +1,8 @@
 /** The page's Web Worker: opens the session, and answers the view. */
 
+import kernels from "kernels.wasm";
 import initSqlJs from "sql.js/dist/sql-wasm-browser.js";
 import sqlite from "sql.js/dist/sql-wasm-browser.wasm";
-import kernels from "kernels.wasm";
 import type { ImageData, Request } from "../protocol";
 import { Archive } from "./archive";
 import { Decoder } from "./decoder";

@@ -1,0 +1,43 @@
+"""`sam-widget page`: a photo or a session as one HTML file that answers without a kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from sam_widget.cli.terminal import Quiet
+from sam_widget.text import clean
+
+PAGE = """\
+examples:
+  sam-widget page photo.jpg -o cat.html
+  sam-widget page work/cat.jpg.sam -o cat.html
+"""
+
+
+def page(
+    source: Annotated[str, Parameter(name="PHOTO", help="A photo, or a session file, whose objects come along.")],
+    /,
+    *,
+    out: Annotated[str, Parameter(name=["--out", "-o"], metavar="FILE")],
+    quiet: Quiet = False,
+) -> int:
+    """Write a page that answers without a kernel.
+
+    Writes one HTML file that opens by a double click and works without a network: the pointer shows
+    a mask, clicks and boxes give three masks with scores, and "Continue in Jupyter" downloads the
+    session. The masks are those of `tiny`, the model in this package.
+
+    Args:
+        out: The HTML file to write.
+    """
+    from sam_widget.page.page import write_page
+    from sam_widget.session.session import Session
+
+    session = Session.load(source) if Path(source).suffix == ".sam" else Session(source, model="tiny")
+    path = write_page(session, out)
+    if not quiet:
+        print(clean(f"{path} ({path.stat().st_size / 1e6:.1f} MB)"))
+    return 0
