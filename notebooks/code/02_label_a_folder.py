@@ -51,7 +51,7 @@ gallery.accept("spoon")
 gallery.mark()
 
 gallery.go("rocket.png")
-gallery.drag(300, 60, 345, 350)
+gallery.drag(310, 130, 358, 427)
 gallery.accept("rocket")
 
 # %% overview

@@ -67,10 +67,15 @@ guesses.ask(4, "ABC")
 r = sw.Session(rocket)
 print(r.find("rocket").message)
 # A box around the rocket makes a mask of it, which the same classifier names.
-r.drag(300, 60, 345, 350)
+r.drag(310, 130, 358, 427)
 by_hand = r.chosen.mask
 named = sw.teach.name_mask(rocket, by_hand)
-print({way: round(value, 2) for way, value in named.of("rocket").items()}, named.best("agreed", 2))
+print("under the mask:", ", ".join(f"{name} {value:.2f}" for name, value in named.best("under", 2)))
+for word in ("rocket", "space shuttle"):
+    print(f"{word}: {named.of(word)['agreed']:.2f} if both crops have to agree")
+height, width = by_hand.shape
+rows, columns = ((np.arange(16) + 0.5) * side // 16 for side in (height, width))
+print(f"{by_hand[np.ix_(rows.astype(int), columns.astype(int))].sum()} of the 256 points of the grid are on the rocket")
 overlap = [(one.mask & by_hand).sum() / (one.mask | by_hand).sum() for one in r.find("thing").search.instances]
 print(f"of the {len(overlap)} masks that the search has, the nearest to it has an IoU of {max(overlap):.2f}")
 no_mask, no_name = max(overlap) < 0.5, named.of("rocket")["agreed"] < found.threshold
