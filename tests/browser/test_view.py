@@ -477,3 +477,29 @@ def test_clicks_and_hovers_do_not_pile_up(notebook: Open) -> None:
     # The history is kept, all of it, and little more: an edit holds three masks as runs, and their logits.
     edits = int(opened.run_cell("w.session.position"))
     assert held < 80e6 + 200e3 * edits
+
+
+def test_the_buttons_of_the_toolbar_do_not_overlap_at_any_width(cat: View) -> None:
+    widths = range(360, 901, 20)
+    try:
+        for width in widths:
+            cat.root.evaluate("(root, width) => { root.style.width = `${width}px` }", width)
+            boxes = cat.root.locator(".sam-toolbar").evaluate(
+                """bar => [bar, ...bar.querySelectorAll('button')].map(node => node.getBoundingClientRect())
+                    .filter(box => box.width).map(({left, top, right, bottom}) => [left, top, right, bottom])"""
+            )
+            (left, top, right, bottom), *buttons = boxes
+            assert len(buttons) >= 10
+            for k, one in enumerate(buttons):
+                inside = one[0] >= left and one[1] >= top and one[2] <= right and one[3] <= bottom
+                assert inside, f"button {k} leaves the toolbar at {width} px"
+                for other in buttons[:k]:
+                    apart = one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
+                    assert apart, f"buttons overlap at {width} px"
+            texts = cat.root.locator(".sam-toolbar").evaluate(
+                """bar => [...bar.querySelectorAll('button')]
+                    .filter(node => node.scrollWidth > node.clientWidth + 1).length"""
+            )
+            assert texts == 0, f"a label leaves its button at {width} px"
+    finally:
+        cat.root.evaluate("root => { root.style.width = '' }")
