@@ -9,10 +9,12 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from notebooks.docs.address import absolute, repository
 
@@ -135,3 +137,32 @@ def test_the_distributions_are_as_the_package_index_wants_them(distributions: Pa
         timeout=120,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+# What conda-forge calls by another name.
+CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base", "lazy_loader": "lazy-loader"}
+
+
+def requirements(listed: list[str]) -> dict[str, str]:
+    """Versions by conda-forge's name of the package."""
+    split = [re.fullmatch(r"([\w.-]+) ?(.*)", one) for one in listed]
+    return {CONDA.get(found[1], found[1]): found[2] for found in split if found}
+
+
+def test_the_conda_recipe_agrees_with_the_project() -> None:
+    pyproject = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    project = pyproject["project"]
+    recipe = yaml.safe_load((REPOSITORY / ".conda" / "recipe.yaml").read_text("utf-8"))
+    assert recipe["context"]["version"] == project["version"]
+    assert recipe["about"]["license"] == project["license"]
+    assert recipe["about"]["summary"] == project["description"]
+    scripts = [f"{name} = {target}" for name, target in project["scripts"].items()]
+    assert recipe["build"]["python"]["entry_points"] == scripts
+    run = requirements(recipe["requirements"]["run"])
+    assert run.pop("python") == ">=${{ python_min }}"
+    assert run == requirements(project["dependencies"])
+    host = requirements(recipe["requirements"]["host"])
+    assert requirements(pyproject["build-system"]["requires"]).items() <= host.items()
+    assert recipe["source"]["url"].endswith("/sam_widget-${{ version }}.tar.gz"), (
+        "the name that hatchling gives the sdist"
+    )
