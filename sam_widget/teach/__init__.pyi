@@ -1,11 +1,13 @@
 from .attention_explorer import AttentionExplorer
 from .catalogue import Lesson, LessonTable, lessons
+from .correction_rounds import CorrectionRound, CorrectionRounds
 from .embedding_explorer import EmbeddingExplorer
 from .expected_mask import Compared, ExpectedMask
 from .guesses import Guesses, Question
 from .hidden_patches import HiddenPatches
 from .ladder import PromptLadder, Rung
 from .landscape import ClickLandscape
+from .loss_terms import LossTerms
 from .mae_training import MaeTraining
 from .mask_maker import MaskMaker
 from .mask_names import MaskNames, Naming, name_mask
@@ -13,6 +15,7 @@ from .model_race import Course, ModelRace
 from .panel import Panel
 from .picture import Picture
 from .prompt_tokens import PromptTokens
+from .prompt_training import PromptTraining
 from .score_check import Checked, ScoreCheck
 from .subject import Scene, scene
 from .texts import Lang
@@ -25,6 +28,8 @@ __all__ = [
     "Checked",
     "ClickLandscape",
     "Compared",
+    "CorrectionRound",
+    "CorrectionRounds",
     "Course",
     "EmbeddingExplorer",
     "ExpectedMask",
@@ -33,6 +38,7 @@ __all__ = [
     "Lang",
     "Lesson",
     "LessonTable",
+    "LossTerms",
     "MaeTraining",
     "MaskMaker",
     "MaskNames",
@@ -42,6 +48,7 @@ __all__ = [
     "Picture",
     "PromptLadder",
     "PromptTokens",
+    "PromptTraining",
     "Question",
     "RaceResult",
     "Rung",

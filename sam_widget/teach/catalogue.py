@@ -55,6 +55,7 @@ LESSONS = (
     Lesson("04_how_sam_works", "How Segment Anything works", "Segment Anything 怎麼運作", 15),
     Lesson("05_one_click_three_masks", "One click, three masks", "點一下，三個遮罩", 15),
     Lesson("06_mae", "Learning without labels: masked autoencoders", "不用標註也能學：遮罩自編碼器", 15),
+    Lesson("07_train_your_own_sam", "Train your own Segment Anything", "訓練你自己的 Segment Anything", 15),
     Lesson("08_compare", "Which model is better?", "哪個模型比較好？", 15),
     Lesson("09_words", "Words as prompts", "用文字當提示", 15),
 )

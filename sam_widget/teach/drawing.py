@@ -150,14 +150,10 @@ def curves(series: Sequence[tuple[str, Sequence[float]]], *, width: int = 380, h
             for x, y in places(values):
                 pen.ellipse([x - 1, y - 1, x + 1, y + 1], fill=(*colour, 90))
         pen.line(places(smooth), fill=(*colour, 255), width=2)
-    for number, (name, _) in enumerate(series if len(series) > 1 else ()):
-        pen.text(
-            (right - 6, top + 4 + 14 * number),
-            name,
-            fill=(*SERIES[number % len(SERIES)], 255),
-            anchor="rt",
-            font_size=12,
-        )
+    named = [(number, name) for number, (name, _) in enumerate(series) if np.isfinite(known[number]).any()]
+    for line, (number, name) in enumerate(named if len(series) > 1 else ()):
+        colour = (*SERIES[number % len(SERIES)], 255)
+        pen.text((right - 6, top + 4 + 14 * line), name, fill=colour, anchor="rt", font_size=12)
     return np.asarray(picture)
 
 

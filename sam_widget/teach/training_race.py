@@ -163,12 +163,12 @@ class TrainingRace(TrainingPanel):
         for check in self.checks.values():
             check.observe(lambda _change: self.reset(), "value")
         wanted = column([self.wanted, Line(self.say("runs.wanted"), width=f"{WIDTH}px")], width=f"{WIDTH}px")
-        answers = [column([self.answers[name], self._says[name]], width=f"{WIDTH}px") for name in self.runs]
+        self._columns = {name: column([self.answers[name], self._says[name]], width=f"{WIDTH}px") for name in self.runs}
         self.arrange(
             row([*self.checks.values()]),
             row([self.seconds, self.start_button, self.stop_button]),
             self.note,
-            row([self.chart, wanted, *answers]),
+            row([self.chart, wanted, *self._columns.values()]),
         )
         self.wanted.show(tint(dim(self._shown.image, self._wanted), self._wanted, YOURS, alpha=0.35), draw=self._star)
         self.reset()
@@ -183,6 +183,7 @@ class TrainingRace(TrainingPanel):
         for name, picture in self.answers.items():
             picture.show(dim(self._shown.image, np.zeros(self._wanted.shape, bool)))
             self._says[name].text = self._name(name)
+            self._columns[name].layout.display = None if self.checks[name].value else "none"
         self.note.text = self.say("train.ready")
         self.chart.show(np.zeros((self.chart.height, self.chart.width, 4), np.uint8))
 

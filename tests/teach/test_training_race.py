@@ -67,6 +67,8 @@ def test_equal_runs_have_equal_results_and_another_start_does_not(tmp_path: Path
 def test_runs_are_switched_off_and_forgotten() -> None:
     race = TrainingRace(["everything", "no_minimum", "no_corrections"], config=CONFIG)
     race.checks["no_minimum"].value = False
+    assert race._columns["no_minimum"].layout.display == "none"
+    assert race._columns["everything"].layout.display is None
     take(race, 1)
     assert [*race.trainers] == ["everything", "no_corrections"]
     assert race.trainers["no_corrections"].config.rounds == 1
