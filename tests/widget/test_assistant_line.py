@@ -33,7 +33,7 @@ def test_an_assistant_clicks_in_an_open_widget(line: tuple[sw.SamWidget, sw.Assi
 
     async def conversation() -> Any:
         async with (
-            httpx2.AsyncClient(headers=opened.config["headers"], trust_env=False) as http,
+            httpx2.AsyncClient(headers=opened.config["headers"], trust_env=False, timeout=120) as http,
             Client(streamable_http_client(opened.config["url"], http_client=http)) as client,
         ):
             return await client.call_tool("click", {"x": 30, "y": 20})
