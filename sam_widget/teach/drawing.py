@@ -152,8 +152,8 @@ def curves(series: Sequence[tuple[str, Sequence[float]]], *, width: int = 380, h
         pen.line(places(smooth), fill=(*colour, 255), width=2)
     named = [(number, name) for number, (name, _) in enumerate(series) if np.isfinite(known[number]).any()]
     for line, (number, name) in enumerate(named if len(series) > 1 else ()):
-        colour = (*SERIES[number % len(SERIES)], 255)
-        pen.text((right - 6, top + 4 + 14 * line), name, fill=colour, anchor="rt", font_size=12)
+        ink = (*SERIES[number % len(SERIES)], 255)
+        pen.text((right - 6, top + 4 + 14 * line), name, fill=ink, anchor="rt", font_size=12)
     return np.asarray(picture)
 
 
