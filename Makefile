@@ -120,6 +120,7 @@ bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/publishing.py
 	@$(PY) tests/benchmarks/view.py
 	@$(PY) tests/benchmarks/objects.py
+	@$(PY) tests/benchmarks/standalone.py
 
 soak: $(VENV) chromium
 	@$(PY) tests/benchmarks/soak.py

@@ -10,6 +10,12 @@ export const INPUT = 16 * CELLS;
 /** For each level, the row-major index of each pixel, in the decoder's order. */
 export const ORDERS = SIDES.map((side, level) => orderOf(side, 2 - level));
 
+/** For each level, x and y of the pixels' centres in the unit square, in the decoder's order. */
+export const CENTRES = SIDES.map((side, level) => ({
+  x: Float64Array.from(ORDERS[level], (place) => ((place % side) + 0.5) / side),
+  y: Float64Array.from(ORDERS[level], (place) => (((place / side) | 0) + 0.5) / side),
+}));
+
 function orderOf(side: number, splits: number): Int32Array {
   const order = new Int32Array(side * side);
   let i = 0;

@@ -1,7 +1,7 @@
 /** Points, boxes and masks as values of every pixel of a photo; `model/tiny/prompt_maps.py` has the same. */
 
 import type { Layer, Matrix } from "./arithmetic";
-import { averaged, doubled, ORDERS, SIDES } from "./grid";
+import { averaged, CENTRES, doubled, ORDERS, SIDES } from "./grid";
 import { lattice, type Photo, type PlaceInInput, resemblanceOf, rowsOf, sampled, squares, withColumns } from "./photo";
 import type { Asked } from "./prompt";
 import type { Weights } from "./weights";
@@ -87,6 +87,7 @@ export class PromptMaps {
     const likeness = rowsOf(a.product(query, keys));
     const side = SIDES[level];
     const order = ORDERS[level];
+    const centres = CENTRES[level];
     for (const kind of [1, 0] as const) {
       const chosen = points.flatMap((point, i) => (point.label === kind ? [i] : []));
       if (chosen.length === 0) continue;
@@ -95,11 +96,12 @@ export class PromptMaps {
       near.fill(Number.NEGATIVE_INFINITY);
       for (const i of chosen) {
         const { x, y } = points[i];
+        const row = likeness[i];
         for (let p = 0; p < order.length; p++) {
-          const dx = x - ((order[p] % side) + 0.5) / side;
-          const dy = y - (((order[p] / side) | 0) + 0.5) / side;
+          const dx = x - centres.x[p];
+          const dy = y - centres.y[p];
           near[p] = Math.max(near[p], -(dx * dx + dy * dy));
-          like[p] = Math.max(like[p], Math.min(0, likeness[i][p]));
+          like[p] = Math.max(like[p], Math.min(0, row[p]));
         }
       }
       for (let p = 0; p < order.length; p++) {

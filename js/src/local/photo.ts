@@ -144,15 +144,22 @@ export function encoded(weights: Weights, places: readonly PlaceInInput[]): Matr
 
 /** A copy of x with more columns, computed from each row. */
 export function withColumns(weights: Weights, x: Matrix, more: (row: Float32Array) => readonly number[]): Matrix {
-  const added = rowsOf(x).map((row) => more(row));
-  const columns = x.columns + (added[0]?.length ?? 0);
-  const made = weights.arithmetic.matrix(x.rows, columns);
-  const { values } = made;
-  for (const [i, row] of rowsOf(x).entries()) {
-    values.set(row, i * columns);
-    values.set(added[i], i * columns + x.columns);
+  const { rows, columns: old } = x;
+  const { values: from } = x;
+  const row = new Float32Array(old);
+  let made: Matrix | null = null;
+  let to = from;
+  for (let i = 0; i < rows; i++) {
+    // One array for all rows: there are thousands.
+    for (let c = 0; c < old; c++) row[c] = from[i * old + c];
+    const added = more(row);
+    made ??= weights.arithmetic.matrix(rows, old + added.length);
+    if (i === 0) to = made.values;
+    const at = i * made.columns;
+    for (let c = 0; c < old; c++) to[at + c] = row[c];
+    for (let c = 0; c < added.length; c++) to[at + old + c] = added[c];
   }
-  return made;
+  return made ?? weights.arithmetic.matrix(0, old);
 }
 
 export function rowsOf(x: Matrix): Float32Array[] {
@@ -173,8 +180,8 @@ function positionsOf(weights: Weights): Matrix {
 function reordered(weights: Weights, level: Matrix, order: Int32Array): Matrix {
   const made = weights.arithmetic.matrix(level.rows, level.columns);
   const [from, to] = [level.values, made.values];
-  order.forEach((place, i) => {
-    to.set(from.subarray(place * level.columns, (place + 1) * level.columns), i * level.columns);
-  });
+  const { columns } = level;
+  for (let i = 0; i < order.length; i++)
+    for (let c = 0; c < columns; c++) to[i * columns + c] = from[order[i] * columns + c];
   return made;
 }
