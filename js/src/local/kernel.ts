@@ -6,7 +6,8 @@ import type { Archive } from "./archive";
 import type { Decoder } from "./decoder";
 import { coco, labelMap, MOST_INDEXED } from "./files";
 import { packMask } from "./pack";
-import { PageSession, Refusal } from "./session";
+import { Refusal } from "./predicting";
+import { PageSession } from "./session";
 
 /** Sends a message to the view; the buffers are transferred. */
 export type Send = (message: Reply, buffers: Uint8Array[]) => void;

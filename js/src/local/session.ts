@@ -5,13 +5,9 @@ import type { BoxData, ObjectData, PromptData, SettingsData, State } from "../pr
 import type { Archive, Body, Json } from "./archive";
 import type { Decoder } from "./decoder";
 import type { Exported } from "./files";
-import { INPUT } from "./grid";
-import { isInverse } from "./ranking";
-import { differing, tidied } from "./tidy";
-import { fitted, Upscaling } from "./upscaling";
-
-/** A sentence for the person: what was asked for, and what to do. */
-export class Refusal extends Error {}
+import { PromptDecoder, Refusal } from "./predicting";
+import { differing, maskOf, pixelsOf } from "./tidy";
+import type { PhotoSize } from "./upscaling";
 
 /** What the page shows of one state, besides what never changes. */
 export type Shown = Pick<
@@ -24,28 +20,20 @@ export interface Best {
   readonly score: number;
 }
 
-interface Candidate {
-  readonly source: Mask;
-  readonly mask: Mask;
-  readonly score: number;
-  readonly stability: number;
-}
-
 const NO_PROMPT: PromptData = { points: [], boxes: [], strokes: [], mask: null };
 const PLAIN: SettingsData = { threshold: 0, holes: 0, islands: 0, smoothing: 0, specks: false };
-const ELSEWHERE = "continue in Jupyter for that";
 
 export class PageSession {
   readonly #archive: Archive;
-  readonly #decoder: Decoder;
-  readonly #upscaling: Upscaling;
+  readonly #prompts: PromptDecoder;
+  readonly #size: PhotoSize;
   readonly #model: string;
 
   constructor(archive: Archive, decoder: Decoder) {
     const image = JSON.parse(archive.meta.get("image") ?? "{}");
     this.#archive = archive;
-    this.#decoder = decoder;
-    this.#upscaling = new Upscaling({ width: image.width, height: image.height });
+    this.#size = { width: image.width, height: image.height };
+    this.#prompts = new PromptDecoder(decoder, this.#size);
     this.#model = JSON.parse(archive.meta.get("model") ?? '""');
   }
 
@@ -230,7 +218,7 @@ export class PageSession {
     for (const each of rest) for (let i = 0; i < whole.length; i++) whole[i] |= each[i];
     const first = items[0];
     const merged = {
-      ...this.#withMask(first, maskOf(whole, this.#upscaling.size)),
+      ...this.#withMask(first, maskOf(whole, this.#size)),
       prompt: this.#addPrompt(prompt),
       score: null,
       label: clean(label ?? "") || first.label,
@@ -253,7 +241,7 @@ export class PageSession {
       if (set) left[i] = 0;
     });
     if (!left.includes(1)) throw new Refusal("nothing would be left; remove the object instead");
-    const changed = this.#archive.addDocument("object", this.#withMask(item, maskOf(left, this.#upscaling.size)));
+    const changed = this.#archive.addDocument("object", this.#withMask(item, maskOf(left, this.#size)));
     const state = this.#state;
     const objects = (state.objects as string[]).map((each) => (this.#archive.document(each) === item ? changed : each));
     this.#push({ ...state, objects, editing: state.editing === id ? null : state.editing });
@@ -352,104 +340,13 @@ export class PageSession {
     };
   }
 
-  /** The candidates that are wanted, and the one to choose. */
-  #decode(
-    prompt: PromptData,
-    wanted: (index: number, best: number) => boolean,
-  ): { candidates: Candidate[]; best: number } {
+  #decode(prompt: PromptData, wanted: (index: number, best: number) => boolean): ReturnType<PromptDecoder["decode"]> {
     const state = this.#state;
-    const settings = state.settings as unknown as SettingsData;
-    this.#check(prompt, settings, state);
-    const { masks, scores, best } = this.#predict(prompt);
-    const candidates = masks.map((logits, index): Candidate => {
-      const score = scores[index];
-      if (!wanted(index, best)) return { mask: EMPTY, source: EMPTY, score, stability: 0 };
-      const source = this.#upscaling.mask(logits, settings.threshold);
-      const stability = this.#upscaling.stability(logits, settings.threshold);
-      return { source, mask: tidied(source, settings), score, stability };
-    });
-    return { candidates, best };
-  }
-
-  #check({ points, boxes, strokes, words }: PromptData, settings: SettingsData, state: Body): void {
-    const { width, height } = this.#upscaling.size;
-    if (strokes.length > 0)
-      throw new Refusal(`this page decodes points and boxes, not scribbles or lassos; ${ELSEWHERE}`);
-    if (words) throw new Refusal(`this page decodes points and boxes, not words; ${ELSEWHERE}`);
-    if (settings.smoothing > 0)
-      throw new Refusal(`this page does not smooth outlines, as this session does; ${ELSEWHERE}`);
     if ((state.strokes as Json[]).length > 0)
-      throw new Refusal(`this page cannot change the prompt of a painted mask; accept it, or ${ELSEWHERE}`);
-    for (const { x, y } of points)
-      if (!(x >= 0 && x <= width && y >= 0 && y <= height))
-        throw new Refusal(`the point (${x}, ${y}) is outside the image, which is ${width} x ${height} pixels`);
-    for (const { x0, y0, x1, y1 } of boxes)
-      if (!(x0 < x1 && y0 < y1 && x1 > 0 && y1 > 0 && x0 < width && y0 < height))
-        throw new Refusal(`the box (${x0}, ${y0}, ${x1}, ${y1}) is empty or outside the image`);
-  }
-
-  /** Decode a prompt, or, with several boxes, one for each box, whose masks are merged (`predictor.prompt_parts`). */
-  #predict(prompt: PromptData): { masks: Float32Array[]; scores: number[]; best: number } {
+      throw new Refusal("this page cannot change the prompt of a painted mask; accept it, or continue in Jupyter");
     const mask = prompt.mask === null ? null : this.#archive.logits(prompt.mask);
-    const { size } = this.#upscaling;
-    const inside = fitted(size);
-    const scale = { x: inside.width / size.width / INPUT, y: inside.height / size.height / INPUT };
-    const answers = partsOf(prompt).map(({ points, boxes }) => {
-      const [box] = boxes;
-      const asked = {
-        // Half a pixel of the model's input is added, as in the published models.
-        points: points.map(({ x, y, label }) => ({
-          x: x * scale.x + 0.5 / INPUT,
-          y: y * scale.y + 0.5 / INPUT,
-          label,
-        })),
-        box: box
-          ? ([
-              Math.max(0, box.x0) * scale.x,
-              Math.max(0, box.y0) * scale.y,
-              Math.min(size.width, box.x1) * scale.x,
-              Math.min(size.height, box.y1) * scale.y,
-            ] as const)
-          : null,
-      };
-      return this.#decoder.decode(asked, mask);
-    });
-    const [first, ...rest] = answers;
-    const masks = first.masks.slice(1);
-    for (const { masks: others } of rest)
-      masks.forEach((logits, i) => {
-        for (let p = 0; p < logits.length; p++) logits[p] = Math.max(logits[p], others[1 + i][p]);
-      });
-    const scores = masks.map((_, i) => answers.reduce((sum, each) => sum + each.scores[1 + i], 0) / answers.length);
-    return { masks, scores, best: this.#best(prompt, masks, scores, scale) };
+    return this.#prompts.decode(prompt, mask, state.settings as unknown as SettingsData, wanted);
   }
-
-  #best(prompt: PromptData, masks: Float32Array[], scores: number[], scale: { x: number; y: number }): number {
-    const highest = (among: readonly number[]): number => among.indexOf(Math.max(...among));
-    const [box] = prompt.boxes;
-    if (prompt.boxes.length !== 1 || prompt.mask !== null || prompt.points.some(({ label }) => label === 1))
-      return highest(scores);
-    const corners = [box.x0 * scale.x, box.y0 * scale.y, box.x1 * scale.x, box.y1 * scale.y] as const;
-    const passed = masks.map((logits) => isInverse(logits, corners));
-    if (passed.every(Boolean)) return highest(scores);
-    return highest(scores.map((score, i) => (passed[i] ? Number.NEGATIVE_INFINITY : score)));
-  }
-}
-
-const EMPTY: Mask = { width: 1, height: 1, runs: new Uint32Array() };
-
-function partsOf(prompt: PromptData): Pick<PromptData, "points" | "boxes">[] {
-  const { points, boxes } = prompt;
-  if (boxes.length <= 1) return [{ points, boxes }];
-  const holds = ({ x0, y0, x1, y1 }: BoxData, { x, y }: { x: number; y: number }): boolean =>
-    x0 <= x && x <= x1 && y0 <= y && y <= y1;
-  const parts = boxes.map((box) => ({
-    points: points.filter((point) => point.label === 0 || holds(box, point)),
-    boxes: [box],
-  }));
-  const alone = points.filter((point) => point.label === 1 && !boxes.some((box) => holds(box, point)));
-  if (alone.length === 0) return parts;
-  return [...parts, { points: [...alone, ...points.filter(({ label }) => label === 0)], boxes: [] }];
 }
 
 function isEmpty({ points, boxes, strokes, mask, words }: PromptData): boolean {
@@ -482,26 +379,4 @@ function clean(label: string): string {
 
 function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function pixelsOf({ width, height, runs }: Mask): Uint8Array {
-  const pixels = new Uint8Array(width * height);
-  for (let i = 0; i < runs.length; i += 2) pixels.fill(1, runs[i], runs[i] + runs[i + 1]);
-  return pixels;
-}
-
-function maskOf(pixels: Uint8Array, { width, height }: { width: number; height: number }): Mask {
-  const runs: number[] = [];
-  for (let y = 0; y < height; y++) {
-    let start = -1;
-    for (let x = 0; x <= width; x++) {
-      const on = x < width && pixels[y * width + x] === 1;
-      if (on && start < 0) start = x;
-      else if (!on && start >= 0) {
-        runs.push(y * width + start, x - start);
-        start = -1;
-      }
-    }
-  }
-  return { width, height, runs: Uint32Array.from(runs) };
 }

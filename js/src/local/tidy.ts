@@ -142,3 +142,27 @@ function united(first: Uint32Array, second: Uint32Array, width: number): Uint32A
   }
   return Uint32Array.from(joined);
 }
+
+/** One number a pixel, 1 inside the mask. */
+export function pixelsOf({ width, height, runs }: Mask): Uint8Array {
+  const pixels = new Uint8Array(width * height);
+  for (let i = 0; i < runs.length; i += 2) pixels.fill(1, runs[i], runs[i] + runs[i + 1]);
+  return pixels;
+}
+
+/** The mask of the pixels that are 1. */
+export function maskOf(pixels: Uint8Array, { width, height }: Pick<Mask, "width" | "height">): Mask {
+  const runs: number[] = [];
+  for (let y = 0; y < height; y++) {
+    let start = -1;
+    for (let x = 0; x <= width; x++) {
+      const on = x < width && pixels[y * width + x] === 1;
+      if (on && start < 0) start = x;
+      else if (!on && start >= 0) {
+        runs.push(y * width + start, x - start);
+        start = -1;
+      }
+    }
+  }
+  return { width, height, runs: Uint32Array.from(runs) };
+}
