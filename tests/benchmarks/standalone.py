@@ -109,7 +109,8 @@ def main() -> None:
                 print(f"after {click} clicks: {memory(browser):.0f} MB", flush=True)
             if click % IN_A_PROMPT == 0:
                 view.press("Escape")
-            view.click(60 + click % 300, 40 + click % 200)
+            # Far from the points before, which a press would move.
+            view.click(30 + 67 * click % 390, 20 + 83 * click % 260)
         browser.close()
 
 
