@@ -20,7 +20,7 @@
 PYTHON ?= python3
 OPEN ?= 1
 # Processes that share the Python and the browser tests, with one thread of numerics each. The cells of a notebook need
-# one kernel, so notebooks run in one process. A test that fails runs once more: on a busy machine a browser can miss a
+# one kernel, so each notebook stays in one process. A test that fails runs once more: on a busy machine a browser can miss a
 # deadline. The summary lists each rerun with its first error: a test that needs it often has a bug. Translated lessons
 # have the same cells as the English ones, which a test checks, so these alone are run.
 WORKERS ?= 2
@@ -57,7 +57,7 @@ test: lint chromium
 	mkdir -p $(REPORTS)
 	$(NPM) test -- --reporter=default --reporter=junit --outputFile.junit=../$(REPORTS)/js.xml
 	$(PARALLEL) --ignore=tests/browser --junitxml=$(REPORTS)/python.xml
-	$(PY) -m pytest --nbval-lax notebooks --ignore-glob='*.zh-TW.ipynb' --junitxml=$(REPORTS)/notebooks.xml
+	$(PARALLEL) --dist=loadfile --reruns=0 --nbval-lax notebooks --ignore-glob='*.zh-TW.ipynb' --junitxml=$(REPORTS)/notebooks.xml
 	$(PARALLEL) tests/browser --junitxml=$(REPORTS)/browser.xml
 	@$(PY) tests/total.py $(REPORTS)
 
