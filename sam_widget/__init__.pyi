@@ -38,7 +38,8 @@ from .session.session import Session
 from .session.state import Candidate, SegmentedObject
 from .teach.catalogue import lessons
 from .widget.assistant_line import AssistantLine, mcp
-from .widget.compare import Compare, CompareRow, CompareTable
+from .widget.compare import Compare
+from .widget.compare_table import CompareRow, CompareTable
 from .widget.engine import Engine
 from .widget.gallery import Gallery, GalleryRow
 from .widget.sam_widget import SamWidget

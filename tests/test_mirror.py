@@ -64,6 +64,8 @@ THROUGH = {
     "model/sam.py": "model/test_reference.py",
     "model/tiny/decoder.py": "model/tiny/test_tiny.py",
     "predictor/interface.py": "predictor/test_plain.py",
+    "serve/service.py": "serve/test_app.py",
+    "widget/compare_table.py": "widget/test_compare.py",
     "predictor/model_input.py": "predictor/test_predictor.py",
     "predictor/prediction.py": "predictor/test_predictor.py",
     "predictor/tensor_file.py": "predictor/test_embeddings.py",

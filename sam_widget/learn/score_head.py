@@ -136,7 +136,7 @@ def _of_batch(
             given = prompts.to(features.embedding.device)
             read.clear()
             prompted = {"high_resolution": features.high_resolution, **given}
-            _, kept, scores = model._decode(features.embedding, prompted, own=own)  # noqa: SLF001  both of its answers
+            _, kept, scores = model.decode_once(features.embedding, prompted, own=own)  # both of its answers
             reached = mask_iou(kept, targets[:, None].expand_as(kept), valid[:, None].expand_as(kept))
             found.append(Answers(read[0].clone(), expected_iou(kept).logit(eps=1e-3), reached))
             own = kept[rows, 1 + scores[:, 1:].argmax(1)][:, None]

@@ -255,22 +255,23 @@ class StoredMask:
     @classmethod
     def of_runs(cls, runs: NDArray[np.uint32], shape: tuple[int, int]) -> StoredMask:
         """Store row runs without validating or copying them."""
-        stored = cls.__new__(cls)
-        stored.shape, stored._runs = shape, runs  # noqa: SLF001  a mask of its own
-        return stored
+        return cls._of(shape, _runs=runs)
 
     @classmethod
     def from_packed(cls, packed: bytes, height: int, width: int) -> StoredMask:
         """Store a mask as `packed` gave it; the bytes are looked at when `runs` is first asked for."""
-        stored = cls.__new__(cls)
-        stored.shape, stored._packed = (height, width), packed  # noqa: SLF001  a mask of its own
-        return stored
+        return cls._of((height, width), _packed=packed)
 
     @classmethod
     def deferred(cls, make: Callable[[], Runs], shape: tuple[int, int]) -> StoredMask:
         """Store a mask whose runs are made when `runs` is first asked for."""
+        return cls._of(shape, _make=make)
+
+    @classmethod
+    def _of(cls, shape: tuple[int, int], **known: object) -> StoredMask:
         stored = cls.__new__(cls)
-        stored.shape, stored._make = shape, make
+        stored.shape = shape
+        vars(stored).update(known)
         return stored
 
     def __repr__(self) -> str:

@@ -1,4 +1,7 @@
-"""Embed an image once, decode prompts often: prompts in the pixels of the original image, masks as NumPy arrays."""
+"""Embed an image once, decode prompts often: prompts in the pixels of the original image, masks as NumPy arrays.
+
+This file is longer than most, because it has one method for each thing that a model does, and their documentation.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """One model for many people: `sam-widget serve` embeds images for widgets on other machines.
 
-`embedder` queues images and embeds them, `people` says who may ask for what, `app` speaks HTTP, `server` runs it all.
+`embedder` queues images and embeds them, `people` says who may ask for what, `service` holds what is served, `app` and
+`prompts` speak HTTP, `server` runs it all.
 `predictor.served` is the other side.
 """

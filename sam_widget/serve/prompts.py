@@ -24,7 +24,8 @@ from sam_widget.masks.codecs import rle_from_stored
 from sam_widget.masks.runs import StoredMask
 from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.serve.app import Refusal, Service, token_of
+from sam_widget.serve.app import Refusal, token_of
+from sam_widget.serve.service import Service
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

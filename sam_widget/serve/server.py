@@ -15,8 +15,9 @@ from tornado.netutil import bind_sockets
 
 from sam_widget.errors import SessionError
 from sam_widget.predictor.predictor import Predictor
-from sam_widget.serve.app import MOST_BYTES, Service, application
+from sam_widget.serve.app import MOST_BYTES, application
 from sam_widget.serve.people import People
+from sam_widget.serve.service import Service
 
 log = logging.getLogger(__name__)
 # Seconds that a client may take to send a request, and that an idle connection is kept.

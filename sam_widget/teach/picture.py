@@ -17,7 +17,13 @@ Pointed = Callable[[float, float], object]
 CURSOR = (230, 159, 0)
 # All canvases share one queue of commands, and panels also draw from other threads.
 DRAWING = threading.Lock()
+QUEUE = canvas._CANVAS_MANAGER  # noqa: SLF001  ipycanvas has no public name for it
 _STEPS = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}
+
+
+def forget_canvas() -> None:
+    """Let the queue name the canvas that it draws on once more, as it does only when that changes."""
+    QUEUE._current_canvas = None  # noqa: SLF001  as above
 
 
 class Picture(Canvas):  # type: ignore[misc]
@@ -59,11 +65,10 @@ class Picture(Canvas):  # type: ignore[misc]
         """
         # `max_width` with an automatic height keeps the proportions; ipycanvas scales the coordinates of events.
         layout = ipywidgets.Layout(max_width="100%", height="auto", flex="0 0 auto")
-        queue = canvas._CANVAS_MANAGER  # noqa: SLF001
-        if queue.comm is None:
-            # `Widget.close_all` closes the queue that all canvases share.
-            queue._current_canvas = None  # noqa: SLF001
-            queue.open()
+        if QUEUE.comm is None:
+            # `Widget.close_all` closes the queue.
+            forget_canvas()
+            QUEUE.open()
         super().__init__(width=width, height=height or width, tooltip=name, layout=layout)
         self._fixed = height is not None
         self.after: ipywidgets.DOMWidget | None = None
@@ -122,8 +127,8 @@ class Picture(Canvas):  # type: ignore[misc]
             self.stroke_line(*ends[0], *ends[1])
 
     def _draw_for_new_page(self) -> None:
-        # A new page does not know which canvas the queue draws on; ipycanvas names it only when it changes.
-        self._canvas_manager._current_canvas = None  # noqa: SLF001
+        # A new page does not know which canvas the queue draws on.
+        forget_canvas()
         self._draw()
 
     def _draw(self) -> None:

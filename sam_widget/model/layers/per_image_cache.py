@@ -58,6 +58,6 @@ def weights_of(*modules: nn.Module) -> list[Tensor]:
     """Return the parameters of modules, several times faster than `parameters`."""
     found: list[Tensor] = []
     for module in modules:
-        found += [weight for weight in module._parameters.values() if weight is not None]  # noqa: SLF001
-        found += weights_of(*(child for child in module._modules.values() if child is not None))  # noqa: SLF001
+        found += [weight for weight in module._parameters.values() if weight is not None]  # noqa: SLF001  faster than torch's public iterators
+        found += weights_of(*module.children())
     return found

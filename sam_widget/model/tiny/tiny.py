@@ -230,7 +230,7 @@ class Tiny(Sam):
         In training, everything is decoded once, and the logits include disconnected parts, because the loss would
         otherwise see removed parts as missing. The scores are those of the connected parts.
         """
-        logits, kept, scores = self._decode(image, given)
+        logits, kept, scores = self.decode_once(image, given)
         if self.training:
             return logits, scores
         points, labels, boxes, mask = (given.get(name) for name in ("points", "labels", "boxes", "masks"))
@@ -242,11 +242,11 @@ class Tiny(Sam):
             choice = scores.clone()
             choice[:, 0].masked_fill_(single, -1)  # A single click means one of the three masks for ambiguous prompts.
             best, prompts = choice.argmax(1), torch.arange(len(scores), device=scores.device)
-            second = self._decode(image, given, own=kept[prompts, best][:, None])[1:]
+            second = self.decode_once(image, given, own=kept[prompts, best][:, None])[1:]
             kept, scores = refined((kept, scores), second, best, single=single)
         return settled(kept, scores, several)
 
-    def _decode(
+    def decode_once(
         self, image: Tensor, given: Mapping[str, Any], *, own: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Decode; with `own`, a first answer as the mask: that says what is meant, but not what was asked for."""

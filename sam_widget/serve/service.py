@@ -1,0 +1,100 @@
+"""What the handlers of a server share: models, people, the queue, and what is counted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from sam_widget import __version__
+from sam_widget.model.headless import pack
+from sam_widget.predictor.embeddings import Embedding
+from sam_widget.predictor.predictor import Predictor
+from sam_widget.predictor.served import PROTOCOL, About, ServedModel
+from sam_widget.serve.embedder import Embedder
+from sam_widget.serve.people import People
+
+
+class Metrics:
+    """What a server counts, for Prometheus."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        """Begin at zero."""
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "sam_widget_requests", "Requests by kind and status.", ["kind", "status"], registry=self.registry
+        )
+        self.seconds = Histogram("sam_widget_request_seconds", "Time of requests.", ["kind"], registry=self.registry)
+        waiting = Gauge("sam_widget_images_waiting", "Images in the queue.", registry=self.registry)
+        waiting.set_function(lambda: len(embedder))
+        embedded = Gauge("sam_widget_images_embedded", "Images embedded since the start.", registry=self.registry)
+        embedded.set_function(lambda: embedder.embedded)
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """What the handlers of requests share.
+
+    Attributes:
+        predictors: By the name of the model.
+        people: Who may ask for what.
+        embedder: Embeds images.
+        decoders: Files of the models without their image encoders.
+        about: What the server says of itself.
+        metrics: What it counts.
+        workers: Threads that read images and write embeddings.
+        decoding: The thread that answers prompts.
+    """
+
+    predictors: Mapping[str, Predictor]
+    people: People
+    embedder: Embedder
+    decoders: Mapping[str, bytes]
+    about: About
+    metrics: Metrics
+    workers: ThreadPoolExecutor
+    decoding: ThreadPoolExecutor
+
+    @classmethod
+    def of(cls, predictors: Mapping[str, Predictor], people: People) -> Service:
+        """Prepare to serve models, by name.
+
+        Raises:
+            ModelError: A model cannot be served.
+        """
+        decoders = {name: pack(predictor.model) for name, predictor in predictors.items()}
+        models = tuple(
+            ServedModel(
+                name=name,
+                weights_id=predictor.model.weights_id,
+                encoder_id=predictor.model.encoder_id,
+                image_size=predictor.config.image_size,
+                decoder=hashlib.sha256(decoders[name]).hexdigest(),
+            )
+            for name, predictor in predictors.items()
+        )
+        embedder = Embedder(predictors)
+        return cls(
+            predictors=predictors,
+            people=people,
+            embedder=embedder,
+            decoders=decoders,
+            about=About(protocol=PROTOCOL, version=__version__, models=models),
+            metrics=Metrics(embedder),
+            workers=ThreadPoolExecutor(2, "sam_widget serving"),
+            decoding=ThreadPoolExecutor(1, "sam_widget decoding"),
+        )
+
+    def kept(self, model: str, digest: str) -> Embedding | None:
+        """Return an embedding that exists, or None."""
+        predictor = self.predictors[model]
+        return predictor.cache.get(digest, predictor.model.encoder_id, device=predictor.device)
+
+    def close(self) -> None:
+        """Finish what is being computed."""
+        self.embedder.close()
+        self.workers.shutdown(cancel_futures=True)
+        self.decoding.shutdown(cancel_futures=True)
