@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import httpx
 import msgspec
@@ -42,6 +42,10 @@ PROTOCOL = 1
 SERVER, TOKEN = "SAM_WIDGET_SERVER", "SAM_WIDGET_TOKEN"
 # Seconds: to connect, to wait for an answer, and how long one request waits for an embedding.
 _CONNECT_SECONDS, _ANSWER_SECONDS, _WAIT_SECONDS = 5.0, 60.0, 2.0
+# Limits of an image: bytes as PNG, and pixels. Models that get the whole photo get a larger one scaled down to these.
+MOST_BYTES, MOST_PIXELS = 64 * 2**20, 25_000_000
+# How often an image is sent to a server that forgets it.
+_ATTEMPTS = 3
 # Seconds between attempts while the server does not answer, as after a restart.
 _PAUSES = (0.3, 1.0, 2.0)
 # Told the place in the queue, from 1, and the seconds it will probably take.
@@ -111,7 +115,9 @@ class Server:
         """
         if not is_url(url) or url.startswith("data:"):
             raise ModelError(
-                f"{url!r} is not the address of a server; expected one such as https://lab:9000/?token=..."
+                # Without what may be a token.
+                f"{url.partition('?')[0]!r} is not the address of a server; expected one such as "
+                "https://lab:9000/?token=..."
             )
         try:
             parts = urlsplit(url.strip())
@@ -154,7 +160,7 @@ class Server:
         path = default_folder().parent / "decoders" / f"{model.decoder}.safetensors"
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == model.decoder:
             return path
-        body = self._ask("GET", f"v1/decoders/{model.name}").content
+        body = self._ask("GET", f"v1/decoders/{quote(model.name, safe='')}").content
         if hashlib.sha256(body).hexdigest() != model.decoder:
             raise ModelError(f"the decoder of {model.name} from {self.address} arrived damaged; connect again")
         try:
@@ -180,7 +186,7 @@ class Server:
         """
         digest, where = image_hash(rgb), urlencode({"model": model})
         known = self._ask("POST", f"v1/embeddings?{where}", json={"hash": digest}, passes=(404,)).status_code < 400
-        while True:
+        for _ in range(_ATTEMPTS):
             if not known:
                 self._send(_png(rgb), where, waiting)
             while (reply := self._fetch(digest, where)).status_code == 202:
@@ -189,9 +195,12 @@ class Server:
             if reply.status_code == 200:
                 return reply.content
             known = False  # the server was restarted, or had no room to keep it
+        raise ModelError(f"the server {self.address} forgets the image before it is embedded; try again later")
 
     def _send(self, png: bytes, where: str, waiting: Callable[[int, float], object]) -> None:
         """Send an image, as soon as the server has room in its queue."""
+        if len(png) > MOST_BYTES:
+            raise ModelError(f"the image takes {len(png):,} bytes, and a server takes {MOST_BYTES:,}; scale it down")
         headers = {"Content-Type": "image/png"}
         while True:
             reply = self._ask("POST", f"v1/embeddings?{where}", content=png, headers=headers, passes=(429,))
@@ -327,7 +336,11 @@ def connect(url: str | None = None, *, model: str | None = None) -> ServedPredic
 def scaled(config: SamConfig, rgb: np.ndarray) -> np.ndarray:
     """Return the pixels to send: scaled to the model's input, whose embedding is the same, unless that rounds them."""
     if config.resize == "square":
-        return rgb
+        scale = (MOST_PIXELS / (rgb.shape[0] * rgb.shape[1])) ** 0.5
+        if scale >= 1:
+            return rgb
+        size = max(1, int(rgb.shape[1] * scale)), max(1, int(rgb.shape[0] * scale))
+        return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))
     height, width = fitted(config, *rgb.shape[:2])
     if (height, width) == rgb.shape[:2] or height * width > rgb.shape[0] * rgb.shape[1]:
         return rgb

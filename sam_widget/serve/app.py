@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import math
 import re
 from concurrent.futures import Future
 from typing import Any
@@ -29,18 +30,16 @@ import numpy as np
 from PIL import Image
 from prometheus_client import generate_latest
 from tornado import httputil, web
+from tornado.http1connection import HTTP1Connection
 
 from sam_widget.errors import ImageError, SamWidgetError
-from sam_widget.image.pixels import MAX_PIXELS
 from sam_widget.image.reading import image_hash
 from sam_widget.predictor.embeddings import Embedding
-from sam_widget.predictor.served import Place
+from sam_widget.predictor.served import MOST_BYTES, MOST_PIXELS, Place
 from sam_widget.serve.embedder import QueueFullError
 from sam_widget.serve.service import Service
 
 log = logging.getLogger(__name__)
-# Largest body of a request, in bytes: a PNG of 25 million pixels.
-MOST_BYTES = 64 * 2**20
 # Longest wait for an embedding in one request, in seconds.
 LONGEST_WAIT = 30.0
 _HASH = re.compile(r"[0-9a-f]{32}")
@@ -77,6 +76,7 @@ class Handler(web.RequestHandler):
             log.warning("refused %s %s from %s: no valid token", self.request.method, self.request.path, self.remote)
             raise Refusal(401, "a token is missing or wrong; use the whole address that the server printed")
         self.who = found
+        self.service.metrics.active += 1
 
     @property
     def remote(self) -> str:
@@ -109,10 +109,13 @@ class Handler(web.RequestHandler):
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what is a fault of ours; refusals are logged where they happen."""
         if not isinstance(value, web.HTTPError | SamWidgetError):
-            super().log_exception(typ, value, tb)
+            # Not as tornado does it, which would log the query, and with it the token.
+            log.error("%s %s failed", self.request.method, self.request.path, exc_info=(typ, value, tb))
 
     def on_finish(self) -> None:
         """Count the request."""
+        if hasattr(self, "who"):
+            self.service.metrics.active -= 1
         self.service.metrics.requests.labels(self.kind, str(self.get_status())).inc()
         self.service.metrics.seconds.labels(self.kind).observe(self.request.request_time())
 
@@ -152,38 +155,53 @@ class DecoderHandler(Handler):
         content = self.service.decoders[self.model(name)]
         self.set_header("Content-Type", "application/octet-stream")
         self.set_header("Cache-Control", "private, max-age=3600")
-        self.set_etag_header()
         self.write(content)
 
+    def compute_etag(self) -> None:
+        """No tag: clients keep the file by its hash."""
 
+
+@web.stream_request_body
 class EmbeddingsHandler(Handler):
-    """Images come in."""
+    """Images come in; nothing of them is kept in memory before the token is checked."""
 
     kind = "image"
+
+    def prepare(self) -> None:
+        """Refuse those without a token, and what is too large, before the body is read."""
+        super().prepare()
+        self._body = bytearray()
+        if int(self.request.headers.get("Content-Length") or 0) > MOST_BYTES:
+            raise Refusal(413, f"the image takes more than {MOST_BYTES:,} bytes; send a smaller one")
+        if isinstance(self.request.connection, HTTP1Connection):
+            self.request.connection.set_max_body_size(MOST_BYTES)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take a part of the body."""
+        self._body += chunk
 
     async def post(self) -> None:
         """Queue an image, unless it is embedded."""
         model = self.model(self.get_query_argument("model"))
-        service, body = self.service, self.request.body
+        service, body, loop = self.service, bytes(self._body), asyncio.get_running_loop()
         if self.request.headers.get("Content-Type", "").startswith("application/json"):
             digest = _hash_in(body)
             if not service.people.may_ask(self.who, digest):
                 raise Refusal(404, "you have not sent this image; send it")
-            if service.kept(model, digest) is None and service.embedder.waiting(model, digest) is None:
+            kept = await loop.run_in_executor(service.workers, service.kept, model, digest)
+            if kept is None and not service.embedder.is_queued(model, digest):
                 raise Refusal(404, "this image is not kept; send it again")
         else:
-            loop = asyncio.get_running_loop()
             try:
+                service.embedder.check_room(self.who)
                 rgb, digest = await loop.run_in_executor(service.workers, read_png, body)
+                await loop.run_in_executor(service.workers, service.embedder.ask, self.who, model, rgb, digest)
             except ImageError as error:
                 raise Refusal(400, str(error)) from error
-            try:
-                service.embedder.ask(self.who, model, rgb, digest)
             except QueueFullError as error:
-                total = service.embedder.place(model, "")
-                seconds = max(1.0, total[1])
-                self.set_header("Retry-After", str(round(seconds)))
-                self.tell(Place(hash=digest, place=len(service.embedder), seconds=seconds, error=str(error)), 429)
+                seconds = max(1.0, round(service.embedder.seconds(), 1))
+                self.set_header("Retry-After", str(math.ceil(seconds)))
+                self.tell(Place(place=len(service.embedder), seconds=seconds, error=str(error)), 429)
                 return
             service.people.sent(self.who, digest)
         place = self.place(model, digest)
@@ -201,19 +219,26 @@ class EmbeddingHandler(Handler):
         wait = _seconds(self.get_query_argument("wait", "0"))
         if not service.people.may_ask(self.who, digest):
             raise Refusal(404, "you have not sent this image; send it")
-        found = service.kept(model, digest)
-        if found is None and (future := service.embedder.waiting(model, digest)) is not None:
+        loop = asyncio.get_running_loop()
+        future = service.embedder.waiting(model, digest)
+        if future is not None:
             found = await _result(future, wait)
             if found is None:
                 self.tell(self.place(model, digest), 202)
                 return
+        else:
+            found = await loop.run_in_executor(service.workers, service.kept, model, digest)
         if found is None:
             raise Refusal(404, "this image is not kept; send it again")
-        content = await asyncio.get_running_loop().run_in_executor(service.workers, _file_of, found)
+        content = await loop.run_in_executor(service.workers, _file_of, found)
         self.set_header("Content-Type", "application/octet-stream")
         # The same for ever, and for this person alone.
         self.set_header("Cache-Control", "private, max-age=31536000, immutable")
+        self.set_header("Vary", "Authorization")
         self.write(content)
+
+    def compute_etag(self) -> None:
+        """No tag: the address contains the hash."""
 
 
 class HealthHandler(web.RequestHandler):
@@ -263,8 +288,8 @@ def read_png(body: bytes) -> tuple[np.ndarray, str]:
     """
     try:
         with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(f"the image has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+            if image.width * image.height > MOST_PIXELS:
+                raise ImageError(f"the image has {image.width} x {image.height} pixels, more than {MOST_PIXELS:,}")
             if image.mode != "RGB":
                 raise ImageError(f"the image is of mode {image.mode}; send a PNG of 8-bit RGB")
             rgb = np.array(image)
@@ -313,7 +338,7 @@ def application(service: Service) -> web.Application:
     return web.Application(
         [
             (r"/v1/models", ModelsHandler, given),
-            (r"/v1/decoders/([\w.+-]+)", DecoderHandler, given),
+            (r"/v1/decoders/(.+)", DecoderHandler, given),
             (r"/v1/embeddings", EmbeddingsHandler, given),
             (r"/v1/embeddings/([0-9a-f]{32})", EmbeddingHandler, given),
             (r"/v1/predict", PromptsHandler, given),

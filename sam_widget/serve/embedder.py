@@ -20,8 +20,10 @@ from sam_widget.predictor.predictor import Predictor
 log = logging.getLogger(__name__)
 # Images embedded at a time on a GPU, and the seconds that the first of them waits for others.
 BATCH, PAUSE_SECONDS = 8, 0.01
-# Images that may wait: of one person, and in all.
-MOST_OF_ONE, MOST = 16, 256
+# Images that may wait: of one person, and in all; and their pixels in bytes.
+MOST_OF_ONE, MOST, MOST_BYTES = 16, 256, 2 * 10**9
+# Failures that are remembered, for those who ask for the embedding after it failed.
+FAILURES = 1000
 # Seconds that an image takes, until one has been measured.
 FIRST_GUESS = 1.0
 # Share of the latest measurement in the mean.
@@ -65,6 +67,7 @@ class Embedder:
         # Who waits for what, the person whose turn it is first.
         self._queues: OrderedDict[str, deque[Job]] = OrderedDict()
         self._jobs: dict[tuple[str, str], Job] = {}
+        self._failed: OrderedDict[tuple[str, str], Future[Embedding]] = OrderedDict()
         self._changed = threading.Condition()
         self._open = True
         self._seconds: dict[str, float] = {}
@@ -87,24 +90,41 @@ class Embedder:
                 done: Future[Embedding] = Future()
                 done.set_result(found)
                 return done
-            queue = self._queues[who] = deque(filter(_is_waiting, self._queues.get(who, ())))
+            queue = self._waiting_of(who)
             if job is not None and job in queue:
                 return job.done
-            if len(queue) >= MOST_OF_ONE or len(self._jobs) >= MOST:
-                most = "you have" if len(queue) >= MOST_OF_ONE else "everyone has"
-                raise QueueFullError(f"{most} too many images waiting; send this one again later")
+            self._refuse_if_full(queue, rgb.nbytes)
             if job is None:
+                self._failed.pop((model, digest), None)
                 job = self._jobs[model, digest] = Job(model, rgb, digest)
             # In this person's queue too, because their turn may come first.
             queue.append(job)
             self._changed.notify()
             return job.done
 
+    def check_room(self, who: str) -> None:
+        """Refuse an image before it is decoded.
+
+        Raises:
+            QueueFullError: See `ask`.
+        """
+        with self._changed:
+            self._refuse_if_full(self._waiting_of(who), 0)
+
     def waiting(self, model: str, digest: str) -> Future[Embedding] | None:
-        """Return the embedding of an image that is queued, or None."""
+        """Return the embedding of an image that is queued, or that failed and was not sent again; None otherwise."""
         with self._changed:
             job = self._jobs.get((model, digest))
-            return None if job is None else job.done
+            return self._failed.get((model, digest)) if job is None else job.done
+
+    def is_queued(self, model: str, digest: str) -> bool:
+        """Whether an image waits, or is being embedded."""
+        return (model, digest) in self._jobs
+
+    def seconds(self) -> float:
+        """Return how long everything that waits will probably take."""
+        with self._changed:
+            return sum(self._seconds.get(job.model, FIRST_GUESS) for job in self._in_turn())
 
     def place(self, model: str, digest: str) -> tuple[int, float]:
         """Return an image's place in the queue, from 1, and the seconds it will probably take; 0, 0 if not there."""
@@ -128,6 +148,16 @@ class Embedder:
         self._thread.join()
         for job in self._jobs.values():
             job.done.cancel()
+
+    def _waiting_of(self, who: str) -> deque[Job]:
+        queue = self._queues[who] = deque(filter(_is_waiting, self._queues.get(who, ())))
+        return queue
+
+    def _refuse_if_full(self, queue: deque[Job], nbytes: int) -> None:
+        full = len(self._jobs) >= MOST or nbytes + sum(job.rgb.nbytes for job in self._jobs.values()) > MOST_BYTES
+        if len(queue) >= MOST_OF_ONE or full:
+            most = "you have" if len(queue) >= MOST_OF_ONE else "everyone has"
+            raise QueueFullError(f"{most} too many images waiting; send this one again later")
 
     def _in_turn(self) -> Iterator[Job]:
         """Yield what waits in the order in which it will be embedded, each image once."""
@@ -183,24 +213,35 @@ class Embedder:
 
     def _run(self) -> None:
         while batch := self._batch():
-            predictor, start = self._predictors[batch[0].model], time.perf_counter()
-            try:
-                made = predictor.embed_many([job.rgb for job in batch])
-            except Exception as error:
-                if not isinstance(error, SamWidgetError):
-                    log.exception("could not embed %d images with %s", len(batch), batch[0].model)
-                self._finish(batch, error)
-            else:
-                seconds = (time.perf_counter() - start) / len(batch)
-                mean = self._seconds.get(batch[0].model, seconds)
-                self._seconds[batch[0].model] = mean + _RECENT * (seconds - mean)
-                self.embedded += len(batch)
-                self._finish(batch, made)
+            self._embed(batch)
+
+    def _embed(self, batch: list[Job]) -> None:
+        model, start = batch[0].model, time.perf_counter()
+        try:
+            made = self._predictors[model].embed_many([job.rgb for job in batch])
+        except Exception as error:  # handed to those who wait
+            if len(batch) > 1:  # Too many for the memory, or one of them is at fault.
+                for job in batch:
+                    self._embed([job])
+                return
+            if not isinstance(error, SamWidgetError):
+                log.exception("could not embed an image with %s", model)
+            self._finish(batch, error)
+        else:
+            seconds = (time.perf_counter() - start) / len(batch)
+            mean = self._seconds.get(model, seconds)
+            self._seconds[model] = mean + _RECENT * (seconds - mean)
+            self.embedded += len(batch)
+            self._finish(batch, made)
 
     def _finish(self, batch: list[Job], result: list[Embedding] | Exception) -> None:
         with self._changed:
             for job in batch:
                 del self._jobs[job.model, job.digest]
+                if isinstance(result, Exception):
+                    self._failed[job.model, job.digest] = job.done
+                    while len(self._failed) > FAILURES:
+                        self._failed.popitem(last=False)
         for number, job in enumerate(batch):
             if isinstance(result, Exception):
                 job.done.set_exception(result)

@@ -18,7 +18,7 @@ SHORTEST_TOKEN = 16
 class People:
     """Tokens of people, and which images each has sent.
 
-    The hash of an image yields its embedding only to those who have sent the image, and who learn nothing by it.
+    The hash of an image yields its embedding only to those who have sent the image themselves.
     """
 
     def __init__(self, tokens: Mapping[str, str], *, share: bool = False) -> None:

@@ -13,11 +13,12 @@ are `{"size": [h, w], "runs": BASE64}`, as `masks.wire_codec` describes, which i
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 
 import msgspec
-from tornado import websocket
+from tornado import web, websocket
 
 from sam_widget.errors import SamWidgetError
 from sam_widget.masks.codecs import rle_from_stored
@@ -26,6 +27,8 @@ from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.serve.app import Refusal, token_of
 from sam_widget.serve.service import Service
+
+log = logging.getLogger(__name__)
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +85,11 @@ class PromptsHandler(websocket.WebSocketHandler):
     def write_error(self, status_code: int, **_kwargs: Any) -> None:
         """Answer with the status alone, since no websocket is open."""
         self.finish(f"{status_code}\n")
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log what is a fault of ours, without the query, which may hold the token."""
+        if not isinstance(value, web.HTTPError):
+            log.error("%s failed", self.request.path, exc_info=(typ, value, tb))
 
     def check_origin(self, origin: str) -> bool:  # noqa: ARG002  the token decides
         """Accept pages of any origin: a browser does not add the token by itself, as it does with cookies."""

@@ -15,15 +15,17 @@ from tornado.netutil import bind_sockets
 
 from sam_widget.errors import SessionError
 from sam_widget.predictor.predictor import Predictor
-from sam_widget.serve.app import MOST_BYTES, application
+from sam_widget.serve.app import application
 from sam_widget.serve.people import People
 from sam_widget.serve.service import Service
 
 log = logging.getLogger(__name__)
 # Seconds that a client may take to send a request, and that an idle connection is kept.
 SLOWEST_BODY, IDLE = 120, 300
-# Seconds that requests under way get to end.
-_GRACE_SECONDS = 10.0
+# Seconds that requests under way get to end, and how often that is looked at.
+_GRACE_SECONDS, _LOOK_SECONDS = 10.0, 0.05
+# Largest body of a request that carries no image.
+_MOST_BYTES = 2**20
 
 
 def serve(
@@ -77,8 +79,8 @@ async def _run(
             loop.add_signal_handler(number, ended.set)
     server = HTTPServer(
         application(service),
-        max_body_size=MOST_BYTES,
-        max_buffer_size=MOST_BYTES,
+        # The handler of images allows more, once it knows whose they are.
+        max_body_size=_MOST_BYTES,
         body_timeout=SLOWEST_BODY,
         idle_connection_timeout=IDLE,
     )
@@ -94,7 +96,7 @@ async def _run(
     log.info("ending")
     server.stop()
     # Requests under way are answered first.
-    try:
-        await asyncio.wait_for(server.close_all_connections(), _GRACE_SECONDS)
-    except TimeoutError:
-        log.warning("some connections did not end")
+    deadline = loop.time() + _GRACE_SECONDS
+    while service.metrics.active and loop.time() < deadline:  # noqa: ASYNC110  once, at the end
+        await asyncio.sleep(_LOOK_SECONDS)
+    await server.close_all_connections()

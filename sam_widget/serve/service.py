@@ -28,6 +28,10 @@ class Metrics:
             "sam_widget_requests", "Requests by kind and status.", ["kind", "status"], registry=self.registry
         )
         self.seconds = Histogram("sam_widget_request_seconds", "Time of requests.", ["kind"], registry=self.registry)
+        # Requests under way.
+        self.active = 0
+        under_way = Gauge("sam_widget_requests_under_way", "Requests being answered.", registry=self.registry)
+        under_way.set_function(lambda: self.active)
         waiting = Gauge("sam_widget_images_waiting", "Images in the queue.", registry=self.registry)
         waiting.set_function(lambda: len(embedder))
         embedded = Gauge("sam_widget_images_embedded", "Images embedded since the start.", registry=self.registry)

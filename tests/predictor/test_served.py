@@ -213,6 +213,7 @@ def test_the_address_and_token_may_be_in_the_environment(address: str, monkeypat
         (lambda url: url.replace("ada", "eve"), "token is missing or wrong"),
         (lambda url: f"{url}&model=vit_h", "has no model 'vit_h'; it has tiny"),
         (lambda _url: "ftp://lab/", "not the address of a server"),
+        (lambda url: url.removeprefix("http://"), "not the address of a server"),
         (lambda _url: "http://[bad/", "malformed"),
         (lambda _url: "http://127.0.0.1:1/", "does not answer"),
     ],

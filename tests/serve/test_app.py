@@ -18,12 +18,15 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
+from sam_widget.errors import ModelError
 from sam_widget.image.reading import image_hash
 from sam_widget.predictor.embeddings import Embedding, EmbeddingCache
 from sam_widget.predictor.predictor import Predictor
+from sam_widget.predictor.served import connect
 from sam_widget.serve import app
 from sam_widget.serve.people import People
 from tests.serving import TOKENS, serving
+from tests.waiting import until
 
 POST = "v1/embeddings?model=tiny"
 
@@ -131,7 +134,7 @@ def test_what_is_not_an_image_is_refused(address: str, content: bytes, said: str
 def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(app, "MOST_PIXELS", 1000)
     content = png(picture(6))
     monkeypatch.setattr(PngImageFile, "load", lambda _self: pytest.fail("it was decoded"))
     reply = client(address).post(POST, content=content, headers={"Content-Type": "image/png"})
@@ -151,7 +154,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(
         (("GET", f"v1/embeddings/{'0' * 32}?model=tiny&wait=nan"), b"", 404, "not sent this image"),
         (("GET", "v1/embeddings/abc?model=tiny"), b"", 404, "nothing here"),
         (("GET", "v1/decoders/vit_h"), b"", 404, "no such model"),
-        (("GET", "v1/decoders/..%2f..%2fetc"), b"", 404, "nothing here"),
+        (("GET", "v1/decoders/..%2f..%2fetc"), b"", 404, "no such model"),
         (("DELETE", POST), b"", 405, ""),
         (("GET", ""), b"", 404, "see /v1/models"),
     ],
@@ -204,7 +207,8 @@ def test_a_full_queue_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch) ->
         ]
         assert replies[-1].status_code == 429
         assert "too many images waiting" in error(replies[-1])
-        assert int(replies[-1].headers["Retry-After"]) >= 1
+        assert int(replies[-1].headers["Retry-After"]) >= 2
+        assert replies[-1].json()["seconds"] >= 2
         assert replies[1].json()["place"] >= 1
         waits = http.get(f"v1/embeddings/{replies[1].json()['hash']}?model=tiny")
         assert waits.status_code == 202
@@ -215,21 +219,50 @@ def test_a_full_queue_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_failure_is_logged_and_not_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     predictor = Predictor("tiny", cache=EmbeddingCache())
 
+    many, secret = predictor.embed_many, RuntimeError("secret detail")
+
     def fail(_images: Any) -> None:
-        raise RuntimeError("secret detail")
+        raise secret
 
     monkeypatch.setattr(predictor, "embed_many", fail)
     with serving({"tiny": predictor}) as address:
         http = client(address)
         digest = send(http, picture(20))
-        reply = http.get(f"v1/embeddings/{digest}?model=tiny&wait=30")
-        if reply.status_code == 404:  # it had failed before this was asked
-            send(http, picture(20))
-        else:
-            assert reply.status_code == 500
-            assert error(reply) == "the server failed; its log says why"
-        assert http.get("v1/models").status_code == 200
+        until(lambda: http.get("v1/models").json()["queue"] == 0, seconds=30, what="it has failed")
+        for _ in range(2):
+            reply = http.get(f"v1/embeddings/{digest}?model=tiny&wait=30")
+            assert (reply.status_code, error(reply)) == (500, "the server failed; its log says why")
+        # A client with the image learns of it, too, instead of sending the image for ever.
+        there = connect(f"{address}?token={TOKENS['ada']}")
+        with pytest.raises(ModelError, match="its log says why"):
+            there.server.embed("tiny", picture(20), lambda *_: None)
+        # Sent again, it is embedded again.
+        monkeypatch.setattr(predictor, "embed_many", many)
+        assert send(http, picture(20)) == digest
+        assert http.get(f"v1/embeddings/{digest}?model=tiny&wait=30").status_code == 200
     assert "secret detail" in caplog.text
+
+
+def test_bodies_without_a_token_are_not_read(address: str) -> None:
+    parts = urlsplit(address)
+    for path, token in ((POST, "wrong"), ("v1/models", TOKENS["ada"])):
+        with socket.create_connection((parts.hostname, parts.port), timeout=30) as line:
+            line.sendall(
+                f"POST /{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                f"Content-Length: {60 * 2**20}\r\n\r\n".encode()
+            )
+            # The answer comes although not a byte of the body was sent.
+            assert line.recv(1000)[:12] in {b"HTTP/1.1 401", b"HTTP/1.1 400", b""}
+
+
+def test_an_exception_is_logged_without_the_token(
+    address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app.ModelsHandler, "get", lambda _self: 1 / 0)
+    assert httpx.get(f"{address}v1/models", params={"token": TOKENS["ada"]}, trust_env=False).status_code == 500
+    assert "ZeroDivisionError" in caplog.text
+    ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
+    assert not any(TOKENS["ada"] in record.getMessage() for record in ours)
 
 
 def test_no_token_is_logged(address: str, caplog: pytest.LogCaptureFixture) -> None:

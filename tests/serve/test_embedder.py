@@ -165,3 +165,38 @@ def test_closing_finishes_one_image_and_gives_up_the_others() -> None:
     embedder.close()
     assert first.result(0) == "embedding 1"
     assert second.cancelled()
+
+
+def test_a_batch_that_fails_is_tried_one_by_one() -> None:
+    slow = Slow("meta")
+    embedder = Embedder({"slow": slow})  # type: ignore[dict-item]
+    embed_many = slow.embed_many
+
+    def fail(images: list[np.ndarray]) -> list[Any]:
+        found = embed_many(images)
+        if any(image[0, 0, 0] == 3 for image in images):
+            raise ModelError("the third is at fault")
+        return found
+
+    slow.embed_many = fail  # type: ignore[method-assign]
+    first = ask(embedder, "ada", 0)
+    assert slow.begun.wait(30)
+    rest = [ask(embedder, "bob", number) for number in (1, 2, 3, 4)]
+    slow.free.release(20)
+    assert first.result(30) == "embedding 0"
+    assert [one.exception(30) is None for one in rest] == [True, True, False, True]
+    assert embedder.waiting("slow", "3") is rest[2]
+    assert not embedder.is_queued("slow", "3")
+    assert embedder.waiting("slow", "4") is None
+    embedder.close()
+
+
+def test_the_pixels_that_wait_are_limited(embedder: Embedder, slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 500)
+    ask(embedder, "ada", 0)
+    assert slow.begun.wait(30)
+    ask(embedder, "bob", 1)
+    with pytest.raises(QueueFullError, match="everyone has too many"):
+        ask(embedder, "eve", 2)
+    assert embedder.seconds() == module.FIRST_GUESS
+    embedder.check_room("eve")

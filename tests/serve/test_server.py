@@ -5,13 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 
+import httpx
+import numpy as np
 import pytest
 
 from sam_widget.errors import SessionError
+from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.serve.people import People
 from sam_widget.serve.server import serve
+from tests.serve.test_app import client, send
 from tests.serving import TOKENS, serving
+from tests.waiting import until
 
 
 def test_a_taken_port_is_refused(predictor: Predictor) -> None:
@@ -32,3 +37,31 @@ def test_it_leaves_no_thread_behind(predictor: Predictor) -> None:
     with serving({"tiny": predictor}):
         assert len(set(threading.enumerate()) - before) >= 2
     assert set(threading.enumerate()) <= before
+
+
+def test_requests_under_way_are_answered_before_it_ends(
+    predictor: Predictor, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, free = threading.Event(), threading.Event()
+    alone = Predictor(predictor.model, cache=EmbeddingCache())
+    many = alone.embed_many
+    monkeypatch.setattr(alone, "embed_many", lambda images: (begun.set(), free.wait(30), many(images))[2])
+    replies: list[int] = []
+    with serving({"tiny": alone}) as address:
+        http = client(address)
+        digest = send(http, photo)
+        assert begun.wait(30)
+        asks = threading.Thread(
+            target=lambda: replies.append(http.get(f"v1/embeddings/{digest}?model=tiny&wait=30").status_code)
+        )
+        asks.start()
+        until(lambda: under_way(http) == 2, seconds=30, what="it asks")
+        threading.Timer(0.5, free.set).start()
+    asks.join(30)
+    assert replies == [200]
+
+
+def under_way(http: httpx.Client) -> int:
+    """Return the number of requests that are being answered, this one included."""
+    rows = [row for row in http.get("metrics").text.splitlines() if row.startswith("sam_widget_requests_under_way")]
+    return int(float(rows[0].split()[1]))
