@@ -23,6 +23,7 @@ from sam_widget.image.pyramid import TILE, Pyramid
 from sam_widget.image.rendering import USUAL
 from sam_widget.page.tensors import decoder_weights, photo_features
 from sam_widget.predictor.predictor import Predictor
+from sam_widget.session.file.format import read, write_new
 from sam_widget.session.session import Session
 from sam_widget.text import clean
 
@@ -174,6 +175,10 @@ def _saved(session: Session, *, keep_image: bool) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.sam"
         session.save(path, keep_image=keep_image)
+        # A page is given to others, whom the folders of this machine do not concern.
+        contents = read(path)
+        contents.meta["image"] |= {"path": None, "relative": None}
+        write_new(path, contents)
         return path.read_bytes()
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import sam_widget as sw
 from sam_widget.errors import SessionError
 from sam_widget.image.pyramid import Pyramid
-from sam_widget.page.page import page_of, write_page
+from sam_widget.page.page import _saved, page_of, write_page
 from sam_widget.predictor.interface import Embedding, Prediction
 from sam_widget.predictor.plain import PlainPredictor
 from sam_widget.prompts.prompt import Prompt
@@ -110,3 +111,21 @@ def test_a_model_elsewhere_is_refused() -> None:
 
     with pytest.raises(SessionError, match="model on this machine; open the image with model='tiny'"):
         page_of(Session(sw.sample("cat"), model=Elsewhere()))
+
+
+def test_a_page_does_not_say_where_the_photo_was(tmp_path: Path) -> None:
+    folder = tmp_path / "patients"
+    folder.mkdir()
+    Image.fromarray(sw.sample("cat")).save(folder / "cat.png")
+    session = Session(folder / "cat.png", model="tiny")
+    session.click(200, 200)
+    session.accept("cat")
+    text = write_page(session, tmp_path / "cat.html").read_text("utf-8")
+    parts = re.findall(r'<script type="application/octet-stream" id="sam-\w+">([^<]*)</script>', text)
+    assert len(parts) >= 3
+    for content in (text.encode(), *(gzip.decompress(base64.b64decode(part)) for part in parts)):
+        assert b"patients" not in content
+    (tmp_path / "saved.sam").write_bytes(_saved(session, keep_image=True))
+    assert len(Session.load(tmp_path / "saved.sam").objects) == 1
+    session.save(tmp_path / "own.sam")
+    assert b"patients" in (tmp_path / "own.sam").read_bytes()
