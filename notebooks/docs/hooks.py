@@ -81,3 +81,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def on_post_page(output: str, page: Page, **_: object) -> str:
     """Declare the language of a translated page."""
     return output.replace('<html lang="en"', '<html lang="zh-TW"', 1) if ".zh-TW." in page.file.src_uri else output
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Remove the theme's page for missing files: it is only right at the root of a server."""
+    (Path(config.site_dir) / "404.html").unlink(missing_ok=True)
