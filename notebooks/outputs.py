@@ -35,6 +35,8 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 PATIENCE = 900
 # Pixels: wider than the text of any page that shows a notebook.
 WIDEST = 1200
+# A terminal's codes, which a page shows as boxes.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # The text of tqdm's bars.
 _BAR = re.compile(r"[^|]*\d+%\|")
 # Run after each cell: what the widgets show now that outputs above have displayed.
@@ -149,8 +151,8 @@ def _kept(outputs: list[dict[str, Any]], folder: Path) -> Iterator[dict[str, Any
 
 
 def _portable(text: str | list[str], folder: Path) -> list[str]:
-    """Return lines of text without temporary files, folders of this machine and addresses in memory."""
-    joined = "".join(text)
+    """Return lines of text without temporary files, folders of this machine, addresses in memory and colours."""
+    joined = _COLOUR.sub("", "".join(text))
     joined = re.sub(re.escape(str(folder)) + r"(?:[/\\]tmp\w+)?", "/tmp", joined)  # noqa: S108  a name to read
     joined = joined.replace(str(HERE.parent), "sam_widget").replace(str(Path.home()), "~")
     return re.sub(r" at 0x[0-9a-f]+", "", joined).splitlines(keepends=True)
