@@ -38,7 +38,7 @@ class Shard:
         of: How many parts there are.
 
     Raises:
-        ImageError: There is no such part.
+        ImageError: The number is not between 1 and `of`.
     """
 
     number: int

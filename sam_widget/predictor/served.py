@@ -139,7 +139,7 @@ class Server:
         """Ask which models there are.
 
         Raises:
-            ModelError: There is no such server, it refuses, or speaks another version of the protocol.
+            ModelError: The server does not answer, refuses the token, or speaks another version of the protocol.
         """
         found = self._decoded(self._ask("GET", "v1/models"), About)
         if found.protocol != PROTOCOL:

@@ -64,6 +64,7 @@ class Handler(web.RequestHandler):
     kind = "other"
     service: Service
     who: str
+    _under_way = False
 
     def initialize(self, service: Service) -> None:
         """Take what handlers share."""
@@ -76,6 +77,7 @@ class Handler(web.RequestHandler):
             log.warning("refused %s %s from %s: no valid token", self.request.method, self.request.path, self.remote)
             raise Refusal(401, "a token is missing or wrong; use the whole address that the server printed")
         self.who = found
+        self._under_way = True
         self.service.metrics.active += 1
 
     @property
@@ -114,10 +116,19 @@ class Handler(web.RequestHandler):
 
     def on_finish(self) -> None:
         """Count the request."""
-        if hasattr(self, "who"):
-            self.service.metrics.active -= 1
+        self._leave()
         self.service.metrics.requests.labels(self.kind, str(self.get_status())).inc()
         self.service.metrics.seconds.labels(self.kind).observe(self.request.request_time())
+
+    def on_connection_close(self) -> None:
+        """Forget a request whose client left before it was answered."""
+        super().on_connection_close()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._under_way:
+            self._under_way = False
+            self.service.metrics.active -= 1
 
     def model(self, name: str) -> str:
         """Return the name of a model.

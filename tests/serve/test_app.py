@@ -193,6 +193,23 @@ def test_clients_that_dawdle_do_not_hold_up_others(address: str) -> None:
         line.close()
 
 
+def test_requests_of_clients_that_left_are_not_under_way(address: str) -> None:
+    parts, http = urlsplit(address), client(address)
+
+    def under_way() -> float:
+        rows = [row for row in http.get("metrics").text.splitlines() if row.startswith("sam_widget_requests_under_way")]
+        return float(rows[0].split()[1])
+
+    head = (
+        f"POST /{POST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKENS['ada']}\r\nContent-Length: 1000000\r\n\r\n"
+    )
+    line = socket.create_connection((parts.hostname, parts.port), timeout=30)
+    line.sendall(head.encode() + b"half")
+    until(lambda: under_way() == 2, seconds=30, what="it is under way")
+    line.close()
+    until(lambda: under_way() == 1, seconds=30, what="it is forgotten")
+
+
 def test_a_full_queue_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     free = threading.Event()
     predictor = Predictor("tiny", cache=EmbeddingCache())

@@ -29,7 +29,7 @@ function blockOf(
   positions: Matrix,
   first: boolean,
 ): Matrix {
-  // In the first block, tokens equal their positions, so these are not added, and there is no residual.
+  // In the first block, tokens equal their positions, so they are not added, and the residual connection is left out.
   const query = first ? before : arithmetic.sum(before, tokenPositions);
   const attended = selfAttention(arithmetic, self, query, before);
   let tokens = arithmetic.normalise(first ? attended : arithmetic.sum(before, attended), norms[0]);
