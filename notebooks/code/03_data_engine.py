@@ -59,7 +59,8 @@ print(guesses.reveal(1, before.noc85))
 from sam_widget.engine.simulated import SimulatedAnnotator
 
 annotator = SimulatedAnnotator(truth)
-e = sw.DataEngine(photos, clock=annotator.clock, store=photos.parent / "embeddings", who="simulated")
+store = photos.parent / "embeddings"
+e = sw.DataEngine(photos, clock=annotator.clock, store=store, who="simulated", points_per_side=12)
 e.look_ahead()
 print(e.advice)
 

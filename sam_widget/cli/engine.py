@@ -39,6 +39,7 @@ def engine(
     model: Model = "tiny",
     recursive: Recursive = False,
     budget: _Seconds = 30.0,
+    points_per_side: Annotated[int, Parameter(metavar="N")] = 24,
     crops: Annotated[int, Parameter(metavar="N")] = 1,
     count: Annotated[int, Parameter(metavar="N")] = 30,
     quiet: Quiet = False,
@@ -54,12 +55,13 @@ def engine(
         step: report (default), round, automatic or check.
         sessions: Folder of the session files (default: the folder of photos).
         budget: Time for a round of tuning.
+        points_per_side: Points along each side of the grid with which automatic finds masks.
         crops: Layers of crops in which automatic looks for small things.
         count: Number of masks to check.
     """
     from sam_widget.engine.engine import DataEngine
 
-    work = DataEngine(photos, sessions=sessions, model=model, recursive=recursive)
+    work = DataEngine(photos, sessions=sessions, model=model, recursive=recursive, points_per_side=points_per_side)
     try:
         with _progress(quiet=quiet) as told:
             if step == "round":

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from sam_widget.automatic.automatic import MaskRecord
+from sam_widget.automatic.options import EverythingOptions
 from sam_widget.engine.acceptance import Acceptance, Judged, judged_by, learn
 from sam_widget.engine.advice import Situation, advice
 from sam_widget.engine.checking import BlindCheck
 from sam_widget.engine.claiming import claimed, user
-from sam_widget.engine.filling import annotation_of, choose, find_masks
+from sam_widget.engine.filling import POINTS_PER_SIDE, annotation_of, choose, find_masks
 from sam_widget.engine.journal import Journal, MaskEntry, RoundEntry
 from sam_widget.engine.ordering import Outlook, most_instructive, outlook
 from sam_widget.engine.report import STAGES, Agreement, EngineReport, stage_figures
@@ -71,6 +72,7 @@ class DataEngine:
         album: The photos.
         home: Folder of the journal and the tuned models.
         who: Whose masks these are.
+        points_per_side: Points along each side of the grid with which masks are found.
         closed: Whether it is closed.
         give_way: Called when the same process opens the folder again, as a cell that is run again does; None closes it.
     """
@@ -88,6 +90,7 @@ class DataEngine:
         recursive: bool = False,
         store: EmbeddingStore | str | Path | None = None,
         who: str | None = None,
+        points_per_side: int = POINTS_PER_SIDE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open the engine of a folder, and continue where it was left.
@@ -100,13 +103,18 @@ class DataEngine:
             recursive: Include subfolders.
             store: An embedding store or its folder. Defaults to the store that every widget uses.
             who: Name written next to each mask; defaults to the name of the user.
+            points_per_side: Points along each side of the grid with which stages 2 and 3 find masks. Half as many take
+                a quarter of the time, and miss small objects.
             clock: Returns seconds; replaced by a simulated annotator.
 
         Raises:
             ImageError: The folder does not exist or contains no images.
             SessionError: The engine of the folder is open elsewhere, or its journal is damaged.
             ModelError: The model that the engine was started with is another one.
+            PromptError: `points_per_side` is not a whole number of at least 1.
         """
+        EverythingOptions(points_per_side=points_per_side)
+        self.points_per_side = points_per_side
         self.album = Album(images, sessions=sessions, recursive=recursive)
         self.home = self.album.sessions / HOME
         self.who, self.closed = who or user(), False
@@ -428,7 +436,8 @@ class DataEngine:
         """Return the masks of everything mode of a photo and which of them agree with its objects."""
         key = index, self.predictor.model.weights_id, tuple(item.id for item in objects)
         if key not in self._judgements:
-            records, features = find_masks(SourceImage(self.album.images[index]).rgb, self.predictor)
+            rgb = SourceImage(self.album.images[index]).rgb
+            records, features = find_masks(rgb, self.predictor, self.points_per_side)
             self._judgements[key] = Judged(features, judged_by(records, [item.stored for item in objects]))
         return self._judgements[key]
 
@@ -479,7 +488,8 @@ class DataEngine:
             raise SessionError(
                 f"it is not known yet which masks you accept; mark at least {LEAST_PHOTOS} photos as done, with masks"
             )
-        records, features = find_masks(SourceImage(self.album.images[index]).rgb, self.predictor, crops=crops)
+        rgb = SourceImage(self.album.images[index]).rgb
+        records, features = find_masks(rgb, self.predictor, self.points_per_side, crops=crops)
         probability = learned.probability(features)
         return 0 if cancelled() else edit(lambda: self._fill(index, records, probability))
 

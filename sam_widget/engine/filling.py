@@ -17,11 +17,13 @@ from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.everything import duplicates
 from sam_widget.session.state import SegmentedObject
 
-# Points along each side of the grid with which masks are found.
-POINTS = 24
+# Points along each side of the grid with which masks are found, unless an engine is given another number.
+POINTS_PER_SIDE = 24
 
 
-def find_masks(rgb: np.ndarray, predictor: Predictor, *, crops: int = 0) -> tuple[list[MaskRecord], np.ndarray]:
+def find_masks(
+    rgb: np.ndarray, predictor: Predictor, points_per_side: int, *, crops: int = 0
+) -> tuple[list[MaskRecord], np.ndarray]:
     """Return the masks of everything mode of a photo (H, W, 3), and their features (N, F); see `acceptance.describe`.
 
     Masks that the model is unsure of are among them: what was accepted before decides.
@@ -29,7 +31,7 @@ def find_masks(rgb: np.ndarray, predictor: Predictor, *, crops: int = 0) -> tupl
     records = segment_everything(
         rgb,
         predictor,
-        points_per_side=POINTS,
+        points_per_side=points_per_side,
         crop_n_layers=crops,
         crop_n_points_downscale_factor=2,
         pred_iou_thresh=min(0.3, predictor.config.pred_iou_thresh),

@@ -111,8 +111,13 @@ class _RecordingAttention(Attention):
 class _Recorder:
     """Runs a copy of a model and records the outputs of its parts; if a part runs twice, the last output."""
 
-    def __init__(self, model: Sam) -> None:
-        self.model: Sam = twin(model, {Attention: _RecordingAttention}, hooks=False).eval()
+    def __init__(self, model: Sam, *, encodes: bool) -> None:
+        # Most of the modules belong to the encoder; copying them takes as long as a decoding.
+        shared = () if encodes else (model.image_encoder,)
+        self.model: Sam = twin(model, {Attention: _RecordingAttention}, hooks=False, shared=shared)
+        for part in self.model.children():
+            if part not in shared:
+                part.eval()
         self.seen: dict[str, Any] = {}
 
     def encode(self, pixels: Tensor) -> None:
@@ -182,7 +187,7 @@ def traced(
         prompt: The arguments of `Sam.decode`.
         answer: The logits and scores of the predictor.
     """
-    recorder = _Recorder(model)
+    recorder = _Recorder(model, encodes=pixels is not None)
     with torch.no_grad():
         if pixels is not None:
             recorder.encode(pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -49,14 +50,20 @@ def star(pen: ImageDraw.ImageDraw, x: float, y: float, *, label: int = 1, radius
         pen.line([x, y - radius / 2, x, y + radius / 2], fill="white", width=2)
 
 
-def heat(values: np.ndarray, *, low: float | None = None, high: float | None = None, name: str = "viridis") -> RGB:
-    """Return values (h, w) as colours (h, w, 3) uint8; grey where a value is NaN."""
+@cache
+def _colours(name: str) -> RGB:
+    """Return the 256 colours of one of Matplotlib's maps, (256, 3) uint8."""
     import matplotlib as mpl
 
+    return np.asarray(mpl.colormaps[name](np.arange(256), bytes=True)[:, :3])
+
+
+def heat(values: np.ndarray, *, low: float | None = None, high: float | None = None, name: str = "viridis") -> RGB:
+    """Return values (h, w) as colours (h, w, 3) uint8; grey where a value is NaN."""
     low = float(np.nanmin(values)) if low is None else low
     high = float(np.nanmax(values)) if high is None else high
     scaled = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
-    colours = mpl.colormaps[name](np.nan_to_num(scaled), bytes=True)[..., :3]
+    colours = _colours(name)[np.rint(255 * np.nan_to_num(scaled)).astype(np.uint8)]
     return np.where(np.isnan(values)[..., None], np.uint8(128), colours)
 
 
@@ -97,8 +104,8 @@ def scatter(
 
 def blend(photo: RGB, colours: RGB, *, seen: float = 0.3) -> RGB:
     """Return a photo (H, W, 3) in grey, under colours of the same shape."""
-    grey = np.asarray(Image.fromarray(photo).convert("L"))[..., None]
-    return (seen * grey + (1 - seen) * colours).astype(np.uint8)
+    grey = Image.fromarray(photo).convert("L").convert("RGB")
+    return np.asarray(Image.blend(grey, Image.fromarray(colours), 1 - seen))
 
 
 def strip(vector: np.ndarray, *, rows: int = 4, cell: int = 8) -> RGB:

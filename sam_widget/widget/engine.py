@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from sam_widget.engine.engine import CHECKED, DataEngine
+from sam_widget.engine.filling import POINTS_PER_SIDE
 from sam_widget.errors import SessionError, door
 from sam_widget.predictor.interface import predictor_of
 from sam_widget.widget import protocol
@@ -88,6 +89,7 @@ class Engine(Gallery):
         recursive: bool = False,
         store: EmbeddingStore | str | Path | None = None,
         who: str | None = None,
+        points_per_side: int = POINTS_PER_SIDE,
         tune: bool = True,
         budget_s: float = 30.0,
     ) -> None:
@@ -101,6 +103,7 @@ class Engine(Gallery):
             recursive: Include subfolders.
             store: An embedding store or its folder. Defaults to the store that every widget uses.
             who: Name written next to each mask; defaults to the name of the user.
+            points_per_side: Points along each side of the grid of stages 2 and 3; see `DataEngine`.
             tune: Whether rounds of tuning begin by themselves in stage 1.
             budget_s: Time in seconds of a round that begins by itself or in a view; see `tune`.
 
@@ -110,7 +113,15 @@ class Engine(Gallery):
             SessionError: The engine of the folder is open in another kernel, or its journal is damaged.
         """
         refuse_unknown(model)
-        self.engine = DataEngine(images, model=model, sessions=sessions, recursive=recursive, store=store, who=who)
+        self.engine = DataEngine(
+            images,
+            model=model,
+            sessions=sessions,
+            recursive=recursive,
+            store=store,
+            who=who,
+            points_per_side=points_per_side,
+        )
         try:
             first = self.engine.next_photo()
             self._control = EngineControl(

@@ -18,11 +18,10 @@ PATIENT_MS = 300_000
 # Three photos are annotated by a script; what a person does in stage 1 is done on the fourth.
 FOLDER = """
 import numpy as np, sam_widget as sw
-import sam_widget.engine.filling, sam_widget.widget.engine_jobs
+import sam_widget.widget.engine_jobs
 sam_widget.widget.engine_jobs.low_priority = lambda: None  # On a busy machine, its thread would hardly run.
-sam_widget.engine.filling.POINTS = 9
 truth = np.load({truth!r})
-e = sw.Engine({folder!r}, store={folder!r} + "/store", budget_s=2)
+e = sw.Engine({folder!r}, store={folder!r} + "/store", budget_s=2, points_per_side=9)
 for _ in range(3):
     for mask in truth[e.name]:
         e.add_objects(mask)

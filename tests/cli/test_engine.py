@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sam_widget.cli.cli import main
-from sam_widget.engine import filling, generic
+from sam_widget.engine import generic
 from sam_widget.engine.engine import DataEngine
 from sam_widget.engine.simulated import SimulatedAnnotator
 from sam_widget.model.zoo import load_model
@@ -14,7 +14,6 @@ from tests.engine.cells import folder
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(filling, "POINTS", 8)
     monkeypatch.setattr(generic, "ALL", 4)
     truth = folder(tmp_path / "photos", 5)
     annotator = SimulatedAnnotator(truth)
@@ -33,7 +32,7 @@ def test_the_engine_of_a_folder(photos: Path, capsys: pytest.CaptureFixture[str]
     assert "press Tune" in said
     assert main(["engine", str(photos), "round", "--budget", "1"]) == 0
     assert capsys.readouterr().out.startswith(("refused: ", "adopted: "))
-    assert main(["engine", str(photos), "automatic", "--crops", "0"]) == 0
+    assert main(["engine", str(photos), "automatic", "--crops", "0", "--points-per-side", "8"]) == 0
     assert "1 done" in capsys.readouterr().out
     assert main(["engine", str(photos), "check", "--count", "2"]) == 0
     assert "2 masks are drawn" in capsys.readouterr().out

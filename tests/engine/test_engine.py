@@ -11,22 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam_widget.engine import filling, generic
+from sam_widget.engine import generic
 from sam_widget.engine.acceptance import THRESHOLD
 from sam_widget.engine.engine import DataEngine
 from sam_widget.engine.simulated import SimulatedAnnotator
-from sam_widget.errors import ModelError, SessionError
+from sam_widget.errors import ModelError, PromptError, SessionError
 from sam_widget.model.names import without_precision
 from sam_widget.model.tuned import TunedWeights, Tuning
 from sam_widget.model.zoo import load_model
 from sam_widget.session.file.reader import Record
 from tests.engine.cells import folder
 
-
-@pytest.fixture(autouse=True)
-def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for masks on a coarse grid, which is enough for these photos."""
-    monkeypatch.setattr(filling, "POINTS", 10)
+# A coarse grid is enough for these photos.
+COARSE = 10
 
 
 @pytest.fixture
@@ -36,7 +33,9 @@ def annotator(tmp_path: Path) -> SimulatedAnnotator:
 
 @pytest.fixture
 def engine(tmp_path: Path, annotator: SimulatedAnnotator) -> Iterator[DataEngine]:
-    opened = DataEngine(tmp_path / "photos", clock=annotator.clock, store=tmp_path / "store", who="ada")
+    opened = DataEngine(
+        tmp_path / "photos", clock=annotator.clock, store=tmp_path / "store", who="ada", points_per_side=COARSE
+    )
     yield opened
     opened.close()
 
@@ -185,7 +184,7 @@ def _renamed() -> object:
 
 def test_a_photo_that_cannot_be_read_is_passed_over(tmp_path: Path, annotator: SimulatedAnnotator) -> None:
     (tmp_path / "photos" / "a-broken.png").write_bytes(b"no picture")
-    engine = DataEngine(tmp_path / "photos", clock=annotator.clock, store=tmp_path / "store")
+    engine = DataEngine(tmp_path / "photos", clock=annotator.clock, store=tmp_path / "store", points_per_side=COARSE)
     assert engine.look_ahead() == 8
     assert engine.next_photo() != 0
     for photo in range(1, 5):
@@ -198,9 +197,9 @@ def test_a_photo_that_cannot_be_read_is_passed_over(tmp_path: Path, annotator: S
 
 def _work(path: Path, store: Path, ready: multiprocessing.connection.Connection) -> None:
     """Continue with a folder, whatever was done before, and say what is accepted."""
-    filling.POINTS, generic.ALL = 8, 4
+    generic.ALL = 4
     annotator = SimulatedAnnotator(_truth(path))
-    engine = DataEngine(path, clock=annotator.clock, store=store)
+    engine = DataEngine(path, clock=annotator.clock, store=store, points_per_side=8)
     for photo in range(4):
         annotator.annotate(engine, photo)
         ready.send([entry.object for entry in engine.report().entries if not entry.automatic and not entry.gone])
@@ -251,3 +250,32 @@ def test_nothing_accepted_is_lost_when_it_is_killed(tmp_path: Path) -> None:
     assert {entry.object for entry in report.entries if not entry.gone} >= accepted
     assert any(entry.stage == 3 for entry in report.entries)
     engine.close()
+
+
+def _clicks(tmp_path: Path, annotator: SimulatedAnnotator, points_per_side: int) -> int:
+    """Annotate three photos, and return how many batches of clicks are decoded to learn what is accepted."""
+    engine = DataEngine(
+        tmp_path / "photos",
+        clock=annotator.clock,
+        store=tmp_path / "store",
+        sessions=tmp_path / f"sessions-{points_per_side}",
+        points_per_side=points_per_side,
+    )
+    for photo in range(3):
+        annotator.annotate(engine, photo)
+    decoded: list[int] = []
+    engine.predictor.model.mask_decoder.register_forward_hook(lambda *_: decoded.append(1))
+    engine.acceptance()
+    engine.close()
+    return len(decoded)
+
+
+def test_a_grid_of_fewer_points_takes_fewer_clicks(tmp_path: Path, annotator: SimulatedAnnotator) -> None:
+    assert 0 < _clicks(tmp_path, annotator, 4) < _clicks(tmp_path, annotator, 16)
+
+
+@pytest.mark.parametrize("points_per_side", [0, -3, 2.5, "12"])
+def test_a_grid_without_points_is_refused(tmp_path: Path, engine: DataEngine, points_per_side: object) -> None:
+    with pytest.raises(PromptError, match="expected a whole number of at least 1"):
+        DataEngine(tmp_path / "photos", points_per_side=points_per_side)  # type: ignore[arg-type]
+    assert not engine.closed

@@ -26,9 +26,8 @@ Truth = dict[str, list[np.ndarray]]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Find shapes on a small grid; and on a busy machine, threads of low priority would hardly run."""
+    """Run threads at full priority: on a busy machine, those of low priority would hardly run."""
     monkeypatch.setattr("sam_widget.widget.engine_jobs.low_priority", lambda: None)
-    monkeypatch.setattr("sam_widget.engine.filling.POINTS", 9)
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def opened(tmp_path: Path, truth: Truth, predictor: sw.Predictor) -> Iterator[Ca
     made: list[Engine] = []
 
     def make(**options: Any) -> Engine:
-        engine = Engine(tmp_path / "photos", model=predictor, who="me", budget_s=1, **options)
+        engine = Engine(tmp_path / "photos", model=predictor, who="me", budget_s=1, points_per_side=9, **options)
         made.append(engine)
         until(lambda: engine.state["status"] == "ready", what="the first photo is ready")
         return engine

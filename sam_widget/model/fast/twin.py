@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import nn
@@ -11,7 +11,7 @@ from torch import nn
 Kinds = Mapping[type[nn.Module], type[nn.Module]]
 
 
-def twin(module: nn.Module, kinds: Kinds, *, hooks: bool = True) -> Any:
+def twin(module: nn.Module, kinds: Kinds, *, hooks: bool = True, shared: Collection[nn.Module] = ()) -> Any:
     """Copy a module tree that shares every parameter and buffer with the original, even after loading or moving.
 
     Args:
@@ -19,6 +19,7 @@ def twin(module: nn.Module, kinds: Kinds, *, hooks: bool = True) -> Any:
         kinds: Replacement classes, keyed by original class (matched exactly). A replacement may define `prepare()`,
             which is called on the copy once its children are in place.
         hooks: Whether forward and backward hooks are shared too; otherwise the copy has none.
+        shared: Modules of the tree that are not copied.
     """
     kind = kinds.get(type(module), type(module))
     made = kind.__new__(kind)
@@ -26,7 +27,7 @@ def twin(module: nn.Module, kinds: Kinds, *, hooks: bool = True) -> Any:
     state.update(vars(module))
     # The dictionaries of parameters and buffers are shared, so that a weight replaced in one is replaced in the other.
     state["_modules"] = {
-        name: None if child is None else twin(child, kinds, hooks=hooks)
+        name: child if child is None or child in shared else twin(child, kinds, hooks=hooks, shared=shared)
         for name, child in module._modules.items()  # noqa: SLF001  children that are None are not in named_children
     }
     if not hooks:
