@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -70,8 +71,10 @@ class CellOutput:
             self._later.ask(seconds=self._pause)
 
     def close(self) -> None:
-        """Stop updating the pictures."""
+        """Draw what has changed since the last picture, and stop updating the pictures."""
         self._later.close()
+        if self._names and not sys.is_finalizing():
+            self._replace()
 
     def _picture(self) -> tuple[dict[str, Any], dict[str, Any]]:
         shown = self._shown()

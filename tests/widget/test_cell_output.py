@@ -97,3 +97,26 @@ def test_a_photo_that_is_not_there_yet_is_drawn_when_it_is(photo: np.ndarray, sh
     there.append(sw.Session(photo))
     output.follow()
     until(lambda: "image/png" in shown[-1][0], seconds=30, what="the photo is drawn")
+
+
+def test_the_last_picture_is_drawn_when_the_widget_closes(photo: np.ndarray, shown: list[Any]) -> None:
+    session = sw.Session(photo)
+    opened: list[sw.Session] = []
+    output = CellOutput(lambda: opened[0] if opened else None)
+    output.show(VIEW)
+    opened.append(session)
+    session.click(150, 120)
+    session.accept("cat")
+    shown.clear()
+    output.follow()
+    output.close()
+    ((data, options),) = shown
+    np.testing.assert_array_equal(pixels(data), overlay(photo, session.objects))
+    assert options["update"]
+    output.close()
+    assert len(shown) == 1, "what is shown is not drawn again"
+
+
+def test_a_widget_that_no_cell_shows_draws_nothing_when_it_closes(photo: np.ndarray, shown: list[Any]) -> None:
+    CellOutput(lambda: sw.Session(photo)).close()
+    assert not shown
