@@ -30,6 +30,19 @@ class ModelError(SamWidgetError, ValueError):
     """A model name is unknown, or a checkpoint cannot be loaded."""
 
 
+class OutOfReachError(ModelError):
+    """A server does not answer; trying again later may help.
+
+    Attributes:
+        brief: What is wrong, without advice.
+    """
+
+    def __init__(self, brief: str, advice: str = "") -> None:
+        """Say what is wrong, and what to do about it."""
+        super().__init__(f"{brief}; {advice}" if advice else brief)
+        self.brief = brief
+
+
 class SessionError(SamWidgetError, ValueError):
     """A session cannot do what was requested in its current state."""
 

@@ -1,11 +1,18 @@
-"""A server of this process for tests."""
+"""Servers for tests: in this process, and in one of their own."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
+from safetensors.torch import save_file
+
+from sam_widget.model.zoo import load_model
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.serve.people import People
@@ -41,3 +48,31 @@ def serving(
         stop.set()
         thread.join(SECONDS)
         assert not thread.is_alive()
+
+
+@contextmanager
+def process(folder: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run it; yields the process and the address that it prints."""
+    cache = {"SAM_WIDGET_CACHE": str(folder / "server")}
+    served = subprocess.Popen(
+        [sys.executable, "-m", "sam_widget", "serve", *options],
+        env={**os.environ, **cache, **environment},
+        stdout=subprocess.PIPE,
+        stderr=(folder / "log").open("w"),
+        text=True,
+    )
+    assert served.stdout is not None
+    try:
+        yield served, served.stdout.readline().strip()
+    finally:
+        served.kill()
+        served.wait()
+        served.stdout.close()
+
+
+def checkpoint(path: Path) -> Path:
+    """Write a model that answers almost like `tiny`, with another name and other weights."""
+    tensors = {name: tensor.clone() for name, tensor in load_model("tiny").state_dict().items()}
+    tensors["mask_decoder.iou_prediction_head.layers.2.bias"] += 0.05
+    save_file(tensors, path)
+    return path

@@ -231,6 +231,7 @@ export interface CandidateData {
   stability: number | null;
   area: number;
   crop: BoxData | null;
+  model?: string;
 }
 
 /** An accepted mask. `color` indexes the palette; `score` is null for a merged or imported mask without one. */
@@ -303,6 +304,7 @@ export interface State {
   crop: BoxData | null;
   autosave: string | null;
   direct: string | null;
+  meanwhile: string;
 }
 
 /** A mask in a page without a kernel; `runs` are packed row runs, in base64. */

@@ -33,6 +33,7 @@ export const STATE: State = {
   crop: null,
   autosave: null,
   direct: null,
+  meanwhile: "",
 };
 
 /** A photo of 8-bit RGB. */

@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 
 from sam_widget.atomic import write_whole
-from sam_widget.errors import ModelError, door
+from sam_widget.errors import ModelError, OutOfReachError, door
 from sam_widget.image.addresses import is_url, without_secrets
 from sam_widget.image.reading import image_hash
 from sam_widget.model.config import SamConfig
@@ -38,6 +38,8 @@ from sam_widget.predictor.trace import Trace
 T = TypeVar("T")
 # The version of the protocol between this module and `serve.app`.
 PROTOCOL = 1
+# The header in which a client names its version.
+PROTOCOL_HEADER = "Sam-Widget-Protocol"
 # Environment variables: the address that `connect()` uses, and the token for an address without one.
 SERVER, TOKEN = "SAM_WIDGET_SERVER", "SAM_WIDGET_TOKEN"
 # Seconds: to connect, to wait for an answer, and how long one request waits for an embedding.
@@ -130,7 +132,7 @@ class Server:
         token = query.get("token") or os.environ.get(TOKEN, "")
         self._client = httpx.Client(
             base_url=self.address if self.address.endswith("/") else f"{self.address}/",
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            headers={PROTOCOL_HEADER: str(PROTOCOL)} | ({"Authorization": f"Bearer {token}"} if token else {}),
             timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
             trust_env=not local,
         )
@@ -221,9 +223,10 @@ class Server:
                 reply = self._client.request(method, path, **content)
             except httpx.TransportError as error:
                 if pause is None:
-                    raise ModelError(
-                        f"the server {self.address} does not answer ({error}); check that `sam-widget serve` runs "
-                        "there, or use a model on this machine, such as model='tiny'"
+                    raise OutOfReachError(
+                        f"the server {self.address} does not answer",
+                        f"check that `sam-widget serve` runs there, or use a model on this machine, such as "
+                        f"model='tiny' ({error})",
                     ) from error
                 time.sleep(pause)
                 continue

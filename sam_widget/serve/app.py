@@ -1,6 +1,7 @@
 """The HTTP interface of `sam-widget serve`, which `predictor.served` speaks and other programs may.
 
 Every request needs a token, as `Authorization: Bearer TOKEN` or `?token=TOKEN`. Errors are JSON: `{"error": sentence}`.
+A client may name its version of the protocol, `Sam-Widget-Protocol: 1`; if the server has another, it is refused.
 
     GET  /v1/models                     what the server is, and its models
     GET  /v1/decoders/MODEL             safetensors: the model without its image encoder
@@ -32,10 +33,11 @@ from prometheus_client import generate_latest
 from tornado import httputil, web
 from tornado.http1connection import HTTP1Connection
 
+from sam_widget import __version__
 from sam_widget.errors import ImageError, SamWidgetError
 from sam_widget.image.reading import image_hash
 from sam_widget.predictor.embeddings import Embedding
-from sam_widget.predictor.served import MOST_BYTES, MOST_PIXELS, Place
+from sam_widget.predictor.served import MOST_BYTES, MOST_PIXELS, PROTOCOL, PROTOCOL_HEADER, Place
 from sam_widget.serve.embedder import QueueFullError
 from sam_widget.serve.service import Service
 
@@ -76,6 +78,14 @@ class Handler(web.RequestHandler):
         if found is None:
             log.warning("refused %s %s from %s: no valid token", self.request.method, self.request.path, self.remote)
             raise Refusal(401, "a token is missing or wrong; use the whole address that the server printed")
+        spoken = self.request.headers.get(PROTOCOL_HEADER, str(PROTOCOL))
+        if spoken != str(PROTOCOL):
+            log.warning("refused %s of %s: protocol %.20r", self.request.path, found, spoken)
+            raise Refusal(
+                400,
+                f"it runs sam_widget {__version__} with version {PROTOCOL} of the protocol, and this client has "
+                f"version {spoken[:20]}; install the same version of sam_widget on both sides",
+            )
         self.who = found
         self._under_way = True
         self.service.metrics.active += 1

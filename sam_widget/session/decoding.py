@@ -52,6 +52,19 @@ class PromptDecoder:
         self._brought: tuple[np.ndarray, Box | None, Box | None, np.ndarray] | None = None
         self._recent: OrderedDict[Answer, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
+        # Predictors whose mask prompts may have to be converted, because they answered before.
+        self.others: tuple[Predictor, ...] = ()
+
+    def answering(self, rendering: Rendering) -> tuple[Predictor, Embedding]:
+        """Return the predictor that answers at present, and its embedding of the whole image."""
+        return self._predictor, self.whole(rendering)
+
+    def maker_of(self, candidate: Candidate) -> Predictor:  # noqa: ARG002  there is one
+        """Return the predictor whose logits a candidate has."""
+        return self._predictor
+
+    def close(self) -> None:
+        """Stop what runs in the background."""
 
     def whole(self, rendering: Rendering) -> Embedding:
         """Return the embedding of the whole image."""
@@ -59,6 +72,24 @@ class PromptDecoder:
         if known is None or known[0] != rendering:
             known = self._whole = rendering, self._predictor.embed(self._source.render(rendering))
         return known[1]
+
+    def has(self, rendering: Rendering, crop: Box | None) -> bool:
+        """Whether the image, or a crop of it, is embedded."""
+        if crop is None:
+            return self._whole is not None and self._whole[0] == rendering
+        return (rendering, crop) in self._crops
+
+    def forget(self, rendering: Rendering, crop: Box | None) -> None:
+        """Embed the image, or a crop of it, again when it is next needed."""
+        with self._lock:
+            if crop is None:
+                self._whole = None
+            else:
+                self._crops.pop((rendering, crop), None)
+
+    def prepare(self, rendering: Rendering, crop: Box) -> None:
+        """Embed a crop before prompts need it."""
+        self.crop(rendering, crop)
 
     def crop(self, rendering: Rendering, crop: Box) -> Embedding:
         """Return the embedding of a crop. It bypasses the predictor's cache, whose folder would fill up."""
@@ -77,7 +108,7 @@ class PromptDecoder:
 
     def decode(self, prompt: Prompt, state: SessionState) -> Decoded:
         """Decode a prompt in the context of a state: with its crop if that contains the prompt, else with the image."""
-        crop = None if state.crop is None or not crops.holds(state.crop, prompt) else state.crop
+        crop = crop_for(prompt, state)
         prediction = self._predict(prompt, state.rendering, crop)
         weights = self._predictor.model.weights_id
         answer = Answer(prompt, state.rendering, crop, prediction.best, weights, self.logits)
@@ -138,18 +169,26 @@ class PromptDecoder:
     def _bring(self, prompt: Prompt, crop: Box | None) -> Prompt:
         """Return a prompt whose mask covers this crop, resampling it if it covers another part of the image."""
         mask, now = prompt.mask, prompt.mask_crop
-        if mask is None or now == crop:
+        maker = self._predictor
+        if mask is not None and len(mask) != maker.config.mask_size:
+            maker = next((one for one in self.others if len(mask) == one.config.mask_size), maker)
+        if mask is None or (now == crop and maker is self._predictor):
             return replace(prompt, mask_crop=None)
         brought = self._brought
         if brought is None or brought[0] is not mask or brought[1:3] != (now, crop):
             width, height = self._source.size
             if now is None:
-                drawn = self._predictor.binarize_one(mask, (height, width))
+                drawn = maker.binarize_one(mask, (height, width))
             else:
-                drawn = windows.placed(self._predictor.binarize_one(mask, windows.shape(now)), now, (height, width))
+                drawn = windows.placed(maker.binarize_one(mask, windows.shape(now)), now, (height, width))
             seen = drawn.array if crop is None else windows.within(drawn, crop)
             brought = self._brought = mask, now, crop, self._predictor.mask_to_logits(seen)
         return replace(prompt, mask=brought[3], mask_crop=None)
+
+
+def crop_for(prompt: Prompt, state: SessionState) -> Box | None:
+    """Return the crop that answers a prompt: the state's if it contains the prompt; None for the whole image."""
+    return None if state.crop is None or not crops.holds(state.crop, prompt) else state.crop
 
 
 class Decoded:

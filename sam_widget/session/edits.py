@@ -248,7 +248,8 @@ class PromptEdits:
         """
         with self._history.editing:
             chosen = objects.chosen(self.state, "refine")
-            logits, crop = shaping.as_mask_prompt(chosen, self.predictor, self.state.settings, self.state.strokes)
+            maker = self._decoder.maker_of(chosen)
+            logits, crop = shaping.as_mask_prompt(chosen, maker, self.state.settings, self.state.strokes)
             # The strokes are part of the mask prompt now, so they are removed from the result.
             unpainted = replace(self.state, strokes=())
             state = self.preview(unpainted.prompt.with_mask(logits, crop), state=unpainted)
@@ -287,7 +288,9 @@ class PromptEdits:
             settings = replace(self.state.settings, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
             if settings != self.state.settings:
                 candidates = tuple(
-                    shaping.reshaped(candidate, self.predictor, self.state.settings, settings, self.state.strokes)
+                    shaping.reshaped(
+                        candidate, self._decoder.maker_of(candidate), self.state.settings, settings, self.state.strokes
+                    )
                     for candidate in self.state.candidates
                 )
                 self._history.change(replace(self.state, settings=settings, candidates=candidates), gesture=gesture)

@@ -21,7 +21,7 @@ from sam_widget.image.addresses import without_secrets
 from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks.annotations import annotations_of
 from sam_widget.model.names import is_served
-from sam_widget.predictor.interface import Embedding, ModelLike, Progress, predictor_of
+from sam_widget.predictor.interface import Embedding, ModelLike, Predictor, Progress, predictor_of
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import crops, objects
@@ -32,6 +32,7 @@ from sam_widget.session.found import Found
 from sam_widget.session.history import History
 from sam_widget.session.remote import remote
 from sam_widget.session.searching import Searching
+from sam_widget.session.standing_in import StandInDecoder
 from sam_widget.session.state import Answer, Candidate, SegmentedObject, SessionState
 
 if TYPE_CHECKING:
@@ -123,6 +124,11 @@ class Session(PromptEdits):
         """The embedding of the image with the current rendering, computed on first access."""
         with self._history.editing:
             return self._decoder.whole(self.state.rendering)
+
+    @property
+    def answering(self) -> tuple[Predictor, Embedding]:
+        """The predictor that answers at present, and its embedding of the image: of the stand-in, if there is one."""
+        return self._decoder.answering(self.state.rendering)
 
     @property
     def model_name(self) -> str:
@@ -222,7 +228,7 @@ class Session(PromptEdits):
             side = self.predictor.config.image_size
             crop = crops.around(_box(region), self.size, margin=margin, model_side=side)
             # Outside the lock, so that other edits do not wait for the encoder.
-            self._decoder.crop(self.state.rendering, crop)
+            self._decoder.prepare(self.state.rendering, crop)
         with self._history.editing:
             before, moved = self.state, replace(self.state, crop=crop)
             answered = None if before.chosen is None else before.chosen.crop
@@ -242,6 +248,35 @@ class Session(PromptEdits):
         by_hand = state.chosen_index if len(scores) > 1 and state.chosen_index != best else None
         after = self.preview(state.prompt, state=state)
         return after if by_hand is None else replace(after, chosen_index=by_hand)
+
+    # ------------------------------------------------------------------------------------------------ servers
+
+    def stand_in(self, model: ModelLike, told: Callable[[str | None], object]) -> None:
+        """Let another model answer while the server of this session's model does not, or is busy.
+
+        Without a stand-in, prompts wait, and raise if the server does not answer.
+
+        Args:
+            model: The other model. It is loaded when it is first needed.
+            told: Called in any thread with the reason, once the stand-in has to answer, and with None once the server
+                has the image again: call `answer_again` then.
+        """
+        with self._history.editing:
+            self._decoder.close()
+            self._decoder = StandInDecoder(self.source, self.predictor, lambda: predictor_of(model), told=told)
+            self._decoded = None
+
+    def answer_again(self) -> None:
+        """Decode the current prompt again with the session's own model, if a stand-in answered it.
+
+        This is not an edit: nothing is added to the history, and accepted objects do not change.
+        """
+        with self._history.editing:
+            self._decoded = None
+            state = self.state
+            own, answers = self.predictor.model.weights_id, [candidate.answer for candidate in state.candidates]
+            if answers and all(isinstance(answer, Answer) and answer.weights != own for answer in answers):
+                self._history.amend(self._answered_again(state))
 
     # ------------------------------------------------------------------------------------------------ objects
 
@@ -568,6 +603,7 @@ class Session(PromptEdits):
         """
         if self._running.run is not None:
             self._running.run.end()
+        self._decoder.close()
         if self._recorder is not None:
             self._recorder.close()
 
@@ -602,7 +638,10 @@ class Session(PromptEdits):
         return to_code(self, image=image, model=model)
 
     def maker_of(self, item: SegmentedObject) -> str | None:
-        """Return the weights that predicted an object's mask, if it was not predicted in this session."""
+        """Return the weights that predicted an object's mask, if they are not this session's own."""
+        answer = None if item.candidate is None else item.candidate.answer
+        if isinstance(answer, Answer):
+            return None if answer.weights == self.predictor.model.weights_id else answer.weights
         return None if self._recorder is None else self._recorder.maker_of(item)
 
     def resume(self, record: Record, *, autosave: str | Path | None = None, keep_image: bool = True) -> None:
@@ -612,9 +651,13 @@ class Session(PromptEdits):
             SessionError: The record is damaged, or the path to save to is another file.
         """
         with self._history.editing:
-            recall = self._decoder.logits
-            states, position = self._recording().resume(record, recall=recall, autosave=autosave, keep_image=keep_image)
+            states, position = self._recording().resume(
+                record, recall=self._recalled, autosave=autosave, keep_image=keep_image
+            )
             self._history.restore(states, position)
+
+    def _recalled(self, answer: Answer) -> np.ndarray | None:
+        return self._decoder.logits(answer)
 
     def _recording(self) -> Recorder:
         from sam_widget.session.file.recorder import Recorder

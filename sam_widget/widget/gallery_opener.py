@@ -119,7 +119,7 @@ class FolderOpener(Opener):
         """Embed an image, unless its embedding is cached."""
         if index == self.index and self._shown is not None:
             if (session := self._shown.session_if_open()) is not None:
-                _ = session.embedding
+                _ = session.answering
         elif self._predictor is not None and index not in self.failed:
             # Errors of an image are reported when it is displayed.
             with contextlib.suppress(SamWidgetError):

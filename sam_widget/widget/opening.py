@@ -147,7 +147,7 @@ class ImageOpener(Opener):
             return
         error: Exception | None = None
         try:
-            _ = session.embedding
+            _ = session.answering
         except Exception as caught:  # noqa: BLE001  it is handed on
             error = caught
         then(error)

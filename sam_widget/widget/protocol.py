@@ -235,10 +235,11 @@ class ImageData(Struct, frozen=True):
     values: ValuesData
 
 
-class CandidateData(Struct, frozen=True):
+class CandidateData(Struct, frozen=True, omit_defaults=True):
     """One of the masks that the model predicts for the prompt; `stability` is null without logits.
 
-    `crop` is the crop that was decoded, null for the whole image.
+    `crop` is the crop that was decoded, null for the whole image. `model` names the model, if it is another than the
+    state's.
     """
 
     mask: str
@@ -246,6 +247,7 @@ class CandidateData(Struct, frozen=True):
     stability: float | None
     area: int
     crop: BoxData | None
+    model: str = ""
 
 
 class ObjectData(Struct, frozen=True):
@@ -310,7 +312,7 @@ class State(Struct, frozen=True):
     default, if the candidate was found by words. `rendering` is the rendering that the model sees, and `crop` the crop
     that is used to decode prompts inside it. `autosave` is the name of the file to which every edit is saved, if any.
     `direct` is the path of a direct line to the widget, for a server with the package's extension; null if there is
-    none.
+    none. `meanwhile` says which other model answers at present, and why; it is empty if the widget's own does.
     """
 
     revision: int
@@ -337,6 +339,7 @@ class State(Struct, frozen=True):
     crop: BoxData | None
     autosave: str | None
     direct: str | None
+    meanwhile: str
 
 
 class SavedMask(Struct, frozen=True):

@@ -82,6 +82,7 @@ class Publisher:
             decode_ms=stage.decode_ms,
             image=stage.shown.image,
             direct=self.line,
+            meanwhile=stage.meanwhile,
         )
         objects = () if now is None else now.objects
         self._rows, splice = self._rows.follow(objects, self.names)

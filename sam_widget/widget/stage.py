@@ -27,6 +27,8 @@ SLOW_MS = 500
 HOVER_MS = 80
 # Number of recent decodes of which the shortest counts.
 REMEMBERED = 8
+# The model that answers while a server does not.
+STAND_IN = "tiny"
 # Seconds of inactivity after which slow decodes are measured again.
 AGAIN_SECONDS = (2.0, 5.0, 15.0, 60.0)
 
@@ -52,6 +54,8 @@ class Stage:
         self._again = Throttle(partial(call, self._measure_again), seconds=0)
         self._pauses = list(AGAIN_SECONDS)
         self._heed_no_queue: Callable[[], None] | None = None
+        # Why another model answers at present; empty if the session's own does.
+        self._reason = ""
 
     @property
     def decode_ms(self) -> float | None:
@@ -68,6 +72,12 @@ class Stage:
         """
         return self.shown.session.result()
 
+    @property
+    def meanwhile(self) -> str:
+        """Why another model answers at present, as a sentence; empty if the session's own does."""
+        reason = self._reason
+        return f"{reason[0].upper()}{reason[1:]}; {STAND_IN} answers meanwhile." if reason else ""
+
     def say(self, status: Status, message: str) -> None:
         """Publish a status to every view."""
         self.status, self.message = status, message
@@ -81,7 +91,7 @@ class Stage:
             session.on_change(self.publish)
             session.timed = self._timed
             shown.session.set_result(session)
-            self._heed_queue(shown, session)
+            self._heed_server(shown, session)
             if self.decode_ms is not None and session.predictor.has(session.image_hash):
                 self.say("ready", "")
             else:
@@ -104,19 +114,40 @@ class Stage:
         else:
             self.say("ready", "")
 
-    def _heed_queue(self, shown: Shown, session: Session) -> None:
-        """Say which place the image has in the queue of a server, if it is embedded by one."""
+    def _heed_server(self, shown: Shown, session: Session) -> None:
+        """If a server embeds the image, say which place it has in the queue, and let `tiny` answer meanwhile."""
         if self._heed_no_queue is not None:
             self._heed_no_queue()
             self._heed_no_queue = None
+        self._reason = ""
         if not isinstance(session.predictor, Queued):
             return
 
         def waiting(image_hash: str, place: int, seconds: float) -> None:
-            if shown is self.shown and self.status == "embedding" and image_hash == session.image_hash:
-                self.say("embedding", f"{shown.title} is number {place} in the queue: about {math.ceil(seconds)} s…")
+            if shown is not self.shown or image_hash != session.image_hash:
+                return
+            queued = f"{shown.title} is number {place} in the queue: about {math.ceil(seconds)} s"
+            if self.status == "embedding":
+                self.say("embedding", f"{queued}…")
+            elif self._reason:
+                self._reason = queued
+                self.publish()
+
+        def told(reason: str | None) -> None:
+            # In the worker's thread, after the answer that was the reason.
+            self._call(lambda: self._changed_hands(shown, session, reason))
 
         self._heed_no_queue = session.predictor.on_wait(waiting)
+        session.stand_in(STAND_IN, told)
+
+    def _changed_hands(self, shown: Shown, session: Session, reason: str | None) -> None:
+        """Say who answers from now on; once the server does, decode the prompt again."""
+        if shown is not self.shown:
+            return
+        self._reason = reason or ""
+        if reason is None:
+            session.answer_again()
+        self.publish()
 
     def measure(self) -> None:
         """Measure the duration of a decode; if it is long, measure again later: the machine may just be busy."""
@@ -170,11 +201,11 @@ def decode_ms(session: Session) -> float:
     """
     width, height = session.size
     middle = Prompt().with_point(width / 2, height / 2)
-    embedding = session.embedding
+    predictor, embedding = session.answering
     times: list[float] = []
     with one_core_left():
         while len(times) < 2 or (len(times) < 3 and times[-1] <= SLOW_MS):
             start = time.perf_counter()
-            session.predictor.answer(embedding, middle)
+            predictor.answer(embedding, middle)
             times.append(1000 * (time.perf_counter() - start))
     return round(min(times), 1)

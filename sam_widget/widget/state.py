@@ -11,8 +11,9 @@ from sam_widget.image.pyramid import TILE, Pyramid
 from sam_widget.image.rendering import USUAL
 from sam_widget.masks.cleanup import TIDY
 from sam_widget.masks.runs import StoredMask
+from sam_widget.model.names import without_precision
 from sam_widget.session.session import Session
-from sam_widget.session.state import Search, SegmentedObject, SessionState
+from sam_widget.session.state import Answer, Candidate, Search, SegmentedObject, SessionState
 from sam_widget.widget import protocol
 from sam_widget.widget.conversions import MaskPrompts, box_data, prompt_data, rendering_data, settings_data
 from sam_widget.widget.protocol import (
@@ -138,6 +139,7 @@ def state_of(
     decode_ms: float | None,
     image: ImageData | None,
     direct: str | None,
+    meanwhile: str = "",
 ) -> State:
     """Return the state of a view, except the objects and what has been found, which are `Rows` and `FoundRows`.
 
@@ -169,6 +171,7 @@ def state_of(
             crop=None,
             autosave=None,
             direct=direct,
+            meanwhile="",
         )
     under_way = session.under_way
     return State(
@@ -185,6 +188,7 @@ def state_of(
                 None if c.stability is None else round(c.stability, 4),
                 c.stored.area,
                 None if c.crop is None else box_data(c.crop),
+                _answered_by(c, session),
             )
             for c in now.candidates
         ],
@@ -205,7 +209,17 @@ def state_of(
         crop=None if now.crop is None else box_data(now.crop),
         autosave=None if session.autosave is None else session.autosave.name,
         direct=direct,
+        meanwhile=meanwhile,
     )
+
+
+def _answered_by(candidate: Candidate, session: Session) -> str:
+    """Return the name of the model that gave an answer, if it is not the session's own."""
+    answer, own = candidate.answer, session.predictor.model.weights_id
+    if not isinstance(answer, Answer) or without_precision(answer.weights) == without_precision(own):
+        return ""
+    # Names are followed by the hash of the weights.
+    return without_precision(answer.weights).rpartition("-")[0]
 
 
 def _search(search: Search, names: MaskNames) -> SearchData:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,26 +12,7 @@ from sam_widget.cli.cli import main
 from sam_widget.errors import ModelError
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.served import connect
-
-
-@contextmanager
-def process(folder: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run it; yields the process and the address that it prints."""
-    cache = {"SAM_WIDGET_CACHE": str(folder / "server")}
-    served = subprocess.Popen(
-        [sys.executable, "-m", "sam_widget", "serve", *options],
-        env={**os.environ, **cache, **environment},
-        stdout=subprocess.PIPE,
-        stderr=(folder / "log").open("w"),
-        text=True,
-    )
-    assert served.stdout is not None
-    try:
-        yield served, served.stdout.readline().strip()
-    finally:
-        served.kill()
-        served.wait()
-        served.stdout.close()
+from tests.serving import process
 
 
 @pytest.fixture(autouse=True)

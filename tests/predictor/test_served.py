@@ -21,6 +21,7 @@ from sam_widget.predictor import interface, served
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.served import ServedPredictor, connect, scaled
+from sam_widget.serve import app
 from sam_widget.serve.embedder import Embedder
 from tests.serving import TOKENS, serving
 
@@ -156,6 +157,16 @@ def test_a_server_that_was_restarted_gets_the_image_again(photo: np.ndarray) -> 
     assert client.predict(client.embed(photo), points=[(200, 200)]).masks.any()
     with serving(port=port):
         assert client.embed(photo[:200]).image_size == (200, photo.shape[1])
+
+
+def test_a_server_of_another_version_that_took_its_place_is_named(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving() as address:
+        client = connected(address)
+        monkeypatch.setattr(app, "PROTOCOL", 2)
+        with pytest.raises(ModelError, match=r"version 2 of the protocol, and this client has version 1; install"):
+            client.embed(photo)
 
 
 def test_the_place_in_the_queue_is_told(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

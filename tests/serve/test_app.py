@@ -82,6 +82,13 @@ def test_the_models_are_listed(address: str) -> None:
     assert [one["name"] for one in found["models"]] == ["tiny"]
 
 
+def test_a_client_of_another_version_gets_a_sentence(address: str) -> None:
+    reply = client(address).get("v1/models", headers={"Sam-Widget-Protocol": "2"})
+    assert reply.status_code == 400
+    assert "version 1 of the protocol, and this client has version 2; install the same version" in error(reply)
+    assert client(address).get("v1/models", headers={"Sam-Widget-Protocol": "1"}).status_code == 200
+
+
 @pytest.mark.parametrize(
     "path", ["v1/models", "v1/decoders/tiny", "v1/embeddings/" + "0" * 32, "metrics", "v1/predict"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import sam_widget as sw
 from sam_widget.predictor import interface, served
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.serve.embedder import Embedder
-from tests.serving import TOKENS, serving
+from tests.serving import TOKENS, checkpoint, process, serving
 from tests.waiting import until
 
 
@@ -48,16 +49,45 @@ def test_the_widget_says_its_place_in_the_queue_and_then_answers(
         widget.close()
 
 
-def test_a_server_that_is_gone_is_reported_and_what_is_embedded_goes_on(photo: np.ndarray) -> None:
-    with serving() as address:
-        given = f"{address}?token={TOKENS['ada']}"
-        widget = sw.SamWidget(photo, model=given)
+def test_while_the_server_is_gone_tiny_answers_in_sight_and_then_it_answers_again(
+    photo: np.ndarray, tmp_path: Path
+) -> None:
+    """A process is killed and started again on the same port; its model is not `tiny`."""
+    model = str(checkpoint(tmp_path / "big.safetensors"))
+    options = ["--model", model, "--port"]
+    token = {"SAM_WIDGET_TOKEN": "t" * 20}
+    with process(tmp_path, *options, "0", **token) as (server, given):
+        widget = sw.SamWidget(photo, model=given, autosave=tmp_path / "cat.sam")
         until(lambda: widget.state["status"] == "ready", seconds=60, what="it is ready")
-    widget.click(200, 200)
-    assert widget.chosen is not None
-    other = sw.SamWidget(photo[:200], model=given)
-    until(lambda: other.state["status"] == "error", seconds=60, what="it says so")
-    assert "does not answer" in other.state["message"]
-    assert TOKENS["ada"] not in other.state["message"]
+        widget.click(200, 200)
+        widget.accept("before")
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+    # What is embedded works without the server.
+    widget.click(100, 100)
+    assert widget.state["meanwhile"] == ""
+    assert "model" not in widget.state["candidates"][0]
+    # Another photo is answered by tiny, and says so.
+    other = sw.SamWidget(photo[:200], model=given, autosave=tmp_path / "other.sam")
+    until(lambda: other.state["status"] == "ready", seconds=60, what="it is ready all the same")
+    address = given.partition("?")[0]
+    assert other.state["meanwhile"] == f"The server {address} does not answer; tiny answers meanwhile."
+    other.click(100, 100)
+    assert {one["model"] for one in other.state["candidates"]} == {"tiny"}
+    kept = other.accept("meanwhile")
+    other.click(300, 100)
+    assert "t" * 20 not in str(other.state)
+
+    port = given.split(":")[2].partition("/")[0]
+    with process(tmp_path, *options, port, **token):
+        until(lambda: other.state["meanwhile"] == "", seconds=60, what="the server is back")
+        until(lambda: "model" not in other.state["candidates"][0], seconds=30, what="it is decoded again")
+        assert other.objects == (kept,)
+        other.accept("after")
+    ours, its = sw.load_model("tiny").weights_id, other.session.predictor.model.weights_id
     widget.close()
     other.close()
+    record = sw.Session.load(tmp_path / "other.sam", model="tiny")
+    made = {item.label: record.maker_of(item) or ours for item in record.objects}
+    assert made == {"meanwhile": ours, "after": its}
+    assert [item.label for item in sw.Session.load(tmp_path / "cat.sam", model="tiny").objects] == ["before"]

@@ -209,6 +209,7 @@ export class LocalKernel {
       crop: null,
       autosave: null,
       direct: null,
+      meanwhile: "",
       ...this.#session.shown,
     };
   }

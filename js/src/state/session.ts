@@ -39,6 +39,7 @@ const NO_STATE: State = {
   crop: null,
   autosave: null,
   direct: null,
+  meanwhile: "",
 };
 
 /** Milliseconds after which a silent kernel is reported. */

@@ -39,7 +39,7 @@ export function isError(store: Store): boolean {
 }
 
 export function statusText(store: Store): string {
-  const { message, status, candidates, objects, editing, crop } = store.state;
+  const { message, status, candidates, objects, editing, crop, meanwhile } = store.state;
   if (store.failure !== null) return store.failure;
   if (store.saved) return `Saved without a kernel: view only. ${count(objects.length)}`;
   if (store.busy) return "Kernel busy: your edits wait for it, and none is lost.";
@@ -50,12 +50,14 @@ export function statusText(store: Store): string {
   if (store.status === "loading") return "Loading the photo…";
   const { chosen } = store;
   if (chosen !== null) {
-    const { score, stability, area, crop: answered } = candidates[chosen];
+    const { score, stability, area, crop: answered, model } = candidates[chosen];
     const edited = objects.find((object) => object.id === editing);
     const of = candidates.length > 1 ? `Mask ${chosen + 1} of ${candidates.length}` : "One mask";
     const steady = stability === null ? "" : `, stability ${stability.toFixed(2)}`;
     const before = edited ? `Editing ${edited.label}: Accept replaces it. ` : "";
-    return `${before}${of}, ${scoreSaid(score)}${steady}, ${area.toLocaleString("en")} px${answered ? `, sharpened in ${extent(answered)}` : ""}`;
+    const sharpened = answered ? `, sharpened in ${extent(answered)}` : "";
+    const facts = `${scoreSaid(score)}${steady}, ${area.toLocaleString("en")} px${sharpened}`;
+    return `${before}${of}${model ? ` by ${model}` : ""}, ${facts}${meanwhile ? `. ${meanwhile}` : ""}`;
   }
   if (message) return message;
   // In tenths, because a screen reader announces each.
@@ -64,7 +66,7 @@ export function statusText(store: Store): string {
   if (everything) return `Finding everything: ${10 * Math.floor((10 * everything.done) / (everything.total || 1))} %`;
   if (status === "predicting") return "Predicting…";
   const sharp = crop ? ` Sharpened in ${extent(crop)}.` : "";
-  return `Ready.${sharp} ${count(objects.length)}`;
+  return `${meanwhile || "Ready."}${sharp} ${count(objects.length)}`;
 }
 
 function extent({ x0, y0, x1, y1 }: BoxData): string {

@@ -134,7 +134,7 @@ class Encoder:
             answer=self._answer(answer, item.index) if isinstance(answer, Answer) else None,
             logits=None if isinstance(answer, Answer) else self._logits(answer),
             stability=item.stability,
-            model=None if answer is None else self.made_by.setdefault(item.base, model),
+            model=None if answer is None else self._maker(item, model),
             crop=_corners(item.crop),
         )
         return self._document(body, item)
@@ -151,13 +151,17 @@ class Encoder:
             score=item.score,
             color=item.color,
             prompt=self._prompt(item.prompt),
-            model=None if item.candidate is None else self.made_by.setdefault(item.candidate.base, model),
+            model=None if item.candidate is None else self._maker(item.candidate, model),
             candidate=None if item.candidate is None else self._candidate(item.candidate, model),
             strokes=item.strokes,
             settings=item.settings,
             origin=UNSET if item.origin is None else self._origin(item.origin),
         )
         return self._document(body, item)
+
+    def _maker(self, item: Candidate, model: str) -> str:
+        """Return the weights that predicted a mask: those of the answer, which need not be the session's own."""
+        return self.made_by.setdefault(item.base, item.answer.weights if isinstance(item.answer, Answer) else model)
 
     def _answer(self, answer: Answer, index: int) -> AnswerPart:
         return AnswerPart(prompt=self._prompt(answer.prompt), rendering=answer.rendering, best=answer.best, index=index)
