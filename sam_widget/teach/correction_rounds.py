@@ -13,11 +13,11 @@ from PIL import ImageDraw
 from sam_widget.masks.distance import next_click
 from sam_widget.masks.measures import iou
 from sam_widget.predictor.interface import ModelLike
-from sam_widget.teach.drawing import LEVELS, YOURS, curves, dim, star, tint
-from sam_widget.teach.panel import Line, Panel, column, row
+from sam_widget.teach.drawing import LEVELS, SERIES, YOURS, curves, dim, star, tint
+from sam_widget.teach.panel import Legend, Line, Panel, column, row
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.subject import Subject
-from sam_widget.teach.texts import Lang
+from sam_widget.teach.texts import Lang, texts
 from sam_widget.teach.threads import one_thread
 
 WIDTH = 280
@@ -88,14 +88,21 @@ class CorrectionRounds(Panel):
         )
         self.answer, self.wrong = (Picture(self.say(f"rounds.{name}"), width=WIDTH) for name in ("answer", "wrong"))
         self.chart = Picture(self.say("rounds.chart"), width=WIDTH, height=200)
-        self._says = [Line(width=f"{WIDTH}px") for _ in range(3)]
+        self.legend = Legend()
+        self.legend.show(
+            [
+                (self.say("rounds.with"), texts("en")("rounds.with"), SERIES[0]),
+                (self.say("rounds.without"), texts("en")("rounds.without"), SERIES[1]),
+            ]
+        )
+        self._says = [Line(width=f"{WIDTH}px") for _ in range(2)]
         self.choice.observe(lambda _change: self._simulate(), "value")
         self.number.observe(lambda _change: self._draw(), "value")
         self.masked.observe(lambda _change: self._draw(), "value")
-        pictures = zip((self.answer, self.wrong, self.chart), self._says, strict=True)
-        self.arrange(
-            row([self.choice, self.number, self.masked]), row([column(pair, width=f"{WIDTH}px") for pair in pictures])
-        )
+        pictures = [*zip((self.answer, self.wrong), self._says, strict=True)]
+        charted = (self.chart, self.legend, Line(self.say("rounds.chart"), width=f"{WIDTH}px"))
+        columns = [column(parts, width=f"{WIDTH}px") for parts in (*pictures, charted)]
+        self.arrange(row([self.choice, self.number, self.masked]), row(columns))
         self._simulate()
 
     def _simulate(self) -> None:
@@ -128,18 +135,11 @@ class CorrectionRounds(Panel):
         self.answer.show(tint(dim(photo, now.mask), now.mask, LEVELS[1], alpha=0.4), draw=clicked)
         missed, spilled = wanted & ~now.mask, now.mask & ~wanted
         self.wrong.show(tint(tint(dim(photo, wanted), missed, MISSED, alpha=0.8), spilled, SPILLED, alpha=0.8))
-        names = {True: self.say("rounds.with"), False: self.say("rounds.without")}
-        self.chart.show(
-            curves(
-                [(names[way], [one.iou for one in rounds]) for way, rounds in self.rounds.items()],
-                width=WIDTH,
-                height=200,
-            )
-        )
+        ious = [[one.iou for one in rounds] for rounds in self.rounds.values()]
+        self.chart.show(curves(ious, width=WIDTH, height=200))
         self._says[0].text = self.say(
             "rounds.answer_row", number=self.number.value, score=f"{now.score:.2f}", iou=f"{now.iou:.2f}"
         )
         self._says[1].text = self.say(
             "rounds.wrong_row", missed=f"{missed.mean():.1%}", spilled=f"{spilled.mean():.1%}"
         )
-        self._says[2].text = self.say("rounds.chart")

@@ -118,11 +118,11 @@ def strip(vector: np.ndarray, *, rows: int = 4, cell: int = 8) -> RGB:
     return enlarged(colours, rows * cell, columns * cell)
 
 
-def curves(series: Sequence[tuple[str, Sequence[float]]], *, width: int = 380, height: int = 200) -> np.ndarray:
+def curves(series: Sequence[Sequence[float]], *, width: int = 380, height: int = 200) -> np.ndarray:
     """Return a chart of values per step, smoothed, on their raw values: (height, width, 4) uint8, transparent.
 
     Args:
-        series: Name and values of each curve; NaN where a step has none.
+        series: The values of each curve, which has the colour of its place in `SERIES`; NaN where a step has none.
         width: Of the chart, in pixels.
         height: Of the chart, in pixels.
     """
@@ -130,7 +130,7 @@ def curves(series: Sequence[tuple[str, Sequence[float]]], *, width: int = 380, h
     pen = ImageDraw.Draw(picture)
     left, top, right, bottom = 44, 8, width - 8, height - 24
     pen.rectangle([left, top, right, bottom], outline=GREY)
-    known = [np.array(values, float) for _, values in series]
+    known = [np.array(values, float) for values in series]
     shown = [smoothed(values) for values in known]
     every = np.concatenate([*shown, np.zeros(0)])
     if not np.isfinite(every).any():
@@ -157,10 +157,6 @@ def curves(series: Sequence[tuple[str, Sequence[float]]], *, width: int = 380, h
             for x, y in places(values):
                 pen.ellipse([x - 1, y - 1, x + 1, y + 1], fill=(*colour, 90))
         pen.line(places(smooth), fill=(*colour, 255), width=2)
-    named = [(number, name) for number, (name, _) in enumerate(series) if np.isfinite(known[number]).any()]
-    for line, (number, name) in enumerate(named if len(series) > 1 else ()):
-        ink = (*SERIES[number % len(SERIES)], 255)
-        pen.text((right - 6, top + 4 + 14 * line), name, fill=ink, anchor="rt", font_size=12)
     return np.asarray(picture)
 
 

@@ -170,8 +170,8 @@ class MaeTraining(TrainingPanel):
     def _step(self) -> None:
         self.losses.append(self._trainer().train_step(next(self._batches)))
 
-    def _curves(self) -> list[tuple[str, list[float]]]:
-        return [(self.say("train.loss"), self.losses)]
+    def _curves(self) -> list[tuple[str, str, list[float]]]:
+        return [(self.say("train.loss"), "loss", self.losses)]
 
     def _look(self) -> None:
         say, model = self.say, self.model.eval()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ipywidgets
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.texts import Lang, texts
@@ -124,6 +124,50 @@ class Line(ipywidgets.HTML):  # type: ignore[misc]
         self.value = f"{_BEGIN}{html.escape(text)}{_END}"
 
 
+class Legend(Line):
+    """Names next to the colours of their curves. It is HTML, since pictures have no font for Chinese."""
+
+    def __init__(self) -> None:
+        """Prepare an empty legend."""
+        super().__init__()
+        self.names: list[tuple[str, str, tuple[int, int, int]]] = []
+
+    def show(self, names: Sequence[tuple[str, str, tuple[int, int, int]]]) -> None:
+        """Show names: what a reader sees, what a saved picture says in ASCII, and the colour, 0..255."""
+        self.names = list(names)
+        self.value = _BEGIN + " ".join(map(_swatch, self.names)) + _END
+
+    @property
+    def text(self) -> str:
+        """The names."""
+        return ", ".join(name for name, _, _ in self.names)
+
+    @text.setter
+    def text(self, text: str) -> None:
+        if text:
+            raise AttributeError("a legend has names; call `show`")
+        self.show([])
+
+    def picture(self) -> Image.Image | None:
+        """Return the names as a picture on white, one below the other."""
+        if not self.names:
+            return None
+        picture = Image.new("RGB", (180, 20 * len(self.names)), "white")
+        pen = ImageDraw.Draw(picture)
+        for line, (_, plain, colour) in enumerate(self.names):
+            pen.rectangle([2, 20 * line + 8, 22, 20 * line + 11], fill=colour)
+            pen.text((28, 20 * line + 10), plain, fill="black", anchor="lm", font_size=13)
+        return picture
+
+
+def _swatch(named: tuple[str, str, tuple[int, int, int]]) -> str:
+    name, _, (red, green, blue) = named
+    return (
+        '<span style="white-space:nowrap;margin-right:1em"><span style="display:inline-block;width:1.4em;height:3px;'
+        f'vertical-align:middle;background:rgb({red},{green},{blue})"></span> {html.escape(name)}</span>'
+    )
+
+
 def _leaves(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
     for child in getattr(widget, "children", ()):
         yield from _leaves(child)
@@ -135,6 +179,8 @@ def _drawn(part: ipywidgets.Widget) -> Image.Image | None:
     """Return a picture of a part: of a canvas, a view's photo with its masks, or an image."""
     if isinstance(part, Picture):
         return Image.fromarray(part.pixels)
+    if isinstance(part, Legend):
+        return part.picture()
     if isinstance(part, SamWidget):
         return Image.fromarray(pixels_of(part.session))
     if isinstance(part, ipywidgets.Image) and part.value:

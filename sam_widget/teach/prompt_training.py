@@ -85,7 +85,7 @@ class PromptTraining(TrainingPanel):
             self.note,
             row(
                 [
-                    column([self.chart, Line(self.say("prompt.ious"))], width=f"{self.chart.width}px"),
+                    column([self.chart, self.legend, Line(self.say("prompt.ious"))], width=f"{self.chart.width}px"),
                     column([self.loss_chart, Line(self.say("prompt.losses"))], width=f"{self.chart.width}px"),
                 ]
             ),
@@ -147,16 +147,17 @@ class PromptTraining(TrainingPanel):
             self.chosen.append(chosen)
             self.oracle.append(oracle)
 
-    def _curves(self) -> list[tuple[str, list[float]]]:
-        return [(self.say("prompt.chosen"), self.chosen), (self.say("prompt.oracle"), self.oracle)]
+    def _curves(self) -> list[tuple[str, str, list[float]]]:
+        return [
+            (self.say("prompt.chosen"), "chosen mask", self.chosen),
+            (self.say("prompt.oracle"), "best of three", self.oracle),
+        ]
 
     def _look(self) -> None:
         if self.trainer is not None:
             predictor = self._judge.predictor(self.trainer)
             self._asked = predictor, predictor.embed(self._scene.image)
-        self.loss_chart.show(
-            curves([(self.say("train.loss"), self.losses)], width=self.chart.width, height=self.chart.height)
-        )
+        self.loss_chart.show(curves([self.losses], width=self.chart.width, height=self.chart.height))
         self._answer()
 
     def _finish(self) -> None:

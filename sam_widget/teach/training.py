@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import tempfile
 import threading
 import time
@@ -12,8 +13,8 @@ from pathlib import Path
 import ipywidgets
 
 from sam_widget.errors import SamWidgetError, import_extra
-from sam_widget.teach.drawing import curves
-from sam_widget.teach.panel import Line, Panel, button
+from sam_widget.teach.drawing import SERIES, curves
+from sam_widget.teach.panel import Legend, Line, Panel, button
 from sam_widget.teach.picture import Picture
 from sam_widget.teach.texts import Lang
 from sam_widget.teach.threads import one_thread
@@ -62,6 +63,7 @@ class TrainingPanel(Panel):
         self.stop_button = button(self.say("train.stop"))
         self.stop_button.disabled = True
         self.chart = Picture(self.say("train.chart"), width=380, height=200)
+        self.legend = Legend()
         self.note = Line(self.say("train.ready"))
         # Held during a step, and while a panel asks the model in between.
         self.model_lock = threading.RLock()
@@ -92,8 +94,8 @@ class TrainingPanel(Panel):
         """Measure the result of a run."""
 
     @abstractmethod
-    def _curves(self) -> list[tuple[str, list[float]]]:
-        """Return the name and the values of each curve, one value per step."""
+    def _curves(self) -> list[tuple[str, str, list[float]]]:
+        """Return of each curve its name, its name in ASCII, and its values, one per step."""
 
     # ------------------------------------------------------------------------------------------ runs
 
@@ -198,4 +200,9 @@ class TrainingPanel(Panel):
     def _show(self) -> None:
         with self.model_lock:
             self._look()
-        self.chart.show(curves(self._curves(), width=self.chart.width, height=self.chart.height))
+        series = self._curves()
+        self.chart.show(curves([values for *_, values in series], width=self.chart.width, height=self.chart.height))
+        colours = itertools.cycle(SERIES)
+        named = zip(series, colours, strict=False)
+        names = [(name, plain, colour) for (name, plain, values), colour in named if values]
+        self.legend.show(names if len(series) > 1 else [])

@@ -168,7 +168,7 @@ class TrainingRace(TrainingPanel):
             row([*self.checks.values()]),
             row([self.seconds, self.start_button, self.stop_button]),
             self.note,
-            row([self.chart, wanted, *self._columns.values()]),
+            row([column([self.chart, self.legend], width=f"{self.chart.width}px"), wanted, *self._columns.values()]),
         )
         self.wanted.show(tint(dim(self._shown.image, self._wanted), self._wanted, YOURS, alpha=0.35), draw=self._star)
         self.reset()
@@ -186,16 +186,17 @@ class TrainingRace(TrainingPanel):
             self._columns[name].layout.display = None if self.checks[name].value else "none"
         self.note.text = self.say("train.ready")
         self.chart.show(np.zeros((self.chart.height, self.chart.width, 4), np.uint8))
+        self.legend.show([])
 
     def table(self) -> str:
         """Return the results as lines of text: IoU after one and three clicks, best of three, error of the score."""
-        head = f"{'':<18} steps  1 click  3 clicks  best of 3  score off by  agreement"
+        head = f"{'':<14} steps 1 click 3 clicks best of 3 score off by agreement"
         return "\n".join(
             [
                 head,
                 *(
-                    f"{one.name:<18} {one.steps:>5}  {one.one:>7.2f}  {one.three:>8.2f}  {one.oracle:>9.2f}"
-                    f"  {one.off:>12.2f}  {one.agreement:>9.2f}"
+                    f"{one.name:<14} {one.steps:>5} {one.one:>7.2f} {one.three:>8.2f} {one.oracle:>9.2f}"
+                    f" {one.off:>12.2f} {one.agreement:>9.2f}"
                     for one in self.results
                 ),
             ]
@@ -247,8 +248,8 @@ class TrainingRace(TrainingPanel):
                 oracle=f"{one.oracle:.2f}",
             )  # fmt: skip
 
-    def _curves(self) -> list[tuple[str, list[float]]]:
-        return [(self._name(name), values) for name, values in self._reached.items() if values or len(self.runs) > 1]
+    def _curves(self) -> list[tuple[str, str, list[float]]]:
+        return [(self._name(name), name, values) for name, values in self._reached.items()]
 
     def _name(self, name: str) -> str:
         return self.say(f"runs.{name}") if f"runs.{name}" in TRAINING_TEXTS else name

@@ -45,7 +45,7 @@ def test_a_click_is_marked() -> None:
 
 
 def test_a_curve_that_falls_is_drawn_from_the_top_left_to_the_bottom_right() -> None:
-    chart = curves([("loss", list(np.linspace(1, 0, 50)))], width=200, height=100)
+    chart = curves([list(np.linspace(1, 0, 50))], width=200, height=100)
     assert chart.shape == (100, 200, 4)
     rows, columns = np.nonzero((chart[..., :3] == SERIES[0]).all(axis=-1) & (chart[..., 3] == 255))
     assert rows[columns < 60].mean() < 40
@@ -54,8 +54,8 @@ def test_a_curve_that_falls_is_drawn_from_the_top_left_to_the_bottom_right() -> 
 
 
 def test_curves_without_values_are_empty_and_gaps_are_left_out() -> None:
-    assert (curves([("a", []), ("b", [])]) == curves([("a", [float("nan")])])).all()
-    two = curves([("first", [1.0, float("nan"), 1.0]), ("second", [0.0, 0.0, 0.0])])
+    assert (curves([[], []]) == curves([[float("nan")]])).all()
+    two = curves([[1.0, float("nan"), 1.0], [0.0, 0.0, 0.0]])
     for colour in SERIES[:2]:
         assert (two[..., :3] == colour).all(axis=-1).any()
 

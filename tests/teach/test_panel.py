@@ -10,8 +10,10 @@ import numpy as np
 from PIL import Image
 
 import sam_widget as sw
-from sam_widget.teach.panel import Line, Panel, row
+from sam_widget.teach.drawing import SERIES
+from sam_widget.teach.panel import Legend, Line, Panel, row
 from sam_widget.teach.picture import Picture
+from sam_widget.teach.training_race import TrainingRace
 
 
 class Pair(Panel):
@@ -70,3 +72,30 @@ def test_a_panel_without_pictures_is_stored_as_its_text() -> None:
     data, _ = panel._repr_mimebundle_()
     assert "image/png" not in data
     assert data["text/plain"].endswith("x\nb")
+
+
+def test_a_legend_names_the_curves_in_any_script_next_to_the_chart() -> None:
+    legend = Legend()
+    assert legend.picture() is None
+    legend.show([("從 MAE 開始 <b>", "mae", (0, 114, 178)), ("從零開始", "scratch", (213, 94, 0))])
+    assert legend.text == "從 MAE 開始 <b>, 從零開始"
+    assert "<b>" not in legend.value
+    assert "rgb(213,94,0)" in legend.value
+    picture = legend.picture()
+    assert picture is not None
+    assert (213, 94, 0) in {colour for _, colour in picture.getcolors(10_000) or ()}
+    legend.text = ""
+    assert legend.text == ""
+
+
+def test_the_curves_of_a_race_are_named_below_it() -> None:
+    race = TrainingRace(["everything", "no_dice"], seconds=1, lang="zh-TW")
+    assert race.legend.text == ""
+    race.run()
+    assert [name for name, _, _ in race.legend.names] == [check.description for check in race.checks.values()]
+    assert all(plain.isascii() for _, plain, _ in race.legend.names)
+    race.checks["everything"].value = False
+    race.run()
+    ((_, plain, colour),) = race.legend.names
+    assert (plain, colour) == ("no_dice", SERIES[1])
+    race.close()

@@ -40,8 +40,8 @@ class Counting(TrainingPanel):
     def _look(self) -> None:
         pass
 
-    def _curves(self) -> list[tuple[str, list[float]]]:
-        return [("loss", self.values)]
+    def _curves(self) -> list[tuple[str, str, list[float]]]:
+        return [("loss", "loss", self.values)]
 
     def _finish(self) -> None:
         self.finished += 1
