@@ -28,6 +28,7 @@ from .masks.runs import StoredMask
 from .model.mae_zoo import load_mae
 from .model.model_table import ModelInfo
 from .model.zoo import load_model, models
+from .page.many import save_page
 from .predictor.embeddings import Embedding, EmbeddingCache, EmbeddingStore
 from .predictor.predictor import Prediction, Predictor
 from .predictor.served import connect
@@ -113,6 +114,7 @@ __all__ = [
     "replay",
     "sample",
     "samples",
+    "save_page",
     "segment_everything",
     "show",
     "teach",

@@ -4,41 +4,40 @@
  * The page's data is in script elements of types that browsers do not run, compressed and in base64.
  */
 
-import { type Download, download } from "./kernel/download";
-import type { Opening, ToWorker } from "./local/worker";
-import type { Reply, Request, State } from "./protocol";
+import { download } from "./kernel/download";
+import type { FromWorker, Opening, PhotoData, ToWorker } from "./local/worker";
+import type { PlaceData, Request, State } from "./protocol";
 import widget from "./widget";
 
 /** What `sam_widget/page/page.py` writes about the page. */
-type About = Pick<Opening, "image" | "mime" | "model" | "name">;
-
-type FromWorker =
-  | { state: State }
-  | { message: Reply; buffers: Uint8Array[] }
-  | { saved: Uint8Array }
-  | { failed: string };
+type About = Pick<Opening, "photos" | "model" | "done">;
 
 type Callback = (...args: unknown[]) => void;
 
 /** The part of an anywidget model that the front end uses. */
 class PageModel {
   readonly #worker: Worker;
+  readonly #traits: Record<string, unknown>;
   readonly #listeners = new Map<string, Set<Callback>>();
 
-  constructor(
-    worker: Worker,
-    private readonly state: State,
-  ) {
+  /** A page with several photos is a gallery, with the photos' names. */
+  constructor(worker: Worker, state: State, place: PlaceData, names: readonly string[]) {
     this.#worker = worker;
+    this.#traits = names.length > 1 ? { state, place, gallery: { names } } : { state };
   }
 
   get(key: string): unknown {
-    return key === "state" ? this.state : undefined;
+    return this.#traits[key];
+  }
+
+  setPlace(place: PlaceData): void {
+    if (!("place" in this.#traits)) return;
+    this.#traits.place = place;
+    this.emit("change:place");
   }
 
   send(request: unknown): void {
-    const message: ToWorker = { request: request as Request };
-    this.#worker.postMessage(message);
+    post(this.#worker, { request: request as Request });
   }
 
   on(event: string, callback: Callback): void {
@@ -56,41 +55,54 @@ class PageModel {
 
 async function start(): Promise<void> {
   const about = JSON.parse(element("sam-about").textContent ?? "") as About;
-  const [code, session, weights, features, picture] = await Promise.all(
-    ["code", "session", "weights", "features", "picture"].map((name) => bytesOf(`sam-${name}`)),
-  );
-  const address = URL.createObjectURL(new Blob([code as BlobPart], { type: "text/javascript" }));
+  const code = await new Response(
+    new Blob([bytesOf("sam-code") as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip")),
+  ).blob();
+  const address = URL.createObjectURL(code.slice(0, code.size, "text/javascript"));
   const worker = new Worker(address);
-  const opening: Opening = { ...about, session, weights, features, picture };
-  const message: ToWorker = { opening };
-  worker.postMessage(
-    message,
-    [session, weights, features, picture].map(({ buffer }) => buffer as ArrayBuffer),
-  );
+  const first = photo(0);
+  const weights = bytesOf("sam-weights");
+  post(worker, { opening: { ...about, weights, first } }, [weights, ...Object.values(first)]);
   let model: PageModel | null = null;
   worker.addEventListener("error", ({ message: why }) => fail(why));
   worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
     if ("failed" in data) fail(data.failed);
     else if ("message" in data) model?.emit("msg:custom", data.message, data.buffers);
-    else if ("saved" in data) download(sessionFile(about.name, data.saved));
-    else {
+    else if ("saved" in data) download(data.saved);
+    else if ("state" in data) {
       URL.revokeObjectURL(address);
-      model = new PageModel(worker, data.state);
+      const names = about.photos.map(({ name }) => name);
+      model = new PageModel(worker, data.state, data.place, names);
       const view = widget();
       view.initialize({ model: model as never });
       const root = element("sam-view");
       root.replaceChildren();
       view.render({ el: root });
-    }
+      void sendOthers(worker, names.length);
+    } else model?.setPlace(data.place);
   });
-  element("sam-continue").addEventListener("click", () => {
-    const save: ToWorker = { save: true };
-    worker.postMessage(save);
-  });
+  element("sam-continue").addEventListener("click", () => post(worker, { save: true }));
 }
 
-function sessionFile(name: string, bytes: Uint8Array): Download {
-  return { name: `${name.replace(/\.[^.]*$/, "") || "image"}.sam`, mime: "application/octet-stream", bytes };
+/** Send the data of the other photos, one at a time, so that the first one can be used meanwhile. */
+async function sendOthers(worker: Worker, count: number): Promise<void> {
+  for (let index = 1; index < count; index++) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const data = photo(index);
+    post(worker, { photo: data, index }, Object.values(data));
+  }
+}
+
+function photo(index: number): PhotoData {
+  const part = (name: keyof PhotoData): Uint8Array => bytesOf(`sam-${name}-${index}`);
+  return { session: part("session"), features: part("features"), picture: part("picture") };
+}
+
+function post(worker: Worker, message: ToWorker, given: readonly Uint8Array[] = []): void {
+  worker.postMessage(
+    message,
+    given.map(({ buffer }) => buffer as ArrayBuffer),
+  );
 }
 
 function fail(why: string): void {
@@ -104,13 +116,12 @@ function element(id: string): HTMLElement {
   return found;
 }
 
-async function bytesOf(id: string): Promise<Uint8Array> {
+/** The compressed bytes of a script element, which is removed: the text takes megabytes. */
+function bytesOf(id: string): Uint8Array {
   const script = element(id);
-  const packed = Uint8Array.from(atob(script.textContent ?? ""), (letter) => letter.charCodeAt(0));
-  // The text takes megabytes.
+  const bytes = Uint8Array.from(atob(script.textContent ?? ""), (letter) => letter.charCodeAt(0));
   script.remove();
-  const stream = new Blob([packed as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  return bytes;
 }
 
 start().catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));

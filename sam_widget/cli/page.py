@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,13 +13,14 @@ PAGE = """\
 examples:
   sam-widget page photo.jpg -o cat.html
   sam-widget page work/cat.jpg.sam -o cat.html
+  sam-widget page a.jpg b.jpg c.jpg -o class.html
 """
 
 
 def page(
-    source: Annotated[str, Parameter(name="PHOTO", help="A photo, or a session file, whose objects come along.")],
+    first: Annotated[str, Parameter(name="PHOTO", help="A photo, or a session file, whose objects come along.")],
     /,
-    *,
+    *others: Annotated[str, Parameter(name="PHOTOS", help="More of them, for a page with a gallery.")],
     out: Annotated[str, Parameter(name=["--out", "-o"], metavar="FILE")],
     quiet: Quiet = False,
 ) -> int:
@@ -28,16 +28,14 @@ def page(
 
     Writes one HTML file that opens by a double click and works without a network: the pointer shows
     a mask, clicks and boxes give three masks with scores, and "Continue in Jupyter" downloads the
-    session. The masks are those of `tiny`, the model in this package.
+    session; with several photos, an archive of sessions. The masks are those of `tiny`, the model in this package.
 
     Args:
         out: The HTML file to write.
     """
-    from sam_widget.page.page import write_page
-    from sam_widget.session.session import Session
+    from sam_widget.page.many import save_page
 
-    session = Session.load(source) if Path(source).suffix == ".sam" else Session(source, model="tiny")
-    path = write_page(session, out)
+    path = save_page(out, photos=[first, *others])
     if not quiet:
         print(clean(f"{path} ({path.stat().st_size / 1e6:.1f} MB)"))
     return 0

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import gzip
 import hashlib
 import html
-import io
+import itertools
 import json
 import re
-import tempfile
+import warnings
+from collections.abc import Collection, Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
-
-from PIL import Image
 
 from sam_widget.atomic import write_whole
 from sam_widget.errors import SessionError
-from sam_widget.image.pyramid import TILE, Pyramid
-from sam_widget.image.rendering import USUAL
-from sam_widget.page.tensors import decoder_weights, photo_features
-from sam_widget.predictor.predictor import Predictor
-from sam_widget.session.file.format import read, write_new
+from sam_widget.page.photo import PagePhoto, local_predictor, packed, photo_of
+from sam_widget.page.tensors import decoder_weights
 from sam_widget.session.session import Session
 from sam_widget.text import clean
 
 STATIC = Path(__file__).parent / "static"
 _PACKAGE = Path(__file__).resolve().parents[1]
-# A photo that takes more bytes than this without loss is shown as JPEG, and is not in the session that a page saves.
-MOST_LOSSLESS = 4_000_000
-_JPEG_QUALITY = 90
+# Bytes of a page: from the first on there is a warning; the second is also the most that a file on GitHub may have.
+LARGE, MOST = 25_000_000, 100_000_000
 
 _TEMPLATE = """\
 <!doctype html>
@@ -50,8 +43,7 @@ _TEMPLATE = """\
 </header>
 <main id="sam-view">Opening…</main>
 <details class="sam-page-about"><summary>About this page</summary>
-<p>Made with sam_widget. It works without a network and sends nothing. "Continue in Jupyter" downloads the session, with
-its whole history, for <code>sw.SamWidget.load("{stem}.sam")</code>.</p>
+<p>Made with sam_widget. It works without a network and sends nothing. {use}</p>
 <h2>Licences</h2><pre>{notices}</pre><pre>{licence}</pre>
 <h2>The model</h2><pre>{card}</pre>
 </details>
@@ -61,6 +53,13 @@ its whole history, for <code>sw.SamWidget.load("{stem}.sam")</code>.</p>
 </body>
 </html>
 """
+
+_USE = '"Continue in Jupyter" downloads the session, with its whole history, for sw.SamWidget.load("{stem}.sam").'
+_USE_SEVERAL = (
+    '"Continue in Jupyter" downloads an archive with a session file for each photo. Unpack it to a folder, "sessions", '
+    'and continue with sw.Gallery("photos", sessions="sessions"), if you have the photos, or open one of the sessions '
+    "with sw.SamWidget.load."
+)
 
 _NOTICES = """\
 sam_widget and the weights of tiny: Apache-2.0, below.
@@ -96,37 +95,69 @@ def write_page(session: Session, path: str | Path) -> Path:
         ModelError: The session uses another model than `tiny`.
         SessionError: The file cannot be written.
     """
+    return write_sessions([(None, session)], path)
+
+
+def write_sessions(
+    sessions: Iterable[tuple[str | None, Session]], path: str | Path, *, count: int = 1, done: Collection[int] = ()
+) -> Path:
+    """Write sessions as one page, whose view is that of a gallery if they are several; returns its path.
+
+    Args:
+        sessions: Names and sessions, each asked for when the one before is in the page; a name of None is the
+            session's own.
+        path: See `write_page`.
+        count: How many they are.
+        done: The indices of those that are marked as done.
+
+    Raises:
+        ModelError: A session uses another model than `tiny`.
+        SessionError: The page would take more than 100 MB, or the file cannot be written.
+    """
     path = Path(path).expanduser()
     if path.suffix.lower() not in (".html", ".htm"):
         raise SessionError(f"{path.name!r} is not a name of a page; give one that ends in .html")
-    text = page_of(session)
+    text = page_of(sessions, count=count, done=done, title=path.stem)
     try:
         write_whole(path, text.encode())
     except OSError as error:
         raise SessionError(
             f"the page cannot be written to {str(path)!r} ({error.strerror or error}); choose another folder"
         ) from error
+    if len(text) > LARGE:
+        most = f"mail programs often refuse more than {LARGE / 1e6:.0f} MB"
+        warnings.warn(f"{path.name} takes {len(text) / 1e6:.0f} MB; {most}", stacklevel=4)
     return path
 
 
-def page_of(session: Session) -> str:
-    """Return the HTML that `write_page` writes."""
+def page_of(
+    sessions: Session | Iterable[tuple[str | None, Session]],
+    *,
+    count: int = 1,
+    done: Collection[int] = (),
+    title: str = "",
+) -> str:
+    """Return the HTML that `write_sessions` writes; the title of a page with one photo is the photo's name."""
     code, worker, style = (_bundled(name) for name in ("page.js", "worker.js", "page.css"))
-    predictor = session.predictor
-    if not isinstance(predictor, Predictor):
-        raise SessionError("a page needs the model on this machine; open the image with model='tiny'")
-    weights = decoder_weights(predictor.model)
-    rendering = session.state.rendering
-    features = photo_features(predictor.embed(session.source.render(rendering)))
-    saved = _saved(session, keep_image=True)
-    in_session = len(saved) <= MOST_LOSSLESS + _without_image(session)
-    if not in_session:
-        saved = _saved(session, keep_image=False)
-    pyramid = Pyramid(session.source)
-    mime, picture = ("image/png", b"") if in_session and rendering == USUAL else _picture(session, lossless=in_session)
-    name = clean(session.image_name or "image")
-    about = {"image": _image(pyramid), "mime": mime, "model": predictor.model.name, "name": name}
-    data = {"code": worker.encode(), "session": saved, "weights": weights, "features": features, "picture": picture}
+    model, weights, photos, size = None, "", list[PagePhoto](), 0
+    for name, session in [(None, sessions)] if isinstance(sessions, Session) else sessions:
+        if (used := local_predictor(session).model) is not model:
+            model, before, weights = used, weights, packed(decoder_weights(used))
+            if before not in ("", weights):
+                raise SessionError("these sessions use different weights of 'tiny'; write a page for each")
+        photos.append(photo_of(session, _free(name or session.image_name or "", {photo.name for photo in photos})))
+        size += photos[-1].size
+        if size > MOST - len(weights) - len(code) - len(worker):
+            expected, most = size / len(photos) * count / 1e6, MOST / 1e6
+            raise SessionError(
+                f"a page of these {count} photos would take about {expected:.0f} MB, but {most:.0f} MB are allowed, "
+                f"which is enough for {len(photos) - 1} of them; make several pages"
+            )
+    first, several = photos[0], len(photos) > 1
+    title = title if several and title else first.name
+    about = {"model": model and model.name, "photos": [photo.about for photo in photos], "done": sorted(done)}
+    data = {"code": packed(worker.encode()), "weights": weights}
+    data |= {f"{key}-{index}": text for index, photo in enumerate(photos) for key, text in photo.data.items()}
     # A script ends at the first "</script", wherever that is in it.
     code = re.sub(r"</(?=script)", r"<\\/", code, flags=re.IGNORECASE).replace("<!--", "<\\!--")
     allowed = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
@@ -136,8 +167,8 @@ def page_of(session: Session) -> str:
     )
     return _TEMPLATE.format(
         policy=policy,
-        title=html.escape(name),
-        stem=html.escape(re.sub(r"\.[^.]*$", "", name) or "image"),
+        title=html.escape(title),
+        use=html.escape(_USE_SEVERAL if several else _USE.format(stem=re.sub(r"\.[^.]*$", "", first.name) or "image")),
         hint="Download the session, with its history, to open it in a notebook",
         style=style,
         notices=html.escape(_NOTICES),
@@ -147,6 +178,15 @@ def page_of(session: Session) -> str:
         data="\n".join(_script(key, value) for key, value in data.items()),
         code=code,
     )
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return a name for a photo that no other has, and that is also right as a path in an archive."""
+    parts = [part for part in clean(name or "image").replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    name = "/".join(parts) or "image"
+    stem, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
+    others = (f"{stem} ({number}){dot}{suffix}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([name], others) if each not in taken)
 
 
 def _bundled(name: str) -> str:
@@ -166,41 +206,5 @@ def _licence() -> str:
     return checkout.read_text(encoding="utf-8") if checkout.is_file() else "https://www.apache.org/licenses/LICENSE-2.0"
 
 
-def _script(name: str, data: bytes) -> str:
-    packed = base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
-    return f'<script type="application/octet-stream" id="sam-{name}">{packed}</script>'
-
-
-def _saved(session: Session, *, keep_image: bool) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "page.sam"
-        session.save(path, keep_image=keep_image)
-        # A page is given to others, whom the folders of this machine do not concern.
-        contents = read(path)
-        contents.meta["image"] |= {"path": None, "relative": None}
-        write_new(path, contents)
-        return path.read_bytes()
-
-
-def _without_image(session: Session) -> int:
-    return len(_saved(session, keep_image=False))
-
-
-def _picture(session: Session, *, lossless: bool) -> tuple[str, bytes]:
-    picture, buffer = Image.fromarray(session.source.render(session.state.rendering)), io.BytesIO()
-    if lossless:
-        picture.save(buffer, "PNG")
-        return "image/png", buffer.getvalue()
-    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return "image/jpeg", buffer.getvalue()
-
-
-def _image(pyramid: Pyramid) -> dict[str, Any]:
-    """Return the image as `widget.protocol.ImageData` describes it."""
-    source = pyramid.source
-    width, height = source.size
-    (low, high), (black, white), (dark, bright) = source.extent, source.window, source.bulk
-    values = {"dtype": str(source.values.dtype), "channels": source.channels, "low": low, "high": high}
-    values |= {"black": black, "white": white, "dark": dark, "bright": bright}
-    size = {"width": width, "height": height, "levels": pyramid.levels, "tile": TILE}
-    return {"hash": source.hash, **size, "values": values}
+def _script(name: str, data: str) -> str:
+    return f'<script type="application/octet-stream" id="sam-{name}">{data}</script>'

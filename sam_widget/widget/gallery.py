@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from sam_widget.errors import SessionError, door
+from sam_widget.errors import ImageError, SessionError, door
 from sam_widget.folders.image_folder import Album
 from sam_widget.folders.sessions import export_sessions
 from sam_widget.session.file.format import count_objects
@@ -246,6 +246,32 @@ class Gallery(SamWidget):
         files = {name: self._album.session_path(index) for index, name in enumerate(self._album.names)}
         there = {name: path for name, path in files.items() if path.is_file()}
         return export_sessions(there, target, format=format, **options)
+
+    @door
+    def save_page(self, path: str | Path, *, photos: Sequence[int | str | Path] | None = None) -> Path:
+        """Write the images as one HTML file that answers without a kernel; see `SamWidget.save_page`.
+
+        The page is a gallery, too, with the objects and the history of each image. "Continue in Jupyter" downloads an
+        archive of session files; unpacked, its folder is the `sessions` of `Gallery`.
+
+        Args:
+            path: Path of the file, such as "class.html"; an existing file is replaced.
+            photos: Indices, names or paths of the images; all by default.
+
+        Returns:
+            The path.
+
+        Raises:
+            ImageError: An image is not in the gallery, or cannot be read.
+            ModelError: The gallery uses another model than `tiny`.
+            SessionError: A session file is damaged, the page would take more than 100 MB, or it cannot be written.
+        """
+        from sam_widget.widget.gallery_page import write_gallery
+
+        wanted = range(len(self.images)) if photos is None else [self._album.find(photo) for photo in photos]
+        if not wanted:
+            raise ImageError("there are no photos for the page; leave out photos=[] for all images")
+        return write_gallery(self._album, self.session, self.index, path, wanted=wanted, done=self._done)
 
     def find(  # type: ignore[override]  # it searches all images, as `session.find` does one
         self,

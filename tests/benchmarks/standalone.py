@@ -24,7 +24,7 @@ from tests.browser import chromium
 from tests.browser.view import FACE, View
 
 CLICKS = 2000
-EVERY = 400
+EVERY = 500
 # Clicks of one prompt, which takes at most 256 points.
 IN_A_PROMPT = 5
 
@@ -109,8 +109,8 @@ def main() -> None:
                 print(f"after {click} clicks: {memory(browser):.0f} MB", flush=True)
             if click % IN_A_PROMPT == 0:
                 view.press("Escape")
-            # Far from the points before, which a press would move.
-            view.click(30 + 67 * click % 390, 20 + 83 * click % 260)
+            # Far from the points before, which a press would move, and from the buttons in the corner.
+            view.click(30 + 67 * click % 300, 20 + 83 * click % 190)
         browser.close()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Download, expect
 
 import sam_widget as sw
@@ -222,6 +224,61 @@ def test_a_phone_clicks_with_a_finger(cat: Path, browser: Browser) -> None:
         expect(view.objects).to_have_count(2)
     finally:
         context.close()
+
+
+def test_several_photos_are_a_gallery_whose_sessions_go_on_in_jupyter(opened: Open, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("cat", "coffee", "rocket"):
+        Image.fromarray(sw.sample(name)).save(folder / f"{name}.png")
+    gallery = sw.Gallery(folder)
+    gallery.click(*FACE)
+    gallery.accept(LABEL)
+    page = gallery.save_page(tmp_path / "class.html")
+    gallery.close()
+    view = opened(page)
+    expect(view.objects).to_have_count(1)
+    images = view.root.get_by_role("group", name="Gallery")
+    expect(images).to_contain_text("1 / 3")
+    view.button("Next image").click()
+    expect(images).to_contain_text("coffee.png")
+    expect(view.objects).to_have_count(0)
+    expect(view.root).to_have_attribute("data-state", "ready")
+    view.click(300, 200)
+    expect(view.candidates).to_have_count(3)
+    view.button("Accept").click()
+    expect(view.objects).to_have_count(1)
+    images.get_by_role("switch", name="Done").click()
+    expect(images).to_contain_text("1 of 3 done")
+    # The first photo's decoder answers again, and its own history is undone.
+    view.button("Previous image").click()
+    expect(view.objects.first).to_contain_text(LABEL)
+    view.click(*CHIN)
+    expect(view.candidates).to_have_count(3)
+    reference = Session(sw.sample("cat"), model="tiny")
+    best = max(candidate.score or 0 for candidate in reference.click(*CHIN))
+    expect(view.root.get_by_role("radiogroup", name="Candidates")).to_contain_text(f"{best:.2f}")
+    view.press("Escape")
+    view.root.get_by_role("button", name="Images:").click()
+    for name in ("cat.png, 1 object", "coffee.png, 1 object, done", "rocket.png"):
+        expect(images.get_by_role("button", name=name, exact=True)).to_be_visible()
+    downloaded(view, "Continue in Jupyter").save_as(tmp_path / "sessions.zip")
+    with zipfile.ZipFile(tmp_path / "sessions.zip") as archive:
+        assert archive.testzip() is None
+        archive.extractall(tmp_path / "sessions")
+    again = sw.Gallery(folder, sessions=tmp_path / "sessions")
+    assert again.name == "cat.png"
+    assert [(item.label, item.mask.shape) for item in again.session.objects] == [(LABEL, sw.sample("cat").shape[:2])]
+    again.go("coffee.png")
+    assert [(row.name, row.objects, row.done) for row in again.overview] == [
+        ("cat.png", 1, False),
+        ("coffee.png", 1, True),
+        ("rocket.png", 0, False),
+    ]
+    reference = Session(sw.sample("coffee"), model="tiny")
+    reference.click(300, 200)
+    assert iou(again.session.objects[0].mask, reference.accept("cup").mask) >= 0.9999
+    again.close()
 
 
 def test_a_large_photo_is_shown_as_jpeg_and_cut_into_tiles(opened: Open, tmp_path: Path) -> None:

@@ -64,8 +64,8 @@ export class Matrix {
 export class Arithmetic {
   readonly #kernels: Kernels;
   readonly #memory: WebAssembly.Memory;
-  // The first page is the module's own.
-  #next = PAGE;
+  /** Where the next matrix begins, in bytes; setting it back frees those behind. The first page is the module's own. */
+  next = PAGE;
 
   constructor(module: WebAssembly.Module) {
     this.#memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
@@ -75,19 +75,19 @@ export class Arithmetic {
 
   /** Run a function, and free what it made; its result must not be a matrix. */
   scope<T>(run: () => T): T {
-    const before = this.#next;
+    const before = this.next;
     try {
       return run();
     } finally {
-      this.#next = before;
+      this.next = before;
     }
   }
 
   /** A matrix with any content. */
   matrix(rows: number, columns: number): Matrix {
-    const made = new Matrix(this.#memory.buffer, this.#next, rows, columns);
-    this.#next += Math.ceil((4 * rows * columns) / 16) * 16;
-    if (this.#next > PAGES * PAGE) throw new RangeError("a prompt needs more memory than the page has");
+    const made = new Matrix(this.#memory.buffer, this.next, rows, columns);
+    this.next += Math.ceil((4 * rows * columns) / 16) * 16;
+    if (this.next > PAGES * PAGE) throw new RangeError("a prompt needs more memory than the page has");
     return made;
   }
 

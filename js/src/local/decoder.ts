@@ -23,16 +23,16 @@ export class Decoder {
   readonly #weights: Weights;
   readonly #maps: PromptMaps;
   readonly #head: MaskHead;
-  readonly #photo: Photo;
+  readonly #photoFrom: number;
+  #photo: Photo;
   readonly #dense: Layer;
   readonly #tokens: Matrix;
   readonly #mask: readonly Layer[];
 
-  /** Read the weights and the photo's features ("photo.0" to "photo.2"), a safetensors file each. */
+  /** Read the weights and the first photo's features, a safetensors file each; see `look`. */
   constructor(module: WebAssembly.Module, weights: Uint8Array, features: Uint8Array) {
-    const tensors = new Map([...readTensors(weights), ...readTensors(features)]);
     const a = new Arithmetic(module);
-    this.#weights = new Weights(a, tensors);
+    this.#weights = new Weights(a, readTensors(weights));
     this.#maps = new PromptMaps(this.#weights);
     this.#head = new MaskHead(this.#weights);
     this.#dense = this.#weights.layer("dense_maps");
@@ -47,10 +47,24 @@ export class Decoder {
       this.#weights.norm(`${downscaling}.4`),
       this.#weights.layer(`${downscaling}.6`),
     ];
-    this.#photo = openPhoto(
-      this.#weights,
-      SIDES.map((_, i) => this.#weights.matrix(`photo.${i}`)),
-    );
+    this.#photoFrom = a.next;
+    this.#photo = this.#open(features);
+  }
+
+  /** Answer for another photo from now on, given its features ("photo.0" to "photo.2"), finest first. */
+  look(features: Uint8Array): void {
+    this.#weights.arithmetic.next = this.#photoFrom;
+    this.#photo = this.#open(features);
+  }
+
+  #open(features: Uint8Array): Photo {
+    const tensors = readTensors(features);
+    const levels = SIDES.map((_, i) => {
+      const found = tensors.get(`photo.${i}`);
+      if (!found) throw new Error(`the page lacks the features photo.${i}`);
+      return this.#weights.arithmetic.from(found.values, found.shape[0], found.shape[1]);
+    });
+    return openPhoto(this.#weights, levels);
   }
 
   /**

@@ -33,7 +33,8 @@ export class LocalKernel {
   readonly #options: KernelOptions;
   readonly #session: PageSession;
   readonly #queue: Request[] = [];
-  #running = false;
+  /** Ends when nothing is queued. */
+  #working: Promise<void> | null = null;
   #revision = 1;
   #decodeMs: number | null = null;
   /** The state that views know. */
@@ -50,6 +51,23 @@ export class LocalKernel {
     return this.#state;
   }
 
+  /** Ends when every request so far is answered. */
+  get idle(): Promise<void> {
+    return this.#working ?? Promise.resolve();
+  }
+
+  /** Send the whole state, as one that is newer than `revision`, which views have seen. */
+  showAfter(revision: number): void {
+    this.#revision = Math.max(this.#revision, revision + 1);
+    this.#state = this.#now();
+    this.#welcome();
+  }
+
+  /** The number of accepted objects. */
+  get objects(): number {
+    return this.#state.objects.length;
+  }
+
   /** Queue a request; the newest preview makes those before it worthless. */
   receive(request: Request): void {
     const last = this.#queue.at(-1);
@@ -58,14 +76,13 @@ export class LocalKernel {
       this.#answer(last, "superseded");
     }
     this.#queue.push(request);
-    if (!this.#running) void this.#work();
+    this.#working ??= this.#work();
   }
 
   async #work(): Promise<void> {
-    this.#running = true;
     // Let further messages arrive first: the newest may replace this one.
     for (await tick(); this.#queue.length > 0; await tick()) await this.#serve(this.#queue.shift() as Request);
-    this.#running = false;
+    this.#working = null;
   }
 
   async #serve(request: Request): Promise<void> {

@@ -1,58 +1,136 @@
-/** The page's Web Worker: opens the session, and answers the view. */
+/** The page's Web Worker: opens the photos' sessions, and answers the view. */
 
+import { zipSync } from "fflate";
 import kernels from "kernels.wasm";
 import initSqlJs from "sql.js/dist/sql-wasm-browser.js";
 import sqlite from "sql.js/dist/sql-wasm-browser.wasm";
-import type { ImageData, Request } from "../protocol";
+import type { ImageData, PlaceData, Reply, Request, State } from "../protocol";
 import { Archive } from "./archive";
 import { Decoder } from "./decoder";
-import { LocalKernel } from "./kernel";
+import { LocalKernel, type Send } from "./kernel";
+import { type OpenPhoto, Photos } from "./photos";
 import { tilesOf } from "./picture";
 
-/** What the page gives the worker first. */
-export interface Opening {
+/** What is known of a photo before it is opened. */
+export interface PhotoAbout {
+  readonly name: string;
+  readonly image: ImageData;
+  readonly mime: string;
+  /** The number of its objects. */
+  readonly objects: number;
+}
+
+/** A photo's data, each compressed by gzip; `picture` is empty if the session contains the photo as it is shown. */
+export interface PhotoData {
   readonly session: Uint8Array;
-  readonly weights: Uint8Array;
   readonly features: Uint8Array;
   readonly picture: Uint8Array;
-  readonly mime: string;
-  readonly image: ImageData;
+}
+
+/** What the page gives the worker first; `first` is the first photo's data, and that of the others follows. */
+export interface Opening {
+  readonly weights: Uint8Array;
+  readonly photos: readonly PhotoAbout[];
+  readonly first: PhotoData;
   readonly model: string;
-  readonly name: string;
+  /** The indices of the photos that are marked as done. */
+  readonly done: readonly number[];
 }
 
-/** From the page: what to open, a view's request, or to save the session. */
-export type ToWorker = { opening: Opening } | { request: Request } | { save: true };
+/** From the page: what to open, the data of another photo, a view's request, or to save the sessions. */
+export type ToWorker =
+  | { opening: Opening }
+  | { photo: PhotoData; index: number }
+  | { request: Request }
+  | { save: true };
 
-const scope = self as unknown as { postMessage(message: unknown, transfer?: Transferable[]): void };
+/** To the page: the first state, messages to the view, the place in the gallery, a file to download, a failure. */
+export type FromWorker =
+  | { state: State; place: PlaceData }
+  | { message: Reply; buffers: Uint8Array[] }
+  | { place: PlaceData }
+  | { saved: { name: string; mime: string; bytes: Uint8Array } }
+  | { failed: string };
 
-async function open({ opening }: { opening: Opening }): Promise<{ kernel: LocalKernel; archive: Archive }> {
-  const { Database } = await initSqlJs({ wasmBinary: sqlite.buffer });
-  const archive = new Archive(new Database(opening.session));
-  const decoder = new Decoder(await WebAssembly.compile(kernels), opening.weights, opening.features);
-  // Unless it is shown in another way, or is too large for the session.
-  const picture = opening.picture.length > 0 ? opening.picture : archive.photo();
-  const tile = tilesOf(picture, opening.mime, opening.image);
-  const kernel = new LocalKernel({
-    ...opening,
-    archive,
-    decoder,
-    tile,
-    now: () => performance.now(),
+const scope = self as unknown as { postMessage(message: FromWorker): void };
+const arrivals = new Map<number, (data: PhotoData) => void>();
+let opened: Promise<{ photos: Photos; save: () => Promise<void> }> | null = null;
+
+async function open({ opening }: { opening: Opening }): Promise<{ photos: Photos; save: () => Promise<void> }> {
+  const { model, photos: abouts, done } = opening;
+  const data = abouts.map((_, index) =>
+    index === 0 ? Promise.resolve(opening.first) : new Promise<PhotoData>((arrive) => arrivals.set(index, arrive)),
+  );
+  const [{ Database }, module, weights] = await Promise.all([
+    initSqlJs({ wasmBinary: sqlite.buffer }),
+    WebAssembly.compile(kernels),
+    unpacked(opening.weights),
+  ]);
+  let decoder: Decoder | null = null;
+
+  async function openPhoto(index: number, send: Send): Promise<OpenPhoto> {
+    const { name, image, mime } = abouts[index];
+    const packed = await data[index];
+    const [session, features, shown] = await Promise.all(
+      [packed.session, packed.features, packed.picture].map(unpacked),
+    );
+    const archive = new Archive(new Database(session));
+    const look = (): void => (decoder as Decoder).look(features);
+    if (decoder) look();
+    decoder ??= new Decoder(module, weights, features);
+    // Unless it is shown in another way, or is too large for the session.
+    const picture = shown.length > 0 ? shown : archive.photo();
+    const tile = tilesOf(picture, mime, image);
+    const now = (): number => performance.now();
+    const kernel = new LocalKernel({ archive, decoder, image, model, name, tile, now, send });
+    return { kernel, look, save: () => archive.save() };
+  }
+
+  const photos = new Photos({
+    objects: abouts.map(({ objects }) => objects),
+    done,
+    open: openPhoto,
     send: (message, buffers) => scope.postMessage({ message, buffers }),
+    placed: (place) => scope.postMessage({ place }),
   });
-  scope.postMessage({ state: kernel.state });
-  return { kernel, archive };
+
+  async function save(): Promise<void> {
+    const saved = await photos.save();
+    const type = "application/octet-stream";
+    if (abouts.length === 1) {
+      const name = `${abouts[0].name.replace(/\.[^.]*$/, "") || "image"}.sam`;
+      return scope.postMessage({ saved: { name, mime: type, bytes: saved.get(0) as Uint8Array } });
+    }
+    const files: Record<string, Uint8Array> = {};
+    for (const [index, { name }] of abouts.entries())
+      files[`${name}.sam`] = saved.get(index) ?? (await unpacked((await data[index]).session));
+    const marked = photos.place.done.map((index) => abouts[index].name).sort();
+    // As `sam_widget/folders/image_folder.py` writes it.
+    if (marked.length > 0)
+      files[".sam_widget.json"] = new TextEncoder().encode(JSON.stringify({ version: 1, done: marked }));
+    // Sessions are compressed already.
+    scope.postMessage({
+      saved: { name: "sessions.zip", mime: "application/zip", bytes: zipSync(files, { level: 0 }) },
+    });
+  }
+
+  const state = await photos.first();
+  scope.postMessage({ state, place: photos.place });
+  return { photos, save };
 }
 
-let opened: ReturnType<typeof open> | null = null;
+async function unpacked(bytes: Uint8Array): Promise<Uint8Array> {
+  const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
 
 self.addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
   try {
     if ("opening" in data) opened = open(data);
-    const { kernel, archive } = await (opened as ReturnType<typeof open>);
-    if ("request" in data) kernel.receive(data.request);
-    if ("save" in data) scope.postMessage({ saved: archive.save() });
+    const { photos, save } = await (opened as NonNullable<typeof opened>);
+    if ("photo" in data) arrivals.get(data.index)?.(data.photo);
+    if ("request" in data) photos.receive(data.request);
+    if ("save" in data) await save();
   } catch (error) {
     scope.postMessage({ failed: error instanceof Error ? error.message : String(error) });
   }
