@@ -25,7 +25,7 @@ SECONDS = 60
 
 @contextmanager
 def serving(
-    predictors: Mapping[str, Predictor] | None = None, people: People | None = None, *, port: int = 0
+    predictors: Mapping[str, Predictor] | None = None, people: People | None = None, *, port: int = 0, prefix: str = "/"
 ) -> Iterator[str]:
     """Serve models, by default `tiny` with an empty cache; yields the address, without a token."""
     found: list[str] = []
@@ -38,7 +38,7 @@ def serving(
     thread = threading.Thread(
         target=serve,
         args=(predictors or {"tiny": Predictor("tiny", cache=EmbeddingCache())}, people or People(TOKENS)),
-        kwargs={"port": port, "ready": told, "stop": stop},
+        kwargs={"port": port, "prefix": prefix, "ready": told, "stop": stop},
     )
     thread.start()
     try:

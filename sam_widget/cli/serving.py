@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -31,6 +31,7 @@ def serve(
     host: Annotated[str, Parameter(metavar="ADDRESS", show_default=True)] = "127.0.0.1",
     port: Annotated[int, Parameter(metavar="NUMBER", show_default=lambda _: "any free one")] = 0,
     people: Annotated[str | None, Parameter(metavar="FILE")] = None,
+    jupyterhub: Annotated[bool, Parameter(show_default=False)] = False,
     new_token: Annotated[str | None, Parameter(metavar="NAME")] = None,
     share: Annotated[bool, Parameter(show_default=False)] = False,
     store: Annotated[str | None, Parameter(metavar="FOLDER")] = None,
@@ -49,6 +50,8 @@ def serve(
         port: Port to listen on.
         people: File with a name and a token in each line. Without it, there is one random token, or that
             in $SAM_WIDGET_TOKEN.
+        jupyterhub: Accept the tokens of a JupyterHub's users. The Hub starts this command as a service, and says where
+            to listen.
         new_token: Print a line for this file, and end.
         share: Let everyone ask for everyone's images by their hashes.
         store: Folder that keeps embeddings (default: the folder that widgets use, $SAM_WIDGET_CACHE).
@@ -76,8 +79,20 @@ def serve(
     token = os.environ.get("SAM_WIDGET_TOKEN") or random_token()
     if people is None and len(token) < SHORTEST_TOKEN:
         raise SessionError(f"$SAM_WIDGET_TOKEN is too short; expected at least {SHORTEST_TOKEN} characters")
-    who = People({"everyone": token}, share=share) if people is None else People.read(people, share=share)
-    cache = EmbeddingCache(size=IN_MEMORY, store=None if no_store else EmbeddingStore(store))
+    where: dict[str, Any] = {"host": host, "port": port}
+    if jupyterhub:
+        from sam_widget.serve.hub import Hub, HubPeople
+
+        if people is not None:
+            raise SessionError("--people and --jupyterhub exclude each other; the users of the Hub have its tokens")
+        hub = Hub.of_environment()
+        who: People = HubPeople(hub, share=share)
+        where = {"host": hub.host or host, "port": hub.port or port, "prefix": hub.prefix}
+    elif people is not None:
+        who = People.read(people, share=share)
+    else:
+        who = People({"everyone": token}, share=share)
+    cache = EmbeddingCache(size=IN_MEMORY, pixels=False, store=None if no_store else EmbeddingStore(store))
     predictors = {}
     for name in model or ["tiny"]:
         loaded = load_model(name, device=device)
@@ -87,13 +102,16 @@ def serve(
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr
     )
+    # It logs every question to a JupyterHub.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
     def ready(address: str) -> None:
-        print(f"{address}?token={token}" if people is None else address, flush=True)
+        own = people is None and not jupyterhub
+        print(f"{address}?token={token}" if own else address, flush=True)
         if people is not None and not quiet:
             print(f"{len(who.names)} people of {Path(people).name}, each with a token", file=sys.stderr)
 
-    run(predictors, who, host=host, port=port, ready=ready)
+    run(predictors, who, ready=ready, **where)
     return 0
 
 

@@ -291,15 +291,24 @@ class EmbeddingStore:
 class EmbeddingCache:
     """The most recently used embeddings, in memory and, with a store, on disk. Thread-safe."""
 
-    def __init__(self, size: int = 16, *, store: EmbeddingStore | None = None, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        size: int = 16,
+        *,
+        store: EmbeddingStore | None = None,
+        read_only: bool = False,
+        pixels: bool = True,
+    ) -> None:
         """Create a cache.
 
         Args:
             size: Number of embeddings kept in memory.
             store: Store of all embeddings; if it cannot be written to, a warning is issued once.
             read_only: Read from the store but do not write to it.
+            pixels: Keep the model's input with embeddings, which `Predictor.trace` needs.
         """
         self.size = size
+        self.pixels = pixels
         self.store = store
         self.read_only = read_only
         self._items: OrderedDict[tuple[str, str], Embedding] = OrderedDict()
@@ -362,6 +371,8 @@ class EmbeddingCache:
 
     def _keep(self, embedding: Embedding) -> Embedding:
         """Store an embedding in memory, and evict the least recently used one if there are too many."""
+        if not self.pixels:
+            embedding = replace(embedding, pixels=None)
         with self._lock:
             self._items[embedding.image_hash, embedding.weights_id] = embedding
             self._items.move_to_end((embedding.image_hash, embedding.weights_id))

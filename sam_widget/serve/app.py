@@ -30,14 +30,14 @@ import msgspec
 import numpy as np
 from PIL import Image
 from prometheus_client import generate_latest
-from tornado import httputil, web
+from tornado import web
 from tornado.http1connection import HTTP1Connection
 
-from sam_widget import __version__
 from sam_widget.errors import ImageError, SamWidgetError
 from sam_widget.image.reading import image_hash
 from sam_widget.predictor.embeddings import Embedding
-from sam_widget.predictor.served import MOST_BYTES, MOST_PIXELS, PROTOCOL, PROTOCOL_HEADER, Place
+from sam_widget.predictor.served import MOST_BYTES, MOST_PIXELS, Place
+from sam_widget.serve.access import Refusal, owner_of
 from sam_widget.serve.embedder import QueueFullError
 from sam_widget.serve.service import Service
 
@@ -45,19 +45,6 @@ log = logging.getLogger(__name__)
 # Longest wait for an embedding in one request, in seconds.
 LONGEST_WAIT = 30.0
 _HASH = re.compile(r"[0-9a-f]{32}")
-
-
-class Refusal(web.HTTPError):
-    """A request that is not answered.
-
-    Attributes:
-        said: Why, for a person.
-    """
-
-    def __init__(self, status: int, said: str) -> None:
-        """Keep the sentence out of the status line, which allows few characters."""
-        super().__init__(status)
-        self.said = said
 
 
 class Handler(web.RequestHandler):
@@ -72,28 +59,11 @@ class Handler(web.RequestHandler):
         """Take what handlers share."""
         self.service = service
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Refuse those without a token."""
-        found = self.service.people.whose(token_of(self.request))
-        if found is None:
-            log.warning("refused %s %s from %s: no valid token", self.request.method, self.request.path, self.remote)
-            raise Refusal(401, "a token is missing or wrong; use the whole address that the server printed")
-        spoken = self.request.headers.get(PROTOCOL_HEADER, str(PROTOCOL))
-        if spoken != str(PROTOCOL):
-            log.warning("refused %s of %s: protocol %.20r", self.request.path, found, spoken)
-            raise Refusal(
-                400,
-                f"it runs sam_widget {__version__} with version {PROTOCOL} of the protocol, and this client has "
-                f"version {spoken[:20]}; install the same version of sam_widget on both sides",
-            )
-        self.who = found
+        self.who = await owner_of(self.request, self.service.people)
         self._under_way = True
         self.service.metrics.active += 1
-
-    @property
-    def remote(self) -> str:
-        """The address of the other side."""
-        return str(self.request.remote_ip)
 
     def set_default_headers(self) -> None:
         """Let no cache between here and there keep an answer."""
@@ -188,9 +158,9 @@ class EmbeddingsHandler(Handler):
 
     kind = "image"
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Refuse those without a token, and what is too large, before the body is read."""
-        super().prepare()
+        await super().prepare()
         self._body = bytearray()
         if int(self.request.headers.get("Content-Length") or 0) > MOST_BYTES:
             raise Refusal(413, f"the image takes more than {MOST_BYTES:,} bytes; send a smaller one")
@@ -285,18 +255,9 @@ class MetricsHandler(Handler):
 class NothingHandler(Handler):
     """For other paths."""
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Refuse, with a token or without."""
         raise Refusal(404, "there is nothing here; see /v1/models")
-
-
-def token_of(request: httputil.HTTPServerRequest) -> str:
-    """Return the token that a request carries, or an empty text."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() in {"bearer", "token"}:
-        return token.strip()
-    given = request.query_arguments.get("token", [b""])[0]
-    return given.decode("utf-8", "replace")
 
 
 def read_png(body: bytes) -> tuple[np.ndarray, str]:
@@ -351,20 +312,20 @@ def _file_of(embedding: Embedding) -> bytes:
     return embedding.to_bytes(half=True)
 
 
-def application(service: Service) -> web.Application:
-    """Return the web application of a service."""
+def application(service: Service, *, prefix: str = "/") -> web.Application:
+    """Return the web application of a service; all its paths begin with `prefix`, which ends with a slash."""
     from sam_widget.serve.prompts import PromptsHandler
 
-    given = {"service": service}
+    given, root = {"service": service}, re.escape(prefix)
     return web.Application(
         [
-            (r"/v1/models", ModelsHandler, given),
-            (r"/v1/decoders/(.+)", DecoderHandler, given),
-            (r"/v1/embeddings", EmbeddingsHandler, given),
-            (r"/v1/embeddings/([0-9a-f]{32})", EmbeddingHandler, given),
-            (r"/v1/predict", PromptsHandler, given),
-            (r"/healthz", HealthHandler),
-            (r"/metrics", MetricsHandler, given),
+            (root + r"v1/models", ModelsHandler, given),
+            (root + r"v1/decoders/(.+)", DecoderHandler, given),
+            (root + r"v1/embeddings", EmbeddingsHandler, given),
+            (root + r"v1/embeddings/([0-9a-f]{32})", EmbeddingHandler, given),
+            (root + r"v1/predict", PromptsHandler, given),
+            (root + r"healthz", HealthHandler),
+            (root + r"metrics", MetricsHandler, given),
         ],
         default_handler_class=NothingHandler,
         default_handler_args=given,

@@ -19,7 +19,12 @@ class People:
     """Tokens of people, and which images each has sent.
 
     The hash of an image yields its embedding only to those who have sent the image themselves.
+
+    Attributes:
+        is_remote: Whether `whose` may have to ask another machine.
     """
+
+    is_remote = False
 
     def __init__(self, tokens: Mapping[str, str], *, share: bool = False) -> None:
         """Take everyone's token.

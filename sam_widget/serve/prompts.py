@@ -25,7 +25,7 @@ from sam_widget.masks.codecs import rle_from_stored
 from sam_widget.masks.runs import StoredMask
 from sam_widget.masks.wire_codec import pack_runs
 from sam_widget.prompts.prompt import Prompt
-from sam_widget.serve.app import Refusal, token_of
+from sam_widget.serve.access import Refusal, owner_of
 from sam_widget.serve.service import Service
 
 log = logging.getLogger(__name__)
@@ -75,16 +75,15 @@ class PromptsHandler(websocket.WebSocketHandler):
         """Take what handlers share."""
         self.service = service
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Refuse those without a token, before the websocket opens."""
-        found = self.service.people.whose(token_of(self.request))
-        if found is None:
-            raise Refusal(401, "a token is missing or wrong")
-        self.who = found
+        self.who = await owner_of(self.request, self.service.people)
 
-    def write_error(self, status_code: int, **_kwargs: Any) -> None:
-        """Answer with the status alone, since no websocket is open."""
-        self.finish(f"{status_code}\n")
+    def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ARG002  it is set already
+        """Answer with a sentence, since no websocket is open."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        said = error.said if isinstance(error, Refusal) else self._reason
+        self.finish(msgspec.json.encode(Answer(error=said)))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what is a fault of ours, without the query, which may hold the token."""

@@ -34,6 +34,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    prefix: str = "/",
     ready: Callable[[str], object] = print,
     stop: threading.Event | None = None,
 ) -> None:
@@ -44,6 +45,7 @@ def serve(
         people: Who may ask for what.
         host: Address to listen on.
         port: Port; 0 for any free one.
+        prefix: Path under which a proxy in front serves this, with slashes around.
         ready: Called with the address, without a token, once requests are answered.
         stop: Ends the server, from another thread.
 
@@ -60,7 +62,7 @@ def serve(
         ) from error
     service = Service.of(predictors, people)
     try:
-        asyncio.run(_run(service, sockets, host, ready, stop))
+        asyncio.run(_run(service, sockets, prefix, lambda port: ready(_address(host, port, prefix)), stop))
     finally:
         service.close()
 
@@ -68,8 +70,8 @@ def serve(
 async def _run(
     service: Service,
     sockets: list[socket.socket],
-    host: str,
-    ready: Callable[[str], object],
+    prefix: str,
+    ready: Callable[[int], object],
     stop: threading.Event | None,
 ) -> None:
     ended = asyncio.Event()
@@ -78,16 +80,14 @@ async def _run(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
     server = HTTPServer(
-        application(service),
+        application(service, prefix=prefix),
         # The handler of images allows more, once it knows whose they are.
         max_body_size=_MOST_BYTES,
         body_timeout=SLOWEST_BODY,
         idle_connection_timeout=IDLE,
     )
     server.add_sockets(sockets)
-    port = sockets[0].getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    ready(f"http://{quote(shown, safe='[]:.')}:{port}/")
+    ready(sockets[0].getsockname()[1])
     while not ended.is_set() and not (stop is not None and stop.is_set()):
         try:
             await asyncio.wait_for(ended.wait(), 0.2 if stop is not None else None)
@@ -100,3 +100,8 @@ async def _run(
     while service.metrics.active and loop.time() < deadline:  # noqa: ASYNC110  once, at the end
         await asyncio.sleep(_LOOK_SECONDS)
     await server.close_all_connections()
+
+
+def _address(host: str, port: int, prefix: str) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{quote(shown, safe='[]:.')}:{port}{prefix}"

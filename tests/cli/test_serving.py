@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -53,6 +54,20 @@ def test_people_have_tokens_of_their_own(tmp_path: Path, capsys: pytest.CaptureF
         with pytest.raises(ModelError, match="token is missing or wrong"):
             connect(address)
         assert connect(f"{address}?token={token}").model.name == "tiny"
+
+
+def test_share_and_no_store_do_what_they_say(tmp_path: Path, photo: np.ndarray) -> None:
+    path = tmp_path / "class.txt"
+    path.write_text("ada ada-0123456789abcdef\nbob bob-0123456789abcdef\n", encoding="utf-8")
+    for share, status in ((["--share"], 200), ([], 404)):
+        with process(tmp_path, "--people", str(path), "--no-store", *share) as (_, address):
+            ada = connect(f"{address}?token=ada-0123456789abcdef")
+            ada.cache = EmbeddingCache()
+            digest = ada.embed(photo[:200, :300]).image_hash  # not scaled, so this is the hash that was sent
+            headers = {"Authorization": "Bearer bob-0123456789abcdef"}
+            where = f"{address}v1/embeddings/{digest}?model=tiny"
+            assert httpx.get(where, headers=headers, trust_env=False).status_code == status
+    assert list((tmp_path / "server").rglob("*.safetensors")) == []
 
 
 @pytest.mark.parametrize(

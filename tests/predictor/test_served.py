@@ -21,7 +21,7 @@ from sam_widget.predictor import interface, served
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.served import ServedPredictor, connect, scaled
-from sam_widget.serve import app
+from sam_widget.serve import access
 from sam_widget.serve.embedder import Embedder
 from tests.serving import TOKENS, serving
 
@@ -164,7 +164,7 @@ def test_a_server_of_another_version_that_took_its_place_is_named(
 ) -> None:
     with serving() as address:
         client = connected(address)
-        monkeypatch.setattr(app, "PROTOCOL", 2)
+        monkeypatch.setattr(access, "PROTOCOL", 2)
         with pytest.raises(ModelError, match=r"version 2 of the protocol, and this client has version 1; install"):
             client.embed(photo)
 

@@ -65,3 +65,17 @@ def under_way(http: httpx.Client) -> int:
     """Return the number of requests that are being answered, this one included."""
     rows = [row for row in http.get("metrics").text.splitlines() if row.startswith("sam_widget_requests_under_way")]
     return int(float(rows[0].split()[1]))
+
+
+def test_embeddings_are_kept_without_the_pixels(photo: np.ndarray) -> None:
+    cache = EmbeddingCache(pixels=False)
+    ours = Predictor("tiny", cache=cache)
+    assert ours.embed(photo).pixels is None
+    with serving({"tiny": ours}) as address:
+        http = client(address)
+        digest = send(http, photo[:200])
+        assert http.get(f"v1/embeddings/{digest}?model=tiny&wait=30").status_code == 200
+    kept = cache.get(digest, ours.model.encoder_id)
+    assert kept is not None
+    assert kept.pixels is None
+    assert Predictor("tiny", cache=EmbeddingCache()).embed(photo).pixels is not None
