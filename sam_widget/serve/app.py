@@ -38,12 +38,15 @@ from sam_widget.image.reading import image_hash
 from sam_widget.predictor.embeddings import Embedding
 from sam_widget.predictor.served import MOST_BYTES, MOST_PIXELS, Place
 from sam_widget.serve.access import Refusal, owner_of
+from sam_widget.serve.asgi import AsgiConnection
 from sam_widget.serve.embedder import QueueFullError
 from sam_widget.serve.service import Service
 
 log = logging.getLogger(__name__)
 # Longest wait for an embedding in one request, in seconds.
 LONGEST_WAIT = 30.0
+# Bytes of a message over the websocket.
+MOST_OF_A_MESSAGE = 2**20
 _HASH = re.compile(r"[0-9a-f]{32}")
 
 
@@ -164,8 +167,9 @@ class EmbeddingsHandler(Handler):
         self._body = bytearray()
         if int(self.request.headers.get("Content-Length") or 0) > MOST_BYTES:
             raise Refusal(413, f"the image takes more than {MOST_BYTES:,} bytes; send a smaller one")
-        if isinstance(self.request.connection, HTTP1Connection):
-            self.request.connection.set_max_body_size(MOST_BYTES)
+        connection = self.request.connection
+        if isinstance(connection, HTTP1Connection | AsgiConnection):
+            connection.set_max_body_size(MOST_BYTES)
 
     def data_received(self, chunk: bytes) -> None:
         """Take a part of the body."""
@@ -330,7 +334,7 @@ def application(service: Service, *, prefix: str = "/") -> web.Application:
         default_handler_class=NothingHandler,
         default_handler_args=given,
         log_function=_log,
-        websocket_max_message_size=2**20,
+        websocket_max_message_size=MOST_OF_A_MESSAGE,
         websocket_ping_interval=30,
     )
 

@@ -100,23 +100,29 @@ class PromptsHandler(websocket.WebSocketHandler):
 
     async def on_message(self, message: str | bytes) -> None:
         """Answer a question; the next is read after that."""
-        start = time.perf_counter()
-        number: int | None = None
+        answer = await reply(self.service, self.who, message)
         try:
-            asked = msgspec.json.decode(message, type=Question)
-            number = asked.id
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self.service.decoding, answered, self.service, self.who, asked)
-        except msgspec.DecodeError as error:
-            answer = Answer(id=number, error=f"this is not a question: {error}")
-        except SamWidgetError as error:
-            answer = Answer(id=number, error=str(error))
-        self.service.metrics.requests.labels("prompt", "400" if answer.error else "200").inc()
-        self.service.metrics.seconds.labels("prompt").observe(time.perf_counter() - start)
-        try:
-            await self.write_message(msgspec.json.encode(answer).decode())
+            await self.write_message(answer)
         except websocket.WebSocketClosedError:
             return
+
+
+async def reply(service: Service, who: str, message: str | bytes) -> str:
+    """Return the answer to a message, and count it."""
+    start = time.perf_counter()
+    number: int | None = None
+    try:
+        asked = msgspec.json.decode(message, type=Question)
+        number = asked.id
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(service.decoding, answered, service, who, asked)
+    except msgspec.DecodeError as error:
+        answer = Answer(id=number, error=f"this is not a question: {error}")
+    except SamWidgetError as error:
+        answer = Answer(id=number, error=str(error))
+    service.metrics.requests.labels("prompt", "400" if answer.error else "200").inc()
+    service.metrics.seconds.labels("prompt").observe(time.perf_counter() - start)
+    return msgspec.json.encode(answer).decode()
 
 
 def answered(service: Service, who: str, asked: Question) -> Answer:

@@ -25,15 +25,15 @@ from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.served import connect
 from sam_widget.serve import app
 from sam_widget.serve.people import People
-from tests.serving import TOKENS, serving
+from tests.serving import ENGINES, TOKENS, served_by, serving
 from tests.waiting import until
 
 POST = "v1/embeddings?model=tiny"
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving() as found:
+@pytest.fixture(scope="module", params=ENGINES)
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    with served_by(request.param) as found:
         yield found
 
 
@@ -276,7 +276,7 @@ def test_bodies_without_a_token_are_not_read(address: str) -> None:
                 f"Content-Length: {60 * 2**20}\r\n\r\n".encode()
             )
             # The answer comes although not a byte of the body was sent.
-            assert line.recv(1000)[:12] in {b"HTTP/1.1 401", b"HTTP/1.1 400", b""}
+            assert line.recv(1000)[:12] in {b"HTTP/1.1 401", b"HTTP/1.1 400", b"HTTP/1.1 413", b""}
 
 
 def test_an_exception_is_logged_without_the_token(

@@ -19,12 +19,12 @@ from sam_widget.masks.wire_codec import unpack_runs
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.predictor import Predictor
 from tests.serve.test_app import client, send
-from tests.serving import TOKENS, serving
+from tests.serving import ENGINES, TOKENS, served_by
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving() as found:
+@pytest.fixture(scope="module", params=ENGINES)
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    with served_by(request.param) as found:
         yield found
 
 
