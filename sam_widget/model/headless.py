@@ -75,7 +75,7 @@ def pack(model: Sam) -> bytes:
     whole = model if model.later is None else model.later.base
     facts = _Facts(
         name=model.name,
-        architecture=_architecture(whole),
+        architecture=architecture_of(whole),
         weights_id=model.weights_id,
         encoder_id=model.encoder_id,
         base=whole.name,
@@ -150,8 +150,13 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value.clone() for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _architecture(model: Sam) -> str:
-    """Return the name of the builder whose model has the same tensors."""
+def architecture_of(model: Sam) -> str:
+    """Return the name of the builder whose model has the same tensors; of the base, if the model was tuned.
+
+    Raises:
+        ModelError: There is none.
+    """
+    model = model if model.later is None else model.later.base
     ours = {key: value.shape for key, value in model.state_dict().items()}
     named = [build for _, build in BUILDERS if build.__name__ == model.name.replace(".", "_")]
     for build in (*named, *(build for config, build in BUILDERS if config == model.config)):

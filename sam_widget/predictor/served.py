@@ -12,10 +12,10 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import httpx
@@ -34,6 +34,9 @@ from sam_widget.predictor.embeddings import CACHE, Embedding, default_folder
 from sam_widget.predictor.model_input import fitted, input_pixels
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.trace import Trace
+
+if TYPE_CHECKING:
+    from sam_widget.predictor.thin import ThinPredictor
 
 T = TypeVar("T")
 # The version of the protocol between this module and `serve.app`.
@@ -62,6 +65,7 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
         weights_id: Identifies the weights.
         encoder_id: Identifies the image encoder.
         image_size: Side of the input in pixels.
+        architecture: Which of the architectures of `models()` it is.
         decoder: SHA-256 of the file of its decoder.
         licence: Licence of the weights, if it is known.
     """
@@ -71,6 +75,7 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     encoder_id: str
     image_size: int
     decoder: str
+    architecture: str = ""
     licence: str = ""
 
 
@@ -128,7 +133,7 @@ class Server:
         except ValueError as error:
             raise ModelError(f"the server's address is malformed: {error}") from error
         query = dict(parse_qsl(parts.query))
-        self.wanted = query.get("model", "")
+        self.wanted, self.thin = query.get("model", ""), query.get("thin", "") in {"1", "true"}
         token = query.get("token") or os.environ.get(TOKEN, "")
         self._client = httpx.Client(
             base_url=self.address if self.address.endswith("/") else f"{self.address}/",
@@ -199,6 +204,31 @@ class Server:
             known = False  # the server was restarted, or had no room to keep it
         raise ModelError(f"the server {self.address} forgets the image before it is embedded; try again later")
 
+    def reserve(self, model: str, rgb: np.ndarray, waiting: Callable[[int, float], object]) -> str:
+        """Have an image embedded, without fetching the embedding; returns the image's hash. See `embed`."""
+        digest, where = image_hash(rgb), urlencode({"model": model})
+        for _ in range(_ATTEMPTS):
+            while True:
+                reply = self._ask("POST", f"v1/embeddings?{where}", json={"hash": digest}, passes=(404,))
+                if reply.status_code == 200:
+                    return digest
+                if reply.status_code == 404:
+                    break
+                told = self._decoded(reply, Place)
+                waiting(told.place, told.seconds)
+                time.sleep(min(max(told.seconds / 4, 0.02), _WAIT_SECONDS))
+            self._send(_png(rgb), where, waiting)
+        return digest
+
+    def answer(self, question: Mapping[str, Any]) -> bytes | None:
+        """Answer a question of `serve.prompts`; None if the server does not keep the image.
+
+        Raises:
+            ModelError: The server cannot be reached, or refuses.
+        """
+        reply = self._ask("POST", "v1/prompts", json=question, passes=(404,))
+        return None if reply.status_code == 404 else reply.content
+
     def _send(self, png: bytes, where: str, waiting: Callable[[int, float], object]) -> None:
         """Send an image, as soon as the server has room in its queue."""
         if len(png) > MOST_BYTES:
@@ -251,6 +281,38 @@ class Server:
             ) from error
 
 
+class Listeners:
+    """Those who are told the places of images in a server's queue."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._all: list[Waiting] = []
+        self._guard = threading.Lock()
+
+    def add(self, listener: Waiting) -> Callable[[], None]:
+        """Call a function from now on; returns its undo."""
+        with self._guard:
+            self._all.append(listener)
+
+        def forget() -> None:
+            with self._guard:
+                if listener in self._all:
+                    self._all.remove(listener)
+
+        return forget
+
+    def of_image(self, digest: str) -> Callable[[int, float], object]:
+        """Return what tells them about an image, by its hash."""
+
+        def waiting(place: int, seconds: float) -> None:
+            with self._guard:
+                listeners = tuple(self._all)
+            for listener in listeners:
+                listener(digest, place, seconds)
+
+        return waiting
+
+
 class ServedPredictor(Predictor):
     """A predictor that lets a server embed images, and answers prompts itself; see `connect`."""
 
@@ -258,23 +320,14 @@ class ServedPredictor(Predictor):
         """Fetch the decoder."""
         super().__init__(unpack(server.decoder(model)), cache=CACHE)
         self.server, self.served = server, model
-        self._listeners: list[Waiting] = []
-        self._listening = threading.Lock()
+        self._listeners = Listeners()
 
     def __repr__(self) -> str:
         return f"Predictor({self.model.name} of {self.server.address}, decoding on {self.device})"
 
     def on_wait(self, listener: Waiting) -> Callable[[], None]:
         """Call a function with an image's hash, place and seconds while it waits at the server; returns its undo."""
-        with self._listening:
-            self._listeners.append(listener)
-
-        def forget() -> None:
-            with self._listening:
-                if listener in self._listeners:
-                    self._listeners.remove(listener)
-
-        return forget
+        return self._listeners.add(listener)
 
     def trace(self, *_args: Any, **_options: Any) -> Trace:
         """Refuse: a trace needs the image encoder.
@@ -291,13 +344,7 @@ class ServedPredictor(Predictor):
         return [self._sent(rgb, digest) for rgb, digest in zip(rgbs, hashes, strict=True)]
 
     def _sent(self, rgb: np.ndarray, digest: str) -> Embedding:
-        def waiting(place: int, seconds: float) -> None:
-            with self._listening:
-                listeners = tuple(self._listeners)
-            for listener in listeners:
-                listener(digest, place, seconds)
-
-        content = self.server.embed(self.served.name, scaled(self.config, rgb), waiting)
+        content = self.server.embed(self.served.name, scaled(self.config, rgb), self._listeners.of_image(digest))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "embedding.safetensors"
             path.write_bytes(content)
@@ -309,7 +356,7 @@ class ServedPredictor(Predictor):
 
 
 @door
-def connect(url: str | None = None, *, model: str | None = None) -> ServedPredictor:
+def connect(url: str | None = None, *, model: str | None = None, thin: bool = False) -> ServedPredictor | ThinPredictor:
     """Connect to `sam-widget serve`: returns a predictor, for `SamWidget`, `Session`, `Gallery` and the command line.
 
     The address itself can be given as a model, too: `SamWidget("photo.jpg", model="https://lab:9000/?token=...")`.
@@ -318,6 +365,8 @@ def connect(url: str | None = None, *, model: str | None = None) -> ServedPredic
         url: The address that the server printed. The token may be in $SAM_WIDGET_TOKEN instead. Defaults to
             $SAM_WIDGET_SERVER.
         model: One of the server's models; by default the one in the address, or the server's first.
+        thin: Let the server decode, too, for machines that are too slow for it: each click is a request of up to three
+            kilobytes. `&thin=1` in the address does the same.
 
     Raises:
         ModelError: The server does not answer, refuses the token, has no such model, or runs another version.
@@ -333,7 +382,12 @@ def connect(url: str | None = None, *, model: str | None = None) -> ServedPredic
         raise ModelError(f"{server.address} has no model {wanted!r}; it has {', '.join(names)}")
     if not names:
         raise ModelError(f"{server.address} serves no models")
-    return ServedPredictor(server, about.models[names.index(wanted) if wanted else 0])
+    chosen = about.models[names.index(wanted) if wanted else 0]
+    if thin or server.thin:
+        from sam_widget.predictor.thin import ThinPredictor
+
+        return ThinPredictor(server, chosen)
+    return ServedPredictor(server, chosen)
 
 
 def scaled(config: SamConfig, rgb: np.ndarray) -> np.ndarray:

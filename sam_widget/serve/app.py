@@ -9,6 +9,7 @@ A client may name its version of the protocol, `Sam-Widget-Protocol: 1`; if the 
     GET  /v1/embeddings/H?model=MODEL   safetensors in half precision, or 202 with the place in the queue
                                         (`wait=SECONDS`: how long the answer may take)
     WS   /v1/predict                    prompts, for clients without a decoder; see `prompts`
+    POST /v1/prompts                    one of them
     GET  /healthz                       without a token: "ok"
     GET  /metrics                       for Prometheus
 
@@ -318,7 +319,7 @@ def _file_of(embedding: Embedding) -> bytes:
 
 def application(service: Service, *, prefix: str = "/") -> web.Application:
     """Return the web application of a service; all its paths begin with `prefix`, which ends with a slash."""
-    from sam_widget.serve.prompts import PromptsHandler
+    from sam_widget.serve.prompts import PromptsHandler, QuestionHandler
 
     given, root = {"service": service}, re.escape(prefix)
     return web.Application(
@@ -328,6 +329,7 @@ def application(service: Service, *, prefix: str = "/") -> web.Application:
             (root + r"v1/embeddings", EmbeddingsHandler, given),
             (root + r"v1/embeddings/([0-9a-f]{32})", EmbeddingHandler, given),
             (root + r"v1/predict", PromptsHandler, given),
+            (root + r"v1/prompts", QuestionHandler, given),
             (root + r"healthz", HealthHandler),
             (root + r"metrics", MetricsHandler, given),
         ],

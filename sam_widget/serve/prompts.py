@@ -1,13 +1,15 @@
-"""Prompts over a websocket, for clients that cannot decode: a program in another language, or a very thin laptop.
+"""Prompts for clients that cannot decode: a program in another language, or a very thin laptop.
 
-A message is a JSON object, and so is its answer, of one to three kilobytes.
+They are asked over the websocket `/v1/predict`, or one by one with `POST /v1/prompts`. A question is a JSON object, and
+so is its answer, of one to three kilobytes.
 
     {"id": 1, "model": "vit_h", "hash": H, "points": [[x, y]], "labels": [1], "box": [x0, y0, x1, y1]}
     {"id": 1, "scores": [0.9, ...], "masks": [{"size": [h, w], "counts": "..."}, ...], "weights": "vit_h-1a2b..."}
     {"id": 1, "error": "the point lies outside the image"}
 
 Coordinates are pixels of the image that was sent, as are the masks, in COCO's run lengths. With `"packed": true`, masks
-are `{"size": [h, w], "runs": BASE64}`, as `masks.wire_codec` describes, which is half as long.
+are `{"size": [h, w], "runs": BASE64}`, as `masks.wire_codec` describes, which is half as long. With `"size": [h, w]`,
+coordinates and masks are in pixels of an image of that size, of which the one that was sent is a scaled copy.
 """
 
 from __future__ import annotations
@@ -15,20 +17,39 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import msgspec
+import numpy as np
 from tornado import web, websocket
 
-from sam_widget.errors import SamWidgetError
+from sam_widget.errors import PromptError, SamWidgetError
 from sam_widget.masks.codecs import rle_from_stored
 from sam_widget.masks.runs import StoredMask
-from sam_widget.masks.wire_codec import pack_runs
+from sam_widget.masks.wire_codec import pack_runs, unpack_runs
+from sam_widget.model.config import SamConfig
+from sam_widget.predictor.embeddings import Embedding
+from sam_widget.predictor.interface import CERTAIN
+from sam_widget.predictor.model_input import fitted
+from sam_widget.prompts.geometry import Box, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.serve.access import Refusal, owner_of
+from sam_widget.serve.app import Handler
 from sam_widget.serve.service import Service
 
 log = logging.getLogger(__name__)
+# Most pixels of masks.
+MOST_SHOWN = 100_000_000
+
+
+class StrokePart(msgspec.Struct, frozen=True, kw_only=True):
+    """A scribble or lasso; see `prompts.geometry.Stroke`."""
+
+    vertices: list[tuple[float, float]]
+    label: int = 1
+    closed: bool = False
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +59,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         id: Returned with the answer.
         model: Name of the model.
         hash: The image's.
+        size: Height and width of the image in whose pixels coordinates and masks are; by default, of the one sent.
         points: x, y of each point.
         labels: 1 or 0 for each point; all 1 by default.
         box: x0, y0, x1, y1.
+        boxes: More of them, around parts of the same object.
+        strokes: Scribbles and lassos.
+        mask: Packed runs, in base64, of a mask prompt: (s, s) for the model's `mask_size` s.
         multimask: Three masks, for an ambiguous prompt, or one.
         packed: Masks as packed runs.
     """
@@ -48,17 +73,22 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     model: str
     hash: str
+    size: tuple[int, int] | None = None
     points: list[tuple[float, float]] = []
     labels: list[int] | None = None
     box: tuple[float, float, float, float] | None = None
+    boxes: list[tuple[float, float, float, float]] = []
+    strokes: list[StrokePart] = []
+    mask: str = ""
     multimask: bool = True
     packed: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer to a question; see the module."""
+    """The answer to a question; see the module. `best` is the index of the mask to choose."""
 
     id: int | None = None
+    best: int = 0
     scores: list[float] = []
     masks: list[dict[str, Any]] = []
     weights: str = ""
@@ -125,6 +155,24 @@ async def reply(service: Service, who: str, message: str | bytes) -> str:
     return msgspec.json.encode(answer).decode()
 
 
+class QuestionHandler(Handler):
+    """Answers one prompt."""
+
+    kind = "prompt"
+
+    async def post(self) -> None:
+        """Answer; 404 if the image is not kept."""
+        try:
+            asked = msgspec.json.decode(self.request.body, type=Question)
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self.service.decoding, answered, self.service, self.who, asked)
+        except msgspec.DecodeError as error:
+            raise Refusal(400, f"this is not a question: {error}") from error
+        except SamWidgetError as error:
+            raise Refusal(400, str(error)) from error
+        self.tell(answer, 404 if answer.error else 200)
+
+
 def answered(service: Service, who: str, asked: Question) -> Answer:
     """Decode a prompt.
 
@@ -137,14 +185,48 @@ def answered(service: Service, who: str, asked: Question) -> Answer:
     if embedding is None:
         return Answer(id=asked.id, error="you have not sent this image, or it is not kept; send it to /v1/embeddings")
     predictor = service.predictors[asked.model]
-    prompt = Prompt.from_arrays(asked.points or None, asked.labels, asked.box, None)
+    if asked.size is not None:
+        embedding = resized(embedding, predictor.config, asked.size)
+    prompt = _prompt(asked, predictor.config.mask_size)
     found = predictor.answer(embedding, prompt, multimask=asked.multimask)
     return Answer(
         id=asked.id,
+        best=found.best,
         scores=[round(float(score), 4) for score in found.scores],
         masks=[_written(found.stored_mask(index), packed=asked.packed) for index in range(len(found.scores))],
         weights=predictor.model.weights_id,
     )
+
+
+def resized(embedding: Embedding, config: SamConfig, size: tuple[int, int]) -> Embedding:
+    """Return an embedding for prompts and masks in pixels of a larger image, of which a scaled copy was embedded.
+
+    Raises:
+        PromptError: An image of this size is not scaled to the one that was sent.
+    """
+    height, width = size
+    if height < 1 or width < 1 or height * width > MOST_SHOWN:
+        raise PromptError(f"the size {height} x {width} is not that of an image of up to {MOST_SHOWN:,} pixels")
+    # For models that get the whole photo, this says nothing: the aspect ratio must do.
+    ours, theirs = fitted(config, *embedding.image_size), fitted(config, height, width)
+    before = embedding.image_size
+    if ours != theirs or abs(before[0] * width - before[1] * height) > 2 * max(height, width, *before):
+        raise PromptError(f"an image of {height} x {width} pixels is not the one that was sent; check the size")
+    return replace(embedding, image_size=(height, width))
+
+
+def _prompt(asked: Question, side: int) -> Prompt:
+    boxes = [Box(*corners) for corners in ([] if asked.box is None else [asked.box]) + asked.boxes]
+    points = Prompt.from_arrays(asked.points or None, asked.labels, None, None).points
+    strokes = [Stroke(tuple(one.vertices), one.label, one.closed) for one in asked.strokes]
+    mask = None
+    if asked.mask:
+        try:
+            drawn = StoredMask.of_runs(unpack_runs(b64decode(asked.mask, validate=True), side, side), (side, side))
+        except ValueError as error:
+            raise PromptError(f"the mask is not packed runs of {side} x {side} pixels in base64 ({error})") from error
+        mask = np.where(drawn.array, CERTAIN, -CERTAIN).astype(np.float32)
+    return Prompt(points, boxes=boxes, strokes=strokes, mask=mask)
 
 
 def _written(mask: StoredMask, *, packed: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from sam_widget import __version__
-from sam_widget.model.headless import pack
+from sam_widget.model.headless import architecture_of, pack
 from sam_widget.predictor.embeddings import Embedding
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.served import PROTOCOL, About, ServedModel
@@ -76,6 +76,7 @@ class Service:
                 weights_id=predictor.model.weights_id,
                 encoder_id=predictor.model.encoder_id,
                 image_size=predictor.config.image_size,
+                architecture=architecture_of(predictor.model),
                 decoder=hashlib.sha256(decoders[name]).hexdigest(),
             )
             for name, predictor in predictors.items()
