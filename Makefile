@@ -95,7 +95,7 @@ protocol: $(VENV)
 	$(PY) -m sam_widget.widget.typescript js/src/protocol.ts
 	$(PY) -m sam_widget.masks.palette js/src/palette.ts
 
-docs: $(VENV)
+docs: $(VENV) $(BUNDLE)
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --config-file notebooks/docs/mkdocs.yml
 
 badges: $(VENV)

@@ -75,6 +75,17 @@ def test_no_link_inside_the_site_is_dead_and_nothing_is_loaded_from_elsewhere(si
     assert [path.name for path in pages if loaded.search(path.read_text("utf-8"))] == []
 
 
+def test_the_front_pages_embed_a_page_that_answers(site: Path) -> None:
+    for name in ("index.html", "index.zh-TW.html"):
+        frame = re.search(
+            r'<iframe class="demo" src="([^"]+)" title="[^"]+" loading="lazy">', (site / name).read_text("utf-8")
+        )
+        assert frame, name
+        page = site / frame[1]
+        assert page.stat().st_size < 6e6
+        assert {"sam-weights", "sam-features-0"} <= Addresses(page.read_text("utf-8")).ids
+
+
 def test_the_search_needs_no_server(site: Path) -> None:
     assert (site / "search" / "search_index.js").read_text("utf-8").startswith("var __index = ")
     for name, shim in (("index.html", "assets/iframe-worker.js"), ("guides/words.html", "../assets/iframe-worker.js")):

@@ -54,6 +54,7 @@ class PageModel {
 }
 
 async function start(): Promise<void> {
+  document.documentElement.toggleAttribute("data-embedded", window.parent !== window);
   const about = JSON.parse(element("sam-about").textContent ?? "") as About;
   const code = await new Response(
     new Blob([bytesOf("sam-code") as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip")),

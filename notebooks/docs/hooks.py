@@ -1,7 +1,11 @@
-"""Adds to the site what lives elsewhere in the repository: lessons, model cards, changelog, contributing, pictures."""
+"""Adds to the site what lives elsewhere in the repository: lessons, model cards, changelog, contributing, pictures.
+
+Also a page that answers without a kernel, which the front pages embed.
+"""
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 import sys
@@ -14,7 +18,9 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+import sam_widget as sw  # noqa: E402
 from notebooks.docs import address, lessons  # noqa: E402
+from sam_widget.page.page import page_of  # noqa: E402
 
 # Address in the site: path in the repository.
 ELSEWHERE = {
@@ -28,6 +34,9 @@ ELSEWHERE = {
     "pictures/widget-dark.webp": "notebooks/docs/pictures/widget-dark.webp",
     "pictures/widget-light.webp": "notebooks/docs/pictures/widget-light.webp",
 }
+# The page that the front pages embed, and the mark where they do, with what a screen reader says of it.
+DEMO = "demo/cat.html"
+DEMO_MARK = re.compile(r"^<!-- demo: (?P<title>[^<>]+) -->$", re.MULTILINE)
 # Of the lessons' pages, which are written when the site is built.
 WRITTEN = {name: path.relative_to(ROOT).as_posix() for name, path in lessons.sources().items()}
 SITE_OF = {path: name for name, path in {**ELSEWHERE, **WRITTEN}.items()}
@@ -46,8 +55,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the files of `ELSEWHERE`, and the lessons."""
     for name, path in ELSEWHERE.items():
         files.append(File.generated(config, name, abs_src_path=str(ROOT / path)))
+    files.append(File.generated(config, DEMO, content=demo()))
     lessons.add_to(files, config)
     return files
+
+
+@functools.cache
+def demo() -> str:
+    """Return a page that answers without a kernel, made from the shipped photo and weights."""
+    session = sw.Session(sw.sample("cat"), model="tiny")
+    session.image_name = "cat.png"
+    return page_of(session)
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -57,6 +75,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """
     here = page.file.src_uri
     markdown = markdown.replace(lessons.LIST, lessons.listed("zh-TW" if ".zh-TW." in here else "en"))
+    frame = f'<iframe class="demo" src="{DEMO}" title="\\g<title>" loading="lazy"></iframe>'
+    markdown = DEMO_MARK.sub(frame, markdown)
     elsewhere = ELSEWHERE.get(here) or WRITTEN.get(here)
     source = ROOT / elsewhere if elsewhere else Path(config.docs_dir, here)
 

@@ -281,6 +281,21 @@ def test_several_photos_are_a_gallery_whose_sessions_go_on_in_jupyter(opened: Op
     again.close()
 
 
+def test_a_page_in_a_frame_answers_without_a_heading(cat: Path, context: BrowserContext, tmp_path: Path) -> None:
+    outer = tmp_path / "outer.html"
+    frame = f'<iframe src="{cat.as_uri()}" title="demo" style="width: 100%; height: 600px; border: 0"></iframe>'
+    outer.write_text(f"<!doctype html><h1>Around</h1>{frame}", "utf-8")
+    page = context.new_page()
+    page.goto(outer.as_uri())
+    inside = page.frame_locator("iframe")
+    root = inside.locator(".sam-widget")
+    expect(root).to_have_attribute("data-state", "ready")
+    assert (inside.locator(".sam-page-head").bounding_box() or {"height": 9})["height"] <= 1
+    canvas = root.get_by_role("application", name="Image")
+    canvas.click(position={"x": 150, "y": 130})
+    expect(root.get_by_role("radiogroup", name="Candidates").get_by_role("radio")).to_have_count(3)
+
+
 def test_a_large_photo_is_shown_as_jpeg_and_cut_into_tiles(opened: Open, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     photo = np.kron(sw.sample("cat"), np.ones((5, 5, 1), np.uint8))
