@@ -14,7 +14,7 @@ from tests.serving import TOKENS
 
 
 def request(path: str = "/v1/models", **headers: str) -> HTTPServerRequest:
-    given = HTTPHeaders({name.replace("_", "-"): value for name, value in headers.items()})
+    given = HTTPHeaders({"Host": "lab"} | {name.replace("_", "-"): value for name, value in headers.items()})
     found = HTTPServerRequest(headers=given, start_line=RequestStartLine("GET", path, "HTTP/1.1"))
     found.remote_ip = "127.0.0.1"
     return found
