@@ -24,7 +24,9 @@ PACKAGE = REPOSITORY / "sam_widget"
 BUDGET = 60_000
 BUNDLE = {f"sam_widget/widget/static/{name}" for name in ("loader.js", "widget.js", "widget.css")}
 # Written into pages, and not part of what a notebook loads.
-OF_PAGES = {f"sam_widget/page/static/{name}" for name in ("page.js", "page.css", "worker.js")}
+OF_PAGES = {
+    f"sam_widget/page/static/{name}" for name in ("page.js", "page.css", "worker.js", "runtime.js", "runtime.wasm.gz")
+}
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import type { PlaceData, Request, State } from "./protocol";
 import widget from "./widget";
 
 /** What `sam_widget/page/page.py` writes about the page. */
-type About = Pick<Opening, "photos" | "model" | "done">;
+type About = Pick<Opening, "photos" | "model" | "done" | "answering">;
 
 type Callback = (...args: unknown[]) => void;
 
@@ -63,7 +63,9 @@ async function start(): Promise<void> {
   const worker = new Worker(address);
   const first = photo(0);
   const weights = bytesOf("sam-weights");
-  post(worker, { opening: { ...about, weights, first } }, [weights, ...Object.values(first)]);
+  const runtime = about.answering ? bytesOf("sam-runtime") : null;
+  const given = [weights, ...(runtime ? [runtime] : []), ...Object.values(first)];
+  post(worker, { opening: { ...about, weights, runtime, first } }, given);
   let model: PageModel | null = null;
   worker.addEventListener("error", ({ message: why }) => fail(why));
   worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {

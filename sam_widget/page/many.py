@@ -28,7 +28,7 @@ def save_page(path: str | Path, *, photos: Sequence[Any] | str | Path) -> Path:
 
     Raises:
         ImageError: There are no photos, or one cannot be read.
-        ModelError: A session uses another model than `tiny`.
+        ModelError: A session's model cannot be in a page.
         SessionError: A session file is damaged, the page would take more than 100 MB, or it cannot be written.
     """
     photos = [photos] if isinstance(photos, str | Path) else list(photos)

@@ -13,15 +13,16 @@ import warnings
 from collections.abc import Collection, Iterable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from sam_widget.atomic import write_whole
 from sam_widget.errors import SessionError
-from sam_widget.page.photo import PagePhoto, local_predictor, packed, photo_of
-from sam_widget.page.tensors import decoder_weights
+from sam_widget.model.sam import Sam
+from sam_widget.page.parts import PageModel, bundled, packed, page_model
+from sam_widget.page.photo import PagePhoto, local_predictor, photo_of
 from sam_widget.session.session import Session
 from sam_widget.text import clean
 
-STATIC = Path(__file__).parent / "static"
 _PACKAGE = Path(__file__).resolve().parents[1]
 # Bytes of a page: from the first on there is a warning; the second is also the most that a file on GitHub may have.
 LARGE, MOST = 25_000_000, 100_000_000
@@ -81,18 +82,19 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 def write_page(session: Session, path: str | Path) -> Path:
     """Write a session as a page that answers without a kernel; returns its path.
 
-    The page has the photo, the session with its history, and `tiny`'s decoder, which answers points and boxes. Finding,
-    everything mode, scribbles, the brush and mask settings are not in it.
+    The page has the photo, the session with its history, and the model's decoder, which answers points and boxes.
+    Finding, everything mode, scribbles, the brush and mask settings are not in it.
 
     A photo that takes more than 4 MB as PNG is shown as JPEG, and the session that the page saves names it instead of
     containing it.
 
     Args:
-        session: Uses `tiny`.
+        session: Uses a model on this machine.
         path: Path of the file, such as "cat.html"; an existing file is replaced.
 
     Raises:
-        ModelError: The session uses another model than `tiny`.
+        MissingExtraError: A model other than `tiny` needs `onnx`, which is not installed.
+        ModelError: The model cannot be in a page, for example because it was tuned.
         SessionError: The file cannot be written.
     """
     return write_sessions([(None, session)], path)
@@ -111,7 +113,8 @@ def write_sessions(
         done: The indices of those that are marked as done.
 
     Raises:
-        ModelError: A session uses another model than `tiny`.
+        MissingExtraError: A model other than `tiny` needs `onnx`, which is not installed.
+        ModelError: A model cannot be in a page, for example because it was tuned.
         SessionError: The page would take more than 100 MB, or the file cannot be written.
     """
     path = Path(path).expanduser()
@@ -138,25 +141,31 @@ def page_of(
     title: str = "",
 ) -> str:
     """Return the HTML that `write_sessions` writes; the title of a page with one photo is the photo's name."""
-    code, worker, style = (_bundled(name) for name in ("page.js", "worker.js", "page.css"))
-    model, weights, photos, size = None, "", list[PagePhoto](), 0
+    code, worker, style = (bundled(name).decode() for name in ("page.js", "worker.js", "page.css"))
+    model: Sam | None = None
+    answers: PageModel | None = None
+    photos, size = list[PagePhoto](), 0
     for name, session in [(None, sessions)] if isinstance(sessions, Session) else sessions:
-        if (used := local_predictor(session).model) is not model:
-            model, before, weights = used, weights, packed(decoder_weights(used))
-            if before not in ("", weights):
-                raise SessionError("these sessions use different weights of 'tiny'; write a page for each")
+        if answers is None or local_predictor(session).model is not model:
+            model, before = local_predictor(session).model, answers
+            answers = page_model(local_predictor(session), session.source.render(session.state.rendering))
+            if before is not None and before.data != answers.data:
+                raise SessionError("these sessions use different models; write a page for each")
         photos.append(photo_of(session, _free(name or session.image_name or "", {photo.name for photo in photos})))
         size += photos[-1].size
-        if size > MOST - len(weights) - len(code) - len(worker):
+        if size > MOST - sum(map(len, answers.data.values())) - len(code) - len(worker):
             expected, most = size / len(photos) * count / 1e6, MOST / 1e6
             raise SessionError(
                 f"a page of these {count} photos would take about {expected:.0f} MB, but {most:.0f} MB are allowed, "
                 f"which is enough for {len(photos) - 1} of them; make several pages"
             )
+    if model is None or answers is None:
+        raise SessionError("there are no sessions for the page; expected one or more")
     first, several = photos[0], len(photos) > 1
     title = title if several and title else first.name
-    about = {"model": model and model.name, "photos": [photo.about for photo in photos], "done": sorted(done)}
-    data = {"code": packed(worker.encode()), "weights": weights}
+    about: dict[str, Any] = {"model": model.name, "answering": answers.answering}
+    about |= {"photos": [photo.about for photo in photos], "done": sorted(done)}
+    data = {"code": packed((answers.code + worker).encode())} | answers.data
     data |= {f"{key}-{index}": text for index, photo in enumerate(photos) for key, text in photo.data.items()}
     # A script ends at the first "</script", wherever that is in it.
     code = re.sub(r"</(?=script)", r"<\\/", code, flags=re.IGNORECASE).replace("<!--", "<\\!--")
@@ -171,9 +180,9 @@ def page_of(
         use=html.escape(_USE_SEVERAL if several else _USE.format(stem=re.sub(r"\.[^.]*$", "", first.name) or "image")),
         hint="Download the session, with its history, to open it in a notebook",
         style=style,
-        notices=html.escape(_NOTICES),
+        notices=html.escape(answers.notices + _NOTICES),
         licence=html.escape(_licence()),
-        card=html.escape((_PACKAGE / "weights" / "tiny.md").read_text(encoding="utf-8")),
+        card=html.escape(answers.card),
         about=json.dumps(about).replace("<", "\\u003c"),
         data="\n".join(_script(key, value) for key, value in data.items()),
         code=code,
@@ -187,13 +196,6 @@ def _free(name: str, taken: Collection[str]) -> str:
     stem, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
     others = (f"{stem} ({number}){dot}{suffix}" for number in itertools.count(2))
     return next(each for each in itertools.chain([name], others) if each not in taken)
-
-
-def _bundled(name: str) -> str:
-    try:
-        return (STATIC / name).read_text(encoding="utf-8")
-    except OSError:
-        raise SessionError(f"the page's frontend is missing ({STATIC}); run `make build` or `pip install .`") from None
 
 
 def _licence() -> str:

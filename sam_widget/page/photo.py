@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import io
 import tempfile
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from PIL import Image
 from sam_widget.errors import SessionError
 from sam_widget.image.pyramid import TILE, Pyramid
 from sam_widget.image.rendering import USUAL
-from sam_widget.page.tensors import photo_features
+from sam_widget.page.parts import packed, page_features
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.session.file.format import read, write_new
 from sam_widget.session.session import Session
@@ -52,7 +50,7 @@ def photo_of(session: Session, name: str | None = None) -> PagePhoto:
     Raises:
         SessionError: The session's model is on another machine.
     """
-    features = photo_features(local_predictor(session).embed(session.source.render(session.state.rendering)))
+    features = page_features(local_predictor(session), session.source.render(session.state.rendering))
     saved = _saved(session, keep_image=True)
     in_session = len(saved) <= MOST_LOSSLESS + _without_image(session)
     if not in_session:
@@ -74,11 +72,6 @@ def local_predictor(session: Session) -> Predictor:
     if not isinstance(session.predictor, Predictor):
         raise SessionError("a page needs the model on this machine; open the image with model='tiny'")
     return session.predictor
-
-
-def packed(data: bytes) -> str:
-    """Return bytes compressed and as text."""
-    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
 
 
 def _saved(session: Session, *, keep_image: bool) -> bytes:

@@ -19,12 +19,12 @@ def decoder_weights(model: Sam) -> bytes:
     """Return the weights after the image encoder as a safetensors file, in half precision if that loses nothing.
 
     Raises:
-        ModelError: It is not `tiny`, or it was tuned: a page only has the decoder of `tiny`.
+        ModelError: It is not `tiny`, or it was tuned.
     """
     if not isinstance(model, Tiny) or model.later or model.tokens is not None or model.calibration:
         raise ModelError(
-            f"a page answers with the decoder of 'tiny', but this session uses {model.name!r}; open the image with "
-            "model='tiny', or write a session file with `save`"
+            f"a page cannot hold {model.name!r}, because it was tuned; write a session file with `save`, or open the "
+            "image with the model that it was tuned from"
         )
     state = {key: value.detach().float().cpu() for key, value in model.state_dict().items()}
     kept = {key: value.contiguous() for key, value in state.items() if not key.startswith(_LEFT_OUT)}

@@ -251,7 +251,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
     def save_page(self, path: str | Path) -> Path:
         """Write one HTML file that hovers, clicks and scores without a kernel, a server or a network.
 
-        It opens by a double click, and has the photo, the session with its history, and the decoder of `tiny`: points,
+        It opens by a double click, and has the photo, the session with its history, and the model's decoder: points,
         boxes, three masks with scores, labels, undo, export to COCO and PNG. "Continue in Jupyter" downloads a session
         file for `SamWidget.load`. A photo that takes more than 4 MB as PNG is shown as JPEG, and is not in that file,
         which names it instead.
@@ -263,7 +263,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             The path.
 
         Raises:
-            ModelError: The widget uses another model than `tiny`.
+            MissingExtraError: The widget uses another model than `tiny`, which needs the extra `page`.
+            ModelError: The widget's model cannot be in a page, for example because it was tuned.
             SessionError: The file cannot be written.
         """
         from sam_widget.page.page import write_page

@@ -8,7 +8,6 @@ from safetensors.torch import load
 
 import sam_widget as sw
 from sam_widget.errors import ModelError
-from sam_widget.model.tiny.tiny import tiny_vit
 from sam_widget.page.tensors import decoder_weights, photo_features
 from sam_widget.predictor.predictor import Predictor
 
@@ -30,9 +29,11 @@ def test_weights_that_half_precision_would_change_stay_single() -> None:
     assert {value.dtype for value in load(decoder_weights(model)).values()} == {torch.float32}
 
 
-def test_another_model_is_refused_by_name() -> None:
-    with pytest.raises(ModelError, match="decoder of 'tiny', but this session uses 'tiny_vit'"):
-        decoder_weights(tiny_vit())
+def test_a_tuned_model_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = sw.load_model("tiny")
+    monkeypatch.setattr(model, "tokens", torch.nn.Parameter(torch.zeros(1, 128)))
+    with pytest.raises(ModelError, match="cannot hold 'tiny', because it was tuned"):
+        decoder_weights(model)
 
 
 def test_features_are_laid_out_pixel_by_pixel() -> None:

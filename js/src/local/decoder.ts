@@ -2,35 +2,31 @@
 
 import { Arithmetic, type Layer, type Matrix } from "./arithmetic";
 import { keepConnected, promptedCells } from "./connected";
-import { CELLS, SIDES } from "./grid";
+import { CELLS, INPUT, SIDES } from "./grid";
 import { PromptMaps, type PromptParts } from "./maps";
 import { MASKS, MaskHead } from "./masks";
+import type { Decoded, Frame, PromptModel } from "./model";
 import { encoded, openPhoto, type Photo, rowsOf } from "./photo";
 import type { Asked } from "./prompt";
 import { readTensors } from "./safetensors";
 import { attend } from "./twoway";
 import { Weights } from "./weights";
 
-/** Masks (logits, row by row) and their scores: index 0 for an unambiguous prompt, 1 to 3 for an ambiguous one. */
-export interface Decoded {
-  masks: Float32Array[];
-  scores: number[];
-}
-
 const FINEST = SIDES[0];
 
-export class Decoder {
+export class Decoder implements PromptModel {
+  readonly frame: Frame = { input: INPUT, logits: FINEST, stretched: false, cubic: false };
   readonly #weights: Weights;
   readonly #maps: PromptMaps;
   readonly #head: MaskHead;
   readonly #photoFrom: number;
-  #photo: Photo;
+  #photo: Photo | null = null;
   readonly #dense: Layer;
   readonly #tokens: Matrix;
   readonly #mask: readonly Layer[];
 
-  /** Read the weights and the first photo's features, a safetensors file each; see `look`. */
-  constructor(module: WebAssembly.Module, weights: Uint8Array, features: Uint8Array) {
+  /** Read the weights, a safetensors file. */
+  constructor(module: WebAssembly.Module, weights: Uint8Array) {
     const a = new Arithmetic(module);
     this.#weights = new Weights(a, readTensors(weights));
     this.#maps = new PromptMaps(this.#weights);
@@ -48,13 +44,17 @@ export class Decoder {
       this.#weights.layer(`${downscaling}.6`),
     ];
     this.#photoFrom = a.next;
-    this.#photo = this.#open(features);
   }
 
-  /** Answer for another photo from now on, given its features ("photo.0" to "photo.2"), finest first. */
+  /** Answer for a photo from now on, given its features ("photo.0" to "photo.2"), finest first. */
   look(features: Uint8Array): void {
     this.#weights.arithmetic.next = this.#photoFrom;
     this.#photo = this.#open(features);
+  }
+
+  get #seen(): Photo {
+    if (!this.#photo) throw new Error("there is no photo to decode prompts for");
+    return this.#photo;
   }
 
   #open(features: Uint8Array): Photo {
@@ -74,7 +74,7 @@ export class Decoder {
   decode(asked: Asked, mask: Float32Array | null = null): Decoded {
     const several = asked.points.length > 1;
     return this.#weights.arithmetic.scope(() => {
-      const parts = this.#maps.of(this.#photo, asked);
+      const parts = this.#maps.of(this.#seen, asked);
       const first = this.#pass(asked, parts, mask);
       if (mask) return settled(first, several);
       const single = !several && !asked.box;
@@ -88,10 +88,10 @@ export class Decoder {
   #pass(asked: Asked, parts: PromptParts, mask: Float32Array | null, given = mask): Decoded {
     const a = this.#weights.arithmetic;
     return a.scope(() => {
-      if (mask) this.#maps.likeMask(this.#photo, parts, mask);
+      if (mask) this.#maps.likeMask(this.#seen, parts, mask);
       const image = this.#image(parts, mask);
-      const tokens = attend(this.#weights, this.#promptTokens(asked, parts), image, this.#photo.positions);
-      const masks = this.#head.masks(tokens, image, this.#photo, parts.maps);
+      const tokens = attend(this.#weights, this.#promptTokens(asked, parts), image, this.#seen.positions);
+      const masks = this.#head.masks(tokens, image, this.#seen, parts.maps);
       const prompted = promptedCells(asked, given, FINEST);
       for (const one of masks) keepConnected(one, prompted, FINEST);
       return { masks, scores: this.#head.scores(tokens, masks) };
@@ -102,7 +102,7 @@ export class Decoder {
   #image({ maps }: PromptParts, mask: Float32Array | null): Matrix {
     const a = this.#weights.arithmetic;
     const dense = mask ? this.#downscaled(mask) : this.#noMask();
-    const image = a.sum(this.#photo.features[2], dense, dense);
+    const image = a.sum(this.#seen.features[2], dense, dense);
     a.product(a.transposed(maps[2]), this.#dense.weight, image);
     return a.addToRows(image, this.#dense.bias);
   }

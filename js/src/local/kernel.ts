@@ -3,8 +3,8 @@
 import type { Mask } from "../geometry/runs";
 import type { Answer, Export, ImageData, ObjectData, Reply, Request, State, Tile } from "../protocol";
 import type { Archive } from "./archive";
-import type { Decoder } from "./decoder";
 import { coco, labelMap, MOST_INDEXED } from "./files";
+import type { PromptModel } from "./model";
 import { packMask } from "./pack";
 import { Refusal } from "./predicting";
 import { PageSession } from "./session";
@@ -17,7 +17,7 @@ export type TileOf = (tile: Tile) => Promise<{ bytes: Uint8Array; mime: string }
 
 export interface KernelOptions {
   readonly archive: Archive;
-  readonly decoder: Decoder;
+  readonly decoder: PromptModel;
   readonly image: ImageData;
   readonly model: string;
   /** The photo's name, for files. */
@@ -43,7 +43,6 @@ export class LocalKernel {
   constructor(options: KernelOptions) {
     this.#options = options;
     this.#session = new PageSession(options.archive, options.decoder);
-    this.#warmUp();
     this.#state = this.#now();
   }
 
@@ -102,7 +101,7 @@ export class LocalKernel {
       case "hello":
         return this.#welcome();
       case "preview": {
-        const best = session.preview(request.prompt);
+        const best = await session.preview(request.prompt);
         const { width, height } = best?.mask ?? this.#options.image;
         const message = { type: "preview_mask" as const, client, seq, width, height, score: best?.score ?? 0 };
         return this.#options.send(message, [best ? packMask(best.mask) : new Uint8Array()]);
@@ -116,7 +115,7 @@ export class LocalKernel {
         return this.#options.send({ type: "file", client, seq, name, mime }, [bytes]);
       }
       case "predict":
-        session.predict(request.prompt);
+        await session.predict(request.prompt);
         break;
       case "choose":
         session.choose(request.index);
@@ -232,12 +231,13 @@ export class LocalKernel {
   }
 
   /** Decode until the browser has compiled the decoder, and measure. */
-  #warmUp(): void {
+  async warmUp(): Promise<void> {
     for (let i = 0; i < 3; i++) {
       const start = this.#options.now();
-      this.#options.decoder.decode({ points: [{ x: 0.5, y: 0.5, label: 1 }], box: null });
+      await this.#options.decoder.decode({ points: [{ x: 0.5, y: 0.5, label: 1 }], box: null });
       this.#decodeMs = this.#options.now() - start;
     }
+    this.#state = this.#now();
   }
 }
 

@@ -2,8 +2,7 @@
 
 import type { Mask } from "../geometry/runs";
 import type { BoxData, PromptData, SettingsData } from "../protocol";
-import type { Decoder } from "./decoder";
-import { INPUT } from "./grid";
+import type { Decoded, PromptModel } from "./model";
 import { isInverse } from "./ranking";
 import { tidied } from "./tidy";
 import { fitted, type PhotoSize, Upscaling } from "./upscaling";
@@ -23,25 +22,26 @@ const ELSEWHERE = "continue in Jupyter for that";
 const EMPTY: Mask = { width: 1, height: 1, runs: new Uint32Array() };
 
 export class PromptDecoder {
-  readonly #decoder: Decoder;
+  readonly #model: PromptModel;
   readonly #upscaling: Upscaling;
 
-  constructor(decoder: Decoder, size: PhotoSize) {
-    this.#decoder = decoder;
-    this.#upscaling = new Upscaling(size);
+  constructor(model: PromptModel, size: PhotoSize) {
+    this.#model = model;
+    this.#upscaling = new Upscaling(size, model.frame);
   }
 
   /** The candidates that are wanted, and the one to choose. */
-  decode(
+  async decode(
     prompt: PromptData,
     mask: Float32Array | null,
     settings: SettingsData,
     wanted: (index: number, best: number) => boolean,
-  ): { candidates: Candidate[]; best: number } {
+  ): Promise<{ candidates: Candidate[]; best: number }> {
     this.#check(prompt, settings);
-    const { masks, scores, best } = this.#predict(prompt, mask);
+    const { masks, scores, best } = await this.#predict(prompt, mask);
     const candidates = masks.map((logits, index): Candidate => {
-      const score = scores[index];
+      // Some models predict an IoU a little outside of what it can be.
+      const score = Math.min(1, Math.max(0, scores[index]));
       if (!wanted(index, best)) return { mask: EMPTY, source: EMPTY, score, stability: 0 };
       const source = this.#upscaling.mask(logits, settings.threshold);
       const stability = this.#upscaling.stability(logits, settings.threshold);
@@ -66,17 +66,22 @@ export class PromptDecoder {
   }
 
   /** Decode a prompt, or, with several boxes, one for each box, whose masks are merged (`predictor.prompt_parts`). */
-  #predict(prompt: PromptData, mask: Float32Array | null): { masks: Float32Array[]; scores: number[]; best: number } {
+  async #predict(
+    prompt: PromptData,
+    mask: Float32Array | null,
+  ): Promise<{ masks: Float32Array[]; scores: number[]; best: number }> {
     const { size } = this.#upscaling;
-    const inside = fitted(size);
-    const scale = { x: inside.width / size.width / INPUT, y: inside.height / size.height / INPUT };
-    const answers = partsOf(prompt).map(({ points, boxes }) => {
+    const { input } = this.#model.frame;
+    const inside = fitted(size, this.#model.frame);
+    const scale = { x: inside.width / size.width / input, y: inside.height / size.height / input };
+    const answers: Decoded[] = [];
+    for (const { points, boxes } of partsOf(prompt)) {
       const [box] = boxes;
       const asked = {
         // Half a pixel of the model's input is added, as in the published models.
         points: points.map(({ x, y, label }) => ({
-          x: x * scale.x + 0.5 / INPUT,
-          y: y * scale.y + 0.5 / INPUT,
+          x: x * scale.x + 0.5 / input,
+          y: y * scale.y + 0.5 / input,
           label,
         })),
         box: box
@@ -88,8 +93,8 @@ export class PromptDecoder {
             ] as const)
           : null,
       };
-      return this.#decoder.decode(asked, mask);
-    });
+      answers.push(await this.#model.decode(asked, mask));
+    }
     const [first, ...rest] = answers;
     const masks = first.masks.slice(1);
     for (const { masks: others } of rest)
@@ -106,7 +111,7 @@ export class PromptDecoder {
     if (prompt.boxes.length !== 1 || prompt.mask !== null || prompt.points.some(({ label }) => label === 1))
       return highest(scores);
     const corners = [box.x0 * scale.x, box.y0 * scale.y, box.x1 * scale.x, box.y1 * scale.y] as const;
-    const passed = masks.map((logits) => isInverse(logits, corners));
+    const passed = masks.map((logits) => isInverse(logits, corners, this.#model.frame.logits));
     if (passed.every(Boolean)) return highest(scores);
     return highest(scores.map((score, i) => (passed[i] ? Number.NEGATIVE_INFINITY : score)));
   }

@@ -1,14 +1,11 @@
 /** Recognise masks that show what is around a box; `predictor/ranking.py` has the same. Pure. */
 
-import { SIDES } from "./grid";
-
 const FILLED = 0.5;
 const EMPTY = 0.05;
 const SMALLEST = 6;
 
-/** Whether a mask fills at least three sides of a box, given in the unit square, and leaves its middle empty. */
-export function isInverse(logits: Float32Array, box: readonly [number, number, number, number]): boolean {
-  const side = SIDES[0];
+/** Whether a mask (side x side) fills at least three sides of a box in the unit square, and leaves its middle empty. */
+export function isInverse(logits: Float32Array, box: readonly [number, number, number, number], side: number): boolean {
   const [x0, y0, x1, y1] = box.map((value) => Math.min(side, Math.max(0, even(value * side))));
   if (Math.min(x1 - x0, y1 - y0) < SMALLEST) return false;
   const share = (left: number, top: number, right: number, bottom: number): number => {

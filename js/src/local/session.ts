@@ -3,8 +3,8 @@
 import { areaOf, bounds, type Mask } from "../geometry/runs";
 import type { BoxData, ObjectData, PromptData, SettingsData, State } from "../protocol";
 import type { Archive, Body, Json } from "./archive";
-import type { Decoder } from "./decoder";
 import type { Exported } from "./files";
+import type { PromptModel } from "./model";
 import { PromptDecoder, Refusal } from "./predicting";
 import { differing, maskOf, pixelsOf } from "./tidy";
 import type { PhotoSize } from "./upscaling";
@@ -29,11 +29,11 @@ export class PageSession {
   readonly #size: PhotoSize;
   readonly #model: string;
 
-  constructor(archive: Archive, decoder: Decoder) {
+  constructor(archive: Archive, model: PromptModel) {
     const image = JSON.parse(archive.meta.get("image") ?? "{}");
     this.#archive = archive;
     this.#size = { width: image.width, height: image.height };
-    this.#prompts = new PromptDecoder(decoder, this.#size);
+    this.#prompts = new PromptDecoder(model, this.#size);
     this.#model = JSON.parse(archive.meta.get("model") ?? '""');
   }
 
@@ -73,19 +73,19 @@ export class PageSession {
 
   // ------------------------------------------------------------------------------------------- the prompt
 
-  preview(prompt: PromptData): Best | null {
+  async preview(prompt: PromptData): Promise<Best | null> {
     if (isEmpty(prompt)) return null;
-    const { candidates, best } = this.#decode(prompt, (index, best) => index === best);
+    const { candidates, best } = await this.#decode(prompt, (index, best) => index === best);
     return candidates[best];
   }
 
-  predict(prompt: PromptData): void {
+  async predict(prompt: PromptData): Promise<void> {
     const state = this.#state;
     if (isEmpty(prompt)) {
       this.#push({ ...state, prompt: this.#addPrompt(NO_PROMPT), candidates: [], chosen: null, strokes: [] });
       return;
     }
-    const { candidates, best } = this.#decode(prompt, () => true);
+    const { candidates, best } = await this.#decode(prompt, () => true);
     const key = this.#addPrompt(prompt);
     const hashes = candidates.map(({ source, mask, score, stability }, index) =>
       this.#archive.addDocument("candidate", {

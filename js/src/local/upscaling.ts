@@ -1,18 +1,17 @@
 /** Upsample low-resolution logits to masks at the photo's size; `predictor/upsampling.py` has the same. Pure. */
 
 import type { Mask } from "../geometry/runs";
-import { INPUT, SIDES } from "./grid";
-
-const LOGITS = SIDES[0];
+import type { Frame } from "./model";
 
 export interface PhotoSize {
   readonly width: number;
   readonly height: number;
 }
 
-/** Width and height of a photo in the model's input: its longest side is the input's. */
-export function fitted({ width, height }: PhotoSize): PhotoSize {
-  const scale = INPUT / Math.max(width, height);
+/** Width and height of a photo in the model's input. */
+export function fitted({ width, height }: PhotoSize, { input, stretched }: Frame): PhotoSize {
+  if (stretched) return { width: input, height: input };
+  const scale = input / Math.max(width, height);
   const rounded = (side: number): number => Math.max(1, Math.floor(side * scale + 0.5));
   return { width: rounded(width), height: rounded(height) };
 }
@@ -25,13 +24,19 @@ interface Axis {
 
 const TAPS = 4;
 
-function axisOf(length: number, inside: number): Axis {
-  const enlarged = Array.from({ length: inside }, (_, i) => line(i, LOGITS / INPUT, LOGITS));
+/** Upsample logits to the input, remove its padding, and resize the rest; or, of a stretched photo, do it at once. */
+function axisOf(length: number, inside: number, { input, logits, stretched, cubic }: Frame): Axis {
+  const plain = (i: number): [number, number][] => [[i, 1]];
+  const enlarged = Array.from({ length: stretched ? logits : inside }, (_, i) =>
+    stretched ? plain(i) : line(i, logits / input, logits),
+  );
+  const last = stretched ? logits : inside;
+  const taps = cubic ? curve : line;
   const first = new Int32Array(length);
   const weights = new Float32Array(TAPS * length);
   for (let i = 0; i < length; i++) {
     const sums = new Map<number, number>();
-    for (const [row, share] of line(i, inside / length, inside))
+    for (const [row, share] of taps(i, last / length, last))
       for (const [logit, weight] of enlarged[row]) sums.set(logit, (sums.get(logit) ?? 0) + share * weight);
     first[i] = Math.min(...sums.keys());
     for (const [logit, weight] of sums) weights[TAPS * i + logit - first[i]] = weight;
@@ -49,26 +54,45 @@ function line(index: number, scale: number, count: number): [number, number][] {
   ].filter(([, weight]) => weight > 0) as [number, number][];
 }
 
+/** The four lines that a line of a resized array lies between, as torch's bicubic `interpolate` weights them. */
+function curve(index: number, scale: number, count: number): [number, number][] {
+  const at = (index + 0.5) * scale - 0.5;
+  const first = Math.floor(at);
+  return [-1, 0, 1, 2].map((tap) => {
+    const away = Math.abs(at - first - tap);
+    const near = (1.25 * away - 2.25) * away ** 2 + 1;
+    const far = ((-0.75 * away + 3.75) * away - 6) * away + 3;
+    return [Math.min(count - 1, Math.max(0, first + tap)), away <= 1 ? near : far];
+  });
+}
+
 export class Upscaling {
+  readonly #frame: Frame;
   readonly #rows: Axis;
   readonly #columns: Axis;
   readonly #inside: PhotoSize;
 
-  constructor(readonly size: PhotoSize) {
-    const inside = fitted(size);
-    this.#rows = axisOf(size.height, inside.height);
-    this.#columns = axisOf(size.width, inside.width);
-    const cells = (side: number): number => Math.ceil(side / (INPUT / LOGITS));
+  constructor(
+    readonly size: PhotoSize,
+    frame: Frame,
+  ) {
+    const inside = fitted(size, frame);
+    this.#frame = frame;
+    this.#rows = axisOf(size.height, inside.height, frame);
+    this.#columns = axisOf(size.width, inside.width, frame);
+    const cells = (side: number): number => Math.ceil(side / (frame.input / frame.logits));
     this.#inside = { width: cells(inside.width), height: cells(inside.height) };
   }
 
   /** The pixels whose upsampled logit is above a level, as row runs. */
   mask(logits: Float32Array, level = 0): Mask {
     const { width, height } = this.size;
+    const { logits: side, cubic } = this.#frame;
     const { first, weights } = this.#columns;
-    // No pixel is above the level unless one of the logits that it depends on is.
-    const some = Array.from({ length: LOGITS }, (_, y) =>
-      logits.subarray(y * LOGITS, (y + 1) * LOGITS).some((v) => v > level),
+    // No pixel is above the level unless one of the logits that it depends on is; a cubic may overshoot.
+    const some = Array.from(
+      { length: side },
+      (_, y) => cubic || logits.subarray(y * side, (y + 1) * side).some((v) => v > level),
     );
     const wide = new Map<number, Float32Array>();
     const widened = (y: number): Float32Array => {
@@ -79,7 +103,7 @@ export class Upscaling {
           let sum = 0;
           for (let k = 0; k < TAPS; k++) {
             const weight = weights[TAPS * x + k];
-            if (weight) sum += weight * logits[y * LOGITS + first[x] + k];
+            if (weight) sum += weight * logits[y * side + first[x] + k];
           }
           row[x] = sum;
         }
@@ -116,10 +140,11 @@ export class Upscaling {
 
   /** The IoU of the masks one above and one below a level (`masks.measures.stability_score`). */
   stability(logits: Float32Array, level = 0): number {
+    const { logits: side } = this.#frame;
     let [inner, outer] = [0, 0];
     for (let y = 0; y < this.#inside.height; y++)
       for (let x = 0; x < this.#inside.width; x++) {
-        const value = logits[y * LOGITS + x];
+        const value = logits[y * side + x];
         if (value > level + 1) inner++;
         if (value > level - 1) outer++;
       }

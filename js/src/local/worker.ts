@@ -8,6 +8,8 @@ import type { ImageData, PlaceData, Reply, Request, State } from "../protocol";
 import { Archive } from "./archive";
 import { Decoder } from "./decoder";
 import { LocalKernel, type Send } from "./kernel";
+import type { Frame, PromptModel } from "./model";
+import { fromPlanes, NetworkModel, openNetwork, type Prompting } from "./network";
 import { type OpenPhoto, Photos } from "./photos";
 import { tilesOf } from "./picture";
 
@@ -29,7 +31,11 @@ export interface PhotoData {
 
 /** What the page gives the worker first; `first` is the first photo's data, and that of the others follows. */
 export interface Opening {
+  /** Of `tiny`'s decoder, or, with `answering`, a network. */
   readonly weights: Uint8Array;
+  readonly answering: { readonly frame: Frame; readonly prompting: Prompting } | null;
+  /** The WebAssembly of onnxruntime, which runs networks. */
+  readonly runtime: Uint8Array | null;
   readonly photos: readonly PhotoAbout[];
   readonly first: PhotoData;
   readonly model: string;
@@ -61,12 +67,7 @@ async function open({ opening }: { opening: Opening }): Promise<{ photos: Photos
   const data = abouts.map((_, index) =>
     index === 0 ? Promise.resolve(opening.first) : new Promise<PhotoData>((arrive) => arrivals.set(index, arrive)),
   );
-  const [{ Database }, module, weights] = await Promise.all([
-    initSqlJs({ wasmBinary: sqlite.buffer }),
-    WebAssembly.compile(kernels),
-    unpacked(opening.weights),
-  ]);
-  let decoder: Decoder | null = null;
+  const [{ Database }, decoder] = await Promise.all([initSqlJs({ wasmBinary: sqlite.buffer }), modelOf(opening)]);
 
   async function openPhoto(index: number, send: Send): Promise<OpenPhoto> {
     const { name, image, mime } = abouts[index];
@@ -75,14 +76,14 @@ async function open({ opening }: { opening: Opening }): Promise<{ photos: Photos
       [packed.session, packed.features, packed.picture].map(unpacked),
     );
     const archive = new Archive(new Database(session));
-    const look = (): void => (decoder as Decoder).look(features);
-    if (decoder) look();
-    decoder ??= new Decoder(module, weights, features);
+    const look = (): void => decoder.look(features);
+    look();
     // Unless it is shown in another way, or is too large for the session.
     const picture = shown.length > 0 ? shown : archive.photo();
     const tile = tilesOf(picture, mime, image);
     const now = (): number => performance.now();
     const kernel = new LocalKernel({ archive, decoder, image, model, name, tile, now, send });
+    await kernel.warmUp();
     return { kernel, look, save: () => archive.save() };
   }
 
@@ -117,6 +118,15 @@ async function open({ opening }: { opening: Opening }): Promise<{ photos: Photos
   const state = await photos.first();
   scope.postMessage({ state, place: photos.place });
   return { photos, save };
+}
+
+async function modelOf({ answering, runtime, weights }: Opening): Promise<PromptModel> {
+  if (!answering || !runtime) {
+    const [module, data] = await Promise.all([WebAssembly.compile(kernels), unpacked(weights)]);
+    return new Decoder(module, data);
+  }
+  const [wasm, planes] = await Promise.all([unpacked(runtime), unpacked(weights)]);
+  return new NetworkModel(await openNetwork(wasm, fromPlanes(planes)), answering.frame, answering.prompting);
 }
 
 async function unpacked(bytes: Uint8Array): Promise<Uint8Array> {

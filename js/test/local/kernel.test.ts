@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import initSqlJs, { type Database } from "sql.js/dist/sql-wasm-browser.js";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Archive } from "../../src/local/archive";
-import type { Decoded, Decoder } from "../../src/local/decoder";
 import { SIDES } from "../../src/local/grid";
 import { LocalKernel } from "../../src/local/kernel";
+import type { Decoded, PromptModel } from "../../src/local/model";
 import type { Asked } from "../../src/local/prompt";
 import type { Reply, Request, State } from "../../src/protocol";
 import { type Model, RemoteSession } from "../../src/state/session";
@@ -19,7 +19,9 @@ const PROMPT = { points: [{ x: 48, y: 48, label: 1 as const }], boxes: [], strok
 const EMPTY = { points: [], boxes: [], strokes: [], mask: null };
 
 /** Squares of three sizes around the first point. */
-const decoder = {
+const decoder: PromptModel = {
+  look() {},
+  frame: { input: 4 * SIDE, logits: SIDE, stretched: false, cubic: false },
   decode({ points }: Asked): Decoded {
     const [{ x, y }] = points;
     const masks = [1, 8, 16, 32].map((reach) =>
@@ -29,7 +31,7 @@ const decoder = {
     );
     return { masks, scores: [0.1, 0.5, 0.9, 0.7] };
   },
-} as Decoder;
+};
 
 let create: () => Database;
 
