@@ -82,6 +82,8 @@ protocol-in-sync: $(VENV)
 
 chromium: $(VENV) $(BUNDLE)
 	@$(PY) tests/browser/chromium.py --install
+# Without a Firefox, its tests are skipped.
+	@$(PY) tests/browser/firefox.py --install
 
 format: $(VENV) $(MODULES)
 	$(PY) -m ruff check --fix
