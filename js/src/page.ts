@@ -6,12 +6,14 @@
 
 import { download } from "./kernel/download";
 import type { FromWorker, Opening, PhotoData, ToWorker } from "./local/worker";
-import type { PlaceData, Request, State } from "./protocol";
+import type { PlaceData, Request } from "./protocol";
 import widget from "./widget";
 
 /** What `sam_widget/page/page.py` writes about the page. */
 type About = Pick<Opening, "photos" | "model" | "done" | "answering">;
 
+/** The worker's first message. */
+type Opened = Extract<FromWorker, { state: unknown }>;
 type Callback = (...args: unknown[]) => void;
 
 /** The part of an anywidget model that the front end uses. */
@@ -21,9 +23,9 @@ class PageModel {
   readonly #listeners = new Map<string, Set<Callback>>();
 
   /** A page with several photos is a gallery, with the photos' names. */
-  constructor(worker: Worker, state: State, place: PlaceData, names: readonly string[]) {
+  constructor(worker: Worker, { state, place, abilities }: Opened, names: readonly string[]) {
     this.#worker = worker;
-    this.#traits = names.length > 1 ? { state, place, gallery: { names } } : { state };
+    this.#traits = { state, abilities, ...(names.length > 1 && { place, gallery: { names } }) };
   }
 
   get(key: string): unknown {
@@ -75,7 +77,7 @@ async function start(): Promise<void> {
     else if ("state" in data) {
       URL.revokeObjectURL(address);
       const names = about.photos.map(({ name }) => name);
-      model = new PageModel(worker, data.state, data.place, names);
+      model = new PageModel(worker, data, names);
       const view = widget();
       view.initialize({ model: model as never });
       const root = element("sam-view");

@@ -55,8 +55,8 @@ export class FakeModel implements Model {
     this.state = state;
   }
 
-  get(key: "state" | "saved"): unknown {
-    return key === "state" ? this.state : this.saved;
+  get(key: "state" | "saved" | "abilities"): unknown {
+    return { state: this.state, saved: this.saved, abilities: undefined }[key];
   }
 
   send(content: unknown): void {

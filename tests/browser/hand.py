@@ -5,11 +5,17 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from playwright.sync_api import Locator
+from playwright.sync_api import CDPSession, Locator
 
 from tests.browser.view import SHOW_CAT, Open, View
 
 XY = tuple[float, float]
+
+
+def touch(session: CDPSession, kind: str, *points: XY) -> None:
+    """Put fingers on these places of the page, move them there, or lift those that are not among them."""
+    touches = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(points)]
+    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
 
 class Hand:

@@ -18,6 +18,7 @@ from sam_widget.export.pngs import from_png
 from sam_widget.masks.measures import iou
 from sam_widget.page.page import write_page
 from sam_widget.session.session import Session
+from tests.browser.hand import touch
 from tests.browser.hovering import hovered, move, switch, tag
 from tests.browser.lab import TIMEOUT_MS, VIEWPORT
 from tests.browser.view import FACE, View, name_of
@@ -188,6 +189,16 @@ def test_what_a_page_cannot_do_is_not_offered_and_told_in_a_sentence(cat: Path, 
     assert [name_of(tool) for tool in tools.all()] == ["Point", "Box", "Pick", "Pan"]
     for name in ("Find by words", "Sharpen here", "Segment everything", "Refine"):
         expect(view.button(name)).to_have_count(0)
+    tools.nth(1).press("ArrowRight")
+    expect(tools.nth(2)).to_be_focused()
+    tools.nth(2).press("Home")
+    formats = view.root.get_by_role("combobox", name="Format").locator("option")
+    assert [option.get_attribute("value") for option in formats.all()] == ["coco", "indexed_png"]
+    view.button("View options").click()
+    options = view.root.get_by_role("dialog", name="View options")
+    expect(options.get_by_role("slider")).to_have_count(1)
+    expect(options.get_by_role("switch")).to_have_count(2)
+    view.button("Close view options").click()
     view.canvas.press("a")
     expect(view.status).to_contain_text("continue in Jupyter", ignore_case=True)
     view.click(*CHIN)
@@ -208,8 +219,8 @@ def test_the_page_cannot_send_anything(cat: Path, opened: Open) -> None:
         assert blocked in ("connect-src", "script-src-elem"), attempt
 
 
-def test_a_phone_clicks_with_a_finger(cat: Path, browser: Browser) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True, offline=True)
+def test_a_phone_clicks_drags_pinches_and_pans_with_fingers(cat: Path, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, offline=True)
     try:
         context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
@@ -222,6 +233,28 @@ def test_a_phone_clicks_with_a_finger(cat: Path, browser: Browser) -> None:
         expect(view.candidates).to_have_count(3)
         view.button("Accept").tap()
         expect(view.objects).to_have_count(2)
+        # Two fingers zoom and pan; the pixel between them stays there.
+        session = context.new_cdp_session(page)
+        (x, y), scale, answered = view.on_page(225, 150), view.look()[0], view.seq
+        touch(session, "touchStart", (x - 40, y))
+        touch(session, "touchStart", (x - 40, y), (x + 40, y))
+        for spread in (60, 90, 120):
+            touch(session, "touchMove", (x - spread, y), (x + spread, y))
+        assert abs(view.look()[0] / scale - 3) < 0.1
+        assert abs(view.on_page(225, 150)[0] - x) < 2
+        touch(session, "touchMove", (x - 90, y + 20), (x + 150, y + 20))
+        assert abs(view.on_page(225, 150)[0] - x - 30) < 2
+        touch(session, "touchEnd")
+        assert view.seq == answered, "two fingers prompt nothing"
+        assert page.evaluate("visualViewport.scale") == 1, "the photo is zoomed, not the page"
+        # One finger drags a box, of the pixels below it.
+        root.get_by_role("radio", name="Box", exact=True).tap()
+        touch(session, "touchStart", (x - 60, y - 50))
+        touch(session, "touchMove", (x, y))
+        touch(session, "touchMove", (x + 60, y + 50))
+        touch(session, "touchEnd")
+        expect(view.candidates).to_have_count(3)
+        expect(view.status).to_contain_text("Mask")
     finally:
         context.close()
 

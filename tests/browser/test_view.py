@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
+from tests.browser.hand import touch
 from tests.browser.lab import Desk, Notebook
 from tests.browser.view import FACE, SHOW_CAT, Open, View, pixel, zoom_to
 
@@ -93,11 +94,6 @@ def test_the_wheel_zooms_to_forty_with_crisp_pixels_and_a_map_says_where(opened:
     expect(cat.canvas).not_to_have_attribute("data-view", re.compile("^1 "))
     cat.button("Show the whole photo").click()
     assert abs(cat.look()[0] * 451 - middle["width"]) < 451 * 0.7, "fitted in width or height"
-
-
-def touch(session: CDPSession, kind: str, *points: tuple[float, float]) -> None:
-    touches = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(points)]
-    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
 
 def test_one_finger_prompts_and_two_pan_and_zoom(opened: Notebook, cat: View) -> None:

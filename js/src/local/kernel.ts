@@ -1,6 +1,7 @@
 /** Answers a view's messages as the kernel does (`sam_widget/widget/dispatcher.py`), from the page's own session. */
 
 import type { Mask } from "../geometry/runs";
+import type { Abilities } from "../kernel/abilities";
 import type { Answer, Export, ImageData, ObjectData, Reply, Request, State, Tile } from "../protocol";
 import type { Archive } from "./archive";
 import { coco, labelMap, MOST_INDEXED } from "./files";
@@ -26,6 +27,33 @@ export interface KernelOptions {
   readonly tile: TileOf;
   readonly now: () => number;
 }
+
+/** What a page does, of all that a kernel does: the view offers nothing else. */
+export const ABILITIES: Abilities = {
+  requests: [
+    "hello",
+    "preview",
+    "tile",
+    "export",
+    "predict",
+    "choose",
+    "accept",
+    "clear",
+    "undo",
+    "redo",
+    "rename",
+    "recolor",
+    "remove",
+    "edit",
+    "merge",
+    "subtract",
+    // The gallery's, by `Photos`.
+    "show",
+    "mark",
+  ],
+  formats: ["coco", "indexed_png"],
+  strokes: false,
+};
 
 const NOT_HERE = "This page has no kernel, and cannot do that. Download the session and continue in Jupyter.";
 

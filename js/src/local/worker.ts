@@ -4,10 +4,11 @@ import { zipSync } from "fflate";
 import kernels from "kernels.wasm";
 import initSqlJs from "sql.js/dist/sql-wasm-browser.js";
 import sqlite from "sql.js/dist/sql-wasm-browser.wasm";
+import type { Abilities } from "../kernel/abilities";
 import type { ImageData, PlaceData, Reply, Request, State } from "../protocol";
 import { Archive } from "./archive";
 import { Decoder } from "./decoder";
-import { LocalKernel, type Send } from "./kernel";
+import { ABILITIES, LocalKernel, type Send } from "./kernel";
 import type { Frame, PromptModel } from "./model";
 import { fromPlanes, NetworkModel, openNetwork, type Prompting } from "./network";
 import { type OpenPhoto, Photos } from "./photos";
@@ -52,7 +53,7 @@ export type ToWorker =
 
 /** To the page: the first state, messages to the view, the place in the gallery, a file to download, a failure. */
 export type FromWorker =
-  | { state: State; place: PlaceData }
+  | { state: State; place: PlaceData; abilities: Abilities }
   | { message: Reply; buffers: Uint8Array[] }
   | { place: PlaceData }
   | { saved: { name: string; mime: string; bytes: Uint8Array } }
@@ -116,7 +117,7 @@ async function open({ opening }: { opening: Opening }): Promise<{ photos: Photos
   }
 
   const state = await photos.first();
-  scope.postMessage({ state, place: photos.place });
+  scope.postMessage({ state, place: photos.place, abilities: ABILITIES });
   return { photos, save };
 }
 

@@ -1,6 +1,7 @@
 /** The kernel's session as this page knows it: state, masks and photo, decoded once for all views of a widget. */
 
 import type { Mask } from "../geometry/runs";
+import { type Abilities, abilitiesOf } from "../kernel/abilities";
 import { unpackMask } from "../kernel/maskcodec";
 import { type Body, type Channel, type Reception, Transport } from "../kernel/transport";
 import type { FoundChange, FoundData, MaskData, RenderingData, Saved, State, Update, Whole } from "../protocol";
@@ -11,7 +12,7 @@ import { type Place, USUAL } from "./tiles";
 
 /** The part of an anywidget model that the session uses. */
 export interface Model extends Channel {
-  get(key: "state" | "saved"): unknown;
+  get(key: "state" | "saved" | "abilities"): unknown;
 }
 
 const NO_STATE: State = {
@@ -67,6 +68,8 @@ export class RemoteSession<Bitmap = ImageBitmap> {
   unanswered = false;
   /** This is a saved page, without a kernel. */
   readonly saved: boolean = false;
+  /** What can be asked; null if everything can. */
+  readonly abilities: Abilities | null;
   /** The number of the last `hello` that has been answered. */
   greeted = 0;
 
@@ -84,6 +87,7 @@ export class RemoteSession<Bitmap = ImageBitmap> {
     this.#decode = decode;
     this.#pool = new BitmapPool(close);
     this.state = readState(model);
+    this.abilities = abilitiesOf(model);
     this.#masks.name(masksOf(this.state));
     const update = (): void => this.#setState(readState(model));
     model.on("change:state", update);

@@ -96,6 +96,21 @@ export class Store<Bitmap = ImageBitmap> {
     return this.#session.saved;
   }
 
+  /** Whether requests of a type are answered here; a page without a kernel answers some. */
+  answers(type: Body["type"]): boolean {
+    return this.#session.abilities?.requests.includes(type) ?? true;
+  }
+
+  /** Whether files of a format are exported here. */
+  exports(format: Export["format"]): boolean {
+    return this.#session.abilities?.formats.includes(format) ?? true;
+  }
+
+  /** Whether a prompt may have strokes. */
+  get takesStrokes(): boolean {
+    return this.#session.abilities?.strokes ?? true;
+  }
+
   get unanswered(): boolean {
     return this.#session.unanswered;
   }

@@ -29,9 +29,11 @@ export function createEverything({ store, ui, actions, signal }: Context): Part 
   begin.addEventListener("click", () => actions.objects.everything(), { signal });
   stop.addEventListener("click", () => actions.objects.cancel(), { signal });
   const found = h("span", { class: "sam-hint" });
+  const search = h("div", { class: "sam-group" }, found, grid, begin, stop);
   return {
-    element: h("div", { class: "sam-row" }, caption, h("div", { class: "sam-group" }, found, grid, begin, stop)),
+    element: h("div", { class: "sam-row" }, caption, search),
     update() {
+      setAttributes(search, { hidden: !store.answers("everything") });
       const { objects, everything } = store.state;
       const running = everything !== null || store.searching;
       setText(count, objects.length ? String(objects.length) : "");

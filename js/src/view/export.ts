@@ -24,7 +24,9 @@ export function createExport({ store, actions, signal }: Context): Part {
   const format = h(
     "select",
     { class: "sam-input sam-small", "aria-label": "Format" },
-    ...Object.entries(FORMATS).map(([value, name]) => h("option", { value }, name)),
+    ...Object.entries(FORMATS)
+      .filter(([value]) => store.exports(value as Export["format"]))
+      .map(([value, name]) => h("option", { value }, name)),
   );
   const button = h(
     "button",

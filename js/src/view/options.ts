@@ -82,6 +82,17 @@ export function createOptions(context: Context): Part {
     display.set({ open: false });
   };
   close.addEventListener("click", shut, { signal });
+  const contrast = h(
+    "div",
+    { class: "sam-contrast" },
+    channels.element,
+    black.element,
+    white.element,
+    gamma.element,
+    h("div", { class: "sam-group" }, auto, reset),
+    share,
+    shared,
+  );
   const element = h(
     "div",
     { class: "sam-help sam-options", id: id("options"), role: "dialog", "aria-label": "View options", hidden: true },
@@ -91,13 +102,7 @@ export function createOptions(context: Context): Part {
     names,
     h("div", { class: "sam-caption" }, "Photo"),
     photo,
-    channels.element,
-    black.element,
-    white.element,
-    gamma.element,
-    h("div", { class: "sam-group" }, auto, reset),
-    share,
-    shared,
+    contrast,
     sharpens,
     close,
   );
@@ -127,7 +132,8 @@ export function createOptions(context: Context): Part {
       opacity.disable(display.masks !== "filled");
       setAttributes(names, { "aria-checked": String(display.names) });
       setAttributes(photo, { "aria-checked": String(display.photo) });
-      setAttributes(sharpens, { "aria-checked": String(ui.sharpens) });
+      setAttributes(sharpens, { "aria-checked": String(ui.sharpens), hidden: !store.answers("sharpen") });
+      setAttributes(contrast, { hidden: !store.answers("render") });
       const scale = scaleOf(image.values);
       const shown = windowOf(image, now);
       black.show(shown.black, scale, written(shown.black, scale.step));

@@ -23,8 +23,12 @@ export function bindRadios(group: HTMLElement, choose: (index: number) => void, 
     const step = STEPS[event.key];
     const from = indexOf(event);
     if (!step || from < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    const to = step(from, radios().length);
-    radios()[to].focus();
+    const all = radios();
+    let to = step(from, all.length);
+    // From an end on, so that the first or last visible one is found.
+    const on = event.key === "Home" ? STEPS.ArrowRight : event.key === "End" ? STEPS.ArrowLeft : step;
+    while (all[to].hidden && to !== from) to = on(to, all.length);
+    all[to].focus();
     choose(to);
     event.preventDefault();
   };

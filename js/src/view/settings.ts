@@ -73,9 +73,11 @@ export function createSettings({ store, ui, actions, signal, id }: Context): Par
   }
 
   const row = h("div", { class: "sam-row" }, toggle, refine);
+  const element = h("section", { class: "sam-panel sam-settings" }, row, body);
   return {
-    element: h("section", { class: "sam-panel sam-settings" }, row, body),
+    element,
     update() {
+      setAttributes(element, { hidden: !store.answers("adjust") });
       const { image, refines } = store.state;
       const { settings } = store;
       const all = ranges(image ?? { width: 1, height: 1 });

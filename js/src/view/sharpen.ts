@@ -21,6 +21,7 @@ export function createSharpen(
       const why = able ? "" : store.saved || store.lost ? ": needs a kernel" : ": zoom in first";
       if (!able && element.matches(":focus")) focusCanvas();
       element.disabled = !able;
+      setAttributes(element, { hidden: !store.answers("sharpen") });
       setAttributes(element, { "aria-label": name, title: `${name} (${shortcutFor("Sharpen here")})${why}` });
     },
   };

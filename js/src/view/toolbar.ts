@@ -103,9 +103,13 @@ export function createToolbar({ store, ui, display, actions, signal, focusCanvas
       setChosen(tools, tool);
       for (const [i, button] of [...tools.querySelectorAll("button")].entries())
         enable(button, !store.failed || TOOLS[i].tool === "pan");
+      const [brush, lasso] = [2, 3].map((i) => tools.children[i]);
+      setAttributes(brush, { hidden: !store.answers("brush") });
+      setAttributes(lasso, { hidden: !store.takesStrokes });
       enable(hover, !store.failed);
       setAttributes(hover, { "aria-checked": String(actions.hover.on), title: `${HOVER}${actions.hover.why}` });
       enable(find, !store.failed && !store.saved);
+      setAttributes(find, { hidden: !store.answers("find") });
       setAttributes(find, { "aria-expanded": String(actions.find.open) });
       enable(undo, store.state.can_undo);
       enable(redo, store.state.can_redo);

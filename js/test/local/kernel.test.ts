@@ -3,9 +3,10 @@
 import { readFileSync } from "node:fs";
 import initSqlJs, { type Database } from "sql.js/dist/sql-wasm-browser.js";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { Body } from "../../src/kernel/transport";
 import { Archive } from "../../src/local/archive";
 import { SIDES } from "../../src/local/grid";
-import { LocalKernel } from "../../src/local/kernel";
+import { ABILITIES, LocalKernel } from "../../src/local/kernel";
 import type { Decoded, PromptModel } from "../../src/local/model";
 import type { Asked } from "../../src/local/prompt";
 import type { Reply, Request, State } from "../../src/protocol";
@@ -108,7 +109,43 @@ async function connected() {
   return { session, ask, replies, archive: opened };
 }
 
+/** A request of each type but the gallery's, with what its type needs. */
+const REQUESTS: { [Type in Exclude<Body["type"], "show" | "mark">]?: Extract<Body, { type: Type }> } = {
+  hello: { type: "hello" },
+  preview: { type: "preview", prompt: PROMPT },
+  tile: { type: "tile", level: 0, column: 0, row: 0, rendering: { channels: [], black: null, white: null, gamma: 1 } },
+  export: { type: "export", format: "coco" },
+  predict: { type: "predict", prompt: PROMPT },
+  choose: { type: "choose", index: 0 },
+  accept: { type: "accept", label: "" },
+  clear: { type: "clear" },
+  undo: { type: "undo" },
+  redo: { type: "redo" },
+  rename: { type: "rename", objects: ["x"], label: "y" },
+  recolor: { type: "recolor", object: "x", color: 1 },
+  remove: { type: "remove", objects: ["x"] },
+  edit: { type: "edit", object: "x" },
+  merge: { type: "merge", objects: ["x", "y"] },
+  subtract: { type: "subtract", object: "x", other: "y" },
+  refine: { type: "refine" },
+  brush: { type: "brush", vertices: [1, 1], radius: 1, label: 1 },
+  everything: { type: "everything", points_per_side: 8 },
+  cancel: { type: "cancel" },
+  sharpen: { type: "sharpen", region: null, later: false },
+};
+
 describe("a page's kernel", () => {
+  it("answers what it says that it can do, and refuses everything else with what to do instead", async () => {
+    const { ask } = await connected();
+    for (const [type, body] of Object.entries(REQUESTS)) {
+      const { error } = await ask(body);
+      const refused = error?.includes("Download the session and continue in Jupyter") ?? false;
+      expect([type, refused]).toEqual([type, !ABILITIES.requests.includes(type as Body["type"])]);
+    }
+    const tested = Object.keys(REQUESTS);
+    expect(ABILITIES.requests.filter((type) => !tested.includes(type))).toEqual(["show", "mark"]);
+  });
+
   it("answers a prompt with three masks, of which the best is chosen, and sends each mask once", async () => {
     const { session, ask } = await connected();
     expect((await ask({ type: "predict", prompt: PROMPT })).outcome).toBe("done");
