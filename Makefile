@@ -7,6 +7,7 @@
 #   make format    format Python and TypeScript
 #   make notebooks weave the lessons, run those that changed and keep their outputs (LESSONS="04 05": these; ALL=1: all)
 #   make protocol  generate js/src/protocol.ts and palette.ts
+#   make test-cluster  the tests that need Ray, on a cluster on this machine (five minutes; installs the extra `cluster`)
 #   make fuzz      20,000 damaged annotation files (500 of them are part of make test)
 #   make bench     measure the speed on this machine
 #   make soak      check that a long session does not leak memory (ten minutes)
@@ -41,8 +42,8 @@ PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=w
   --rerun-show-tracebacks
 
 .DELETE_ON_ERROR:
-.PHONY: build demo test lint format notebooks protocol docs badges picture bench soak clean lint-python lint-js protocol-in-sync \
-  chromium
+.PHONY: build demo test test-cluster lint format notebooks protocol docs badges picture bench soak clean lint-python lint-js \
+  protocol-in-sync chromium
 
 build: $(BUNDLE)
 
@@ -105,6 +106,10 @@ badges: $(VENV)
 
 picture: chromium
 	$(PY) notebooks/docs/picture.py
+
+test-cluster: $(VENV)
+	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(PY) -m pip install --quiet --editable '.[cluster]'
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m cluster tests/serve
 
 fuzz: $(VENV)
 	FUZZ=20000 $(PY) -m pytest tests/export/test_fuzz.py

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.help import DefaultFormatter, PanelSpec
@@ -27,6 +27,7 @@ from sam_widget.cli.terminal import (
     Images,
     Model,
     Quiet,
+    Ray,
     Recursive,
     SessionFiles,
     ShardOption,
@@ -122,6 +123,7 @@ def embed(
     *,
     recursive: Recursive = False,
     shard: ShardOption = None,
+    ray: Ray = False,
     model: Model = "tiny",
     store: Annotated[str | None, Parameter(metavar="FOLDER")] = None,
     max_size: Annotated[int, Parameter(converter=size, n_tokens=1, metavar="SIZE", show_default=lambda _: "10GB")] = 10
@@ -142,9 +144,15 @@ def embed(
     from sam_widget.predictor.embeddings import EmbeddingStore
 
     kept = EmbeddingStore(store, max_bytes=max_size)
-    report = embed_folder(
-        images, store=kept, recursive=recursive, shard=shard_of(shard), model=model, progress=bar(quiet=quiet)
-    )
+    where: dict[str, Any] = {"recursive": recursive, "shard": shard_of(shard), "model": model}
+    if ray:
+        from sam_widget.serve import many_machines
+
+        report = many_machines.embed_folder(
+            images, store=kept.folder, max_bytes=max_size, progress=bar(quiet=quiet), **where
+        )
+    else:
+        report = embed_folder(images, store=kept, progress=bar(quiet=quiet), **where)
     if not quiet:
         print(clean(f"embeddings: {kept.folder} ({kept.nbytes / 1e6:.1f} MB)"))
     return tell(report, quiet=quiet)
@@ -196,7 +204,6 @@ def segment(
     """
     from sam_widget.errors import PromptError
     from sam_widget.folders.prompt_files import ObjectPrompt, read_prompts
-    from sam_widget.folders.sessions import segment_folder
     from sam_widget.prompts.prompt import Prompt
 
     wanted = read_prompts(prompts) if prompts else []
@@ -208,6 +215,10 @@ def segment(
         wanted.append(ObjectPrompt(prompt, clean(label) if label else None))
     if not wanted:
         raise PromptError("there is nothing to segment; give --prompts FILE, --point X,Y or --box X0,Y0,X1,Y1")
+    if batch.ray:
+        from sam_widget.serve.many_machines import segment_folder
+    else:
+        from sam_widget.folders.sessions import segment_folder
     return tell(segment_folder(images, wanted, **batch.arguments()), quiet=batch.quiet)
 
 

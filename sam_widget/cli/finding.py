@@ -6,7 +6,19 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from sam_widget.cli.terminal import Batch, Images, Model, Quiet, Recursive, Sessions, ShardOption, bar, shard_of, tell
+from sam_widget.cli.terminal import (
+    Batch,
+    Images,
+    Model,
+    Quiet,
+    Ray,
+    Recursive,
+    Sessions,
+    ShardOption,
+    bar,
+    shard_of,
+    tell,
+)
 
 _Count = Annotated[int | None, Parameter(metavar="N")]
 _Share = Annotated[float | None, Parameter(metavar="N")]
@@ -40,7 +52,10 @@ def everything(
         crop_n_layers: Also search crops of 1/2, 1/4, ... of the photo's size, in this many layers (default: 0).
         min_mask_region_area: Remove islands and holes smaller than this many pixels (default: 0).
     """
-    from sam_widget.folders.sessions import everything_folder
+    if batch.ray:
+        from sam_widget.serve.many_machines import everything_folder
+    else:
+        from sam_widget.folders.sessions import everything_folder
 
     options = {
         "points_per_side": points_per_side,
@@ -77,6 +92,7 @@ def find(
     model: Model = "tiny",
     recursive: Recursive = False,
     shard: ShardOption = None,
+    ray: Ray = False,
     quiet: Quiet = False,
 ) -> int:
     """Find words or examples in photos.
@@ -95,7 +111,10 @@ def find(
         limit: The most instances per photo (default: all).
         store: Folder in which encoded photos are kept (default: the folder that widgets use, $SAM_WIDGET_CACHE).
     """
-    from sam_widget.folders.finding import find_folder
+    if ray:
+        from sam_widget.serve.many_machines import find_folder
+    else:
+        from sam_widget.folders.finding import find_folder
 
     hits = find_folder(
         folder,

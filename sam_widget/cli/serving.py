@@ -15,6 +15,7 @@ SERVE = """\
 examples:
   sam-widget serve --model vit_h                                   for this machine, with a random token
   sam-widget serve --model vit_h --host 0.0.0.0 --port 9000 --people class.txt
+  sam-widget serve --model vit_h --ray --encoders 4                on the GPUs of a Ray cluster
   sam-widget serve --new-token ada >> class.txt                    a line of the file: a name and a token
 
 In a notebook on another machine, with the address that was printed:
@@ -37,6 +38,8 @@ def serve(
     store: Annotated[str | None, Parameter(metavar="FOLDER")] = None,
     no_store: Annotated[bool, Parameter(show_default=False)] = False,
     device: Annotated[str | None, Parameter(metavar="NAME")] = None,
+    ray: Annotated[bool, Parameter(show_default=False)] = False,
+    encoders: Annotated[int, Parameter(metavar="N")] = 1,
     quiet: Quiet = False,
 ) -> int:
     """Serve models to widgets on other machines.
@@ -57,6 +60,8 @@ def serve(
         store: Folder that keeps embeddings (default: the folder that widgets use, $SAM_WIDGET_CACHE).
         no_store: Keep embeddings in memory only.
         device: Where to compute: cuda, mps or cpu.
+        ray: Serve from a Ray cluster: the one at $RAY_ADDRESS, or a new one on this machine.
+        encoders: With --ray, how many processes embed images, each on a GPU if there are any.
     """
     from sam_widget.errors import SessionError, import_extra
     from sam_widget.serve.people import SHORTEST_TOKEN, People
@@ -74,7 +79,9 @@ def serve(
     from sam_widget.model.zoo import load_model
     from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
     from sam_widget.predictor.predictor import Predictor
+    from sam_widget.serve.cluster import imported
     from sam_widget.serve.server import serve as run
+    from sam_widget.serve.service import IN_MEMORY
 
     token = os.environ.get("SAM_WIDGET_TOKEN") or random_token()
     if people is None and len(token) < SHORTEST_TOKEN:
@@ -93,6 +100,31 @@ def serve(
     else:
         who = People({"everyone": token}, share=share)
     cache = EmbeddingCache(size=IN_MEMORY, pixels=False, store=None if no_store else EmbeddingStore(store))
+
+    def ready(address: str) -> None:
+        own = people is None and not jupyterhub
+        print(f"{address}?token={token}" if own else address, flush=True)
+        if people is not None and not quiet:
+            print(f"{len(who.names)} people of {Path(people).name}, each with a token", file=sys.stderr)
+
+    if ray:
+        if jupyterhub:
+            raise SessionError("--ray and --jupyterhub exclude each other; give people tokens with --people")
+        imported()
+        from sam_widget.serve.replicas import Options, serve_on_cluster
+
+        options = Options(
+            models=tuple(model or ["tiny"]),
+            tokens={} if people else {"everyone": token},
+            people=None if people is None else str(Path(people).absolute()),
+            share=share,
+            store=None if store is None else str(Path(store).expanduser().absolute()),
+            no_store=no_store,
+            encoders=encoders,
+            device=device,
+        )
+        serve_on_cluster(options, host=host, port=port, ready=ready)
+        return 0
     predictors = {}
     for name in model or ["tiny"]:
         loaded = load_model(name, device=device)
@@ -104,16 +136,5 @@ def serve(
     )
     # It logs every question to a JupyterHub.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-
-    def ready(address: str) -> None:
-        own = people is None and not jupyterhub
-        print(f"{address}?token={token}" if own else address, flush=True)
-        if people is not None and not quiet:
-            print(f"{len(who.names)} people of {Path(people).name}, each with a token", file=sys.stderr)
-
     run(predictors, who, ready=ready, **where)
     return 0
-
-
-# Embeddings kept in memory, on the GPU: 2.1 MB each for SAM in bfloat16, 4.2 in float32.
-IN_MEMORY = 256

@@ -36,6 +36,10 @@ ShardOption = Annotated[
     str | None,
     Parameter(name="--shard", metavar="N/OF", help="Process one part of the photos, such as 3/16, as one job of many."),
 ]
+Ray = Annotated[
+    bool,
+    Parameter(show_default=False, help="Share the photos out to a Ray cluster; photos may be at s3://bucket/folder."),
+]
 Quiet = Annotated[bool, Parameter(alias="-q", show_default=False, help="Print errors only.")]
 
 
@@ -48,6 +52,7 @@ class Batch:
     recursive: Recursive = False
     overwrite: Overwrite = False
     shard: ShardOption = None
+    ray: Ray = False
     model: Model = "tiny"
     quiet: Quiet = False
 

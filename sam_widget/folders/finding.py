@@ -181,17 +181,11 @@ def find_in_album(
     """
     from sam_widget.automatic.finding.store import STORE
     from sam_widget.image.rendering import SourceImage
-    from sam_widget.session.queries import check_limit, check_threshold
     from sam_widget.session.searching import search_of, weights_of, wish_of
     from sam_widget.session.session import Session
 
-    words = clean_words(words)
-    if not words and not wanted["like"]:
-        raise PromptError("there is nothing to find; give words, or an example")
-    check_threshold(wanted["threshold"] or 0)
-    check_limit(wanted["limit"])
+    words = check_wish(words, wanted)
     finder = wanted["model"]
-    finder.check(words, wanted["like"], wanted["not_like"])
     places = {path: index for index, path in enumerate(album.images)}
     hits: list[Hit] = []
     near: list[Near] = []
@@ -261,6 +255,23 @@ def find_in_album(
     report = run(album.images, search, doing="Finding", read=read, progress=progress)
     nearest = max(near, key=lambda one: one.score, default=None)
     return Hits(tuple(sorted(hits, key=lambda hit: -hit.instances[0].score)), report, nearest)
+
+
+def check_wish(words: Sequence[str], wanted: Mapping[str, Any]) -> Sequence[str]:
+    """Return the words to find, without blanks.
+
+    Raises:
+        PromptError: There is nothing to find, words are not in the vocabulary, or an option is out of range.
+    """
+    from sam_widget.session.queries import check_limit, check_threshold
+
+    words = clean_words(words)
+    if not words and not wanted["like"]:
+        raise PromptError("there is nothing to find; give words, or an example")
+    check_threshold(wanted["threshold"] or 0)
+    check_limit(wanted["limit"])
+    wanted["model"].check(words, wanted["like"], wanted["not_like"])
+    return words
 
 
 def examples_of(given: Any, album: Album, finder: Finder, predictor: Any, session: Session) -> list[Example]:

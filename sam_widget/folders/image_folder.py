@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from sam_widget.atomic import write_whole
@@ -74,6 +75,14 @@ class Album:
             self.images = tuple(path for path in self.images if shard.has(path))
         self.sessions = self.root if sessions is None else Path(sessions).expanduser().absolute()
         self.names = tuple(clean(path.relative_to(self.root).as_posix()) for path in self.images)
+
+    @classmethod
+    def within(cls, root: Path, images: Sequence[Path], *, sessions: Path) -> Album:
+        """Return an album of images that are known to exist, without searching for them. All paths are absolute."""
+        album = cls.__new__(cls)
+        album.images, album.root, album.sessions = tuple(images), root, sessions
+        album.names = tuple(clean(path.relative_to(root).as_posix()) for path in images)
+        return album
 
     def session_path(self, index: int) -> Path:
         """Return the path of an image's session file, which need not exist."""

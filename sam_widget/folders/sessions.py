@@ -62,14 +62,33 @@ def segment_folder(
     album = Album(images, sessions=sessions, recursive=recursive, shard=shard)
     # A prompt for a photo of another shard is right, too.
     whole = album if shard is None else Album(images, sessions=sessions, recursive=recursive)
-    missing = unused(prompts, whole.names)
-    wanted = [index for index, name in enumerate(album.names) if any(item.meant_for(name) for item in prompts)]
-    if missing and not any(item.meant_for(name) for item in prompts for name in whole.names):
+    absent = failures_of(prompts, whole)
+    report = segment_album(album, prompts, model=model, overwrite=overwrite, progress=progress)
+    return replace(report, failed=(*report.failed, *absent))
+
+
+def failures_of(prompts: Sequence[ObjectPrompt], album: Album) -> tuple[Failure, ...]:
+    """Return a failure for each image that prompts name and an album does not have.
+
+    Raises:
+        PromptError: No prompt applies to any of the images.
+    """
+    missing = unused(prompts, album.names)
+    if missing and not any(item.meant_for(name) for item in prompts for name in album.names):
         shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise PromptError(
             f"there are prompts for {clean(shown)}, but no such image in {str(album.root)!r}; expected names such as "
-            f"{whole.names[0]!r}"
+            f"{album.names[0]!r}"
         )
+    reason = f"there are prompts for it, but no such image; expected names such as {album.names[0]!r}"
+    return tuple(Failure(album.root / clean(name), reason) for name in missing)
+
+
+def segment_album(
+    album: Album, prompts: Sequence[ObjectPrompt], *, model: ModelLike, overwrite: bool, progress: bool | None
+) -> BatchReport:
+    """Segment the images of an album from prompts; see `segment_folder`."""
+    wanted = [index for index, name in enumerate(album.names) if any(item.meant_for(name) for item in prompts)]
 
     def answer(session: Session, name: str) -> None:
         for item in prompts:
@@ -77,10 +96,7 @@ def segment_folder(
                 session.set_prompt(item.prompt)
                 session.accept(item.label)
 
-    report = _make(album, wanted, answer, model, doing="Segmenting", overwrite=overwrite, progress=progress)
-    reason = f"there are prompts for it, but no such image; expected names such as {whole.names[0]!r}"
-    absent = tuple(Failure(album.root / clean(name), reason) for name in missing)
-    return replace(report, failed=(*report.failed, *absent))
+    return _make(album, wanted, answer, model, doing="Segmenting", overwrite=overwrite, progress=progress)
 
 
 def everything_folder(
@@ -115,6 +131,13 @@ def everything_folder(
 
     EverythingOptions(**options)  # Fails here for invalid options, rather than at the first image.
     album = Album(images, sessions=sessions, recursive=recursive, shard=shard)
+    return everything_album(album, model=model, overwrite=overwrite, progress=progress, **options)
+
+
+def everything_album(
+    album: Album, *, model: ModelLike, overwrite: bool, progress: bool | None, **options: Any
+) -> BatchReport:
+    """Segment everything in the images of an album; see `everything_folder`."""
 
     def find(session: Session, _name: str) -> None:
         session.everything(**options)

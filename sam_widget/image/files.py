@@ -122,10 +122,10 @@ def _in_folder(folder: Path, over: Counter[str], *, recursive: bool) -> list[Pat
                 found.append(Path(place, name))
             elif suffix in _ADVICE:
                 over[suffix] += 1
-    return sorted(found, key=lambda path: [_counting(part) for part in path.relative_to(folder).parts])
+    return sorted(found, key=lambda path: [natural_key(part) for part in path.relative_to(folder).parts])
 
 
-def _counting(name: str) -> list[tuple[int, str]]:
+def natural_key(name: str) -> list[tuple[int, str]]:
     """Return a sort key that puts "photo 2" before "photo 10"."""
     pieces = re.findall(r"[0-9]+|[^0-9]+", name)
     return [(int(piece), "") if piece[0] in "0123456789" else (-1, piece.casefold()) for piece in pieces] + [(0, name)]

@@ -274,6 +274,10 @@ class StoredMask:
         vars(stored).update(known)
         return stored
 
+    def __reduce__(self) -> tuple[Callable[..., StoredMask], tuple[Runs, tuple[int, int]]]:
+        """Pickle the runs alone, since a weak reference cannot be pickled."""
+        return StoredMask.of_runs, (self.runs, self.shape)
+
     def __repr__(self) -> str:
         """One line, without decoding the mask."""
         height, width = self.shape

@@ -57,11 +57,12 @@ class Embedder:
     An image that several people ask for is embedded once.
     """
 
-    def __init__(self, predictors: Mapping[str, Predictor]) -> None:
-        """Start the thread.
+    def __init__(self, predictors: Mapping[str, Predictor], *, at_once: int = 1) -> None:
+        """Start the threads.
 
         Args:
             predictors: By the name of the model. Their caches keep the embeddings.
+            at_once: How many threads there are.
         """
         self._predictors = predictors
         # Who waits for what, the person whose turn it is first.
@@ -73,8 +74,12 @@ class Embedder:
         self._seconds: dict[str, float] = {}
         # Images embedded since the start, for the metrics.
         self.embedded = 0
-        self._thread = threading.Thread(target=self._run, name="sam_widget embedder", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"sam_widget embedder {number}", daemon=True)
+            for number in range(at_once)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def ask(self, who: str, model: str, rgb: np.ndarray, digest: str) -> Future[Embedding]:
         """Queue an image, or join those who wait for it. Returns its embedding, which may exist already.
@@ -144,8 +149,9 @@ class Embedder:
         """Finish the image that is being embedded, and refuse the others."""
         with self._changed:
             self._open = False
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
         for job in self._jobs.values():
             job.done.cancel()
 
@@ -229,9 +235,10 @@ class Embedder:
             self._finish(batch, error)
         else:
             seconds = (time.perf_counter() - start) / len(batch)
-            mean = self._seconds.get(model, seconds)
-            self._seconds[model] = mean + _RECENT * (seconds - mean)
-            self.embedded += len(batch)
+            with self._changed:
+                mean = self._seconds.get(model, seconds)
+                self._seconds[model] = mean + _RECENT * (seconds - mean)
+                self.embedded += len(batch)
             self._finish(batch, made)
 
     def _finish(self, batch: list[Job], result: list[Embedding] | Exception) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -96,3 +98,12 @@ class TestStoredMask:
         assert kept.shape == (40, 50)
         with pytest.raises(ValueError, match="read-only"):
             kept.array[0, 0] = True
+
+
+def test_a_stored_mask_can_be_pickled_however_it_was_made() -> None:
+    mask = np.zeros((4, 6), dtype=bool)
+    mask[1:3, 2:5] = True
+    made = StoredMask(mask)
+    for one in (made, StoredMask.from_packed(made.packed, 4, 6), StoredMask.deferred(lambda: made.runs, (4, 6))):
+        again = pickle.loads(pickle.dumps(one))  # noqa: S301  our own
+        assert (again.shape, np.array_equal(again.array, mask)) == ((4, 6), True)

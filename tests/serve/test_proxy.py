@@ -1,0 +1,97 @@
+"""The configuration of nginx in the documentation, with a real nginx, TLS and a certificate of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from websockets.sync.client import connect
+
+from tests.serve.test_app import POST, picture, png
+from tests.serving import TOKENS, serving
+from tests.waiting import until
+
+CONFIGURATION = Path(__file__).parents[2] / "notebooks/docs/pages/guides/deploy/nginx.conf"
+pytestmark = pytest.mark.skipif(not (shutil.which("nginx") and shutil.which("openssl")), reason="there is no nginx")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def nginx(folder: Path, upstream: str) -> Iterator[int]:
+    """Run nginx in a folder, in front of a server; yields its port."""
+    port = free_port()
+    certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    certificate += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run([*certificate, "-keyout", folder / "lab.key", "-out", folder / "lab.pem"], check=True)
+    site = CONFIGURATION.read_text(encoding="utf-8")
+    for given, ours in (
+        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        ("/etc/ssl/", f"{folder}/"),
+        ("/var/log/nginx/", f"{folder}/"),
+        ("127.0.0.1:9000", upstream),
+    ):
+        assert given in site
+        site = site.replace(given, ours)
+    (folder / "site.conf").write_text(site, encoding="utf-8")
+    paths = "".join(
+        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    main = f"pid {folder}/pid; error_log {folder}/error.log; daemon off; worker_processes 1; events {{}}\n"
+    (folder / "nginx.conf").write_text(f"{main}http {{ {paths} include {folder}/site.conf; }}\n", encoding="utf-8")
+    process = subprocess.Popen(["nginx", "-c", folder / "nginx.conf"])
+    try:
+        until(lambda: listens(port), seconds=30, what="nginx listens")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_everything_passes_through_nginx_with_tls(tmp_path: Path) -> None:
+    with serving() as address, nginx(tmp_path, address.removeprefix("http://").rstrip("/")) as port:
+        trusted = ssl.create_default_context(cafile=str(tmp_path / "lab.pem"))
+        http = httpx.Client(
+            base_url=f"https://localhost:{port}/",
+            headers={"Authorization": f"Bearer {TOKENS['ada']}"},
+            verify=trusted,
+            trust_env=False,
+            timeout=60,
+        )
+        # A large image: noise of 30 MB.
+        large = np.random.default_rng(0).integers(0, 255, (2500, 4000, 3), dtype=np.uint8)
+        for pixels in (picture(1), large):
+            digest = http.post(POST, content=png(pixels), headers={"Content-Type": "image/png"}).json()["hash"]
+            with http.stream("GET", f"v1/embeddings/{digest}?model=tiny&wait=30") as reply:
+                assert reply.status_code == 200
+                assert len(reply.read()) > 500_000
+        # Too large for nginx, which says so before it has read it.
+        assert http.post(POST, content=b"x" * (65 * 2**20)).status_code == 413
+        assert http.get("v1/models", headers={"Authorization": "Bearer wrong"}).status_code == 401
+        question = {"id": 1, "model": "tiny", "hash": digest, "points": [[2000, 1200]]}
+        line = f"wss://localhost:{port}/v1/predict?token={TOKENS['ada']}"
+        with connect(line, ssl=trusted, proxy=None) as websocket:
+            websocket.send(json.dumps(question))
+            assert len(json.loads(websocket.recv(timeout=30))["masks"]) == 3
+    log = (tmp_path / "sam-widget.log").read_text(encoding="utf-8")
+    assert "GET /v1/predict 101" in log
+    assert TOKENS["ada"] not in log
+    assert TOKENS["ada"] not in (tmp_path / "error.log").read_text(encoding="utf-8")

@@ -1,0 +1,83 @@
+"""The server on a real Ray cluster: encoders that are killed, and its arguments. The protocol is in `test_app`."""
+
+from __future__ import annotations
+
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sam_widget.predictor.embeddings import EmbeddingCache
+from sam_widget.predictor.served import connect
+from tests.serve.cluster import ray_serving, workers
+from tests.serve.test_app import client, picture, send
+from tests.serving import TOKENS
+from tests.waiting import until
+
+# Ray is imported later, because it reads the environment then.
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
+]
+
+
+def test_a_class_continues_while_its_processes_are_killed() -> None:
+    with ray_serving(encoders=2) as address:
+        there = connect(f"{address}?token={TOKENS['ada']}")
+        there.cache = EmbeddingCache(size=0)
+        made: dict[int, Any] = {}
+
+        def embed(numbers: range) -> None:
+            for number in numbers:
+                made[number] = there.embed(picture(number))
+
+        people = [threading.Thread(target=embed, args=(range(start, start + 15),)) for start in (0, 20)]
+        for one in people:
+            one.start()
+        until(lambda: len(made) >= 4, seconds=120, what="four images are embedded")
+        workers("ray::ServeReplica:sam-widget:Encoder")[0].kill()
+        until(lambda: len(made) >= 12, seconds=120, what="the other encoder works")
+        # The door, too, which forgets who has sent what: clients send it again.
+        workers("ray::ServeReplica:sam-widget:Door")[0].kill()
+        for one in people:
+            one.join(240)
+        assert len(made) == 30
+        here = connect(f"{address}?token={TOKENS['ada']}")
+        assert np.array_equal(here.embed(picture(3)).features.numpy(), made[3].features.numpy())
+
+
+def test_images_of_thirty_people_are_embedded_once() -> None:
+    with ray_serving(encoders=2) as address:
+        http = client(address)
+        digests = {send(client(address, who), picture(1)) for who in ("ada", "bob") * 15}
+        assert len(digests) == 1
+        assert http.get(f"v1/embeddings/{digests.pop()}?model=tiny&wait=30").status_code == 200
+        assert "sam_widget_images_embedded 1.0" in http.get("metrics").text
+
+
+@pytest.mark.parametrize("given", [{"models": "tiny"}, {"model": ["tiny"]}, {"encoders": "two"}])
+def test_malformed_arguments_are_refused(given: dict[str, Any]) -> None:
+    from sam_widget.errors import ModelError
+    from sam_widget.serve.replicas import build
+
+    with pytest.raises(ModelError, match="arguments of the application are malformed"):
+        build(given)
+
+
+def test_the_example_of_the_documentation_is_understood() -> None:
+    import msgspec
+    import yaml
+    from ray.serve.schema import ServeDeploySchema
+
+    from sam_widget.serve.replicas import Options
+
+    file = Path(__file__).parents[2] / "notebooks/docs/pages/guides/deploy/serve.yaml"
+    schema = ServeDeploySchema(**yaml.safe_load(file.read_text(encoding="utf-8")))
+    application = schema.applications[0]
+    assert application.import_path == "sam_widget.serve.replicas:build"
+    options = msgspec.convert(application.args, Options)
+    assert options.models
