@@ -251,6 +251,8 @@ class Server:
         for pause in (*_PAUSES, None):
             try:
                 reply = self._client.request(method, path, **content)
+                if _is_from_a_proxy(reply):
+                    raise httpx.RemoteProtocolError(f"status {reply.status_code} of a proxy")
             except httpx.TransportError as error:
                 if pause is None:
                     raise OutOfReachError(
@@ -353,6 +355,11 @@ class ServedPredictor(Predictor):
             raise ModelError(f"{self.server.address} was restarted with other weights; connect again")
         pixels = input_pixels(self.config, rgb, torch.device("cpu")).round().to(torch.uint8)
         return replace(embedding, image_size=rgb.shape[:2], image_hash=digest, pixels=pixels).to(self.device)
+
+
+def _is_from_a_proxy(reply: httpx.Response) -> bool:
+    """Whether a proxy says that there is no server behind it; the server's own errors are JSON."""
+    return reply.status_code >= 500 and not reply.headers.get("Content-Type", "").startswith("application/json")
 
 
 @door

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -311,3 +312,19 @@ def test_an_address_is_not_a_model_file(address: str) -> None:
     with pytest.raises(ModelError, match=r"is a server.*sam_widget\.connect") as error:
         sw.load_model(f"{address}?token={TOKENS['ada']}")
     assert TOKENS["ada"] not in str(error.value)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_proxy_without_a_server_behind_it_is_asked_again(
+    address: str, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    there = connected(address)
+    real = there.server._client.request
+    failures = [httpx.Response(status, html="<h1>Bad Gateway</h1>")]
+    monkeypatch.setattr(
+        there.server._client, "request", lambda *args, **options: failures.pop() if failures else real(*args, **options)
+    )
+    assert there.server.about().models[0].name == "tiny"
+    failures += [httpx.Response(status, html="<h1>Bad Gateway</h1>")] * 2
+    with pytest.raises(sw.OutOfReachError, match="does not answer"):
+        there.server.about()

@@ -37,6 +37,13 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
         yield found
 
 
+@pytest.fixture(scope="module", params=[engine for engine in ENGINES if isinstance(engine, str)])
+def here(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a server in this process, which can be looked into."""
+    with served_by(request.param) as found:
+        yield found
+
+
 def client(address: str, who: str = "ada") -> httpx.Client:
     headers = {"Authorization": f"Bearer {TOKENS[who]}"}
     return httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False)
@@ -139,12 +146,12 @@ def test_what_is_not_an_image_is_refused(address: str, content: bytes, said: str
 
 
 def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(
-    address: str, monkeypatch: pytest.MonkeyPatch
+    here: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "MOST_PIXELS", 1000)
     content = png(picture(6))
     monkeypatch.setattr(PngImageFile, "load", lambda _self: pytest.fail("it was decoded"))
-    reply = client(address).post(POST, content=content, headers={"Content-Type": "image/png"})
+    reply = client(here).post(POST, content=content, headers={"Content-Type": "image/png"})
     assert reply.status_code == 400
     assert "60 x 40 pixels" in error(reply)
 
@@ -280,19 +287,19 @@ def test_bodies_without_a_token_are_not_read(address: str) -> None:
 
 
 def test_an_exception_is_logged_without_the_token(
-    address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    here: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(app.ModelsHandler, "get", lambda _self: 1 / 0)
-    assert httpx.get(f"{address}v1/models", params={"token": TOKENS["ada"]}, trust_env=False).status_code == 500
+    assert httpx.get(f"{here}v1/models", params={"token": TOKENS["ada"]}, trust_env=False).status_code == 500
     assert "ZeroDivisionError" in caplog.text
     ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
     assert not any(TOKENS["ada"] in record.getMessage() for record in ours)
 
 
-def test_no_token_is_logged(address: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_token_is_logged(here: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    httpx.get(f"{address}v1/models", params={"token": TOKENS["ada"]}, trust_env=False)
-    httpx.get(f"{address}v1/models", params={"token": "guessed-token"}, trust_env=False)
+    httpx.get(f"{here}v1/models", params={"token": TOKENS["ada"]}, trust_env=False)
+    httpx.get(f"{here}v1/models", params={"token": "guessed-token"}, trust_env=False)
     ours = [record.getMessage() for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
     assert any("/v1/models ada" in line for line in ours)
     assert any("no valid token" in line for line in ours)
