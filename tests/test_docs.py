@@ -53,7 +53,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(DOCS / "mkdocs.yml"), "-d", str(folder)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=200)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=400)
     assert result.returncode == 0, result.stdout + result.stderr
     return folder
 

@@ -60,6 +60,7 @@ OMITTED = frozenset(
         "body",
         "bottom",
         "building",
+        "cell",  # a telephone
         "center",
         "centre",
         "entity",

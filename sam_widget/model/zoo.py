@@ -100,7 +100,8 @@ def models() -> ModelTable:
         parameters=parameters,
         image_size=TINY.image_size,
         licence="Apache-2.0",
-        source="in the package; trained by sam_widget.learn on rendered scenes, from a trunk published for ImageNet",
+        source="in the package; trained by sam_widget.learn on rendered scenes and on photos with human masks, from a "
+        "trunk published for ImageNet",
         sha256=sha256(path),
         local=True,
     )

@@ -149,8 +149,9 @@ class Vocabulary:
         unknown = " ".join(part for part in parts if part not in _COLOURS and part not in _ORDERS)
         near = ", ".join(self.near(unknown))
         raise PromptError(
-            f"{unknown!r} is not one of the {len(self.names):,} things that the embedded model knows by name; "
-            + (f"near words: {near}" if near else "try another word, or search by an example")
+            f"{text.strip()!r} is not one of the {len(self.names):,} things that the embedded model knows by name; "
+            "search by an example, or with a published model, which takes any words"
+            + (f"; near words: {near}" if near else "")
         )
 
     def near(self, word: str, count: int = 5) -> tuple[str, ...]:

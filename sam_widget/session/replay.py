@@ -114,7 +114,8 @@ class Replay:
     @property
     def summary(self) -> str:
         """A summary in one line."""
-        return f"{len(self.rows)} objects of {self.old_model}, again by {self.model}: mean IoU {self.mean_iou:.3f}"
+        count = f"{len(self.rows)} object{'s' if len(self.rows) != 1 else ''}"
+        return f"{count} of {self.old_model}, replayed with {self.model}: mean IoU {self.mean_iou:.3f}"
 
     def __str__(self) -> str:
         # Labels may contain line breaks, which would break the table.

@@ -49,7 +49,7 @@ def test_broader_terms_stand_for_all_their_classes() -> None:
     assert [words.names[k] for k in words.parse("elephant").classes] == ["Indian elephant", "African elephant"]
 
 
-@pytest.mark.parametrize("text", ["giraffe", "person", "red giraffe", "tree", "長頸鹿", "cat dog"])
+@pytest.mark.parametrize("text", ["giraffe", "person", "red giraffe", "tree", "cell", "長頸鹿", "cat dog"])
 def test_what_the_model_does_not_know_by_name_is_refused(text: str) -> None:
     with pytest.raises(PromptError, match="not one of the 1,000 things"):
         vocabulary().parse(text)
@@ -58,6 +58,8 @@ def test_what_the_model_does_not_know_by_name_is_refused(text: str) -> None:
 def test_a_refusal_lists_near_words() -> None:
     with pytest.raises(PromptError, match=r"'catt' is not .* near words: cat\b"):
         vocabulary().parse("catt")
+    with pytest.raises(PromptError, match=r"^'a photo of a catt' is not"):
+        vocabulary().parse(" a photo of a catt ")
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a the", "x" * (MAX_LENGTH + 1), None, 3])
