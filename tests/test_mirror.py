@@ -65,7 +65,6 @@ THROUGH = {
     "model/sam.py": "model/test_reference.py",
     "model/tiny/decoder.py": "model/tiny/test_tiny.py",
     "predictor/interface.py": "predictor/test_plain.py",
-    "serve/access.py": "serve/test_app.py",
     "serve/asgi.py": "serve/test_app.py",
     "serve/asgi_service.py": "serve/test_prompts.py",
     "serve/cluster.py": "serve/test_many_machines.py",

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sam_widget.automatic.options import EverythingOptions, OutputMode
+from sam_widget.automatic.options import AT_SERVER, EverythingOptions, OutputMode
 from sam_widget.automatic.proposals import CropBox, CropProposals, Proposal
 from sam_widget.errors import PromptError, door
 from sam_widget.image.reading import to_rgb
@@ -27,6 +27,8 @@ from sam_widget.masks.measures import nms
 from sam_widget.masks.runs import Mask, StoredMask
 from sam_widget.model.names import NAMES, SUFFIXES
 from sam_widget.model.sam import Sam
+from sam_widget.predictor.embeddings import Embedding
+from sam_widget.predictor.interface import SegmentsElsewhere
 from sam_widget.predictor.predictor import Predictor
 
 
@@ -222,11 +224,42 @@ def iter_everything(image: Any, model: Any = None, *, stream: bool = True, **opt
         known = ", ".join(EverythingOptions.__dataclass_fields__)
         raise PromptError(f"cannot segment everything: {error}; known options are {known}") from error
     image, model = image_and_model(image, model)
+    rgb = to_rgb(image)
+    if isinstance(model, SegmentsElsewhere) and (lines := _elsewhere(model, rgb, wanted)) is not None:
+        from sam_widget.automatic.lines import steps_of
+
+        return steps_of(lines, wanted.output_mode)
+    if isinstance(model, SegmentsElsewhere) and not isinstance(model, Predictor):
+        raise PromptError("its server segments everything without crops, and with a grid of its own; give neither")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     grids = [wanted.grid(layer) for layer in range(wanted.crop_n_layers + 1)]
     if not any(map(len, grids)):
         raise PromptError("there are no points to decode; raise points_per_side, or lower the downscale factor")
-    return _steps(predictor, to_rgb(image), wanted, grids, stream=stream)
+
+    def embed(box: CropBox) -> Embedding:
+        # The whole image will probably be used again, unlike a crop.
+        part = rgb[box.y0 : box.y0 + box.height, box.x0 : box.x0 + box.width]
+        return predictor.embed(part, keep=(box.height, box.width) == box.image_size)
+
+    return _steps(predictor, (rgb.shape[0], rgb.shape[1]), embed, wanted, grids, stream=stream)
+
+
+def iter_embedded(predictor: Predictor, embedding: Embedding, **options: Any) -> Iterator[EverythingStep]:
+    """Yield the masks of everything in an image that is embedded already, like `iter_everything` without crops.
+
+    Raises:
+        PromptError: An option is out of its range.
+    """
+    wanted = EverythingOptions(**options)
+    return _steps(predictor, embedding.image_size, lambda _box: embedding, wanted, [wanted.grid(0)], stream=True)
+
+
+def _elsewhere(model: SegmentsElsewhere, rgb: np.ndarray, wanted: EverythingOptions) -> Iterator[str] | None:
+    """Return the lines of a run at a server, or None if it cannot do this one."""
+    if wanted.crop_n_layers or wanted.point_grids is not None:
+        return None
+    given = {name: getattr(wanted, name) for name in AT_SERVER}
+    return model.everything(rgb, {"size": rgb.shape[:2], **given})
 
 
 def image_and_model(first: Any, second: Any) -> tuple[Any, Any]:
@@ -236,10 +269,10 @@ def image_and_model(first: Any, second: Any) -> tuple[Any, Any]:
         PromptError: Neither or both can be the model.
     """
     if second is None:
-        if isinstance(first, Predictor | Sam):
+        if isinstance(first, Predictor | Sam | SegmentsElsewhere):
             raise PromptError("there is a model but no image; expected segment_everything(image, model=...)")
         return first, "tiny"
-    models = [isinstance(item, Predictor | Sam) for item in (first, second)]
+    models = [isinstance(item, Predictor | Sam | SegmentsElsewhere) for item in (first, second)]
     if not any(models):
         # Arrays and PIL images are images; of two texts, one is a model's name, or has the suffix of a checkpoint.
         named = [isinstance(item, str | Path) for item in (first, second)]
@@ -259,9 +292,15 @@ def _names_model(item: str | Path) -> bool:
 
 
 def _steps(
-    predictor: Predictor, rgb: np.ndarray, wanted: EverythingOptions, grids: list[np.ndarray], *, stream: bool
+    predictor: Predictor,
+    size: tuple[int, int],
+    embed: Callable[[CropBox], Embedding],
+    wanted: EverythingOptions,
+    grids: list[np.ndarray],
+    *,
+    stream: bool,
 ) -> Iterator[EverythingStep]:
-    crop_boxes = generate_crop_boxes((rgb.shape[0], rgb.shape[1]), wanted.crop_n_layers, wanted.crop_overlap_ratio)
+    crop_boxes = generate_crop_boxes(size, wanted.crop_n_layers, wanted.crop_overlap_ratio)
     total = sum(len(grids[layer]) for _, layer in crop_boxes)
     found: list[Proposal] = []
     done, criteria = 0, wanted.criteria(predictor)
@@ -276,10 +315,7 @@ def _steps(
         return EverythingStep(done, total, tuple(recorded[proposal] for proposal in unique))
 
     for box, layer in crop_boxes:
-        whole = (box.height, box.width) == box.image_size
-        part = rgb[box.y0 : box.y0 + box.height, box.x0 : box.x0 + box.width]
-        # The whole image will probably be used again, unlike a crop.
-        embedding = predictor.embed(part, keep=whole)
+        embedding = embed(box)
         points = grids[layer] * (box.width, box.height) + (box.x0, box.y0)
         crop = CropProposals(predictor, embedding, box, points, criteria)
         for decoded in crop:

@@ -25,6 +25,8 @@ ADVISED = (
     "mask_nms_thresh",
     "min_mask_share",
 )
+# Options of a run at a server.
+AT_SERVER = ("points_per_side", "points_per_batch", *ADVISED, "min_mask_region_area")
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ have to provide the same members. An embedding is opaque here: it is passed from
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
@@ -114,6 +114,19 @@ class Queued(Protocol):
 
     def on_wait(self, listener: Callable[[str, int, float], object]) -> Callable[[], None]:
         """Call a function with an image's hash, place and seconds while the image waits; returns its undo."""
+
+
+@runtime_checkable
+class SegmentsElsewhere(Protocol):
+    """A predictor whose server segments everything."""
+
+    def everything(self, image: np.ndarray, options: Mapping[str, Any]) -> Iterator[str] | None:
+        """Return the lines of a run on (H, W, 3) uint8 without crops (`automatic.lines`); None to do it here.
+
+        Args:
+            image: The image.
+            options: `size`, its height and width, and options of `segment_everything`.
+        """
 
 
 def refuse_words(prompt: Prompt, config: SamConfig, model: str) -> None:

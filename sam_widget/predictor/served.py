@@ -12,7 +12,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -65,6 +65,7 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
         weights_id: Identifies the weights.
         encoder_id: Identifies the image encoder.
         image_size: Side of the input in pixels.
+        device: Where the server computes: "cuda", "mps" or "cpu".
         architecture: Which of the architectures of `models()` it is.
         decoder: SHA-256 of the file of its decoder.
         licence: Licence of the weights, if it is known.
@@ -76,6 +77,7 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     image_size: int
     decoder: str
     architecture: str = ""
+    device: str = "cpu"
     licence: str = ""
 
 
@@ -137,7 +139,11 @@ class Server:
         token = query.get("token") or os.environ.get(TOKEN, "")
         self._client = httpx.Client(
             base_url=self.address if self.address.endswith("/") else f"{self.address}/",
-            headers={PROTOCOL_HEADER: str(PROTOCOL)} | ({"Authorization": f"Bearer {token}"} if token else {}),
+            headers={
+                "User-Agent": "sam-widget",
+                PROTOCOL_HEADER: str(PROTOCOL),
+                **({"Authorization": f"Bearer {token}"} if token else {}),
+            },
             timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
             trust_env=not local,
         )
@@ -220,6 +226,32 @@ class Server:
             self._send(_png(rgb), where, waiting)
         return digest
 
+    def everything(self, model: str, rgb: np.ndarray, wanted: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the lines of everything mode on an image; see `automatic.lines`.
+
+        Args:
+            model: Name of the model.
+            rgb: (H, W, 3) uint8, scaled to the model's input.
+            wanted: Size and options; see `serve.everything`.
+
+        Raises:
+            ModelError: The server cannot be reached, or refuses.
+        """
+        digest = self.reserve(model, rgb, lambda _place, _seconds: None)
+        question = {"model": model, "hash": digest, **wanted}
+        while True:
+            try:
+                with self._client.stream("POST", "v1/everything", json=question) as reply:
+                    if reply.status_code < 400:
+                        yield from reply.iter_lines()
+                        return
+                    reply.read()
+                    if reply.status_code != 429:
+                        self._refuse(reply)
+            except httpx.TransportError as error:
+                raise self._gone(error) from error
+            time.sleep(1)
+
     def answer(self, question: Mapping[str, Any]) -> bytes | None:
         """Answer a question of `serve.prompts`; None if the server does not keep the image.
 
@@ -255,17 +287,19 @@ class Server:
                     raise httpx.RemoteProtocolError(f"status {reply.status_code} of a proxy")
             except httpx.TransportError as error:
                 if pause is None:
-                    raise OutOfReachError(
-                        f"the server {self.address} does not answer",
-                        f"check that `sam-widget serve` runs there, or use a model on this machine, such as "
-                        f"model='tiny' ({error})",
-                    ) from error
+                    raise self._gone(error) from error
                 time.sleep(pause)
                 continue
             if reply.status_code < 400 or reply.status_code in passes:
                 return reply
             self._refuse(reply)
         raise AssertionError("the last pause is None")
+
+    def _gone(self, error: httpx.TransportError) -> OutOfReachError:
+        return OutOfReachError(
+            f"the server {self.address} does not answer",
+            f"check that `sam-widget serve` runs there, or use a model on this machine, such as model='tiny' ({error})",
+        )
 
     def _refuse(self, reply: httpx.Response) -> NoReturn:
         try:
@@ -330,6 +364,15 @@ class ServedPredictor(Predictor):
     def on_wait(self, listener: Waiting) -> Callable[[], None]:
         """Call a function with an image's hash, place and seconds while it waits at the server; returns its undo."""
         return self._listeners.add(listener)
+
+    def everything(self, image: np.ndarray, options: Mapping[str, Any]) -> Iterator[str] | None:
+        """Segment everything at the server if it has a GPU; see `interface.SegmentsElsewhere`.
+
+        A CPU that is shared by everyone is left to embeddings: this machine has one of its own.
+        """
+        if self.served.device == "cpu":
+            return None
+        return self.server.everything(self.served.name, scaled(self.config, image), options)
 
     def trace(self, *_args: Any, **_options: Any) -> Trace:
         """Refuse: a trace needs the image encoder.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
@@ -175,6 +175,10 @@ class ThinPredictor(PlainPredictor):
             "packed": True,
         }
         return {name: value for name, value in asked.items() if value or name == "id"} | {"multimask": multimask}
+
+    def everything(self, image: np.ndarray, options: Mapping[str, Any]) -> Iterator[str]:
+        """Segment everything at the server; see `interface.SegmentsElsewhere`."""
+        return self.server.everything(self.served.name, scaled(self.config, image), options)
 
     def binarize_one(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> StoredMask:
         """Upsample logits (h, w) to an image's size and binarize them `threshold` above the model's own threshold."""

@@ -10,6 +10,7 @@ A client may name its version of the protocol, `Sam-Widget-Protocol: 1`; if the 
                                         (`wait=SECONDS`: how long the answer may take)
     WS   /v1/predict                    prompts, for clients without a decoder; see `prompts`
     POST /v1/prompts                    one of them
+    POST /v1/everything                 everything mode, streamed; see `everything`
     GET  /healthz                       without a token: "ok"
     GET  /metrics                       for Prometheus
 
@@ -319,6 +320,7 @@ def _file_of(embedding: Embedding) -> bytes:
 
 def application(service: Service, *, prefix: str = "/") -> web.Application:
     """Return the web application of a service; all its paths begin with `prefix`, which ends with a slash."""
+    from sam_widget.serve.everything import EverythingHandler
     from sam_widget.serve.prompts import PromptsHandler, QuestionHandler
 
     given, root = {"service": service}, re.escape(prefix)
@@ -330,12 +332,14 @@ def application(service: Service, *, prefix: str = "/") -> web.Application:
             (root + r"v1/embeddings/([0-9a-f]{32})", EmbeddingHandler, given),
             (root + r"v1/predict", PromptsHandler, given),
             (root + r"v1/prompts", QuestionHandler, given),
+            (root + r"v1/everything", EverythingHandler, given),
             (root + r"healthz", HealthHandler),
             (root + r"metrics", MetricsHandler, given),
         ],
         default_handler_class=NothingHandler,
         default_handler_args=given,
         log_function=_log,
+        compress_response=True,  # JSON alone: tensors hardly shrink
         websocket_max_message_size=MOST_OF_A_MESSAGE,
         websocket_ping_interval=30,
     )

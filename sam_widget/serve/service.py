@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import Counter as Counted
 
 from sam_widget import __version__
 from sam_widget.model.headless import architecture_of, pack
@@ -27,7 +29,7 @@ class Metrics:
     def __init__(self, embedder: Embedder) -> None:
         """Begin at zero."""
         self.registry = CollectorRegistry()
-        self.requests = Counter(
+        self.requests = Counted(
             "sam_widget_requests", "Requests by kind and status.", ["kind", "status"], registry=self.registry
         )
         self.seconds = Histogram("sam_widget_request_seconds", "Time of requests.", ["kind"], registry=self.registry)
@@ -54,6 +56,7 @@ class Service:
         metrics: What it counts.
         workers: Threads that read images and write embeddings.
         decoding: The thread that answers prompts.
+        runs: How many runs of everything mode are under way for each person.
     """
 
     predictors: Mapping[str, Predictor]
@@ -64,6 +67,7 @@ class Service:
     metrics: Metrics
     workers: ThreadPoolExecutor
     decoding: ThreadPoolExecutor
+    runs: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(
@@ -94,6 +98,7 @@ class Service:
                 encoder_id=predictor.model.encoder_id,
                 image_size=predictor.config.image_size,
                 architecture=architecture_of(predictor.model),
+                device=predictor.device.type,
                 decoder=hashlib.sha256(decoders[name]).hexdigest(),
             )
             for name, predictor in predictors.items()

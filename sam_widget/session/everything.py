@@ -12,7 +12,7 @@ import numpy as np
 from sam_widget.errors import ModelError, SessionError
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import StoredMask
-from sam_widget.predictor.interface import Predictor
+from sam_widget.predictor.interface import Predictor, SegmentsElsewhere
 from sam_widget.prompts.geometry import Box, Point
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.history import History
@@ -158,7 +158,7 @@ def begin(history: History, predictor: Predictor, image: np.ndarray, **options: 
     """
     from sam_widget.automatic.automatic import iter_everything  # Imports torch.
 
-    if not hasattr(predictor, "masks_at"):
+    if not (hasattr(predictor, "masks_at") or isinstance(predictor, SegmentsElsewhere)):
         raise ModelError(
             f"{predictor.model.name} answers one prompt at a time and cannot segment everything; use sw.Predictor"
         )
