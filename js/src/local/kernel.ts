@@ -130,9 +130,11 @@ export class LocalKernel {
         return this.#welcome();
       case "preview": {
         const best = await session.preview(request.prompt);
-        const { width, height } = best?.mask ?? this.#options.image;
-        const message = { type: "preview_mask" as const, client, seq, width, height, score: best?.score ?? 0 };
-        return this.#options.send(message, [best ? packMask(best.mask) : new Uint8Array()]);
+        if (!best) return this.#answer(request, "done");
+        // The mask is the answer.
+        const { width, height } = best.mask;
+        const message = { type: "preview_mask" as const, client, seq, width, height, score: best.score };
+        return this.#options.send(message, [packMask(best.mask)]);
       }
       case "tile": {
         const { bytes, mime } = await this.#options.tile(request);
