@@ -121,6 +121,13 @@ def unpack(path: Path, *, device: str | torch.device | None = None) -> Sam:
     return model
 
 
+def architecture_in(packed: bytes) -> str:
+    """Return the name of the architecture in a file that `pack` made."""
+    # A safetensors file begins with the length of its header, which is JSON.
+    header = json.loads(packed[8 : 8 + int.from_bytes(packed[:8], "little")])
+    return str(json.loads(header["__metadata__"]["facts"])["architecture"])
+
+
 def _read(path: Path) -> tuple[_Facts, dict[str, Tensor]]:
     again = "connect again, with the same version of sam_widget as the server"
     try:

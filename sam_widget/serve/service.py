@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client import Counter as Counted
 
 from sam_widget import __version__
-from sam_widget.model.headless import architecture_of, pack
+from sam_widget.model.headless import architecture_in, pack
 from sam_widget.predictor.embeddings import Embedding
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.served import PROTOCOL, About, ServedModel
@@ -97,7 +97,7 @@ class Service:
                 weights_id=predictor.model.weights_id,
                 encoder_id=predictor.model.encoder_id,
                 image_size=predictor.config.image_size,
-                architecture=architecture_of(predictor.model),
+                architecture=architecture_in(decoders[name]),
                 device=predictor.device.type,
                 decoder=hashlib.sha256(decoders[name]).hexdigest(),
             )

@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 
 from sam_widget.errors import ModelError
 from sam_widget.model.calibration import Calibration
-from sam_widget.model.headless import pack, unpack
+from sam_widget.model.headless import architecture_in, pack, unpack
 from sam_widget.model.sam import Sam
 from sam_widget.model.tuned import TunedWeights, Tuning
 from sam_widget.model.zoo import BUILDERS, load_model
@@ -54,6 +54,7 @@ def test_all_but_the_image_encoder_arrives(name: str, tmp_path: Path) -> None:
     assert all(torch.equal(ours[key].float(), theirs[key].float()) for key in ours)
     assert (found.name, found.weights_id, found.encoder_id) == (model.name, model.weights_id, model.encoder_id)
     assert not found.training
+    assert architecture_in(pack(model)) == name
 
 
 def test_it_answers_as_the_whole_model_bit_for_bit(photo: np.ndarray, tmp_path: Path) -> None:
