@@ -10,7 +10,7 @@ import type { PlaceData, Request } from "./protocol";
 import widget from "./widget";
 
 /** What `sam_widget/page/page.py` writes about the page. */
-type About = Pick<Opening, "photos" | "model" | "done" | "answering">;
+type About = Pick<Opening, "photos" | "model" | "done" | "answering" | "padding">;
 
 /** The worker's first message. */
 type Opened = Extract<FromWorker, { state: unknown }>;
@@ -74,6 +74,9 @@ async function start(): Promise<void> {
     if ("failed" in data) fail(data.failed);
     else if ("message" in data) model?.emit("msg:custom", data.message, data.buffers);
     else if ("saved" in data) download(data.saved);
+    else if ("progress" in data) tell(data.progress);
+    else if ("refused" in data) tell(data.refused);
+    else if ("renamed" in data) rename(data.renamed);
     else if ("state" in data) {
       URL.revokeObjectURL(address);
       const names = about.photos.map(({ name }) => name);
@@ -84,8 +87,27 @@ async function start(): Promise<void> {
       root.replaceChildren();
       view.render({ el: root });
       void sendOthers(worker, names.length);
-    } else model?.setPlace(data.place);
+      if (about.padding) openAnyPhoto(worker);
+    } else {
+      objects = data.place.objects[0];
+      model?.setPlace(data.place);
+    }
   });
+  let objects = about.photos[0].objects;
+  function openAnyPhoto(worker: Worker): void {
+    let sent = false;
+    const open = (file: File | null | undefined): void => {
+      if (!file) return;
+      if (objects > 0 && !window.confirm(LOSES)) return;
+      const needs = sent
+        ? null
+        : { runtime: bytesOf("sam-runtime"), encoder: bytesOf("sam-encoder"), blank: bytesOf("sam-blank") };
+      sent = true;
+      tell("Opening…");
+      post(worker, { any: { file, name: file.name || "photo", needs } }, needs ? Object.values(needs) : []);
+    };
+    onFiles(element("sam-open") as HTMLInputElement, open);
+  }
   element("sam-continue").addEventListener("click", () => post(worker, { save: true }));
 }
 
@@ -96,6 +118,34 @@ async function sendOthers(worker: Worker, count: number): Promise<void> {
     const data = photo(index);
     post(worker, { photo: data, index }, Object.values(data));
   }
+}
+
+const LOSES = "Open another photo? Its objects take the place of those here. Continue in Jupyter first to keep these.";
+
+/** Pass on photos that are chosen, dropped or pasted. */
+function onFiles(input: HTMLInputElement, open: (file: File | null | undefined) => void): void {
+  input.disabled = false;
+  input.addEventListener("change", () => {
+    open(input.files?.[0]);
+    input.value = "";
+  });
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    open(event.dataTransfer?.files[0]);
+  });
+  document.addEventListener("paste", ({ clipboardData }) => open(clipboardData?.files[0]));
+}
+
+function tell(text: string): void {
+  element("sam-progress").textContent = text;
+}
+
+function rename(name: string): void {
+  tell("");
+  document.title = name;
+  const title = document.querySelector(".sam-page-head h1");
+  if (title) title.textContent = name;
 }
 
 function photo(index: number): PhotoData {
@@ -124,8 +174,14 @@ function element(id: string): HTMLElement {
 /** The compressed bytes of a script element, which is removed: the text takes megabytes. */
 function bytesOf(id: string): Uint8Array {
   const script = element(id);
-  const bytes = Uint8Array.from(atob(script.textContent ?? ""), (letter) => letter.charCodeAt(0));
+  const text = script.textContent ?? "";
   script.remove();
+  // Browsers before 2025 lack it.
+  const { fromBase64 } = Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array };
+  if (fromBase64) return fromBase64(text);
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
   return bytes;
 }
 

@@ -14,14 +14,18 @@ examples:
   sam-widget page photo.jpg -o cat.html
   sam-widget page work/cat.jpg.sam -o cat.html
   sam-widget page a.jpg b.jpg c.jpg -o class.html
+  sam-widget page --any-photo -o any.html
 """
 
 
 def page(
-    first: Annotated[str, Parameter(name="PHOTO", help="A photo, or a session file, whose objects come along.")],
+    first: Annotated[
+        str | None, Parameter(name="PHOTO", help="A photo, or a session file, whose objects come along.")
+    ] = None,
     /,
     *others: Annotated[str, Parameter(name="PHOTOS", help="More of them, for a page with a gallery.")],
     out: Annotated[str, Parameter(name=["--out", "-o"], metavar="FILE")],
+    any_photo: bool = False,
     quiet: Quiet = False,
 ) -> int:
     """Write a page that answers without a kernel.
@@ -32,10 +36,11 @@ def page(
 
     Args:
         out: The HTML file to write.
+        any_photo: Also open photos that are dropped on the page; without PHOTO, it begins with a sample.
     """
     from sam_widget.page.many import save_page
 
-    path = save_page(out, photos=[first, *others])
+    path = save_page(out, photos=None if first is None else [first, *others], any_photo=any_photo)
     if not quiet:
         print(clean(f"{path} ({path.stat().st_size / 1e6:.1f} MB)"))
     return 0

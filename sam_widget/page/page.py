@@ -11,6 +11,7 @@ import json
 import re
 import warnings
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sam_widget.atomic import write_whole
 from sam_widget.errors import SessionError
 from sam_widget.model.sam import Sam
 from sam_widget.page.parts import PageModel, bundled, packed, page_model
+from sam_widget.page.parts import any_photo as any_photo_model
 from sam_widget.page.photo import PagePhoto, local_predictor, photo_of
 from sam_widget.session.session import Session
 from sam_widget.text import clean
@@ -40,7 +42,7 @@ _TEMPLATE = """\
 <body>
 <header class="sam-page-head">
 <h1>{title}</h1>
-<button type="button" id="sam-continue" title="{hint}">Continue in Jupyter</button>
+{opens}<button type="button" id="sam-continue" title="{hint}">Continue in Jupyter</button>
 </header>
 <main id="sam-view">Opening…</main>
 <details class="sam-page-about"><summary>About this page</summary>
@@ -55,6 +57,10 @@ _TEMPLATE = """\
 </html>
 """
 
+_OPENS = """\
+<p role="status" id="sam-progress"></p>
+<label class="sam-page-open">Open a photo<input type="file" accept="image/*" id="sam-open" disabled></label>
+"""
 _USE = '"Continue in Jupyter" downloads the session, with its whole history, for sw.SamWidget.load("{stem}.sam").'
 _USE_SEVERAL = (
     '"Continue in Jupyter" downloads an archive with a session file for each photo. Unpack it to a folder, "sessions", '
@@ -79,7 +85,7 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 """
 
 
-def write_page(session: Session, path: str | Path) -> Path:
+def write_page(session: Session, path: str | Path, *, any_photo: bool = False) -> Path:
     """Write a session as a page that answers without a kernel; returns its path.
 
     The page has the photo, the session with its history, and the model's decoder, which answers points and boxes.
@@ -91,17 +97,23 @@ def write_page(session: Session, path: str | Path) -> Path:
     Args:
         session: Uses a model on this machine.
         path: Path of the file, such as "cat.html"; an existing file is replaced.
+        any_photo: Whether the page also opens photos that are dropped on it.
 
     Raises:
         MissingExtraError: A model other than `tiny` needs `onnx`, which is not installed.
         ModelError: The model cannot be in a page, for example because it was tuned.
         SessionError: The file cannot be written.
     """
-    return write_sessions([(None, session)], path)
+    return write_sessions([(None, session)], path, any_photo=any_photo)
 
 
 def write_sessions(
-    sessions: Iterable[tuple[str | None, Session]], path: str | Path, *, count: int = 1, done: Collection[int] = ()
+    sessions: Iterable[tuple[str | None, Session]],
+    path: str | Path,
+    *,
+    count: int = 1,
+    done: Collection[int] = (),
+    any_photo: bool = False,
 ) -> Path:
     """Write sessions as one page, whose view is that of a gallery if they are several; returns its path.
 
@@ -111,6 +123,7 @@ def write_sessions(
         path: See `write_page`.
         count: How many they are.
         done: The indices of those that are marked as done.
+        any_photo: Whether the page also opens photos that are dropped on it; with one session only.
 
     Raises:
         MissingExtraError: A model other than `tiny` needs `onnx`, which is not installed.
@@ -120,7 +133,9 @@ def write_sessions(
     path = Path(path).expanduser()
     if path.suffix.lower() not in (".html", ".htm"):
         raise SessionError(f"{path.name!r} is not a name of a page; give one that ends in .html")
-    text = page_of(sessions, count=count, done=done, title=path.stem)
+    if any_photo and count > 1:
+        raise SessionError("a page of several photos opens no others; give one photo, or leave any_photo out")
+    text = page_of(sessions, count=count, done=done, title=path.stem, any_photo=any_photo)
     try:
         write_whole(path, text.encode())
     except OSError as error:
@@ -139,6 +154,7 @@ def page_of(
     count: int = 1,
     done: Collection[int] = (),
     title: str = "",
+    any_photo: bool = False,
 ) -> str:
     """Return the HTML that `write_sessions` writes; the title of a page with one photo is the photo's name."""
     code, worker, style = (bundled(name).decode() for name in ("page.js", "worker.js", "page.css"))
@@ -164,7 +180,11 @@ def page_of(
     first, several = photos[0], len(photos) > 1
     title = title if several and title else first.name
     about: dict[str, Any] = {"model": model.name, "answering": answers.answering}
-    about |= {"photos": [photo.about for photo in photos], "done": sorted(done)}
+    about |= {"photos": [photo.about for photo in photos], "done": sorted(done), "padding": None}
+    if any_photo:
+        opener = any_photo_model(model)
+        answers = replace(opener, data=answers.data | opener.data, card=answers.card)
+        about["padding"] = model.config.pixel_mean
     data = {"code": packed((answers.code + worker).encode())} | answers.data
     data |= {f"{key}-{index}": text for index, photo in enumerate(photos) for key, text in photo.data.items()}
     # A script ends at the first "</script", wherever that is in it.
@@ -178,6 +198,7 @@ def page_of(
         policy=policy,
         title=html.escape(title),
         use=html.escape(_USE_SEVERAL if several else _USE.format(stem=re.sub(r"\.[^.]*$", "", first.name) or "image")),
+        opens=_OPENS if any_photo else "",
         hint="Download the session, with its history, to open it in a notebook",
         style=style,
         notices=html.escape(answers.notices + _NOTICES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import numpy as np
 from safetensors.torch import save
 
-from sam_widget.errors import SessionError
+from sam_widget.errors import ModelError, SessionError
+from sam_widget.model.sam import Sam
 from sam_widget.model.tiny.tiny import Tiny
 from sam_widget.model.zoo import models
-from sam_widget.page.networks import decoder_network, features, frame, in_planes, prompting
+from sam_widget.page.networks import decoder_network, encoder_network, features, frame, in_planes, prompting
 from sam_widget.page.tensors import decoder_weights, photo_features
-from sam_widget.predictor.predictor import Predictor
+from sam_widget.predictor.predictor import EmbeddingCache, Predictor
+from sam_widget.session.session import Session
 
 STATIC = Path(__file__).parent / "static"
 _CARD = Path(__file__).resolve().parents[1] / "weights" / "tiny.md"
@@ -60,6 +63,29 @@ def page_model(predictor: Predictor, image: np.ndarray) -> PageModel:
         notices=_RUNTIME_NOTICE,
         card=_described(model.name),
     )
+
+
+def any_photo(model: Sam) -> PageModel:
+    """Return what opens any photo in a page, besides what answers prompts: `tiny`'s image encoder and a blank session.
+
+    Raises:
+        MissingExtraError: `onnx` is not installed.
+        ModelError: It is another model, whose encoder is too large for a page.
+    """
+    if not isinstance(model, Tiny):
+        raise ModelError(
+            f"a page opens any photo only with 'tiny', but this session uses {model.name!r}, whose image encoder is "
+            "too large; open the image with model='tiny', or leave any_photo out"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "blank.sam"
+        Session(np.zeros((1, 1, 3), np.uint8), model=Predictor(model, cache=EmbeddingCache())).save(
+            path, keep_image=False
+        )
+        blank = path.read_bytes()
+    data = {"encoder": packed(in_planes(encoder_network(model))), "blank": packed(blank)}
+    data["runtime"] = as_text(bundled("runtime.wasm.gz"))
+    return PageModel(data, code=bundled("runtime.js").decode(), notices=_RUNTIME_NOTICE)
 
 
 def page_features(predictor: Predictor, image: np.ndarray) -> bytes:

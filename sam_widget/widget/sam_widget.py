@@ -248,7 +248,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             raise
 
     @door
-    def save_page(self, path: str | Path) -> Path:
+    def save_page(self, path: str | Path, *, any_photo: bool = False) -> Path:
         """Write one HTML file that hovers, clicks and scores without a kernel, a server or a network.
 
         It opens by a double click, and has the photo, the session with its history, and the model's decoder: points,
@@ -258,6 +258,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
 
         Args:
             path: Path of the file, such as "cat.html"; an existing file is replaced.
+            any_photo: Whether the page also opens photos that are dropped on it, pasted or chosen. Such a page takes 22
+                MB, and needs the extra `page` to be written.
 
         Returns:
             The path.
@@ -269,7 +271,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         """
         from sam_widget.page.page import write_page
 
-        return write_page(self.session, path)
+        return write_page(self.session, path, any_photo=any_photo)
 
     def close(self) -> None:
         """Stop the worker, close every view, and close the session file."""

@@ -244,6 +244,11 @@ def test_shards_of_a_folder_do_all_of_it(folder: Path, tmp_path: Path, capsys: p
     assert "no shard 5 of 4" in capsys.readouterr().err
 
 
+def test_page_begins_with_a_sample_if_it_opens_any_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["page", "--any-photo", "-o", str(tmp_path / "any.html")]) == 0
+    assert re.search(r"any\.html \(2\d\.\d MB\)", capsys.readouterr().out)
+
+
 def test_page_writes_one_file_of_a_photo_or_a_session(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page, session = folder / "page.html", folder / "0.sam"
     assert main(["page", str(folder / "0.png"), "-o", str(page)]) == 0

@@ -181,7 +181,8 @@ export class Archive {
 /** New documents from which on it is worth looking for some that can be dropped. */
 const MOST_NEW = 5000;
 
-function digest(text: string, data: Uint8Array = new Uint8Array()): string {
+/** 32 hexadecimal digits of BLAKE2b. */
+export function digest(text: string, data: Uint8Array = new Uint8Array()): string {
   const head = new TextEncoder().encode(text);
   const all = new Uint8Array(head.length + data.length);
   all.set(head);

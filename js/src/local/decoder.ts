@@ -8,7 +8,7 @@ import { MASKS, MaskHead } from "./masks";
 import type { Decoded, Frame, PromptModel } from "./model";
 import { encoded, openPhoto, type Photo, rowsOf } from "./photo";
 import type { Asked } from "./prompt";
-import { readTensors } from "./safetensors";
+import { readTensors, type Tensor } from "./safetensors";
 import { attend } from "./twoway";
 import { Weights } from "./weights";
 
@@ -47,7 +47,7 @@ export class Decoder implements PromptModel {
   }
 
   /** Answer for a photo from now on, given its features ("photo.0" to "photo.2"), finest first. */
-  look(features: Uint8Array): void {
+  look(features: ReadonlyMap<string, Tensor>): void {
     this.#weights.arithmetic.next = this.#photoFrom;
     this.#photo = this.#open(features);
   }
@@ -57,8 +57,7 @@ export class Decoder implements PromptModel {
     return this.#photo;
   }
 
-  #open(features: Uint8Array): Photo {
-    const tensors = readTensors(features);
+  #open(tensors: ReadonlyMap<string, Tensor>): Photo {
     const levels = SIDES.map((_, i) => {
       const found = tensors.get(`photo.${i}`);
       if (!found) throw new Error(`the page lacks the features photo.${i}`);

@@ -1,6 +1,7 @@
 /** What a page needs of a model: how a photo is fitted to its input, and masks for a prompt. */
 
 import type { Asked } from "./prompt";
+import type { Tensor } from "./safetensors";
 
 export interface Frame {
   /** Side of the model's input, in pixels. */
@@ -21,8 +22,8 @@ export interface Decoded {
 
 export interface PromptModel {
   readonly frame: Frame;
-  /** Answer for a photo from now on, given its features as the page has them. */
-  look(features: Uint8Array): void;
+  /** Answer for a photo from now on, given its features ("photo.0" and so on, finest first). */
+  look(features: ReadonlyMap<string, Tensor>): void;
   /** `mask` are logits of an earlier prediction. */
   decode(asked: Asked, mask?: Float32Array | null): Decoded | Promise<Decoded>;
 }

@@ -18,5 +18,8 @@ declare module "sql.js/dist/sql-wasm-browser.js" {
 }
 
 declare module "blakejs" {
+  export function blake2bInit(length: number): unknown;
+  export function blake2bUpdate(state: unknown, input: Uint8Array): void;
+  export function blake2bFinal(state: unknown): Uint8Array;
   export function blake2bHex(input: Uint8Array, key?: undefined, length?: number): string;
 }

@@ -2,7 +2,7 @@
 
 import type { Decoded, Frame, PromptModel } from "./model";
 import type { Asked } from "./prompt";
-import { readTensors, type Tensor } from "./safetensors";
+import type { Tensor } from "./safetensors";
 
 export interface Values {
   readonly data: Float32Array;
@@ -55,8 +55,8 @@ export class NetworkModel implements PromptModel {
     private readonly prompting: Prompting,
   ) {}
 
-  look(features: Uint8Array): void {
-    this.#features = readTensors(fromPlanes(features));
+  look(features: ReadonlyMap<string, Tensor>): void {
+    this.#features = features;
   }
 
   async decode({ points, box }: Asked, mask: Float32Array | null = null): Promise<Decoded> {

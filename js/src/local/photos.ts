@@ -48,6 +48,30 @@ export class Photos {
     return this.#shown.kernel.state;
   }
 
+  /** Pass on a message of the photo that replaced the one shown. */
+  pass(message: Reply, buffers: Uint8Array[]): void {
+    void this.#pass(this.#place.index, message, buffers);
+  }
+
+  /** Show another photo in the place of the one that is shown, which is gone then, once that has answered. */
+  replace(open: () => Promise<OpenPhoto>): Promise<void> {
+    const replaced = this.#turn.then(async () => {
+      const before = this.#shown;
+      await before?.kernel.idle;
+      try {
+        const opened = await open();
+        this.#opened.set(this.#place.index, Promise.resolve(opened));
+        this.#shown = opened;
+      } finally {
+        this.#shown?.look();
+      }
+      this.#shown?.kernel.showAfter(before?.kernel.state.revision ?? 0);
+      this.#setPlace({ objects: this.#place.objects.map((count, i) => (i === this.#place.index ? 0 : count)) });
+    });
+    this.#turn = replaced.catch(() => {});
+    return replaced;
+  }
+
   receive(request: Request): void {
     this.#turn = this.#turn.then(() => this.#serve(request));
   }

@@ -8,11 +8,13 @@ import type { Abilities } from "../kernel/abilities";
 import type { ImageData, PlaceData, Reply, Request, State } from "../protocol";
 import { Archive } from "./archive";
 import { Decoder } from "./decoder";
-import { ABILITIES, LocalKernel, type Send } from "./kernel";
+import { openDropped } from "./dropped";
+import { ABILITIES, type KernelOptions, LocalKernel, type Send } from "./kernel";
 import type { Frame, PromptModel } from "./model";
-import { fromPlanes, NetworkModel, openNetwork, type Prompting } from "./network";
+import { fromPlanes, type Network, NetworkModel, openNetwork, type Prompting } from "./network";
 import { type OpenPhoto, Photos } from "./photos";
 import { tilesOf } from "./picture";
+import { readTensors } from "./safetensors";
 
 /** What is known of a photo before it is opened. */
 export interface PhotoAbout {
@@ -42,17 +44,33 @@ export interface Opening {
   readonly model: string;
   /** The indices of the photos that are marked as done. */
   readonly done: readonly number[];
+  /** RGB beyond a photo in the model's input, if the page opens any photo. */
+  readonly padding: readonly number[] | null;
 }
 
-/** From the page: what to open, the data of another photo, a view's request, or to save the sessions. */
+/** A photo to open, and what that needs: compressed, and given the first time. */
+export interface AnyPhoto {
+  readonly file: Blob;
+  readonly name: string;
+  readonly needs: { readonly runtime: Uint8Array; readonly encoder: Uint8Array; readonly blank: Uint8Array } | null;
+}
+
+/** From the page: what to open, the data of another photo, any photo, a view's request, or to save the sessions. */
 export type ToWorker =
+  | { any: AnyPhoto }
   | { opening: Opening }
   | { photo: PhotoData; index: number }
   | { request: Request }
   | { save: true };
 
-/** To the page: the first state, messages to the view, the place in the gallery, a file to download, a failure. */
+/**
+ * To the page: the first state, messages to the view, the place in the gallery, a file to download, a failure; how far a
+ * photo is opened, and at last its name, or why it is not.
+ */
 export type FromWorker =
+  | { progress: string }
+  | { renamed: string }
+  | { refused: string }
   | { state: State; place: PlaceData; abilities: Abilities }
   | { message: Reply; buffers: Uint8Array[] }
   | { place: PlaceData }
@@ -61,10 +79,17 @@ export type FromWorker =
 
 const scope = self as unknown as { postMessage(message: FromWorker): void };
 const arrivals = new Map<number, (data: PhotoData) => void>();
-let opened: Promise<{ photos: Photos; save: () => Promise<void> }> | null = null;
+let opened: Promise<Opened> | null = null;
 
-async function open({ opening }: { opening: Opening }): Promise<{ photos: Photos; save: () => Promise<void> }> {
-  const { model, photos: abouts, done } = opening;
+interface Opened {
+  readonly photos: Photos;
+  readonly save: () => Promise<void>;
+  readonly openAny: (any: AnyPhoto) => Promise<void>;
+}
+
+async function open({ opening }: { opening: Opening }): Promise<Opened> {
+  const { model, done } = opening;
+  const abouts = [...opening.photos];
   const data = abouts.map((_, index) =>
     index === 0 ? Promise.resolve(opening.first) : new Promise<PhotoData>((arrive) => arrivals.set(index, arrive)),
   );
@@ -77,15 +102,46 @@ async function open({ opening }: { opening: Opening }): Promise<{ photos: Photos
       [packed.session, packed.features, packed.picture].map(unpacked),
     );
     const archive = new Archive(new Database(session));
-    const look = (): void => decoder.look(features);
-    look();
+    const tensors = readTensors(opening.answering ? fromPlanes(features) : features);
+    const look = (): void => decoder.look(tensors);
     // Unless it is shown in another way, or is too large for the session.
     const picture = shown.length > 0 ? shown : archive.photo();
-    const tile = tilesOf(picture, mime, image);
+    return begun({ archive, image, name, send, look, tile: tilesOf(picture, mime, image) });
+  }
+
+  async function begun(given: Pick<KernelOptions, "archive" | "image" | "name" | "send" | "tile"> & { look(): void }) {
     const now = (): number => performance.now();
-    const kernel = new LocalKernel({ archive, decoder, image, model, name, tile, now, send });
+    const kernel = new LocalKernel({ ...given, decoder, model, now });
+    given.look();
     await kernel.warmUp();
-    return { kernel, look, save: () => archive.save() };
+    return { kernel, look: given.look, save: () => given.archive.save() } satisfies OpenPhoto;
+  }
+
+  let needed: { encoder: Promise<Network>; blank: Promise<Uint8Array> } | null = null;
+
+  async function openAny({ file, name, needs }: AnyPhoto): Promise<void> {
+    if (needs && !needed) {
+      const { runtime, encoder } = needs;
+      const files = Promise.all([unpacked(runtime), unpacked(encoder)]);
+      needed = {
+        encoder: files.then(([wasm, planes]) => openNetwork(wasm, fromPlanes(planes))),
+        blank: unpacked(needs.blank),
+      };
+    }
+    const { encoder, blank } = needed as NonNullable<typeof needed>;
+    const made = await openDropped(file, name, {
+      frame: decoder.frame,
+      padding: opening.padding ?? [],
+      blank: new Database(await blank),
+      encoder: () => encoder,
+      progress: (progress) => scope.postMessage({ progress }),
+    });
+    const { archive, image, picture, mime, features } = made;
+    const send: Send = (message, buffers) => photos.pass(message, buffers);
+    const look = (): void => decoder.look(features);
+    await photos.replace(() => begun({ archive, image, name, look, send, tile: tilesOf(picture, mime, image) }));
+    abouts[0] = { name, image, mime, objects: 0 };
+    scope.postMessage({ renamed: name });
   }
 
   const photos = new Photos({
@@ -118,7 +174,7 @@ async function open({ opening }: { opening: Opening }): Promise<{ photos: Photos
 
   const state = await photos.first();
   scope.postMessage({ state, place: photos.place, abilities: ABILITIES });
-  return { photos, save };
+  return { photos, save, openAny };
 }
 
 async function modelOf({ answering, runtime, weights }: Opening): Promise<PromptModel> {
@@ -138,7 +194,11 @@ async function unpacked(bytes: Uint8Array): Promise<Uint8Array> {
 self.addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
   try {
     if ("opening" in data) opened = open(data);
-    const { photos, save } = await (opened as NonNullable<typeof opened>);
+    const { photos, save, openAny } = await (opened as NonNullable<typeof opened>);
+    if ("any" in data)
+      await openAny(data.any).catch((error: unknown) =>
+        scope.postMessage({ refused: error instanceof Error ? error.message : String(error) }),
+      );
     if ("photo" in data) arrivals.get(data.index)?.(data.photo);
     if ("request" in data) photos.receive(data.request);
     if ("save" in data) await save();
