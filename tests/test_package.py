@@ -62,6 +62,22 @@ def test_importing_a_session_imports_nothing_heavy() -> None:
     assert not imported & HEAVY
 
 
+def test_masks_are_read_measured_and_exported_where_there_is_no_torch() -> None:
+    """As in Pyodide; `pyproject.toml` leaves these out there."""
+    code = """
+import sys
+for name in ("torch", "torchvision", "timm", "pycocotools"):
+    sys.modules[name] = None
+import numpy as np, sam_widget as sw, tempfile, pathlib
+labels = np.zeros((30, 40), np.uint8); labels[5:15, 5:20] = 1; labels[18:25, 22:33] = 2
+path = pathlib.Path(tempfile.mkdtemp(), "labels.npy"); np.save(path, labels)
+masks = sw.load_masks(path)
+print([mask.area for mask in masks], sw.to_rgb(labels).shape, sw.sample("cat").shape)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert out.stdout.strip() == "[150, 77] (30, 40, 3) (300, 451, 3)", out.stderr
+
+
 def test_every_public_name_can_be_imported() -> None:
     for name in sw.__all__:
         assert getattr(sw, name).__doc__, name

@@ -146,8 +146,8 @@ CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base", "lazy_loader": "la
 
 
 def requirements(listed: list[str]) -> dict[str, str]:
-    """Versions by conda-forge's name of the package."""
-    split = [re.fullmatch(r"([\w.-]+) ?(.*)", one) for one in listed]
+    """Versions by conda-forge's name of the package, without the markers of systems that conda does not have."""
+    split = [re.fullmatch(r"([\w.-]+) ?([^;]*)(; sys_platform != 'emscripten')?", one) for one in listed]
     return {CONDA.get(found[1], found[1]): found[2] for found in split if found}
 
 
