@@ -19,12 +19,13 @@ class Refusal(web.HTTPError):
 
     Attributes:
         said: Why, for a person.
+        seconds: When to ask again; 0 if that would not help.
     """
 
-    def __init__(self, status: int, said: str) -> None:
+    def __init__(self, status: int, said: str, *, seconds: int = 0) -> None:
         """Keep the sentence out of the status line, which allows few characters."""
         super().__init__(status)
-        self.said = said
+        self.said, self.seconds = said, seconds
 
 
 async def owner_of(request: httputil.HTTPServerRequest, people: People) -> str:

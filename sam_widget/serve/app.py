@@ -11,6 +11,7 @@ A client may name its version of the protocol, `Sam-Widget-Protocol: 1`; if the 
     WS   /v1/predict                    prompts, for clients without a decoder; see `prompts`
     POST /v1/prompts                    one of them
     POST /v1/everything                 everything mode, streamed; see `everything`
+    POST /v1/find?model=MODEL&words=W   a PNG: what the words describe; see `finding`
     GET  /healthz                       without a token: "ok"
     GET  /metrics                       for Prometheus
 
@@ -87,6 +88,8 @@ class Handler(web.RequestHandler):
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, Refusal):
             said = error.said
+            if error.seconds:
+                self.set_header("Retry-After", str(error.seconds))
         elif isinstance(error, web.HTTPError):
             said = self._reason
         else:
@@ -321,6 +324,7 @@ def _file_of(embedding: Embedding) -> bytes:
 def application(service: Service, *, prefix: str = "/") -> web.Application:
     """Return the web application of a service; all its paths begin with `prefix`, which ends with a slash."""
     from sam_widget.serve.everything import EverythingHandler
+    from sam_widget.serve.finding import FindHandler
     from sam_widget.serve.prompts import PromptsHandler, QuestionHandler
 
     given, root = {"service": service}, re.escape(prefix)
@@ -333,6 +337,7 @@ def application(service: Service, *, prefix: str = "/") -> web.Application:
             (root + r"v1/predict", PromptsHandler, given),
             (root + r"v1/prompts", QuestionHandler, given),
             (root + r"v1/everything", EverythingHandler, given),
+            (root + r"v1/find", FindHandler, given),
             (root + r"healthz", HealthHandler),
             (root + r"metrics", MetricsHandler, given),
         ],

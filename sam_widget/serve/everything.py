@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 from tornado.iostream import StreamClosedError
@@ -25,7 +26,7 @@ from sam_widget.serve.prompts import resized
 
 log = logging.getLogger(__name__)
 # Runs at a time: of one person, and in all. Others are told to wait.
-MOST_OF_ONE, MOST = 1, 8
+MOST_OF_ONE, MOST, AGAIN_SECONDS = 1, 8, 2
 # Limit of the grid, as for requests of views.
 MOST_POINTS_PER_SIDE = 128
 
@@ -53,6 +54,26 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     min_mask_region_area: int = 0
 
 
+@contextmanager
+def one_run(handler: Handler) -> Iterator[None]:
+    """Count a run of everything mode, or a search, of the person who asks.
+
+    Raises:
+        Refusal: They have one already, or too many people have.
+    """
+    runs, who = handler.service.runs, handler.who
+    if runs[who] >= MOST_OF_ONE or runs.total() >= MOST:
+        said = "everything is being segmented for you, or for many people; ask again later"
+        raise Refusal(429, said, seconds=AGAIN_SECONDS)
+    runs[who] += 1
+    try:
+        yield
+    finally:
+        runs[who] -= 1
+        if not runs[who]:
+            del runs[who]
+
+
 class EverythingHandler(Handler):
     """Streams the masks of an image."""
 
@@ -66,24 +87,17 @@ class EverythingHandler(Handler):
         except msgspec.DecodeError as error:
             raise Refusal(400, f"this is not a request for everything: {error}") from error
         lines = await loop.run_in_executor(service.decoding, self._begun, wanted)
-        if service.runs[self.who] >= MOST_OF_ONE or service.runs.total() >= MOST:
-            self.set_header("Retry-After", "2")
-            raise Refusal(429, "everything is being segmented for you, or for many people; ask again later")
-        service.runs[self.who] += 1
-        self.set_header("Content-Type", "application/x-ndjson")
-        try:
-            while line := await loop.run_in_executor(service.decoding, next, lines, b""):
-                self.write(line)
-                # A client that reads slowly holds up itself alone.
-                await self.flush()
-        except StreamClosedError:
-            log.info("everything for %s ended: the client left", self.who)
-        except SamWidgetError as error:
-            self.write(msgspec.json.encode(StepLine(error=str(error))) + b"\n")
-        finally:
-            service.runs[self.who] -= 1
-            if not service.runs[self.who]:
-                del service.runs[self.who]
+        with one_run(self):
+            self.set_header("Content-Type", "application/x-ndjson")
+            try:
+                while line := await loop.run_in_executor(service.decoding, next, lines, b""):
+                    self.write(line)
+                    # A client that reads slowly holds up itself alone.
+                    await self.flush()
+            except StreamClosedError:
+                log.info("everything for %s ended: the client left", self.who)
+            except SamWidgetError as error:
+                self.write(msgspec.json.encode(StepLine(error=str(error))) + b"\n")
 
     def _begun(self, wanted: Wanted) -> Iterator[bytes]:
         service, model = self.service, self.model(wanted.model)
