@@ -58,7 +58,9 @@ class Link:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        await asyncio.gather(self._pass("up", reader, back), self._pass("down", there, writer))
+        # At the end, connections that are still open are cancelled.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(self._pass("up", reader, back), self._pass("down", there, writer))
 
     async def serve(self, ready: threading.Event) -> None:
         """Pass bytes on until `end`."""
