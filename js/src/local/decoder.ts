@@ -1,4 +1,11 @@
-/** `tiny`'s decoder: from a photo's features and a prompt to four masks and their scores (`model/tiny/tiny.py`). */
+/**
+ * `tiny`'s decoder: from a photo's features and a prompt to four masks and their scores (`model/tiny/tiny.py`).
+ *
+ * It is written by hand, because onnxruntime takes more than twice as long for the same masks, half a second or more to
+ * start, and 5 MB of each page. The price is 870 lines of code without comments (this file, `maps`, `masks`, `twoway`,
+ * `photo`, `weights`, `grid`, `connected`), of which 350 are the prompt's maps and what a photo keeps for them, and 390 for
+ * matrices and tensors (`wasm/kernels.ts`, `arithmetic`, `safetensors`).
+ */
 
 import { Arithmetic, type Layer, type Matrix } from "./arithmetic";
 import { keepConnected, promptedCells } from "./connected";
