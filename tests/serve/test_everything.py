@@ -20,7 +20,7 @@ from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.served import ServedPredictor
 from sam_widget.serve import everything as module
 from tests.serve.test_app import client, error, picture, send
-from tests.serving import TOKENS, serving
+from tests.serving import TOKENS, served_by
 from tests.waiting import until
 
 SIDE = 6
@@ -32,9 +32,9 @@ def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "_PAUSES", (0.01,))
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving() as found:
+@pytest.fixture(scope="module", params=["tornado", "asgi"])
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    with served_by(request.param) as found:
         yield found
 
 

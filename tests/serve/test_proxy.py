@@ -76,8 +76,8 @@ def test_everything_passes_through_nginx_with_tls(tmp_path: Path) -> None:
             trust_env=False,
             timeout=60,
         )
-        # A large image: noise of 30 MB.
-        large = np.random.default_rng(0).integers(0, 255, (2500, 4000, 3), dtype=np.uint8)
+        # A large image: noise of 11 MB.
+        large = np.random.default_rng(0).integers(0, 255, (1500, 2500, 3), dtype=np.uint8)
         for pixels in (picture(1), large):
             digest = http.post(POST, content=png(pixels), headers={"Content-Type": "image/png"}).json()["hash"]
             with http.stream("GET", f"v1/embeddings/{digest}?model=tiny&wait=30") as reply:
@@ -86,7 +86,7 @@ def test_everything_passes_through_nginx_with_tls(tmp_path: Path) -> None:
         # Too large for nginx, which says so before it has read it.
         assert http.post(POST, content=b"x" * (65 * 2**20)).status_code == 413
         assert http.get("v1/models", headers={"Authorization": "Bearer wrong"}).status_code == 401
-        question = {"id": 1, "model": "tiny", "hash": digest, "points": [[2000, 1200]]}
+        question = {"id": 1, "model": "tiny", "hash": digest, "points": [[1200, 700]]}
         line = f"wss://localhost:{port}/v1/predict?token={TOKENS['ada']}"
         with connect(line, ssl=trusted, proxy=None) as websocket:
             websocket.send(json.dumps(question))
