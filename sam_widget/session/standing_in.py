@@ -6,7 +6,6 @@ Images are embedded in a background thread, which tries again for as long as the
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +21,6 @@ from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.decoding import Decoded, PromptDecoder, crop_for
 from sam_widget.session.state import Answer, Candidate, SessionState
 
-log = logging.getLogger(__name__)
 # Seconds that a prompt waits for its image to be embedded.
 PATIENCE = 4.0
 # Seconds between attempts to reach the server; the last one is repeated. A server that refuses is asked less often.
@@ -164,7 +162,9 @@ class StandInDecoder(PromptDecoder):
                 self._embed(part)
             except Exception as error:  # it is told, and the stand-in answers
                 if not isinstance(error, SamWidgetError):
-                    log.exception("a server's answer cannot be used")
+                    import logging  # late, to open a session quickly
+
+                    logging.getLogger(__name__).exception("a server's answer cannot be used")
                 self._tell(_brief(error))
                 fetch.tried.set()
                 pause = PAUSES[min(attempts, len(PAUSES) - 1)]
