@@ -1,4 +1,4 @@
-"""Pages that open any photo: what is in them, what is refused. `tests/browser/test_page_any_photo.py` opens them."""
+"""What of a model is in a page, and what is refused; `tests/browser/test_page_any_photo.py` opens such pages."""
 
 from __future__ import annotations
 
