@@ -22,7 +22,6 @@ THROUGH = {
     "automatic/finding/loading.py": "session/test_searching.py",
     "cli/finding.py": "cli/test_cli.py",
     "cli/page.py": "cli/test_cli.py",
-    "page/parts.py": "page/test_networks.py",
     "widget/gallery_page.py": "page/test_many.py",
     "cli/terminal.py": "cli/test_cli.py",
     "engine/checking.py": "engine/test_engine.py",
