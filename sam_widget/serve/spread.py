@@ -174,7 +174,12 @@ def _rows(job: Job, photos: Photos, left: Sequence[int], *, portion: int) -> Ite
         fn_constructor_args=(job, photos.without_names()),
         batch_size=1,
         batch_format="numpy",
-        compute=ray_data.ActorPoolStrategy(min_size=1, max_size=max(1, min(gpus or cpus, portions))),
+        compute=ray_data.ActorPoolStrategy(
+            min_size=1,
+            max_size=max(1, min(gpus or cpus, portions)),
+            # What waits at a worker that dies counts as tried; a single photo must not die of another one.
+            max_tasks_in_flight_per_actor=1 if portion == 1 else None,
+        ),
         num_gpus=1 if gpus else 0,
         max_task_retries=RETRIES,
     )
