@@ -248,7 +248,9 @@ class Gallery(SamWidget):
         return export_sessions(there, target, format=format, **options)
 
     @door
-    def save_page(self, path: str | Path, *, photos: Sequence[int | str | Path] | None = None) -> Path:
+    def save_page(
+        self, path: str | Path, *, photos: Sequence[int | str | Path] | None = None, any_photo: bool = False
+    ) -> Path:
         """Write the images as one HTML file that answers without a kernel; see `SamWidget.save_page`.
 
         The page is a gallery, too, with the objects and the history of each image. "Continue in Jupyter" downloads an
@@ -257,21 +259,26 @@ class Gallery(SamWidget):
         Args:
             path: Path of the file, such as "class.html"; an existing file is replaced.
             photos: Indices, names or paths of the images; all by default.
+            any_photo: See `SamWidget.save_page`; with one photo only.
 
         Returns:
             The path.
 
         Raises:
             ImageError: An image is not in the gallery, or cannot be read.
-            ModelError: The gallery uses another model than `tiny`.
-            SessionError: A session file is damaged, the page would take more than 100 MB, or it cannot be written.
+            MissingExtraError: The page needs the extra `page`; see `SamWidget.save_page`.
+            ModelError: The gallery's model cannot be in a page.
+            SessionError: A session file is damaged, several photos are given with `any_photo`, the page would
+                take more than 100 MB, or it cannot be written.
         """
         from sam_widget.widget.gallery_page import write_gallery
 
         wanted = range(len(self.images)) if photos is None else [self._album.find(photo) for photo in photos]
         if not wanted:
             raise ImageError("there are no photos for the page; leave out photos=[] for all images")
-        return write_gallery(self._album, self.session, self.index, path, wanted=wanted, done=self._done)
+        return write_gallery(
+            self._album, self.session, self.index, path, wanted=wanted, done=self._done, any_photo=any_photo
+        )
 
     def find(  # type: ignore[override]  # it searches all images, as `session.find` does one
         self,

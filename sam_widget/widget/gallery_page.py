@@ -11,7 +11,14 @@ from sam_widget.session.session import Session
 
 
 def write_gallery(
-    album: Album, shown: Session, index: int, path: str | Path, *, wanted: Sequence[int], done: Collection[int]
+    album: Album,
+    shown: Session,
+    index: int,
+    path: str | Path,
+    *,
+    wanted: Sequence[int],
+    done: Collection[int],
+    any_photo: bool = False,
 ) -> Path:
     """Write images of an album as a page; see `Gallery.save_page`.
 
@@ -22,6 +29,7 @@ def write_gallery(
         path: The file.
         wanted: Indices of the images, in order.
         done: Indices of the images that are marked as done.
+        any_photo: See `Gallery.save_page`.
     """
 
     def sessions() -> Iterator[tuple[str, Session]]:
@@ -39,4 +47,4 @@ def write_gallery(
             session.close()
 
     marked = [place for place, number in enumerate(wanted) if number in done]
-    return write_sessions(sessions(), path, count=len(wanted), done=marked)
+    return write_sessions(sessions(), path, count=len(wanted), done=marked, any_photo=any_photo)
