@@ -6,6 +6,8 @@ ratios of alternating rounds mean something. The slow link is a proxy that delay
 
 from __future__ import annotations
 
+import asyncio
+import json
 import statistics
 import sys
 import tempfile
@@ -21,10 +23,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import httpx
 import numpy as np
 import torch
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
 
 import sam_widget as sw
 from sam_widget.predictor.embeddings import EmbeddingCache
-from tests.benchmarks.slow_link import slow_link
+from tests.benchmarks.slow_link import Link, slow_link
 from tests.serving import process
 
 USERS, CLICKS, ROUNDS = 8, 5, 4
@@ -170,6 +174,26 @@ def far_away(people: Class, photo: np.ndarray) -> None:
             sizes.append(link.bytes - before)
         row("click decoded at the server over it", f"{statistics.median(waits):.0f} ms")
         row("its bytes, both ways: median, 95%", f"{statistics.median(sizes):,.0f}, {p95(sizes):,.0f}")
+        question = {"id": 1, "model": "tiny", "hash": remote.digest, "size": remote.image_size, "packed": True}
+        sizes = asyncio.run(over_websocket(link, f"ws://127.0.0.1:{link.port}/v1/predict", question))
+        row("the same over the websocket", f"{statistics.median(sizes):,.0f}, {p95(sizes):,.0f}")
+
+
+async def over_websocket(link: Link, address: str, question: dict[str, Any]) -> list[int]:
+    """Click over a websocket, at the same places; returns the bytes of each click."""
+    request = HTTPRequest(address, headers={"Authorization": f"Bearer {token(0)}"})
+    socket = await websocket_connect(request, compression_options={})
+    sizes, rng = [], np.random.default_rng(7)
+    for _ in range(40):
+        before = link.bytes
+        point = [round(float(place), 1) for place in rng.uniform(5, 290, 2)]
+        await socket.write_message(json.dumps(question | {"points": [point]}))
+        answer = json.loads(await socket.read_message() or "{}")
+        if "masks" not in answer:
+            raise RuntimeError(f"no answer: {answer}")
+        sizes.append(link.bytes - before)
+    socket.close()
+    return sizes
 
 
 def soak(people: Class, photo: np.ndarray, pid: int) -> None:
