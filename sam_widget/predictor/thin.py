@@ -1,4 +1,4 @@
-"""A predictor that neither embeds nor decodes: a server does both. A click is a request of up to three kilobytes."""
+"""A predictor that neither embeds nor decodes: a server does both. A click is a request of two to four kilobytes."""
 
 from __future__ import annotations
 

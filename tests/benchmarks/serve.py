@@ -1,13 +1,15 @@
 """Measure `sam-widget serve`, as a process of its own, on one machine: waits, bytes, turns, and what it holds on to.
 
-Users are threads that click as people do, about every three seconds. On one machine they share the processor, so only
-ratios of alternating rounds mean something. The slow link is a proxy that delays, throttles and counts.
+Users click as people do, about every three seconds: in processes of their own if they decode, as on laptops, and
+else in threads. On one machine they share the processor, so only ratios of alternating rounds mean something. The
+slow link is a proxy that delays, throttles and counts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import statistics
 import sys
 import tempfile
@@ -15,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -66,45 +69,87 @@ def token(number: int) -> str:
     return f"user-{number:02}-0123456789"
 
 
+def times_of(predictor: Any, embedding: Any, each: int, seed: int, pause: float) -> list[float]:
+    """Click with pauses, in seconds on average; returns the milliseconds of each click."""
+    torch.set_num_threads(1)
+    rng, times = np.random.default_rng(seed), []
+    height, width = embedding.image_size
+    for _ in range(each):
+        time.sleep(rng.exponential(pause))
+        point = (rng.uniform(1, width - 1), rng.uniform(1, height - 1))
+        start = time.perf_counter()
+        found = predictor.predict(embedding, points=[point])
+        found.stored_mask(found.best)
+        times.append(1000 * (time.perf_counter() - start))
+    return times
+
+
 def clicks(users: list[tuple[Any, Any]], each: int, seed: int) -> list[float]:
-    """Let users click at the same time, with pauses; returns the milliseconds of each click."""
+    """Let users of this process click at the same time, with pauses; returns the milliseconds of each click."""
+    pause = ALONE_SECONDS if len(users) == 1 else THINK_SECONDS
 
     def work(number: int) -> list[float]:
-        torch.set_num_threads(1)
-        rng, (predictor, embedding), times = np.random.default_rng(100 * seed + number), users[number], []
-        height, width = embedding.image_size
-        for _ in range(each):
-            time.sleep(rng.exponential(ALONE_SECONDS if len(users) == 1 else THINK_SECONDS))
-            point = (rng.uniform(1, width - 1), rng.uniform(1, height - 1))
-            start = time.perf_counter()
-            found = predictor.predict(embedding, points=[point])
-            found.stored_mask(found.best)
-            times.append(1000 * (time.perf_counter() - start))
-        return times
+        return times_of(*users[number], each, 100 * seed + number, pause)
 
     with ThreadPoolExecutor(len(users)) as pool:
         return [one for times in pool.map(work, range(len(users))) for one in times]
 
 
+def laptop(pipe: Connection, address: str, number: int, photo: np.ndarray) -> None:
+    """Be a user with a process of their own, as on a laptop: click as often as told, until told None."""
+    predictor = Class(address).connect(number)
+    embedding = predictor.embed(photo)
+    pipe.send([])
+    while (told := pipe.recv()) is not None:
+        pipe.send(times_of(predictor, embedding, *told))
+
+
+def told(laptops: list[Connection], each: int, seed: int, pause: float) -> list[float]:
+    """Let laptops click at the same time; returns the milliseconds of each click."""
+    for number, pipe in enumerate(laptops):
+        pipe.send((each, 100 * seed + number, pause))
+    return [one for pipe in laptops for one in pipe.recv()]
+
+
 def many_users(people: Class, photo: np.ndarray) -> None:
     """Compare the clicks of one user and of eight."""
-    for thin in (False, True):
-        users = []
-        for number in range(USERS):
-            predictor = people.connect(number, thin=thin)
-            users.append((predictor, predictor.embed(photo)))
-        clicks(users, 2, 99)
-        one: list[float] = []
-        many: list[float] = []
-        for turn in range(ROUNDS):
-            one += clicks(users[:1], CLICKS * USERS // 2, turn)
-            many += clicks(users, CLICKS, turn)
-        kind = "at the server" if thin else "on the laptop"
-        ratio = p95(many) / p95(one)
-        row(
-            f"click decoded {kind}: p95 of {USERS} users / of one", f"{p95(many):.0f} / {p95(one):.0f} ms = {ratio:.2f}"
-        )
-        row(f"click decoded {kind}: medians", f"{statistics.median(many):.0f} / {statistics.median(one):.0f} ms")
+    spawn, laptops = multiprocessing.get_context("spawn"), []
+    for number in range(USERS):
+        ours, theirs = spawn.Pipe()
+        spawn.Process(target=laptop, args=(theirs, people.address, number, photo), daemon=True).start()
+        laptops.append(ours)
+    for pipe in laptops:
+        pipe.recv()
+    told(laptops, 2, 99, ALONE_SECONDS)
+    compared(
+        "on the laptop",
+        lambda turn: told(laptops[:1], CLICKS * USERS // 2, turn, ALONE_SECONDS),
+        lambda turn: told(laptops, CLICKS, turn, THINK_SECONDS),
+    )
+    for pipe in laptops:
+        pipe.send(None)
+    predictors = [people.connect(number, thin=True) for number in range(USERS)]
+    users = [(predictor, predictor.embed(photo)) for predictor in predictors]
+    clicks(users, 2, 99)
+    compared(
+        "at the server",
+        lambda turn: clicks(users[:1], CLICKS * USERS // 2, turn),
+        lambda turn: clicks(users, CLICKS, turn),
+    )
+
+
+def compared(where: str, alone: Callable[[int], list[float]], together: Callable[[int], list[float]]) -> None:
+    """Print the ratio of alternating rounds."""
+    one: list[float] = []
+    many: list[float] = []
+    for turn in range(ROUNDS):
+        one += alone(turn)
+        many += together(turn)
+    row(
+        f"click decoded {where}: p95 of {USERS} users / of one",
+        f"{p95(many):.0f} / {p95(one):.0f} ms = {p95(many) / p95(one):.2f}",
+    )
+    row(f"click decoded {where}: medians", f"{statistics.median(many):.0f} / {statistics.median(one):.0f} ms")
 
 
 def one_photo(people: Class, photo: np.ndarray) -> None:
