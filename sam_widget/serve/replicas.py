@@ -132,7 +132,8 @@ class ClusterPredictor(Predictor):
         raise ModelError(f"{ATTEMPTS} encoders died while they embedded the image")
 
 
-@serve.deployment(max_ongoing_requests=1000)
+# It computes nothing, so it takes no core of its own: with as many encoders as cores, Ray would never start it.
+@serve.deployment(max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0})
 @serve.ingress()
 class Door:
     """Speaks the protocol. There is one, because it knows the queue and who has sent which image."""
