@@ -59,6 +59,12 @@ def embedded(there: ServedPredictor, pixels: np.ndarray) -> Embedding | None:
         return None
 
 
+def test_the_door_takes_no_core_so_that_encoders_may_have_all() -> None:
+    from sam_widget.serve.replicas import Door
+
+    assert Door.ray_actor_options["num_cpus"] == 0  # type: ignore[attr-defined]
+
+
 def test_images_of_thirty_people_are_embedded_once() -> None:
     with ray_serving(encoders=2) as address:
         http = client(address)
