@@ -49,6 +49,7 @@ THROUGH = {
     "learn/simulate_clicks.py": "learn/test_training.py",
     "learn/train.py": "learn/test_training.py",
     "learn/train_config.py": "learn/test_training.py",
+    "predictor/connection.py": "predictor/test_served.py",
     "model/checkpoint.py": "model/test_layouts.py",
     "model/config.py": "model/test_zoo.py",
     "model/fast/positions.py": "model/fast/test_parts.py",

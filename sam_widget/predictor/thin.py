@@ -1,4 +1,4 @@
-"""A predictor that neither embeds nor decodes: a server does both. A click is a request of two to four kilobytes."""
+"""A predictor that neither embeds nor decodes: a server does both. A click takes one to three kilobytes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from sam_widget.masks.runs import StoredMask
 from sam_widget.masks.wire_codec import pack_runs, unpack_runs
 from sam_widget.model.config import SamConfig
 from sam_widget.model.zoo import BUILDERS
+from sam_widget.predictor.connection import ServedModel, Server
 from sam_widget.predictor.interface import refuse_words
 from sam_widget.predictor.model_input import logits_from_mask, unpadded, upscaling_of
 from sam_widget.predictor.plain import PlainPredictor
-from sam_widget.predictor.served import Listeners, ServedModel, Server, Waiting, scaled
+from sam_widget.predictor.served import Listeners, Waiting, scaled
 from sam_widget.prompts.prompt import Prompt
 
 
@@ -46,10 +47,16 @@ class _Mask(msgspec.Struct, frozen=True):
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
-    scores: list[float]
-    masks: list[_Mask]
+    scores: list[float] = []
+    masks: list[_Mask] = []
     best: int = 0
     weights: str = ""
+    status: int = 200
+    error: str = ""
+
+
+# The status of an answer about an image that the server does not keep.
+_UNKNOWN = 404
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +108,7 @@ class ThinPredictor(PlainPredictor):
         self.server, self.served = server, model
         self.model = SimpleNamespace(name=model.name, weights_id=model.weights_id)
         self.config = configs[model.architecture]
-        self._listeners = Listeners()
+        self._listeners, self._line = Listeners(), server.line()
 
     def __repr__(self) -> str:
         return f"ThinPredictor({self.served.name} of {self.server.address})"
@@ -147,19 +154,30 @@ class ThinPredictor(PlainPredictor):
             raise PromptError("the prompt is empty; give points, a box or a mask")
         height, width = embedding.image_size
         question = self._question(embedding, prompt.check_inside(width, height), multimask=multimask)
-        body = self.server.answer(question)
-        if body is None:  # It was restarted, or had no room to keep the image.
+        found = self._asked(question)
+        if found.status == _UNKNOWN:  # It was restarted, or had no room to keep the image.
             self.server.reserve(self.served.name, embedding.sent, lambda _place, _seconds: None)
-            body = self.server.answer(question)
+            found = self._asked(question)
+        if found.error:
+            raise ModelError(f"the server {self.server.address} refused: {found.error}")
         try:
-            found = msgspec.json.decode(body or b"", type=_Answer)
             masks = [StoredMask.of_runs(unpack_runs(b64decode(one.runs), *one.size), one.size) for one in found.masks]
         except ValueError as error:
-            raise ModelError(f"{self.server.address} gives no answer that this version can read ({error})") from error
+            raise self._unreadable(error) from error
         if found.weights != self.served.weights_id:
             raise ModelError(f"{self.server.address} has other weights now ({found.weights}); connect again")
         scores = np.array(found.scores, np.float32)
         return RemotePrediction(scores, tuple(masks), embedding.image_size, found.best, self.config)
+
+    def _asked(self, question: Mapping[str, Any]) -> _Answer:
+        answer = self._line.ask(msgspec.json.encode(question))
+        try:
+            return msgspec.json.decode(answer, type=_Answer)
+        except msgspec.DecodeError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> ModelError:
+        return ModelError(f"{self.server.address} gives no answer that this version can read ({error})")
 
     def _question(self, embedding: RemoteEmbedding, prompt: Prompt, *, multimask: bool) -> dict[str, Any]:
         asked: dict[str, Any] = {

@@ -8,7 +8,7 @@ import logging
 from tornado import httputil, web
 
 from sam_widget import __version__
-from sam_widget.predictor.served import PROTOCOL, PROTOCOL_HEADER
+from sam_widget.predictor.connection import PROTOCOL, PROTOCOL_HEADER
 from sam_widget.serve.people import People
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,12 @@ class Refusal(web.HTTPError):
         """Keep the sentence out of the status line, which allows few characters."""
         super().__init__(status)
         self.said, self.seconds = said, seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer, which is JSON."""
+        again = {"Retry-After": str(self.seconds)} if self.seconds else {}
+        return {"Content-Type": "application/json", **again}
 
 
 async def owner_of(request: httputil.HTTPServerRequest, people: People) -> str:

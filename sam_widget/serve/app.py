@@ -1,4 +1,4 @@
-"""The HTTP interface of `sam-widget serve`, which `predictor.served` speaks and other programs may.
+"""The HTTP interface of `sam-widget serve`, which `predictor.connection` speaks and other programs may.
 
 Every request needs a token, as `Authorization: Bearer TOKEN` or `?token=TOKEN`. Errors are JSON: `{"error": sentence}`.
 A client may name its version of the protocol, `Sam-Widget-Protocol: 1`; if the server has another, it is refused.
@@ -9,7 +9,6 @@ A client may name its version of the protocol, `Sam-Widget-Protocol: 1`; if the 
     GET  /v1/embeddings/H?model=MODEL   safetensors in half precision, or 202 with the place in the queue
                                         (`wait=SECONDS`: how long the answer may take)
     WS   /v1/predict                    prompts, for clients without a decoder; see `prompts`
-    POST /v1/prompts                    one of them
     POST /v1/everything                 everything mode, streamed; see `everything`
     POST /v1/find?model=MODEL&words=W   a PNG: what the words describe; see `finding`
     GET  /healthz                       without a token: "ok"
@@ -38,8 +37,8 @@ from tornado.http1connection import HTTP1Connection
 
 from sam_widget.errors import ImageError, SamWidgetError
 from sam_widget.image.reading import image_hash
+from sam_widget.predictor.connection import MOST_BYTES, MOST_PIXELS, Place
 from sam_widget.predictor.embeddings import Embedding
-from sam_widget.predictor.served import MOST_BYTES, MOST_PIXELS, Place
 from sam_widget.serve.access import Refusal, owner_of
 from sam_widget.serve.asgi import AsgiConnection
 from sam_widget.serve.embedder import QueueFullError
@@ -88,8 +87,8 @@ class Handler(web.RequestHandler):
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, Refusal):
             said = error.said
-            if error.seconds:
-                self.set_header("Retry-After", str(error.seconds))
+            for name, value in error.headers.items():
+                self.set_header(name, value)
         elif isinstance(error, web.HTTPError):
             said = self._reason
         else:
@@ -325,7 +324,7 @@ def application(service: Service, *, prefix: str = "/") -> web.Application:
     """Return the web application of a service; all its paths begin with `prefix`, which ends with a slash."""
     from sam_widget.serve.everything import EverythingHandler
     from sam_widget.serve.finding import FindHandler
-    from sam_widget.serve.prompts import PromptsHandler, QuestionHandler
+    from sam_widget.serve.prompts import PromptsHandler
 
     given, root = {"service": service}, re.escape(prefix)
     return web.Application(
@@ -335,7 +334,6 @@ def application(service: Service, *, prefix: str = "/") -> web.Application:
             (root + r"v1/embeddings", EmbeddingsHandler, given),
             (root + r"v1/embeddings/([0-9a-f]{32})", EmbeddingHandler, given),
             (root + r"v1/predict", PromptsHandler, given),
-            (root + r"v1/prompts", QuestionHandler, given),
             (root + r"v1/everything", EverythingHandler, given),
             (root + r"v1/find", FindHandler, given),
             (root + r"healthz", HealthHandler),

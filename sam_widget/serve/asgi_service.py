@@ -8,7 +8,7 @@ from tornado import httputil
 from sam_widget.serve.access import Refusal, owner_of
 from sam_widget.serve.app import MOST_OF_A_MESSAGE, application
 from sam_widget.serve.asgi import AsgiConnection, Message, Receive, Send, answer, headers, start_line
-from sam_widget.serve.prompts import Answer, reply
+from sam_widget.serve.prompts import Answer, check_lines, reply
 from sam_widget.serve.service import Service
 
 # Why a websocket is closed, as RFC 6455 numbers it.
@@ -45,10 +45,18 @@ class AsgiService:
             who = await owner_of(request, self._service.people)
             if scope["path"] != "/v1/predict":
                 raise Refusal(404, "there is no websocket here; see /v1/predict")
+            check_lines(self._service, who)
         except Refusal as error:
             await _deny(scope, send, error)
             return
-        await send({"type": "websocket.accept"})
+        self._service.metrics.lines[who] += 1
+        try:
+            await send({"type": "websocket.accept"})
+            await self._answers(who, receive, send)
+        finally:
+            self._service.metrics.lines[who] -= 1
+
+    async def _answers(self, who: str, receive: Receive, send: Send) -> None:
         while (message := await receive())["type"] == "websocket.receive":
             given = message.get("text") or message.get("bytes") or ""
             if len(given) > MOST_OF_A_MESSAGE:
@@ -60,8 +68,9 @@ class AsgiService:
 async def _deny(scope: Message, send: Send, error: Refusal) -> None:
     """Refuse a websocket with a status and a sentence, where the server can; others answer 403."""
     if "websocket.http.response" in (scope.get("extensions") or {}):
-        await send({"type": "websocket.http.response.start", "status": error.status_code, "headers": []})
-        said = msgspec.json.encode(Answer(error=error.said))
+        found = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+        await send({"type": "websocket.http.response.start", "status": error.status_code, "headers": found})
+        said = msgspec.json.encode(Answer(status=error.status_code, error=error.said))
         await send({"type": "websocket.http.response.body", "body": said})
     else:
         await send({"type": "websocket.close", "code": _POLICY})

@@ -1,11 +1,13 @@
 """Prompts for clients that cannot decode: a program in another language, or a very thin laptop.
 
-They are asked over the websocket `/v1/predict`, or one by one with `POST /v1/prompts`. A question is a JSON object, and
-so is its answer, of one to three kilobytes.
+They are asked over the websocket `/v1/predict`. A question is a JSON object, and so is its answer, of one to three
+kilobytes.
 
     {"id": 1, "model": "vit_h", "hash": H, "points": [[x, y]], "labels": [1], "box": [x0, y0, x1, y1]}
     {"id": 1, "scores": [0.9, ...], "masks": [{"size": [h, w], "counts": "..."}, ...], "weights": "vit_h-1a2b..."}
-    {"id": 1, "error": "the point lies outside the image"}
+    {"id": 1, "status": 400, "error": "the point lies outside the image"}
+
+The status is 404 if the image is not kept, or is someone else's: send it to `/v1/embeddings`, and ask again.
 
 Coordinates are pixels of the image that was sent, as are the masks, in COCO's run lengths. With `"packed": true`, masks
 are `{"size": [h, w], "runs": BASE64}`, as `masks.wire_codec` describes, which is half as long. With `"size": [h, w]`,
@@ -36,12 +38,13 @@ from sam_widget.predictor.model_input import fitted
 from sam_widget.prompts.geometry import Box, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.serve.access import Refusal, owner_of
-from sam_widget.serve.app import Handler
 from sam_widget.serve.service import Service
 
 log = logging.getLogger(__name__)
 # Most pixels of masks.
 MOST_SHOWN = 100_000_000
+# Websockets of one person, and the seconds after which one more may be opened. A class may share a token.
+MOST_LINES, AGAIN_SECONDS = 200, 2
 
 
 class StrokePart(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +91,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer to a question; see the module. `best` is the index of the mask to choose."""
 
     id: int | None = None
+    status: int = 200
     best: int = 0
     scores: list[float] = []
     masks: list[dict[str, Any]] = []
@@ -100,6 +104,7 @@ class PromptsHandler(websocket.WebSocketHandler):
 
     service: Service
     who: str
+    _counted = False
 
     def initialize(self, service: Service) -> None:
         """Take what handlers share."""
@@ -108,12 +113,27 @@ class PromptsHandler(websocket.WebSocketHandler):
     async def prepare(self) -> None:
         """Refuse those without a token, before the websocket opens."""
         self.who = await owner_of(self.request, self.service.people)
+        check_lines(self.service, self.who)
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ARG002  it is set already
+    def open(self, *_args: str, **_kwargs: str) -> None:
+        """Count the websocket."""
+        self.service.metrics.lines[self.who] += 1
+        self._counted = True
+
+    def on_close(self) -> None:
+        """Stop counting it."""
+        if self._counted:
+            self._counted = False
+            self.service.metrics.lines[self.who] -= 1
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with a sentence, since no websocket is open."""
         error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, Refusal):
+            for name, value in error.headers.items():
+                self.set_header(name, value)
         said = error.said if isinstance(error, Refusal) else self._reason
-        self.finish(msgspec.json.encode(Answer(error=said)))
+        self.finish(msgspec.json.encode(Answer(status=status_code, error=said)))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what is a fault of ours, without the query, which may hold the token."""
@@ -137,6 +157,16 @@ class PromptsHandler(websocket.WebSocketHandler):
             return
 
 
+def check_lines(service: Service, who: str) -> None:
+    """Refuse a person who has many websockets open.
+
+    Raises:
+        Refusal: They have.
+    """
+    if service.metrics.lines[who] >= MOST_LINES:
+        raise Refusal(429, f"you have {MOST_LINES} websockets open; close some", seconds=AGAIN_SECONDS)
+
+
 async def reply(service: Service, who: str, message: str | bytes) -> str:
     """Return the answer to a message, and count it."""
     start = time.perf_counter()
@@ -147,30 +177,12 @@ async def reply(service: Service, who: str, message: str | bytes) -> str:
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(service.decoding, answered, service, who, asked)
     except msgspec.DecodeError as error:
-        answer = Answer(id=number, error=f"this is not a question: {error}")
+        answer = Answer(id=number, status=400, error=f"this is not a question: {error}")
     except SamWidgetError as error:
-        answer = Answer(id=number, error=str(error))
-    service.metrics.requests.labels("prompt", "400" if answer.error else "200").inc()
+        answer = Answer(id=number, status=400, error=str(error))
+    service.metrics.requests.labels("prompt", str(answer.status)).inc()
     service.metrics.seconds.labels("prompt").observe(time.perf_counter() - start)
     return msgspec.json.encode(answer).decode()
-
-
-class QuestionHandler(Handler):
-    """Answers one prompt."""
-
-    kind = "prompt"
-
-    async def post(self) -> None:
-        """Answer; 404 if the image is not kept."""
-        try:
-            asked = msgspec.json.decode(self.request.body, type=Question)
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self.service.decoding, answered, self.service, self.who, asked)
-        except msgspec.DecodeError as error:
-            raise Refusal(400, f"this is not a question: {error}") from error
-        except SamWidgetError as error:
-            raise Refusal(400, str(error)) from error
-        self.tell(answer, 404 if answer.error else 200)
 
 
 def answered(service: Service, who: str, asked: Question) -> Answer:
@@ -180,10 +192,13 @@ def answered(service: Service, who: str, asked: Question) -> Answer:
         PromptError: The prompt is empty, malformed or outside the image.
     """
     if asked.model not in service.predictors:
-        return Answer(id=asked.id, error=f"there is no such model here; there is {', '.join(service.predictors)}")
+        return Answer(
+            id=asked.id, status=400, error=f"there is no such model here; there is {', '.join(service.predictors)}"
+        )
     embedding = service.kept(asked.model, asked.hash) if service.people.may_ask(who, asked.hash) else None
     if embedding is None:
-        return Answer(id=asked.id, error="you have not sent this image, or it is not kept; send it to /v1/embeddings")
+        said = "you have not sent this image, or it is not kept; send it to /v1/embeddings"
+        return Answer(id=asked.id, status=404, error=said)
     predictor = service.predictors[asked.model]
     if asked.size is not None:
         embedding = resized(embedding, predictor.config, asked.size)

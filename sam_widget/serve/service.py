@@ -13,9 +13,9 @@ from prometheus_client import Counter as Counted
 
 from sam_widget import __version__
 from sam_widget.model.headless import architecture_in, pack
+from sam_widget.predictor.connection import PROTOCOL, About, ServedModel
 from sam_widget.predictor.embeddings import Embedding
 from sam_widget.predictor.predictor import Predictor
-from sam_widget.predictor.served import PROTOCOL, About, ServedModel
 from sam_widget.serve.embedder import Embedder
 from sam_widget.serve.people import People
 
@@ -35,12 +35,16 @@ class Metrics:
         self.seconds = Histogram("sam_widget_request_seconds", "Time of requests.", ["kind"], registry=self.registry)
         # Requests under way.
         self.active = 0
+        # Websockets open, by person.
+        self.lines: Counter[str] = Counter()
         under_way = Gauge("sam_widget_requests_under_way", "Requests being answered.", registry=self.registry)
         under_way.set_function(lambda: self.active)
         waiting = Gauge("sam_widget_images_waiting", "Images in the queue.", registry=self.registry)
         waiting.set_function(lambda: len(embedder))
         embedded = Gauge("sam_widget_images_embedded", "Images embedded since the start.", registry=self.registry)
         embedded.set_function(lambda: embedder.embedded)
+        lines = Gauge("sam_widget_websockets_open", "Websockets for prompts.", registry=self.registry)
+        lines.set_function(self.lines.total)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from sam_widget.predictor.served import Server, connect
+from sam_widget.predictor.connection import Server
+from sam_widget.predictor.served import connect
 from sam_widget.serve.simulation import Habits, Machine, Outcome, most_people, simulated
 
 

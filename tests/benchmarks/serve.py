@@ -7,7 +7,6 @@ slow link is a proxy that delays, throttles and counts.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import multiprocessing
 import statistics
@@ -26,12 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import httpx
 import numpy as np
 import torch
-from tornado.httpclient import HTTPRequest
-from tornado.websocket import websocket_connect
+from websockets.sync.client import connect as websocket
 
 import sam_widget as sw
 from sam_widget.predictor.embeddings import EmbeddingCache
-from tests.benchmarks.slow_link import Link, slow_link
+from tests.benchmarks.slow_link import slow_link
 from tests.serving import process
 
 USERS, CLICKS, ROUNDS = 8, 5, 4
@@ -219,37 +217,15 @@ def far_away(people: Class, photo: np.ndarray) -> None:
             sizes.append(link.bytes - before)
         row("click decoded at the server over it", f"{statistics.median(waits):.0f} ms")
         row("its bytes, both ways: median, 95%", f"{statistics.median(sizes):,.0f}, {p95(sizes):,.0f}")
-        question = {"id": 1, "model": "tiny", "hash": remote.digest, "size": remote.image_size, "packed": True}
-        sizes = asyncio.run(over_websocket(link, f"ws://127.0.0.1:{link.port}/v1/predict", question))
-        row("the same over the websocket", f"{statistics.median(sizes):,.0f}, {p95(sizes):,.0f}")
-
-
-async def over_websocket(link: Link, address: str, question: dict[str, Any]) -> list[int]:
-    """Click over a websocket, at the same places; returns the bytes of each click."""
-    request = HTTPRequest(address, headers={"Authorization": f"Bearer {token(0)}"})
-    socket = await websocket_connect(request, compression_options={})
-    sizes, rng = [], np.random.default_rng(7)
-    for _ in range(40):
-        before = link.bytes
-        point = [round(float(place), 1) for place in rng.uniform(5, 290, 2)]
-        await socket.write_message(json.dumps(question | {"points": [point]}))
-        answer = json.loads(await socket.read_message() or "{}")
-        if "masks" not in answer:
-            raise RuntimeError(f"no answer: {answer}")
-        sizes.append(link.bytes - before)
-    socket.close()
-    return sizes
 
 
 def soak(people: Class, photo: np.ndarray, pid: int) -> None:
     """Send 2,000 requests of all kinds, and look what the server holds on to."""
     predictor = people.connect(0, thin=True)
     embedding = predictor.embed(photo)
-    good = {"id": 1, "model": "tiny", "hash": embedding.digest, "points": [[50, 50]], "packed": True}
+    good = json.dumps({"id": 1, "model": "tiny", "hash": embedding.digest, "points": [[50, 50]], "packed": True})
     own, wrong = {"Authorization": f"Bearer {token(0)}"}, {"Authorization": "Bearer wrong"}
     kinds: list[Callable[[httpx.Client], httpx.Response]] = [
-        lambda http: http.post("v1/prompts", json=good, headers=own),
-        lambda http: http.post("v1/prompts", content=b"{" * 1000, headers=own),
         lambda http: http.get(f"v1/embeddings/{embedding.digest}?model=tiny", headers=own),
         lambda http: http.get(
             f"v1/embeddings/{embedding.digest}?model=tiny", headers={"Authorization": f"Bearer {token(1)}"}
@@ -260,14 +236,21 @@ def soak(people: Class, photo: np.ndarray, pid: int) -> None:
         lambda http: http.get("v1/decoders/tiny", headers=own),
         lambda http: http.get("metrics", headers=own),
     ]
+    messages = [good, "{" * 1000]
     statuses: dict[int, int] = {}
 
     def some(count: int) -> None:
         # A connection for every fifty, as people come and go.
         for start in range(0, count, 50):
-            with httpx.Client(base_url=people.address, timeout=60, trust_env=False) as http:
+            http = httpx.Client(base_url=people.address, timeout=60, trust_env=False)
+            with http, websocket(f"{people.address.replace('http', 'ws')}v1/predict", additional_headers=own) as line:
                 for number in range(start, start + 50):
-                    status = kinds[number % len(kinds)](http).status_code
+                    which = number % (len(kinds) + len(messages))
+                    if which < len(kinds):
+                        status = kinds[which](http).status_code
+                    else:
+                        line.send(messages[which - len(kinds)])
+                        status = json.loads(line.recv()).get("status", 200)
                     statuses[status] = statuses.get(status, 0) + 1
 
     some(WARM_UP)

@@ -17,12 +17,13 @@ class Link:
         port: Where it listens.
         up: Bytes passed to the server.
         down: Bytes passed back.
+        connections: How many were opened.
     """
 
     def __init__(self, target: int, *, bits_per_second: float, delay: float) -> None:
         """Prepare; `delay` is that of one direction, in seconds."""
         self._target, self._rate, self._delay = target, bits_per_second / 8, delay
-        self.port = self.up = self.down = 0
+        self.port = self.up = self.down = self.connections = 0
         # When each direction has sent what it was given: all connections share the link.
         self._free = {"up": 0.0, "down": 0.0}
 
@@ -57,6 +58,7 @@ class Link:
             await delivering
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
         # At the end, connections that are still open are cancelled.
         with contextlib.suppress(asyncio.CancelledError):

@@ -18,7 +18,7 @@ from PIL import Image
 import sam_widget as sw
 from sam_widget.errors import ModelError
 from sam_widget.image.reading import image_hash
-from sam_widget.predictor import interface, served
+from sam_widget.predictor import connection, interface, served
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.served import ServedPredictor, connect, scaled
@@ -33,7 +33,7 @@ def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAM_WIDGET_CACHE", str(tmp_path / "cache"))
     for name in ("SAM_WIDGET_TOKEN", "SAM_WIDGET_SERVER"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(served, "_PAUSES", (0.01,))
+    monkeypatch.setattr(connection, "_PAUSES", (0.01,))
     monkeypatch.setattr(served, "CACHE", EmbeddingCache())
 
 
@@ -96,7 +96,7 @@ def test_a_large_photo_is_scaled_before_it_is_sent(address: str, monkeypatch: py
     large = np.kron(rng.integers(0, 255, (60, 90, 3), dtype=np.uint8), np.ones((20, 20, 1), np.uint8))
     there, here = connected(address), Predictor("tiny", cache=EmbeddingCache())
     sizes: list[int] = []
-    monkeypatch.setattr(served, "_png", lambda rgb, png=served._png: sizes.append(rgb.size) or png(rgb))
+    monkeypatch.setattr(connection, "_png", lambda rgb, png=connection._png: sizes.append(rgb.size) or png(rgb))
     sent, ours = there.embed(large), here.embed(large).halved()
     assert max(sizes) < large.size / 4
     assert np.array_equal(sent.features.numpy(), ours.features.numpy())
@@ -134,9 +134,9 @@ def test_the_decoder_is_fetched_once_and_repaired(
     connected(address)
     [path] = (tmp_path / "cache/decoders").iterdir()
     asked: list[str] = []
-    ask = served.Server._ask
+    ask = connection.Server._ask
     monkeypatch.setattr(
-        served.Server, "_ask", lambda self, *args, **more: asked.append(args[1]) or ask(self, *args, **more)
+        connection.Server, "_ask", lambda self, *args, **more: asked.append(args[1]) or ask(self, *args, **more)
     )
     connected(address)
     assert asked == ["v1/models"]
@@ -174,7 +174,7 @@ def test_the_place_in_the_queue_is_told(photo: np.ndarray, monkeypatch: pytest.M
     free = threading.Event()
     batch = Embedder._batch
     monkeypatch.setattr(Embedder, "_batch", lambda self: free.wait() and batch(self))
-    monkeypatch.setattr(served, "_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "_WAIT_SECONDS", 0.05)
     with serving() as address:
         clients = [connected(address, who=who) for who in ("ada", "bob")]
         places: list[tuple[str, int]] = []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,26 +15,27 @@ import sam_widget as sw
 from sam_widget.errors import ModelError, OutOfReachError, PromptError
 from sam_widget.masks.measures import iou
 from sam_widget.model.config import SAM2_TINY
-from sam_widget.predictor import served
+from sam_widget.predictor import connection, prompt_line
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.thin import ThinPredictor
 from sam_widget.prompts.geometry import Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.serve.prompts import resized
-from tests.serving import TOKENS, serving
+from tests.serving import ENGINES, TOKENS, served_by, serving
 from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
 def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAM_WIDGET_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(served, "_PAUSES", (0.01,))
+    monkeypatch.setattr(connection, "_PAUSES", (0.01,))
+    monkeypatch.setattr(prompt_line, "PAUSES", (0.01,))
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving() as found:
+@pytest.fixture(scope="module", params=ENGINES)
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    with served_by(request.param) as found:
         yield found
 
 
@@ -135,10 +137,14 @@ def test_what_cannot_be_asked_is_refused(address: str, photo: np.ndarray) -> Non
         ({"mask": "AAAA"}, "not packed runs"),
         ({"strokes": [{"vertices": []}]}, ""),
     ):
-        with pytest.raises(ModelError, match=f"refused.*{said}"):
-            client.server.answer({**question, **wrong})
-    other = thin(address, "bob")
-    assert other.server.answer(question) is None, "the photo is ada's"
+        found = client._asked({**question, **wrong})
+        assert found.status == 400
+        assert said in found.error
+    other = thin(address, "bob")._asked(question)
+    assert (other.status, other.masks) == (404, []), "the photo is ada's"
+    client.served = msgspec.structs.replace(client.served, name="vit_h")
+    with pytest.raises(ModelError, match="refused: there is no such model here; there is tiny"):
+        client.predict(embedding, points=[(5, 5)])
 
 
 def test_models_that_get_the_whole_photo_are_checked_by_the_aspect_ratio(photo: np.ndarray) -> None:

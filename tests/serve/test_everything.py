@@ -14,12 +14,14 @@ import pytest
 import sam_widget as sw
 from sam_widget.automatic.automatic import iter_everything
 from sam_widget.errors import ModelError, PromptError
-from sam_widget.predictor import served
+from sam_widget.predictor import connection
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.served import ServedPredictor
 from sam_widget.serve import everything as module
 from tests.serve.test_app import client, error, picture, send
+from tests.serve.test_prompts import asked as answer_to
+from tests.serve.test_prompts import line
 from tests.serving import TOKENS, served_by
 from tests.waiting import until
 
@@ -29,7 +31,7 @@ SIDE = 6
 @pytest.fixture(autouse=True)
 def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAM_WIDGET_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(served, "_PAUSES", (0.01,))
+    monkeypatch.setattr(connection, "_PAUSES", (0.01,))
 
 
 @pytest.fixture(scope="module", params=["tornado", "asgi"])
@@ -127,10 +129,10 @@ def test_one_person_has_one_run_and_others_are_answered_meanwhile(
     lines = module.lines_of
 
     def slow(*args: object) -> Iterator[bytes]:
-        for line in lines(*args):  # type: ignore[arg-type]
-            yield line
+        for row in lines(*args):  # type: ignore[arg-type]
+            yield row
             while not free.wait(0.01):
-                yield line
+                yield row
 
     monkeypatch.setattr(module, "lines_of", slow)
     monkeypatch.setattr(module, "MOST", 1)
@@ -142,7 +144,8 @@ def test_one_person_has_one_run_and_others_are_answered_meanwhile(
             assert refused.status_code == 429
             assert "ask again later" in error(refused)
         asked = {"id": 1, "model": "tiny", "hash": digest, "points": [[20, 20]]}
-        assert len(client(address, "bob").post("v1/prompts", json=asked).json()["masks"]) == 3
+        with line(address, "bob") as socket:
+            assert len(answer_to(socket, asked)["masks"]) == 3
         free.set()
         assert json.loads(list(rows)[-1])["done"] == SIDE**2
     assert client(address, "bob").post("v1/everything", json=wanted).status_code == 200

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import sam_widget as sw
-from sam_widget.predictor import interface, served
+from sam_widget.predictor import connection, interface, served
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.serve.embedder import Embedder
 from tests.serving import TOKENS, checkpoint, process, serving
@@ -20,8 +20,8 @@ from tests.waiting import until
 @pytest.fixture(autouse=True)
 def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAM_WIDGET_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(served, "_PAUSES", (0.01,))
-    monkeypatch.setattr(served, "_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "_PAUSES", (0.01,))
+    monkeypatch.setattr(connection, "_WAIT_SECONDS", 0.05)
     monkeypatch.setattr(served, "CACHE", EmbeddingCache())
     monkeypatch.setattr(interface, "_named", {})
 
