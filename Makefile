@@ -108,7 +108,7 @@ picture: chromium
 	$(PY) notebooks/docs/picture.py
 
 test-cluster: $(VENV)
-	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(PY) -m pip install --quiet --editable '.[cluster]'
+	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(PY) -m pip install --quiet --editable '.[cluster]' 'moto[server]' s3fs
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m cluster tests/serve
 
 fuzz: $(VENV)

@@ -173,13 +173,35 @@ def build(given: Mapping[str, Any]) -> Any:
         options = msgspec.convert(dict(given), Options)
     except msgspec.ValidationError as error:
         raise ModelError(f"the arguments of the application are malformed: {error}") from error
-    device = options.device or ("cuda" if ray.cluster_resources().get("GPU") else "cpu")
+    device = device_of(options)
     needs = {"num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1}
     # What the decorators return.
     encoder: Any = Encoder
     door: Any = Door
     encoders = encoder.options(num_replicas=options.encoders, ray_actor_options=needs)
     return door.bind(encoders.bind(device), options)
+
+
+def device_of(options: Options) -> str:
+    """Return where encoders compute."""
+    return options.device or ("cuda" if ray.cluster_resources().get("GPU") else "cpu")
+
+
+def check_room(options: Options) -> None:
+    """Check that every encoder finds a GPU or a core, since Ray would wait for one without a word.
+
+    Raises:
+        ModelError: The cluster has too few.
+    """
+    kind, word = ("GPU", "GPU") if device_of(options).startswith("cuda") else ("CPU", "core")
+    there = int(ray.cluster_resources().get(kind, 0))
+    if options.encoders > there:
+        raise ModelError(
+            f"the cluster has {there} {word}{'s' * (there != 1)}, and {options.encoders} encoders need one each; "
+            f"use --encoders {there}, or add machines"
+            if there
+            else f"the cluster has no {word} for an encoder; add machines, or use --device"
+        )
 
 
 def serve_on_cluster(
@@ -195,7 +217,7 @@ def serve_on_cluster(
 
     Raises:
         SessionError: The port is taken, or a file of tokens is malformed.
-        ModelError: The cluster cannot be used, or a model cannot be served.
+        ModelError: The cluster cannot be used or is too small, or a model cannot be served.
     """
     try:
         with bind_sockets(port, host)[0] as free:
@@ -205,6 +227,7 @@ def serve_on_cluster(
     if options.people is not None:
         People.read(options.people)
     connected()
+    check_room(options)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

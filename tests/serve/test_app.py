@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
+from safetensors.torch import load
 
 from sam_widget.errors import ModelError
 from sam_widget.image.reading import image_hash
@@ -81,6 +83,31 @@ def test_an_image_goes_in_and_its_embedding_comes_out(address: str, tmp_path: Pa
     assert np.array_equal(ours.features.numpy(), theirs.features.numpy())
     assert "immutable" in reply.headers["Cache-Control"]
     assert http.post(POST, json={"hash": digest}).status_code == 200
+
+
+@pytest.mark.parametrize("what", ["decoder", "embedding"])
+def test_tensors_are_compressed_for_those_who_can_read_that(address: str, what: str) -> None:
+    http = client(address)
+    path = "v1/decoders/tiny"
+    if what == "embedding":
+        path = f"v1/embeddings/{send(http, picture(1))}?model=tiny&wait=30"
+    content, sizes = {}, {}
+    for accepted in ("zstd", "identity"):
+        with http.stream("GET", path, headers={"Accept-Encoding": accepted}) as reply:
+            assert reply.headers.get("Content-Encoding", "identity") == accepted
+            assert "Accept-Encoding" in reply.headers["Vary"]
+            content[accepted] = reply.read()
+            sizes[accepted] = reply.num_bytes_downloaded
+    tensors = {accepted: load(found) for accepted, found in content.items()}
+    assert tensors["zstd"].keys() == tensors["identity"].keys()
+    assert all(torch.equal(one, tensors["identity"][name]) for name, one in tensors["zstd"].items())
+    assert sizes["zstd"] < 0.95 * sizes["identity"]
+
+
+def test_our_clients_accept_compressed_tensors(address: str) -> None:
+    server = connect(f"{address}?token={TOKENS['ada']}").server
+    with server._client.stream("GET", "v1/decoders/tiny") as reply:
+        assert reply.headers["Content-Encoding"] == "zstd"
 
 
 def test_the_models_are_listed(address: str) -> None:

@@ -1,8 +1,9 @@
-"""The configuration of nginx in the documentation, with a real nginx, TLS and a certificate of its own."""
+"""The configurations of nginx and Caddy in the documentation, in the real programs, with TLS and a certificate."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -20,8 +21,8 @@ from tests.serve.test_app import POST, picture, png
 from tests.serving import TOKENS, serving
 from tests.waiting import until
 
-CONFIGURATION = Path(__file__).parents[2] / "notebooks/docs/pages/guides/deploy/nginx.conf"
-pytestmark = pytest.mark.skipif(not (shutil.which("nginx") and shutil.which("openssl")), reason="there is no nginx")
+DEPLOY = Path(__file__).parents[2] / "notebooks/docs/pages/guides/deploy"
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl for a certificate")
 
 
 def free_port() -> int:
@@ -30,31 +31,60 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-@contextmanager
-def nginx(folder: Path, upstream: str) -> Iterator[int]:
-    """Run nginx in a folder, in front of a server; yields its port."""
-    port = free_port()
-    certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    certificate += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run([*certificate, "-keyout", folder / "lab.key", "-out", folder / "lab.pem"], check=True)
-    site = CONFIGURATION.read_text(encoding="utf-8")
-    for given, ours in (
-        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-        ("/etc/ssl/", f"{folder}/"),
-        ("/var/log/nginx/", f"{folder}/"),
-        ("127.0.0.1:9000", upstream),
-    ):
-        assert given in site
-        site = site.replace(given, ours)
-    (folder / "site.conf").write_text(site, encoding="utf-8")
+def adapted(name: str, replacements: dict[str, str]) -> str:
+    """Return a configuration of the documentation for this machine."""
+    content = (DEPLOY / name).read_text(encoding="utf-8")
+    for given, ours in replacements.items():
+        assert given in content
+        content = content.replace(given, ours)
+    return content
+
+
+def nginx(folder: Path, port: int, upstream: str) -> list[str]:
+    """Configure nginx; returns the command that runs it."""
+    ours = {
+        "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
+        "/etc/ssl/": f"{folder}/",
+        "/var/log/nginx/": f"{folder}/",
+        "127.0.0.1:9000": upstream,
+    }
+    (folder / "site.conf").write_text(adapted("nginx.conf", ours), encoding="utf-8")
     paths = "".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     main = f"pid {folder}/pid; error_log {folder}/error.log; daemon off; worker_processes 1; events {{}}\n"
     (folder / "nginx.conf").write_text(f"{main}http {{ {paths} include {folder}/site.conf; }}\n", encoding="utf-8")
-    process = subprocess.Popen(["nginx", "-c", folder / "nginx.conf"])
+    return ["nginx", "-c", str(folder / "nginx.conf")]
+
+
+def caddy(folder: Path, port: int, upstream: str) -> list[str]:
+    """Configure Caddy; returns the command that runs it."""
+    ours = {
+        # This certificate instead of one that Caddy gets by itself.
+        "lab.example.org {": f"https://localhost:{port} {{\n\ttls {folder}/lab.pem {folder}/lab.key",
+        "127.0.0.1:9000": upstream,
+        "/var/log/caddy/": f"{folder}/",
+    }
+    options = "{\n\tadmin off\n\tauto_https disable_redirects\n}\n"
+    (folder / "Caddyfile").write_text(options + adapted("Caddyfile", ours), encoding="utf-8")
+    return ["caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
+
+
+PROXIES = {"nginx": nginx, "caddy": caddy}
+
+
+@contextmanager
+def proxy(name: str, folder: Path, upstream: str) -> Iterator[int]:
+    """Run a proxy in front of a server, with its files in a folder; yields its port."""
+    port = free_port()
+    certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    certificate += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run([*certificate, "-keyout", folder / "lab.key", "-out", folder / "lab.pem"], check=True)
+    command = PROXIES[name](folder, port, upstream)
+    with (folder / "error.log").open("w") as log:
+        process = subprocess.Popen(command, env={**os.environ, "HOME": str(folder)}, stderr=log)
     try:
-        until(lambda: listens(port), seconds=30, what="nginx listens")
+        until(lambda: listens(port), seconds=30, what=f"{name} listens")
         yield port
     finally:
         process.terminate()
@@ -66,8 +96,11 @@ def listens(port: int) -> bool:
         return one.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_everything_passes_through_nginx_with_tls(tmp_path: Path) -> None:
-    with serving() as address, nginx(tmp_path, address.removeprefix("http://").rstrip("/")) as port:
+@pytest.mark.parametrize("name", PROXIES)
+def test_everything_passes_through_a_proxy_with_tls(name: str, tmp_path: Path) -> None:
+    if not shutil.which(name):
+        pytest.skip(f"{name} is not installed")
+    with serving() as address, proxy(name, tmp_path, address.removeprefix("http://").rstrip("/")) as port:
         trusted = ssl.create_default_context(cafile=str(tmp_path / "lab.pem"))
         http = httpx.Client(
             base_url=f"https://localhost:{port}/",
@@ -83,7 +116,7 @@ def test_everything_passes_through_nginx_with_tls(tmp_path: Path) -> None:
             with http.stream("GET", f"v1/embeddings/{digest}?model=tiny&wait=30") as reply:
                 assert reply.status_code == 200
                 assert len(reply.read()) > 500_000
-        # Too large for nginx, which says so before it has read it.
+        # Too large for the proxy, which says so before it has read it.
         assert http.post(POST, content=b"x" * (65 * 2**20)).status_code == 413
         assert http.get("v1/models", headers={"Authorization": "Bearer wrong"}).status_code == 401
         question = {"id": 1, "model": "tiny", "hash": digest, "points": [[1200, 700]]}
@@ -92,6 +125,6 @@ def test_everything_passes_through_nginx_with_tls(tmp_path: Path) -> None:
             websocket.send(json.dumps(question))
             assert len(json.loads(websocket.recv(timeout=30))["masks"]) == 3
     log = (tmp_path / "sam-widget.log").read_text(encoding="utf-8")
-    assert "GET /v1/predict 101" in log
+    assert "/v1/predict" in log
     assert TOKENS["ada"] not in log
     assert TOKENS["ada"] not in (tmp_path / "error.log").read_text(encoding="utf-8")

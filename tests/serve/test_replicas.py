@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sam_widget.errors import OutOfReachError
+from sam_widget.errors import ModelError, OutOfReachError
 from sam_widget.predictor.embeddings import Embedding, EmbeddingCache
 from sam_widget.predictor.served import ServedPredictor, connect
 from tests.serve.cluster import ray_serving, workers
@@ -65,6 +69,38 @@ def test_the_door_takes_no_core_so_that_encoders_may_have_all() -> None:
     assert Door.ray_actor_options["num_cpus"] == 0  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("there", "options", "said"),
+    [
+        ({"CPU": 2.0}, {"encoders": 3}, "has 2 cores, and 3 encoders need one each; use --encoders 2"),
+        ({"CPU": 8.0, "GPU": 1.0}, {"encoders": 2}, "has 1 GPU, and 2 encoders need one each"),
+        ({"CPU": 8.0}, {"device": "cuda"}, "has no GPU for an encoder"),
+        ({"CPU": 2.0}, {"encoders": 2}, None),
+        ({"CPU": 4.0, "GPU": 1.0}, {"encoders": 4, "device": "cpu"}, None),
+    ],
+)
+def test_more_encoders_than_there_is_room_for_are_refused(
+    monkeypatch: pytest.MonkeyPatch, there: dict[str, float], options: dict[str, Any], said: str | None
+) -> None:
+    import ray
+
+    from sam_widget.serve.replicas import Options, check_room
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: there)
+    with pytest.raises(ModelError, match=said) if said else nullcontext():
+        check_room(Options(**options))
+
+
+def test_the_command_refuses_more_encoders_than_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "t" * 64)
+    monkeypatch.setenv("SAM_WIDGET_CACHE", str(tmp_path))
+    many = str(1000 * (os.cpu_count() or 1))
+    command = [sys.executable, "-m", "sam_widget", "serve", "--ray", "--encoders", many, "--device", "cpu"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert found.returncode == 1
+    assert "encoders need one each" in found.stderr
+
+
 def test_images_of_thirty_people_are_embedded_once() -> None:
     with ray_serving(encoders=2) as address:
         http = client(address)
@@ -76,7 +112,6 @@ def test_images_of_thirty_people_are_embedded_once() -> None:
 
 @pytest.mark.parametrize("given", [{"models": "tiny"}, {"model": ["tiny"]}, {"encoders": "two"}])
 def test_malformed_arguments_are_refused(given: dict[str, Any]) -> None:
-    from sam_widget.errors import ModelError
     from sam_widget.serve.replicas import build
 
     with pytest.raises(ModelError, match="arguments of the application are malformed"):
