@@ -39,6 +39,7 @@ from .session.replay import Replay, ReplayRow, replay
 from .session.session import Session
 from .session.state import Candidate, SegmentedObject
 from .teach.catalogue import lessons
+from .teach.lesson_page import save_lesson
 from .widget.assistant_line import AssistantLine, mcp
 from .widget.compare import Compare
 from .widget.compare_table import CompareRow, CompareTable
@@ -114,6 +115,7 @@ __all__ = [
     "replay",
     "sample",
     "samples",
+    "save_lesson",
     "save_page",
     "segment_everything",
     "show",

@@ -90,6 +90,7 @@ THROUGH = {
     "session/queries.py": "session/test_searching.py",
     "session/remote.py": "widget/test_delegates.py",
     "session/state.py": "session/test_history.py",
+    "teach/texts_page.py": "teach/test_texts.py",
     "teach/texts_training.py": "teach/test_texts.py",
     "widget/direct_line.py": "widget/test_direct.py",
     "widget/dispatcher.py": "widget/test_sam_widget.py",

@@ -5,64 +5,18 @@
  */
 
 import { download } from "./kernel/download";
-import type { FromWorker, Opening, PhotoData, ToWorker } from "./local/worker";
-import type { PlaceData, Request } from "./protocol";
+import type { FromWorker, Opening, PhotoData } from "./local/worker";
+import { bytesOf, element, startWorker } from "./standalone/data";
+import { PageModel, post } from "./standalone/model";
 import widget from "./widget";
 
 /** What `sam_widget/page/page.py` writes about the page. */
 type About = Pick<Opening, "photos" | "model" | "done" | "answering" | "padding">;
 
-/** The worker's first message. */
-type Opened = Extract<FromWorker, { state: unknown }>;
-type Callback = (...args: unknown[]) => void;
-
-/** The part of an anywidget model that the front end uses. */
-class PageModel {
-  readonly #worker: Worker;
-  readonly #traits: Record<string, unknown>;
-  readonly #listeners = new Map<string, Set<Callback>>();
-
-  /** A page with several photos is a gallery, with the photos' names. */
-  constructor(worker: Worker, { state, place, abilities }: Opened, names: readonly string[]) {
-    this.#worker = worker;
-    this.#traits = { state, abilities, ...(names.length > 1 && { place, gallery: { names } }) };
-  }
-
-  get(key: string): unknown {
-    return this.#traits[key];
-  }
-
-  setPlace(place: PlaceData): void {
-    if (!("place" in this.#traits)) return;
-    this.#traits.place = place;
-    this.emit("change:place");
-  }
-
-  send(request: unknown): void {
-    post(this.#worker, { request: request as Request });
-  }
-
-  on(event: string, callback: Callback): void {
-    this.#listeners.set(event, (this.#listeners.get(event) ?? new Set()).add(callback));
-  }
-
-  off(event: string, callback: Callback): void {
-    this.#listeners.get(event)?.delete(callback);
-  }
-
-  emit(event: string, ...args: unknown[]): void {
-    for (const callback of this.#listeners.get(event) ?? []) callback(...args);
-  }
-}
-
 async function start(): Promise<void> {
   document.documentElement.toggleAttribute("data-embedded", window.parent !== window);
   const about = JSON.parse(element("sam-about").textContent ?? "") as About;
-  const code = await new Response(
-    new Blob([bytesOf("sam-code") as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip")),
-  ).blob();
-  const address = URL.createObjectURL(code.slice(0, code.size, "text/javascript"));
-  const worker = new Worker(address);
+  const { worker, address } = await startWorker("sam-code");
   const first = photo(0);
   const weights = bytesOf("sam-weights");
   const runtime = about.answering ? bytesOf("sam-runtime") : null;
@@ -153,36 +107,9 @@ function photo(index: number): PhotoData {
   return { session: part("session"), features: part("features"), picture: part("picture") };
 }
 
-function post(worker: Worker, message: ToWorker, given: readonly Uint8Array[] = []): void {
-  worker.postMessage(
-    message,
-    given.map(({ buffer }) => buffer as ArrayBuffer),
-  );
-}
-
 function fail(why: string): void {
   const root = element("sam-view");
   root.textContent = `This page could not be opened: ${why}. A current version of Chrome, Edge, Firefox or Safari opens it.`;
-}
-
-function element(id: string): HTMLElement {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`the page lacks ${id}`);
-  return found;
-}
-
-/** The compressed bytes of a script element, which is removed: the text takes megabytes. */
-function bytesOf(id: string): Uint8Array {
-  const script = element(id);
-  const text = script.textContent ?? "";
-  script.remove();
-  // Browsers before 2025 lack it.
-  const { fromBase64 } = Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array };
-  if (fromBase64) return fromBase64(text);
-  const letters = atob(text);
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
-  return bytes;
 }
 
 start().catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));

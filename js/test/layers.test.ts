@@ -13,7 +13,10 @@ const ROOMS = [
   "view",
   "widget",
   "loader",
+  "standalone",
   "page",
+  "panels",
+  "lesson",
 ];
 const GENERATED = ["protocol", "palette"];
 

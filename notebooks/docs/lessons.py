@@ -19,9 +19,11 @@ from nbconvert import MarkdownExporter
 from PIL import Image
 
 from notebooks import weave
+from sam_widget.teach.lesson_page import PAGES, lesson_page
+from sam_widget.teach.texts import Lang
 
 NOTEBOOKS = Path(__file__).resolve().parents[1]
-SUFFIXES = {"en": "", "zh-TW": ".zh-TW"}
+SUFFIXES: dict[Lang, str] = {"en": "", "zh-TW": ".zh-TW"}
 # Width to height, of a picture that fills too little of a card.
 WIDE = 2.5
 # In an index page, where the list of lessons belongs.
@@ -30,11 +32,13 @@ WORDS = {
     "en": {
         "teachers": "For teachers",
         "other": "繁體中文",
+        "live": "Try it here, without a kernel",
         "copy": 'This page shows the notebook as last run. To work in it: `sw.lessons("{number}", lang="{lang}")`',
     },
     "zh-TW": {
         "teachers": "給老師",
         "other": "English",
+        "live": "在這裡直接動手，不需要 kernel",
         "copy": '這一頁是筆記本上次執行的結果。要自己動手：`sw.lessons("{number}", lang="{lang}")`',
     },
 }
@@ -46,7 +50,7 @@ class Lesson:
 
     path: Path
     name: str
-    lang: str
+    lang: Lang
 
     @property
     def page(self) -> str:
@@ -58,6 +62,12 @@ class Lesson:
         """The teachers' sheet and its address, if there is one."""
         path = NOTEBOOKS / "teachers" / f"{self.name[:2]}.{self.lang}.md"
         return (path, f"lessons/{self.name[:2]}_teachers{SUFFIXES[self.lang]}.md") if path.exists() else None
+
+    @property
+    def live(self) -> str | None:
+        """The address of the lesson as a page that works without a kernel, if it can be one."""
+        number = self.name[:2]
+        return f"lessons/live/{number}{SUFFIXES[self.lang]}.html" if number in PAGES else None
 
     @property
     def document(self) -> dict[str, Any]:
@@ -93,7 +103,7 @@ class Lesson:
         return f"lessons/{self.name}{SUFFIXES[self.lang]}/picture.{kind}", content
 
 
-def lessons(lang: str) -> list[Lesson]:
+def lessons(lang: Lang) -> list[Lesson]:
     """Return the lessons that exist in a language."""
     suffix = SUFFIXES[lang]
     paths = sorted(NOTEBOOKS.glob(f"[0-9][0-9]_*{suffix}.ipynb"))
@@ -135,6 +145,8 @@ def add_to(files: Files, config: MkDocsConfig) -> None:
             files.append(File.generated(config, f"lessons/{name}", content=content))
         title, _, rest = body.strip().partition("\n")
         files.append(File.generated(config, lesson.page, content=f"{title}\n\n{_links(lesson)}\n\n{rest}"))
+        if lesson.live:
+            files.append(File.generated(config, lesson.live, content=lesson_page(lesson.name, lang=lesson.lang)))
         if lesson.picture:
             files.append(File.generated(config, lesson.picture[0], content=lesson.picture[1]))
         if lesson.sheet:
@@ -149,6 +161,8 @@ def _links(lesson: Lesson) -> str:
     words = WORDS[lesson.lang]
     other = next((one for lang in SUFFIXES for one in lessons(lang) if one.name == lesson.name and one != lesson), None)
     links = [f"[{words['other']}]({posixpath.basename(other.page)})"] if other else []
+    if lesson.live:
+        links.insert(0, f"[{words['live']}]({posixpath.relpath(lesson.live, 'lessons')})")
     if lesson.sheet:
         links.append(f"[{words['teachers']}]({posixpath.basename(lesson.sheet[1])})")
     copy = words["copy"].format(number=lesson.name[:2], lang=lesson.lang)

@@ -68,7 +68,7 @@ _USE_SEVERAL = (
     "with sw.SamWidget.load."
 )
 
-_NOTICES = """\
+NOTICES = """\
 sam_widget and the weights of tiny: Apache-2.0, below.
 fflate (Arjun Barrett): MIT. sql.js (its authors, Alon Zakai): MIT; it contains SQLite, which is in the public domain.
 blakejs (DC Posch): MIT.
@@ -187,6 +187,32 @@ def page_of(
         about["padding"] = model.config.pixel_mean
     data = {"code": packed((answers.code + worker).encode())} | answers.data
     data |= {f"{key}-{index}": text for index, photo in enumerate(photos) for key, text in photo.data.items()}
+    return sealed(
+        _TEMPLATE,
+        code=code,
+        about=about,
+        data=data,
+        title=html.escape(title),
+        use=html.escape(_USE_SEVERAL if several else _USE.format(stem=re.sub(r"\.[^.]*$", "", first.name) or "image")),
+        opens=_OPENS if any_photo else "",
+        hint="Download the session, with its history, to open it in a notebook",
+        style=style,
+        notices=html.escape(answers.notices + NOTICES),
+        licence=html.escape(licence()),
+        card=html.escape(answers.card),
+    )
+
+
+def sealed(template: str, *, code: str, about: dict[str, Any], data: dict[str, str], **texts: str) -> str:
+    """Fill in a page whose policy allows one script and no connection.
+
+    Args:
+        template: Has blanks for `policy`, `code`, `about`, `data` and each of `texts`.
+        code: The script.
+        about: What it is told, as JSON.
+        data: Compressed and as text, by the names that the script reads.
+        texts: HTML for the other blanks.
+    """
     # A script ends at the first "</script", wherever that is in it.
     code = re.sub(r"</(?=script)", r"<\\/", code, flags=re.IGNORECASE).replace("<!--", "<\\!--")
     allowed = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
@@ -194,19 +220,12 @@ def page_of(
         f"default-src 'none'; script-src 'sha256-{allowed}' 'wasm-unsafe-eval'; worker-src blob:; "
         "style-src 'unsafe-inline'; img-src blob: data:; base-uri 'none'; form-action 'none'"
     )
-    return _TEMPLATE.format(
+    return template.format(
         policy=policy,
-        title=html.escape(title),
-        use=html.escape(_USE_SEVERAL if several else _USE.format(stem=re.sub(r"\.[^.]*$", "", first.name) or "image")),
-        opens=_OPENS if any_photo else "",
-        hint="Download the session, with its history, to open it in a notebook",
-        style=style,
-        notices=html.escape(answers.notices + _NOTICES),
-        licence=html.escape(_licence()),
-        card=html.escape(answers.card),
         about=json.dumps(about).replace("<", "\\u003c"),
         data="\n".join(_script(key, value) for key, value in data.items()),
         code=code,
+        **texts,
     )
 
 
@@ -219,7 +238,7 @@ def _free(name: str, taken: Collection[str]) -> str:
     return next(each for each in itertools.chain([name], others) if each not in taken)
 
 
-def _licence() -> str:
+def licence() -> str:
     """Return the package's licence: in a distribution next to its metadata, in a checkout at its root."""
     with contextlib.suppress(metadata.PackageNotFoundError):
         for file in metadata.files("sam-widget") or ():

@@ -114,12 +114,7 @@ def lessons(name: str | None = None, *, lang: Lang = "en", folder: str | Path = 
     check_lang(lang)
     if name is None:
         return LessonTable(LESSONS)
-    lesson = next((one for one in LESSONS if name in (one.name, one.name.partition("_")[0])), None)
-    if lesson is None:
-        raise SamWidgetError(
-            f"there is no lesson named {name!r}; the lessons are {', '.join(one.name for one in LESSONS)}"
-        )
-    source = lesson.path(lang)
+    source = lesson_named(name).path(lang)
     target = Path(folder).expanduser() / source.name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -135,3 +130,17 @@ def lessons(name: str | None = None, *, lang: Lang = "en", folder: str | Path = 
             f"the lesson cannot be written to {target} ({error.strerror or error}); give another folder="
         ) from error
     return target
+
+
+def lesson_named(name: str) -> Lesson:
+    """Return a lesson by its name, such as "01_quickstart", or its number, "01".
+
+    Raises:
+        SamWidgetError: There is no lesson of that name.
+    """
+    lesson = next((one for one in LESSONS if name in (one.name, one.name.partition("_")[0])), None)
+    if lesson is None:
+        raise SamWidgetError(
+            f"there is no lesson named {name!r}; the lessons are {', '.join(one.name for one in LESSONS)}"
+        )
+    return lesson

@@ -51,7 +51,7 @@ def star(pen: ImageDraw.ImageDraw, x: float, y: float, *, label: int = 1, radius
 
 
 @cache
-def _colours(name: str) -> RGB:
+def colour_map(name: str) -> RGB:
     """Return the 256 colours of one of Matplotlib's maps, (256, 3) uint8."""
     import matplotlib as mpl
 
@@ -63,7 +63,7 @@ def heat(values: np.ndarray, *, low: float | None = None, high: float | None = N
     low = float(np.nanmin(values)) if low is None else low
     high = float(np.nanmax(values)) if high is None else high
     scaled = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
-    colours = _colours(name)[np.rint(255 * np.nan_to_num(scaled)).astype(np.uint8)]
+    colours = colour_map(name)[np.rint(255 * np.nan_to_num(scaled)).astype(np.uint8)]
     return np.where(np.isnan(values)[..., None], np.uint8(128), colours)
 
 

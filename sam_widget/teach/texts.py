@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from sam_widget.errors import SamWidgetError
+from sam_widget.teach.texts_page import PAGE_TEXTS
 from sam_widget.teach.texts_training import TRAINING_TEXTS
 
 Lang = Literal["en", "zh-TW"]
@@ -253,6 +254,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "超過門檻的部分：占照片 {share}。IoU token 預測的分數是 {score}。",
     ),
     **TRAINING_TEXTS,
+    **PAGE_TEXTS,
 }
 
 

@@ -249,6 +249,15 @@ def test_page_begins_with_a_sample_if_it_opens_any_photo(tmp_path: Path, capsys:
     assert re.search(r"any\.html \(2\d\.\d MB\)", capsys.readouterr().out)
 
 
+def test_page_writes_a_lesson(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "04.html"
+    assert main(["page", "--lesson", "04", "--lang", "zh-TW", "-o", str(page)]) == 0
+    assert re.search(r"04\.html \(\d\.\d MB\)", capsys.readouterr().out)
+    assert '<html lang="zh-TW">' in page.read_text("utf-8")
+    assert main(["page", "photo.png", "--lesson", "04", "-o", str(page)]) == 1
+    assert "give --lesson without PHOTO and --any-photo" in capsys.readouterr().err
+
+
 def test_page_writes_one_file_of_a_photo_or_a_session(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page, session = folder / "page.html", folder / "0.sam"
     assert main(["page", str(folder / "0.png"), "-o", str(page)]) == 0

@@ -13,10 +13,10 @@ import { CELLS, INPUT, SIDES } from "./grid";
 import { PromptMaps, type PromptParts } from "./maps";
 import { MASKS, MaskHead } from "./masks";
 import type { Decoded, Frame, PromptModel } from "./model";
-import { encoded, openPhoto, type Photo, rowsOf } from "./photo";
+import { encoded, openPhoto, type Photo, type PlaceInInput, rowsOf } from "./photo";
 import type { Asked } from "./prompt";
 import { readTensors, type Tensor } from "./safetensors";
-import { attend } from "./twoway";
+import { attend, type Watch } from "./twoway";
 import { Weights } from "./weights";
 
 const FINEST = SIDES[0];
@@ -28,6 +28,8 @@ export class Decoder implements PromptModel {
   readonly #head: MaskHead;
   readonly #photoFrom: number;
   #photo: Photo | null = null;
+  /** Told the steps of each pass; a prompt has two, of which the second counts. */
+  watch: Watch | null = null;
   readonly #dense: Layer;
   readonly #tokens: Matrix;
   readonly #mask: readonly Layer[];
@@ -91,13 +93,34 @@ export class Decoder implements PromptModel {
     });
   }
 
+  /** Decode a prompt once, as for a grid of clicks (`Predictor.masks_at`). */
+  once(asked: Asked): Decoded {
+    return this.#weights.arithmetic.scope(() => this.#pass(asked, this.#maps.of(this.#seen, asked), null));
+  }
+
+  /** The cosine similarity of a place's positional encoding to that of each cell. */
+  nearness(place: PlaceInInput): Float32Array {
+    const a = this.#weights.arithmetic;
+    return a.scope(() => {
+      const [point] = rowsOf(encoded(this.#weights, [place]));
+      // Sines and cosines: every encoding has the same length.
+      const squared = point.length / 2;
+      return Float32Array.from(rowsOf(this.#seen.positions), (cell) => dot(cell, point) / squared);
+    });
+  }
+
   #pass(asked: Asked, parts: PromptParts, mask: Float32Array | null, given = mask): Decoded {
     const a = this.#weights.arithmetic;
     return a.scope(() => {
       if (mask) this.#maps.likeMask(this.#seen, parts, mask);
       const image = this.#image(parts, mask);
-      const tokens = attend(this.#weights, this.#promptTokens(asked, parts), image, this.#seen.positions);
-      const masks = this.#head.masks(tokens, image, this.#seen, parts.maps);
+      const { features, positions } = this.#seen;
+      const watch = this.watch ?? (() => {});
+      this.watch?.("dense_prompt", difference(image, features[2]));
+      const prompt = this.#promptTokens(asked, parts);
+      watch("prompt_tokens", prompt.row(this.#tokens.rows, prompt.rows).values);
+      const tokens = attend(this.#weights, prompt, image, positions, watch);
+      const masks = this.#head.masks(tokens, image, this.#seen, parts.maps, watch);
       const prompted = promptedCells(asked, given, FINEST);
       for (const one of masks) keepConnected(one, prompted, FINEST);
       return { masks, scores: this.#head.scores(tokens, masks) };
@@ -156,6 +179,15 @@ export class Decoder implements PromptModel {
     if (padding) rows[rows.length - 1].set(weights.values("prompt_encoder.not_a_point_embed.weight"));
     return tokens;
   }
+}
+
+function difference(x: Matrix, y: Matrix): Float32Array {
+  const [from, less] = [x.values, y.values];
+  return from.map((value, i) => value - less[i]);
+}
+
+function dot(x: Float32Array, y: Float32Array): number {
+  return x.reduce((sum, value, i) => sum + value * y[i], 0);
 }
 
 /** Join 2 x 2 pixels with C channels each, channels first as in the weights: (side * side, C) to (quarter, 4 C). */

@@ -4,6 +4,7 @@ import type { Layer, Matrix } from "./arithmetic";
 import { CELLS, ORDERS, SIDES } from "./grid";
 import { MAPS } from "./maps";
 import { type Photo, rowsOf } from "./photo";
+import type { Watch } from "./twoway";
 import type { Weights } from "./weights";
 
 export const MASKS = 4;
@@ -33,11 +34,14 @@ export class MaskHead {
   }
 
   /** Masks (4g x 4g logits each, row by row) of tokens whose first is for the scores, and the next for the masks. */
-  masks(tokens: Matrix, image: Matrix, photo: Photo, maps: readonly Matrix[]): Float32Array[] {
+  masks(tokens: Matrix, image: Matrix, photo: Photo, maps: readonly Matrix[], watch: Watch): Float32Array[] {
     const { arithmetic: a } = this.#weights;
     const pixels = this.#upscale(image, photo, maps);
     const classifiers = this.#hyper.map((layers, i) => this.#head(layers, tokens.row(1 + i)));
     const width = pixels.columns;
+    watch("upscaled", pixels.values);
+    for (const [i, classifier] of classifiers.entries())
+      watch(`hypernetworks.${i}`, classifier.subarray(0, width + MAPS));
     const ofPixels = a.matrix(width, MASKS);
     classifiers.forEach((classifier, i) => {
       for (let c = 0; c < width; c++) ofPixels.values[c * MASKS + i] = classifier[c];

@@ -2,7 +2,8 @@
 
 import type { Mask } from "../geometry/runs";
 import type { BoxData, PromptData, SettingsData } from "../protocol";
-import type { Decoded, PromptModel } from "./model";
+import type { Decoded, Frame, PromptModel } from "./model";
+import type { Asked } from "./prompt";
 import { isInverse } from "./ranking";
 import { tidied } from "./tidy";
 import { fitted, type PhotoSize, Upscaling } from "./upscaling";
@@ -16,6 +17,13 @@ export interface Candidate {
   readonly mask: Mask;
   readonly score: number;
   readonly stability: number;
+}
+
+/** Three masks (logits, row by row), their scores, and the index of the one to choose. */
+export interface Predicted {
+  readonly masks: Float32Array[];
+  readonly scores: number[];
+  readonly best: number;
 }
 
 const ELSEWHERE = "continue in Jupyter for that";
@@ -38,7 +46,7 @@ export class PromptDecoder {
     wanted: (index: number, best: number) => boolean,
   ): Promise<{ candidates: Candidate[]; best: number }> {
     this.#check(prompt, settings);
-    const { masks, scores, best } = await this.#predict(prompt, mask);
+    const { masks, scores, best } = await this.predict(prompt, mask);
     const candidates = masks.map((logits, index): Candidate => {
       // Some models predict an IoU a little outside of what it can be.
       const score = Math.min(1, Math.max(0, scores[index]));
@@ -65,36 +73,12 @@ export class PromptDecoder {
         throw new Refusal(`the box (${x0}, ${y0}, ${x1}, ${y1}) is empty or outside the image`);
   }
 
-  /** Decode a prompt, or, with several boxes, one for each box, whose masks are merged (`predictor.prompt_parts`). */
-  async #predict(
-    prompt: PromptData,
-    mask: Float32Array | null,
-  ): Promise<{ masks: Float32Array[]; scores: number[]; best: number }> {
+  /** Logits of masks for a prompt; with several boxes, one for each box, which are merged (`predictor.prompt_parts`). */
+  async predict(prompt: PromptData, mask: Float32Array | null): Promise<Predicted> {
     const { size } = this.#upscaling;
-    const { input } = this.#model.frame;
-    const inside = fitted(size, this.#model.frame);
-    const scale = { x: inside.width / size.width / input, y: inside.height / size.height / input };
     const answers: Decoded[] = [];
-    for (const { points, boxes } of partsOf(prompt)) {
-      const [box] = boxes;
-      const asked = {
-        // Half a pixel of the model's input is added, as in the published models.
-        points: points.map(({ x, y, label }) => ({
-          x: x * scale.x + 0.5 / input,
-          y: y * scale.y + 0.5 / input,
-          label,
-        })),
-        box: box
-          ? ([
-              Math.max(0, box.x0) * scale.x,
-              Math.max(0, box.y0) * scale.y,
-              Math.min(size.width, box.x1) * scale.x,
-              Math.min(size.height, box.y1) * scale.y,
-            ] as const)
-          : null,
-      };
-      answers.push(await this.#model.decode(asked, mask));
-    }
+    for (const part of partsOf(prompt))
+      answers.push(await this.#model.decode(askedOf(part, size, this.#model.frame), mask));
     const [first, ...rest] = answers;
     const masks = first.masks.slice(1);
     for (const { masks: others } of rest)
@@ -102,14 +86,15 @@ export class PromptDecoder {
         for (let p = 0; p < logits.length; p++) logits[p] = Math.max(logits[p], others[1 + i][p]);
       });
     const scores = masks.map((_, i) => answers.reduce((sum, each) => sum + each.scores[1 + i], 0) / answers.length);
-    return { masks, scores, best: this.#best(prompt, masks, scores, scale) };
+    return { masks, scores, best: this.#best(prompt, masks, scores) };
   }
 
-  #best(prompt: PromptData, masks: Float32Array[], scores: number[], scale: { x: number; y: number }): number {
+  #best(prompt: PromptData, masks: Float32Array[], scores: number[]): number {
     const highest = (among: readonly number[]): number => among.indexOf(Math.max(...among));
     const [box] = prompt.boxes;
     if (prompt.boxes.length !== 1 || prompt.mask !== null || prompt.points.some(({ label }) => label === 1))
       return highest(scores);
+    const scale = scaleOf(this.#upscaling.size, this.#model.frame);
     const corners = [box.x0 * scale.x, box.y0 * scale.y, box.x1 * scale.x, box.y1 * scale.y] as const;
     const passed = masks.map((logits) => isInverse(logits, corners, this.#model.frame.logits));
     if (passed.every(Boolean)) return highest(scores);
@@ -117,7 +102,33 @@ export class PromptDecoder {
   }
 }
 
-function partsOf(prompt: PromptData): Pick<PromptData, "points" | "boxes">[] {
+/** From pixels of the photo to shares of the model's input. */
+function scaleOf(size: PhotoSize, frame: Frame): { x: number; y: number } {
+  const inside = fitted(size, frame);
+  return { x: inside.width / size.width / frame.input, y: inside.height / size.height / frame.input };
+}
+
+/** Points and at most one box, as the decoder takes them. */
+export function askedOf({ points, boxes: [box] }: Part, size: PhotoSize, frame: Frame): Asked {
+  const scale = scaleOf(size, frame);
+  // Half a pixel of the model's input is added, as in the published models.
+  const half = 0.5 / frame.input;
+  return {
+    points: points.map(({ x, y, label }) => ({ x: x * scale.x + half, y: y * scale.y + half, label })),
+    box: box
+      ? [
+          Math.max(0, box.x0) * scale.x,
+          Math.max(0, box.y0) * scale.y,
+          Math.min(size.width, box.x1) * scale.x,
+          Math.min(size.height, box.y1) * scale.y,
+        ]
+      : null,
+  };
+}
+
+type Part = Pick<PromptData, "points" | "boxes">;
+
+function partsOf(prompt: PromptData): Part[] {
   const { points, boxes } = prompt;
   if (boxes.length <= 1) return [{ points, boxes }];
   const holds = ({ x0, y0, x1, y1 }: BoxData, { x, y }: { x: number; y: number }): boolean =>

@@ -70,7 +70,8 @@ export class Upscaling {
   readonly #frame: Frame;
   readonly #rows: Axis;
   readonly #columns: Axis;
-  readonly #inside: PhotoSize;
+  /** Columns and rows of logits that cover the photo. */
+  readonly inside: PhotoSize;
 
   constructor(
     readonly size: PhotoSize,
@@ -81,7 +82,7 @@ export class Upscaling {
     this.#rows = axisOf(size.height, inside.height, frame);
     this.#columns = axisOf(size.width, inside.width, frame);
     const cells = (side: number): number => Math.ceil(side / (frame.input / frame.logits));
-    this.#inside = { width: cells(inside.width), height: cells(inside.height) };
+    this.inside = { width: cells(inside.width), height: cells(inside.height) };
   }
 
   /** The pixels whose upsampled logit is above a level, as row runs. */
@@ -142,8 +143,8 @@ export class Upscaling {
   stability(logits: Float32Array, level = 0): number {
     const { logits: side } = this.#frame;
     let [inner, outer] = [0, 0];
-    for (let y = 0; y < this.#inside.height; y++)
-      for (let x = 0; x < this.#inside.width; x++) {
+    for (let y = 0; y < this.inside.height; y++)
+      for (let x = 0; x < this.inside.width; x++) {
         const value = logits[y * side + x];
         if (value > level + 1) inner++;
         if (value > level - 1) outer++;

@@ -15,6 +15,7 @@ import { fromPlanes, type Network, NetworkModel, openNetwork, type Prompting } f
 import { type OpenPhoto, Photos } from "./photos";
 import { tilesOf } from "./picture";
 import { readTensors } from "./safetensors";
+import { unpacked } from "./unpacked";
 
 /** What is known of a photo before it is opened. */
 export interface PhotoAbout {
@@ -184,11 +185,6 @@ async function modelOf({ answering, runtime, weights }: Opening): Promise<Prompt
   }
   const [wasm, planes] = await Promise.all([unpacked(runtime), unpacked(weights)]);
   return new NetworkModel(await openNetwork(wasm, fromPlanes(planes)), answering.frame, answering.prompting);
-}
-
-async function unpacked(bytes: Uint8Array): Promise<Uint8Array> {
-  const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 self.addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {

@@ -1,0 +1,79 @@
+"""What a page's panels need besides the photo: what depends on the image encoder alone, or on a true mask."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sam_widget.errors import SamWidgetError
+from sam_widget.image.samples import sample
+from sam_widget.predictor.pca import pca_picture
+from sam_widget.predictor.predictor import Predictor
+from sam_widget.teach.lesson_cells import PanelCall, Source
+from sam_widget.teach.subject import Subject, scene
+
+
+class PagePhoto:
+    """A photo of a lesson's page.
+
+    Attributes:
+        subject: The photo with its embedding.
+        masks: The true masks of a scene, (N, H, W) bool; none of a photo.
+        viewed: Whether a panel shows it in the widget's view.
+        click: The prompt of that view at first, x and y.
+    """
+
+    def __init__(self, source: Source, predictor: Predictor) -> None:
+        """Read the photo."""
+        kind, name = source
+        found = scene(name) if kind == "scene" else None
+        self.subject = Subject(sample(name) if found is None else found.image, predictor)
+        height, width = self.subject.photo.shape[:2]
+        self.masks: np.ndarray = np.zeros((0, height, width), bool) if found is None else found.masks
+        self.viewed = False
+        self.click: tuple[float, float] | None = None
+
+
+def _embedding(photo: PagePhoto, _call: PanelCall) -> dict[str, Any]:
+    rows, columns = photo.subject.grid
+    features = photo.subject.embedding.features[0, :, :rows, :columns]
+    return {"colours": text_of(np.asarray(pca_picture(features, cell=1)))}
+
+
+def _viewed(photo: PagePhoto, call: PanelCall) -> dict[str, Any]:
+    photo.viewed = True
+    return dict(call.options)
+
+
+def _same(_photo: PagePhoto, call: PanelCall) -> dict[str, Any]:
+    return dict(call.options)
+
+
+# Of each kind of panel that works in a page.
+PANELS: dict[str, Callable[[PagePhoto, PanelCall], dict[str, Any]]] = {
+    "TracedImage": _viewed,
+    "EmbeddingExplorer": _embedding,
+    "PromptTokens": _same,
+    "AttentionExplorer": _same,
+    "MaskMaker": _same,
+}
+
+
+def panel_data(call: PanelCall, photos: dict[Source, PagePhoto], predictor: Predictor) -> dict[str, Any]:
+    """Return what a panel of a page is given; its photo is added to `photos`.
+
+    Raises:
+        SamWidgetError: The panel's image is not one of those that come with the package.
+    """
+    if call.image is None:
+        raise SamWidgetError(f"a page has no image for {call.kind}; expected sw.sample(...) or sw.teach.scene(...)")
+    photo = photos.get(call.image) or photos.setdefault(call.image, PagePhoto(call.image, predictor))
+    return {"kind": call.kind, "photo": [*photos].index(call.image), **PANELS[call.kind](photo, call)}
+
+
+def text_of(values: np.ndarray) -> str:
+    """Return the bytes of an array in base64."""
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()

@@ -1,0 +1,287 @@
+"""Lessons as pages: opened from a file, with no network, their panels say what the notebooks' panels say."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+import sam_widget as sw
+from sam_widget.page.parts import bundled
+from sam_widget.page.tensors import decoder_weights, photo_features
+from sam_widget.predictor.predictor import Predictor
+from sam_widget.teach.panel import Panel
+from tests.browser.lab import TIMEOUT_MS, VIEWPORT
+from tests.browser.test_access import violations
+from tests.browser.view import View
+
+Open = Callable[..., "LessonPage"]
+
+
+def nearly(line: str) -> str:
+    """A pattern of a text whose last digits of fractions and percentages may differ by 1, as rounding may."""
+
+    def number(text: str) -> str:
+        digits = len(text.partition(".")[2])
+        near = (float(text) + step * 10**-digits for step in (-1, 0, 1))
+        return "(" + "|".join(re.escape(f"{value:.{digits}f}") for value in near) + ")"
+
+    parts = re.split(r"(-?\d+\.\d+|\d+(?=%))", line)
+    return "".join(number(part) if i % 2 else re.escape(part) for i, part in enumerate(parts))
+
+
+class LessonPage:
+    """A lesson, open in a browser."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def panel(self, kind: str) -> Locator:
+        """The panel of a kind."""
+        return self.page.locator(f'[data-kind="{kind}"]')
+
+    def view(self, kind: str) -> View:
+        """The widget's view in a panel."""
+        root = self.panel(kind).locator(".sam-widget")
+        expect(root).to_have_attribute("data-state", "ready")
+        return View(self.page, root)
+
+    def says(self, kind: str, panel: Panel) -> None:
+        """Wait until a panel says what Python's says."""
+        lines = [re.compile(f"^{nearly(line)}$") for line in repr(panel).splitlines()]
+        expect(self.panel(kind).locator("p[role=status]")).to_have_text(lines)
+
+    def pixels(self, kind: str, name: str) -> str:
+        """What a picture shows, to be compared."""
+        shown: str = self.panel(kind).get_by_role("img", name=name, exact=True).evaluate("it => it.toDataURL()")
+        return shown
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """No network."""
+    context = browser.new_context(viewport=VIEWPORT, offline=True)
+    context.set_default_timeout(TIMEOUT_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def opened(context: BrowserContext, tmp_path: Path) -> Open:
+    """Write a lesson and open it; whatever goes wrong in it fails the test."""
+
+    def open_lesson(lesson: str, **options: Any) -> LessonPage:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: pytest.fail(f"lesson {lesson}: {error}"))
+        page.goto(sw.save_lesson(tmp_path / "lesson.html", lesson=lesson, **options).as_uri())
+        expect(page.locator("html[data-state=ready]")).to_be_attached()
+        assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
+        return LessonPage(page)
+
+    return open_lesson
+
+
+# ------------------------------------------------------------------------------------------------------ the trace
+
+ASK = """async ([code, opening, questions]) => {
+    const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+    const packed = async text => new Uint8Array(await new Response(
+        new Blob([bytes(text)]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer());
+    const worker = new Worker(URL.createObjectURL(new Blob([code], {type: "text/javascript"})));
+    let last = 0;
+    const ask = question => new Promise((answer, fail) => {
+        worker.onmessage = ({data}) => "failed" in data ? fail(data.failed) : answer(data.answer);
+        worker.onerror = ({message}) => fail(message);
+        worker.postMessage({id: ++last, question});
+    });
+    const text = values => {
+        const own = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+        let letters = "";
+        for (let i = 0; i < own.length; i += 8192) letters += String.fromCharCode(...own.subarray(i, i + 8192));
+        return btoa(letters);
+    };
+    await ask({kind: "open", weights: await packed(opening.weights)});
+    await ask({kind: "photo", photo: 0, features: await packed(opening.features), size: opening.size});
+    const answers = [];
+    let mask = null;
+    for (const {again, prompt} of questions) {
+        const found = await ask({kind: "trace", photo: 0, prompt, mask: again ? mask : null});
+        mask = found.masks[found.best];
+        answers.push({scores: found.scores, best: found.best, nearness: text(found.nearness),
+            masks: found.masks.map(text), steps: [...found.steps].map(([name, values]) => [name, text(values)])});
+    }
+    return answers;
+}"""
+PROMPTS: list[dict[str, Any]] = [
+    {"points": [(162, 117)], "labels": [1]},
+    {"points": [(230, 250), (420, 60)], "labels": [1, 0]},
+    {"box": (60, 30, 300, 280)},
+    {"points": [(162, 117)], "labels": [1], "again": True},
+]
+
+
+def asked(prompt: dict[str, Any]) -> dict[str, Any]:
+    """A prompt as the view sends it."""
+    places = zip(prompt.get("points", ()), prompt.get("labels", ()), strict=True)
+    points = [{"x": x, "y": y, "label": label} for (x, y), label in places]
+    boxes = [dict(zip(("x0", "y0", "x1", "y1"), prompt["box"], strict=True))] if "box" in prompt else []
+    return {
+        "again": prompt.get("again", False),
+        "prompt": {"points": points, "boxes": boxes, "strokes": [], "mask": None},
+    }
+
+
+def numbers(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), np.float32)
+
+
+def test_the_trace_in_a_page_is_that_of_pytorch(context: BrowserContext, tmp_path: Path) -> None:
+    """Each step to 0.001 of its largest value: of one click, two, a box, and a click with the mask before."""
+    predictor = Predictor("tiny")
+    photo = sw.sample("cat")
+    embedding = predictor.embed(photo)
+    encoded = {name: base64.b64encode(data).decode() for name, data in (
+        ("weights", decoder_weights(predictor.model)), ("features", photo_features(embedding)),
+    )}  # fmt: skip
+    opening = {**encoded, "size": {"width": photo.shape[1], "height": photo.shape[0]}}
+    page = context.new_page()
+    blank = tmp_path / "blank.html"
+    blank.write_text("<!doctype html><title>a</title>")
+    page.goto(blank.as_uri())
+    found = page.evaluate(ASK, [bundled("study.js").decode(), opening, [asked(prompt) for prompt in PROMPTS]])
+    mask = None
+    for prompt, answer in zip(PROMPTS, found, strict=True):
+        given = {key: value for key, value in prompt.items() if key != "again"}
+        trace = predictor.trace(embedding, **given, mask=mask if prompt.get("again") else None)
+        mask = trace.logits[int(trace.scores.argmax())].numpy()
+        steps = dict(answer["steps"])
+        expected: dict[str, Any] = {
+            "prompt_tokens": trace.prompt_tokens[0],
+            "dense_prompt": trace.dense_prompt[0].flatten(1).T,
+            "final_token_to_image": trace.final_token_to_image[0],
+            "upscaled": trace.upscaled[0].permute(1, 2, 0),
+        }
+        for i, layer in enumerate(trace.layers):
+            expected[f"layers.{i}.self_attention"] = layer.self_attention[0]
+            expected[f"layers.{i}.token_to_image"] = layer.token_to_image[0]
+            expected[f"layers.{i}.image_to_token"] = layer.image_to_token[0].transpose(1, 2)
+            expected[f"layers.{i}.tokens"] = layer.tokens[0]
+        expected |= {f"hypernetworks.{i}": weights for i, weights in enumerate(trace.hypernetworks[0])}
+        assert set(steps) == set(expected)
+        for name, values in expected.items():
+            theirs = values.numpy().ravel()
+            assert np.abs(numbers(steps[name]) - theirs).max() <= 1e-3 * max(1e-3, np.abs(theirs).max()), name
+        assert answer["scores"] == pytest.approx(trace.scores.tolist(), abs=1e-3)
+        for ours, logits in zip(answer["masks"], trace.logits.numpy(), strict=True):
+            assert np.abs(numbers(ours) - logits.ravel()).max() <= 1e-3 * np.abs(logits).max()
+
+
+# ------------------------------------------------------------------------------------------------------ lesson 04
+
+
+def test_lesson_04_follows_a_click(opened: Open) -> None:
+    lesson = opened("04")
+    traced = sw.teach.TracedImage(sw.sample("cat"))
+    traced.click(162, 117)
+    panels = {
+        "PromptTokens": sw.teach.PromptTokens(traced),
+        "AttentionExplorer": sw.teach.AttentionExplorer(traced),
+        "MaskMaker": sw.teach.MaskMaker(traced),
+    }
+    for kind, panel in panels.items():
+        lesson.says(kind, panel)
+    names = {"PromptTokens": "tokens.dense", "AttentionExplorer": "attend.reads", "MaskMaker": "maker.logits"}
+    before = {kind: lesson.pixels(kind, traced.say(name)) for kind, name in names.items()}
+    view = lesson.view("TracedImage")
+    view.press("Escape")
+    view.click(230, 250)
+    expect(view.candidates).to_have_count(3)
+    traced.click(230, 250)
+    for kind, panel in panels.items():
+        lesson.says(kind, panel)
+        assert lesson.pixels(kind, traced.say(names[kind])) != before[kind]
+    traced.close()
+
+
+def test_controls_of_lesson_04_select_what_is_shown(opened: Open) -> None:
+    lesson = opened("04")
+    traced = sw.teach.TracedImage(sw.sample("cat"))
+    traced.click(162, 117)
+    attention = sw.teach.AttentionExplorer(traced)
+    for layer, head, token in ((1, 2, 4), (2, -1, 3)):
+        attention.layer.value, attention.head.value, attention.token.value = layer, head, token
+        panel = lesson.panel("AttentionExplorer")
+        panel.get_by_role("radio", name=attention.layer.options[layer][0]).check(force=True)
+        panel.get_by_role("radio", name=attention.head.options[head + 1][0]).check(force=True)
+        panel.get_by_role("combobox", name="Token").select_option(attention.token.options[token][0])
+        lesson.says("AttentionExplorer", attention)
+    maker = sw.teach.MaskMaker(traced)
+    maker.level.value, maker.threshold.value = 2, 1.5
+    panel = lesson.panel("MaskMaker")
+    panel.get_by_role("radio", name="Mask 3 of the model").check(force=True)
+    panel.get_by_role("slider", name="Threshold").fill("1.5")
+    lesson.says("MaskMaker", maker)
+    # The mask becomes a prompt.
+    tokens = sw.teach.PromptTokens(traced)
+    traced.add_mask()
+    _ = traced.trace
+    lesson.page.get_by_role("button", name="Add the mask to the prompt").click()
+    lesson.says("PromptTokens", tokens)
+    lesson.says("AttentionExplorer", attention)
+    traced.close()
+
+
+def test_a_patch_is_compared_with_all_others_by_pointer_and_keyboard(opened: Open) -> None:
+    lesson = opened("04")
+    explorer = sw.teach.EmbeddingExplorer(sw.sample("cat"))
+    lesson.says("EmbeddingExplorer", explorer)
+    picture = lesson.panel("EmbeddingExplorer").get_by_role("img").first
+    box = picture.bounding_box()
+    assert box
+    picture.hover(position={"x": 162 / 451 * box["width"], "y": 117 / 300 * box["height"]})
+    explorer.look_at(162, 117)
+    lesson.says("EmbeddingExplorer", explorer)
+    # From the middle, 64 pixels of the canvas to the right.
+    picture.focus()
+    for _ in range(4):
+        picture.press("Shift+ArrowRight")
+    explorer.look_at((330 / 2 + 64) * 451 / 330, 150)
+    lesson.says("EmbeddingExplorer", explorer)
+
+
+def test_guesses_stand_next_to_what_came_out(opened: Open) -> None:
+    lesson = opened("04", lang="zh-TW")
+    page, say = lesson.page, sw.teach.Guesses(lang="zh-TW").say
+    first = lesson.panel("ask").first
+    first.get_by_role("radio", name="C", exact=True).check(force=True)
+    first.get_by_role("button", name=say("guess.button")).click()
+    expect(first.get_by_role("status")).to_have_text(say("guess.kept", guess="C"))
+    expect(first.get_by_role("radio", name="A", exact=True)).to_be_disabled()
+    answers = page.locator("details[data-answer]")
+    expect(answers.nth(0).get_by_role("status")).to_be_hidden()
+    answers.nth(0).locator("summary").click()
+    expect(answers.nth(0).get_by_role("status")).to_have_text(say("guess.row", number=1, guess="C", answer="B"))
+    answers.nth(1).locator("summary").click()
+    expect(answers.nth(1).get_by_role("status")).to_have_text(say("guess.missing", number=2, answer="B"))
+    rows = lesson.panel("table").get_by_role("row")
+    expect(rows.nth(1)).to_have_text("1CB")
+    expect(rows.nth(2)).to_have_text(f"2{say('guess.none')}B")
+    expect(rows.nth(3)).to_have_text(f"3{say('guess.none')}…")
+
+
+@pytest.mark.parametrize("lesson", ["04"])
+def test_a_lesson_fits_a_phone_and_axe_finds_nothing(opened: Open, lesson: str) -> None:
+    page = opened(lesson).page
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert violations(View(page, page.locator("html"))) == []
+    page.emulate_media(color_scheme="dark")
+    assert violations(View(page, page.locator("html"))) == []
