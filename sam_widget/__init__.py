@@ -13,9 +13,25 @@ import lazy_loader
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name.
+
+    Raises:
+        ModelError: It needs torch or timm, which are not installed.
+    """
+    try:
+        return _find(name)
+    except ModuleNotFoundError as error:
+        from sam_widget.errors import MODEL_LIBRARIES, NEEDS_TORCH, ModelError
+
+        if error.name not in MODEL_LIBRARIES:
+            raise
+        raise ModelError(f"sam_widget.{name} {NEEDS_TORCH}") from error
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -10,6 +10,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import ParamSpec, TypeVar
 
+# What a model needs, and Python in a browser lacks.
+MODEL_LIBRARIES = frozenset({"timm", "torch", "torchvision"})
+NEEDS_TORCH = (
+    "needs torch and timm, which are not installed here. Without them, as in JupyterLite, the view of a SamWidget runs "
+    "model='tiny': click there, and continue in Python with w.candidates, w.accept() and w.objects"
+)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -80,6 +86,10 @@ def door(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except SamWidgetError as error:
             raise error.with_traceback(None) from None
+        except ModuleNotFoundError as error:
+            if error.name not in MODEL_LIBRARIES:
+                raise
+            raise ModelError(f"{function.__qualname__} {NEEDS_TORCH}") from error
 
     return opened
 

@@ -458,6 +458,52 @@ export interface Tile {
   rendering: RenderingData;
 }
 
+/** Set the whole prompt, whose answer is attached: the scores of the masks, and their logits. */
+export interface Decoded {
+  type: "decoded";
+  client: string;
+  seq: number;
+  image: string;
+  rendering: RenderingData;
+  prompt: PromptData;
+  best: number;
+}
+
+/** Tell that the image is encoded, how long a decode takes, and the features, if they were not known. */
+export interface Encoded {
+  type: "encoded";
+  client: string;
+  seq: number;
+  image: string;
+  rendering: RenderingData;
+  milliseconds: number;
+}
+
+/** Request a file of which the view makes the model. */
+export interface Part {
+  type: "part";
+  client: string;
+  seq: number;
+  name: "worker" | "runtime" | "runtime.wasm" | "encoder" | "encoder weights" | "decoder weights";
+}
+
+/** Request the image as the model sees it: its features if they are known, or else pixels (h, w, 3). */
+export interface Pixels {
+  type: "pixels";
+  client: string;
+  seq: number;
+  image: string;
+  rendering: RenderingData;
+}
+
+/** Tell that the view cannot run the model. */
+export interface Undecodable {
+  type: "undecodable";
+  client: string;
+  seq: number;
+  reason: string;
+}
+
 /** Stop finding in all images, and no longer list what was found; each image still offers it. */
 export interface EndFindInAll {
   type: "end_find_in_all";
@@ -654,6 +700,6 @@ export interface Undo {
   seq: number;
 }
 
-export type Request = AcceptFound | Adjust | Cancel | EndFind | Everything | Export | Find | Hello | Predict | Preview | RefineFound | Refuse | Render | Sharpen | Sift | Tile | EndFindInAll | FindInAll | Mark | Show | StopFindInAll | CancelJob | Finish | GoToStage | Right | RunAutomatic | StartCheck | Tune | Accept | Brush | Choose | Clear | Edit | Merge | Recolor | Redo | Refine | Remove | Rename | Subtract | Undo;
+export type Request = AcceptFound | Adjust | Cancel | EndFind | Everything | Export | Find | Hello | Predict | Preview | RefineFound | Refuse | Render | Sharpen | Sift | Tile | Decoded | Encoded | Part | Pixels | Undecodable | EndFindInAll | FindInAll | Mark | Show | StopFindInAll | CancelJob | Finish | GoToStage | Right | RunAutomatic | StartCheck | Tune | Accept | Brush | Choose | Clear | Edit | Merge | Recolor | Redo | Refine | Remove | Rename | Subtract | Undo;
 
 export type Reply = Answer | Whole | Update | PreviewMask | TilePicture | File;

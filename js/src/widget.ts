@@ -1,6 +1,8 @@
 /** The anywidget front end: `initialize` owns everything with the lifetime of a widget's model, `render` one view. */
 
 import type { InitializeProps, RenderProps } from "@anywidget/types";
+import { abilitiesOf } from "./kernel/abilities";
+import { DecodingChannel, type DecodingModel } from "./kernel/decoding";
 import { directBase } from "./kernel/direct";
 import { followPicture } from "./kernel/picture";
 import type { State } from "./protocol";
@@ -28,13 +30,20 @@ export default () => {
 };
 
 function open(model: unknown, signal: AbortSignal): Shared {
+  const decoding =
+    abilitiesOf(model as Model)?.decodes === "view" ? new DecodingChannel(model as DecodingModel, signal) : null;
   const session = new RemoteSession({
-    model: model as Model,
+    model: decoding ?? (model as Model),
     decode: (bytes, mime) => createImageBitmap(new Blob([bytes as BlobPart], { type: mime })),
     close: (bitmap) => bitmap.close(),
     signal,
     direct: directBase(document),
   });
+  if (decoding) {
+    const follow = (): void => decoding.follow(session.state);
+    session.subscribe(follow, signal);
+    follow();
+  }
   followPicture(model as object, signal);
   return {
     session,

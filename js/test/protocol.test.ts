@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import source from "../src/protocol.ts?raw";
 import { NO_PROMPT } from "../src/state/prompt";
+import { spokenByADecodingView } from "./decoding";
 import { FakeModel, imageOf, openStore, STATE } from "./fake";
 
 interface Fields {
@@ -85,7 +86,8 @@ describe("the protocol", () => {
       void store.steer({ type });
     void store.show(1);
     closing.abort();
-    const spoken = new Map(model.sent.map((request) => [request.type, Object.keys(request).sort()]));
+    const sent = [...model.sent, ...(await spokenByADecodingView())];
+    const spoken = new Map(sent.map((request) => [request.type, Object.keys(request).sort()]));
     const fields = requestFields();
     expect(fields.size).toBeGreaterThan(5);
     expect([...spoken.keys()].sort()).toEqual([...fields.keys()].sort());

@@ -18,7 +18,7 @@ from torch.nn.functional import interpolate
 from sam_widget.automatic.automatic import MaskRecord
 from sam_widget.masks.measures import iou
 from sam_widget.masks.runs import StoredMask
-from sam_widget.predictor.model_input import fitted
+from sam_widget.predictor.fitting import fitted
 from sam_widget.predictor.predictor import Embedding, Predictor
 
 # A mask that agrees this well with an accepted one would have been accepted: two people agree in 0.85 to 0.91 (paper,

@@ -17,7 +17,7 @@ from sam_widget.engine.taught import TaughtMask, TaughtPhoto
 from sam_widget.image.reading import image_hash
 from sam_widget.model.config import SamConfig
 from sam_widget.model.sam import ImageFeatures
-from sam_widget.predictor.model_input import fitted
+from sam_widget.predictor.fitting import fitted
 from sam_widget.predictor.predictor import Embedding, Predictor
 
 CROPS = 2

@@ -51,7 +51,7 @@ def to_coco(
 
     Raises:
         FormatError: A label is not among the classes, two images have the same name, or the file cannot be written.
-        MissingExtraError: pycocotools is not installed (or scikit-image, for polygons).
+        MissingExtraError: scikit-image is not installed, for polygons.
     """
     if segmentation not in ("rle", "polygons"):
         raise FormatError(f"segmentation is {segmentation!r}, expected 'rle' or 'polygons'")

@@ -68,7 +68,7 @@ def to_pandas(source: Any, path: str | os.PathLike[str] | None = None) -> Any:
 
     Raises:
         FormatError: Two images have the same name, or the file cannot be written.
-        MissingExtraError: pandas or pycocotools is not installed.
+        MissingExtraError: pandas is not installed.
     """
     pandas = import_extra("pandas", "pandas")
     rows = []

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sam_widget.errors import MaskError, import_extra
-from sam_widget.masks.counts import counts_from_runs, counts_from_text, runs_from_counts
+from sam_widget.masks.counts import counts_from_runs, counts_from_text, runs_from_counts, text_from_counts
 from sam_widget.masks.measures import box_from_mask
 from sam_widget.masks.runs import Mask, Runs, StoredMask, checked_mask, mask_from_runs, runs_from_mask
 from sam_widget.masks.scanlines import runs_from_polygons
@@ -21,25 +21,15 @@ def rle_from_mask(mask: ArrayLike) -> dict[str, Any]:
 
     Returns:
         {"size": [H, W], "counts": str}, ready for JSON.
-
-    Raises:
-        MissingExtraError: pycocotools is not installed.
     """
     pixels = checked_mask(mask)
     return rle_from_stored(StoredMask.of_runs(runs_from_mask(pixels), (pixels.shape[0], pixels.shape[1])))
 
 
 def rle_from_stored(mask: StoredMask) -> dict[str, Any]:
-    """Encode a stored mask like `rle_from_mask`, without decoding it into pixels.
-
-    Raises:
-        MissingExtraError: pycocotools is not installed.
-    """
-    codec = import_extra("pycocotools.mask", "coco")
+    """Encode a stored mask like `rle_from_mask`, without decoding it into pixels."""
     height, width = mask.shape
-    counts = counts_from_runs(mask.runs, height, width).tolist()
-    rle = codec.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-    return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+    return {"size": [height, width], "counts": text_from_counts(counts_from_runs(mask.runs, height, width))}
 
 
 def mask_from_rle(rle: Mapping[str, Any]) -> Mask:

@@ -47,6 +47,19 @@ def counts_from_text(text: str | bytes) -> NDArray[np.int64]:
     return numbers
 
 
+def text_from_counts(counts: NDArray[np.int64]) -> str:
+    """Encode counts, the inverse of `counts_from_text` (`rleToString` of pycocotools' `maskApi.c`)."""
+    numbers = counts.copy()
+    numbers[3:] -= counts[1:-2]
+    shifted = numbers[:, None] >> (5 * np.arange(7))
+    # A number ends with the character whose highest bit is the sign of all that would follow.
+    rest = shifted >> 5
+    more = np.where(shifted & 16, rest != -1, rest != 0)
+    used = np.logical_and.accumulate(np.pad(more[:, :-1], ((0, 0), (1, 0)), constant_values=True), axis=1)
+    letters = (shifted & 31 | np.where(more, 32, 0)) + 48
+    return letters[used].astype(np.uint8).tobytes().decode("ascii")
+
+
 def runs_from_counts(counts: NDArray[np.int64], height: int, width: int) -> Runs:
     """Turn counts, column by column of off, on, off, ... pixels, into row runs.
 

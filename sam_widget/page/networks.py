@@ -117,6 +117,26 @@ def encoder_network(model: Sam) -> bytes:
     return _export(_Encoder(model), (torch.zeros(1, 3, side, side),), ["pixels"], names, model.name)
 
 
+def encoder_without_weights(model: Sam) -> bytes:
+    """Return `encoder_network` with the names of the model's parameters instead of their values.
+
+    onnxruntime is given the values by these names, as external data.
+
+    Raises:
+        MissingExtraError: `onnx` is not installed.
+        ModelError: The model cannot be exported.
+    """
+    onnx: Any = import_extra("onnx", "page")
+    made = onnx.load_from_string(encoder_network(model))
+    for tensor in made.graph.initializer:
+        name = tensor.name.removeprefix("model.")
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=name)
+    data: bytes = made.SerializeToString()
+    return data
+
+
 def decoder_network(model: Sam, embedding: Embedding) -> bytes:
     """Return what answers a model's prompts on an image.
 

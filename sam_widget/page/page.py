@@ -14,16 +14,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sam_widget.atomic import write_whole
 from sam_widget.errors import SessionError
-from sam_widget.model.sam import Sam
 from sam_widget.page.parts import PageModel, bundled, packed, page_model
 from sam_widget.page.parts import any_photo as any_photo_model
 from sam_widget.page.photo import PagePhoto, local_predictor, photo_of
 from sam_widget.session.session import Session
 from sam_widget.text import clean
+
+if TYPE_CHECKING:
+    from sam_widget.predictor.in_view import ViewPredictor
+    from sam_widget.predictor.predictor import Predictor
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # Bytes of a page: from the first on there is a warning; the second is also the most that a file on GitHub may have.
@@ -158,13 +161,14 @@ def page_of(
 ) -> str:
     """Return the HTML that `write_sessions` writes; the title of a page with one photo is the photo's name."""
     code, worker, style = (bundled(name).decode() for name in ("page.js", "worker.js", "page.css"))
-    model: Sam | None = None
+    predictor: Predictor | ViewPredictor | None = None
     answers: PageModel | None = None
     photos, size = list[PagePhoto](), 0
     for name, session in [(None, sessions)] if isinstance(sessions, Session) else sessions:
-        if answers is None or local_predictor(session).model is not model:
-            model, before = local_predictor(session).model, answers
-            answers = page_model(local_predictor(session), session.source.render(session.state.rendering))
+        of_session, before = local_predictor(session), answers
+        if answers is None or predictor is None or of_session.model is not predictor.model:
+            predictor = of_session
+            answers = page_model(predictor, session.source.render(session.state.rendering))
             if before is not None and before.data != answers.data:
                 raise SessionError("these sessions use different models; write a page for each")
         photos.append(photo_of(session, _free(name or session.image_name or "", {photo.name for photo in photos})))
@@ -175,16 +179,16 @@ def page_of(
                 f"a page of these {count} photos would take about {expected:.0f} MB, but {most:.0f} MB are allowed, "
                 f"which is enough for {len(photos) - 1} of them; make several pages"
             )
-    if model is None or answers is None:
+    if predictor is None or answers is None:
         raise SessionError("there are no sessions for the page; expected one or more")
     first, several = photos[0], len(photos) > 1
     title = title if several and title else first.name
-    about: dict[str, Any] = {"model": model.name, "answering": answers.answering}
+    about: dict[str, Any] = {"model": predictor.model.name, "answering": answers.answering}
     about |= {"photos": [photo.about for photo in photos], "done": sorted(done), "padding": None}
     if any_photo:
-        opener = any_photo_model(model)
+        opener = any_photo_model(predictor.model)
         answers = replace(opener, data=answers.data | opener.data, card=answers.card)
-        about["padding"] = model.config.pixel_mean
+        about["padding"] = predictor.config.pixel_mean
     data = {"code": packed((answers.code + worker).encode())} | answers.data
     data |= {f"{key}-{index}": text for index, photo in enumerate(photos) for key, text in photo.data.items()}
     return sealed(

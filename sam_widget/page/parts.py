@@ -7,19 +7,17 @@ import gzip
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.torch import save
 
 from sam_widget.errors import ModelError, SessionError
-from sam_widget.model.sam import Sam
-from sam_widget.model.tiny.tiny import Tiny
-from sam_widget.model.zoo import models
-from sam_widget.page.networks import decoder_network, encoder_network, features, frame, in_planes, prompting
-from sam_widget.page.tensors import decoder_weights, photo_features
-from sam_widget.predictor.predictor import EmbeddingCache, Predictor
+from sam_widget.predictor.in_view import ViewPredictor, tensors
 from sam_widget.session.session import Session
+
+if TYPE_CHECKING:
+    from sam_widget.predictor.interface import ModelIdentity
+    from sam_widget.predictor.predictor import Predictor
 
 STATIC = Path(__file__).parent / "static"
 _CARD = Path(__file__).resolve().parents[1] / "weights" / "tiny.md"
@@ -45,13 +43,19 @@ class PageModel:
     card: str = field(default_factory=lambda: _CARD.read_text(encoding="utf-8"))
 
 
-def page_model(predictor: Predictor, image: np.ndarray) -> PageModel:
+def page_model(predictor: Predictor | ViewPredictor, image: np.ndarray) -> PageModel:
     """Return what answers prompts in a page; `image` is any that it will be asked about.
 
     Raises:
         MissingExtraError: A model other than `tiny` needs `onnx`, which is not installed.
         ModelError: The model cannot be exported.
     """
+    if isinstance(predictor, ViewPredictor):
+        return PageModel({"weights": packed(tensors(of_encoder=False))})
+    from sam_widget.model.tiny.tiny import Tiny
+    from sam_widget.page.networks import decoder_network, frame, in_planes, prompting
+    from sam_widget.page.tensors import decoder_weights
+
     model = predictor.model
     if isinstance(model, Tiny):
         return PageModel({"weights": packed(decoder_weights(model))})
@@ -65,13 +69,17 @@ def page_model(predictor: Predictor, image: np.ndarray) -> PageModel:
     )
 
 
-def any_photo(model: Sam) -> PageModel:
+def any_photo(model: ModelIdentity) -> PageModel:
     """Return what opens any photo in a page, besides what answers prompts: `tiny`'s image encoder and a blank session.
 
     Raises:
         MissingExtraError: `onnx` is not installed.
         ModelError: It is another model, whose encoder is too large for a page.
     """
+    from sam_widget.model.tiny.tiny import Tiny
+    from sam_widget.page.networks import encoder_network, in_planes
+    from sam_widget.predictor.predictor import EmbeddingCache, Predictor
+
     if not isinstance(model, Tiny):
         raise ModelError(
             f"a page opens any photo only with 'tiny', but this session uses {model.name!r}, whose image encoder is "
@@ -88,8 +96,20 @@ def any_photo(model: Sam) -> PageModel:
     return PageModel(data, code=bundled("runtime.js").decode(), notices=_RUNTIME_NOTICE)
 
 
-def page_features(predictor: Predictor, image: np.ndarray) -> bytes:
-    """Return an image's features as `page_model` takes them."""
+def page_features(predictor: Predictor | ViewPredictor, image: np.ndarray) -> bytes:
+    """Return an image's features as `page_model` takes them.
+
+    Raises:
+        ModelError: The view encodes images, and has not encoded this one yet.
+    """
+    if isinstance(predictor, ViewPredictor):
+        return predictor.features(predictor.embed(image))
+    from safetensors.torch import save
+
+    from sam_widget.model.tiny.tiny import Tiny
+    from sam_widget.page.networks import features, in_planes
+    from sam_widget.page.tensors import photo_features
+
     embedding = predictor.embed(image)
     if isinstance(predictor.model, Tiny):
         return photo_features(embedding)
@@ -119,6 +139,8 @@ def bundled(name: str) -> bytes:
 
 
 def _described(name: str) -> str:
+    from sam_widget.model.zoo import models
+
     for model in models():
         if model.name == name:
             return f"{name}: {model.source}. Licence of the weights: {model.licence}."

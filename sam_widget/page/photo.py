@@ -6,7 +6,7 @@ import io
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -14,10 +14,14 @@ from sam_widget.errors import SessionError
 from sam_widget.image.pyramid import TILE, Pyramid
 from sam_widget.image.rendering import USUAL
 from sam_widget.page.parts import packed, page_features
-from sam_widget.predictor.predictor import Predictor
+from sam_widget.predictor.in_view import ViewPredictor
+from sam_widget.predictor.interface import has_torch
 from sam_widget.session.file.format import read, write_new
 from sam_widget.session.session import Session
 from sam_widget.text import clean
+
+if TYPE_CHECKING:
+    from sam_widget.predictor.predictor import Predictor
 
 # A photo that takes more bytes than this without loss is shown as JPEG, and is not in the session that a page saves.
 MOST_LOSSLESS = 4_000_000
@@ -63,15 +67,21 @@ def photo_of(session: Session, name: str | None = None) -> PagePhoto:
     return PagePhoto(name, about, {key: packed(value) for key, value in data.items()})
 
 
-def local_predictor(session: Session) -> Predictor:
+def local_predictor(session: Session) -> Predictor | ViewPredictor:
     """Return the session's predictor.
 
     Raises:
         SessionError: The session's model is on another machine.
     """
-    if not isinstance(session.predictor, Predictor):
-        raise SessionError("a page needs the model on this machine; open the image with model='tiny'")
-    return session.predictor
+    predictor = session.predictor
+    if isinstance(predictor, ViewPredictor):
+        return predictor
+    if has_torch():
+        from sam_widget.predictor.predictor import Predictor
+
+        if isinstance(predictor, Predictor):
+            return predictor
+    raise SessionError("a page needs the model on this machine; open the image with model='tiny'")
 
 
 def _saved(session: Session, *, keep_image: bool) -> bytes:

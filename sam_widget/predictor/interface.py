@@ -6,6 +6,7 @@ have to provide the same members. An embedding is opaque here: it is passed from
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -186,6 +187,19 @@ _written: dict[str, int | None] = {}
 _loading = threading.Lock()
 
 
+def has_torch() -> bool:
+    """Whether models can run in this process; JupyterLite has no torch."""
+    try:
+        return importlib.util.find_spec("torch") is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def runs_in_view(model: object) -> bool:
+    """Whether a model runs in the widget's view: without torch, a named one does."""
+    return isinstance(model, str | Path) and not is_served(model) and not has_torch()
+
+
 def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predictor:
     """Return the predictor of a model: a name, a path, a server's address, a loaded model, or a predictor itself.
 
@@ -197,6 +211,8 @@ def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predi
     """
     if hasattr(model, "embed"):
         return cast("Predictor", model)
+    if runs_in_view(model):
+        return _in_view(str(model))
     from sam_widget.predictor.predictor import Predictor as TorchPredictor
 
     if not isinstance(model, str | Path):
@@ -212,4 +228,22 @@ def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predi
             worded = PROVIDERS[-1] if PROVIDERS and is_worded(name) else None
             _named[name] = worded.load(name) if worded else TorchPredictor(name, progress=progress)
             _written[name] = written
+        return _named[name]
+
+
+def _in_view(name: str) -> Predictor:
+    """Return the predictor of a model that the view runs.
+
+    Raises:
+        ModelError: It is not `tiny`.
+    """
+    if name != "tiny":
+        raise ModelError(
+            f"{name!r} needs torch, which is not installed here; without it there is model='tiny', which the view runs"
+        )
+    from sam_widget.predictor.in_view import ViewPredictor
+
+    with _loading:
+        if name not in _named:
+            _named[name], _written[name] = ViewPredictor(), None
         return _named[name]

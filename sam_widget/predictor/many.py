@@ -15,7 +15,8 @@ from sam_widget.errors import PromptError
 from sam_widget.masks.measures import stability_score
 from sam_widget.masks.runs import StoredMask
 from sam_widget.model.config import SamConfig
-from sam_widget.predictor.model_input import inverse_masks, unpadded, upscaling_of
+from sam_widget.predictor.fitting import unpadded
+from sam_widget.predictor.model_input import inverse_masks, upscaling_of
 from sam_widget.predictor.prediction import Predictions
 from sam_widget.prompts.prompt import Prompt
 

@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 
 from sam_widget.errors import PromptError
 from sam_widget.model.config import SamConfig
+from sam_widget.predictor.fitting import fitted
 from sam_widget.predictor.interface import CERTAIN
 from sam_widget.predictor.ranking import is_inverse
 from sam_widget.predictor.upsampling import Upscaling, upscaling
@@ -19,16 +20,6 @@ from sam_widget.prompts.prompt import Prompt
 
 # Rows of a mask that are made floats at a time.
 _ROWS = 256
-
-
-def fitted(config: SamConfig, height: int, width: int) -> tuple[int, int]:
-    """Return height and width of an image in the model input: the longest side is its side, or both are."""
-    if config.resize == "square":
-        return config.image_size, config.image_size
-    # As the reference's ResizeLongestSide rounds.
-    scale = config.image_size / max(height, width)
-    # Never zero: the reference rounds the short side of a very thin image to nothing and fails.
-    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
 
 def input_pixels(config: SamConfig, rgb: np.ndarray, device: torch.device) -> Tensor:
@@ -103,13 +94,6 @@ def logits_from_mask(config: SamConfig, mask: np.ndarray) -> np.ndarray:
     low = interpolate(padded, (config.mask_size, config.mask_size), mode="area")[0, 0]
     logits: np.ndarray = ((2 * low - 1) * CERTAIN).numpy()
     return logits
-
-
-def unpadded(config: SamConfig, logits: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """Return the part of (N, h, w) low-resolution logits that shows the image, without what pads it."""
-    height, width = fitted(config, *image_size)
-    ratio = config.image_size // config.mask_size
-    return logits[..., : -(-height // ratio), : -(-width // ratio)]
 
 
 def upscaling_of(config: SamConfig, image_size: tuple[int, int]) -> Upscaling:

@@ -25,16 +25,15 @@ from sam_widget.model.sam import ImageFeatures, Sam
 from sam_widget.model.tuned import decode, single_click
 from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.predictor.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
+from sam_widget.predictor.fitting import fitted, unpadded
 from sam_widget.predictor.interface import refuse_words
 from sam_widget.predictor.many import BATCH, CPU_BATCH, answered, prompts_from_arrays
 from sam_widget.predictor.model_input import (
-    fitted,
     input_pixels,
     input_points,
     input_prompts,
     inverse_masks,
     logits_from_mask,
-    unpadded,
     upscaling_of,
 )
 from sam_widget.predictor.prediction import Prediction, Predictions

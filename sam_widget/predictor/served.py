@@ -23,7 +23,8 @@ from sam_widget.model.config import SamConfig
 from sam_widget.model.headless import unpack
 from sam_widget.predictor.connection import MOST_PIXELS, SERVER, ServedModel, Server
 from sam_widget.predictor.embeddings import CACHE, Embedding
-from sam_widget.predictor.model_input import fitted, input_pixels
+from sam_widget.predictor.fitting import fitted
+from sam_widget.predictor.model_input import input_pixels
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.predictor.trace import Trace
 

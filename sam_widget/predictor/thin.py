@@ -19,8 +19,9 @@ from sam_widget.masks.wire_codec import pack_runs, unpack_runs
 from sam_widget.model.config import SamConfig
 from sam_widget.model.zoo import BUILDERS
 from sam_widget.predictor.connection import ServedModel, Server
+from sam_widget.predictor.fitting import unpadded
 from sam_widget.predictor.interface import refuse_words
-from sam_widget.predictor.model_input import logits_from_mask, unpadded, upscaling_of
+from sam_widget.predictor.model_input import logits_from_mask, upscaling_of
 from sam_widget.predictor.plain import PlainPredictor
 from sam_widget.predictor.served import Listeners, Waiting, scaled
 from sam_widget.prompts.prompt import Prompt

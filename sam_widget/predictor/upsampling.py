@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sam_widget.masks.measures import in_float32
 from sam_widget.masks.runs import Mask, StoredMask, set_bits
+from sam_widget.predictor.fitting import axes
 
 # Number of pixels of one axis per matrix product; with more, the matrices would be mostly zero.
 _BLOCK = 32
@@ -33,7 +34,7 @@ class Upscaling:
         """Prepare the upsampling.
 
         Args:
-            rows: (H, h), weight of each row of logits in each row of the image; see `bilinear` and `bicubic`.
+            rows: (H, h), weight of each row of logits in each row of the image; see `fitting.axes`.
             columns: (W, w), the same for columns.
         """
         self.size = (len(rows), len(columns))
@@ -161,29 +162,6 @@ def _knots(weights: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.flatnonzero(knots)
 
 
-def bilinear(lines: NDArray[np.float64], count: int, scale: float) -> NDArray[np.float64]:
-    """Resize lines (n, h) to (count, h) like torch's `interpolate`; one output pixel covers `scale` input pixels."""
-    at = np.maximum((np.arange(count) + 0.5) * scale - 0.5, 0)
-    first = np.minimum(at.astype(np.intp), len(lines) - 1)
-    part = (at - first)[:, None]
-    made: NDArray[np.float64] = lines[first] * (1 - part) + lines[np.minimum(first + 1, len(lines) - 1)] * part
-    return made
-
-
-def bicubic(lines: NDArray[np.float64], count: int, scale: float) -> NDArray[np.float64]:
-    """Resize lines like `bilinear`, by Keys' cubic convolution with a = -0.75, as in torch's `interpolate`."""
-    at = (np.arange(count) + 0.5) * scale - 0.5
-    first = np.floor(at).astype(np.intp)
-    part = at - first
-    made = np.zeros((count, lines.shape[1]))
-    for tap in (-1, 0, 1, 2):
-        away = np.abs(part - tap)
-        near = (1.25 * away - 2.25) * away**2 + 1
-        far = ((-0.75 * away + 3.75) * away - 6) * away + 3
-        made += lines[np.clip(first + tap, 0, len(lines) - 1)] * np.where(away <= 1, near, far)[:, None]
-    return made
-
-
 @lru_cache(maxsize=8)
 def upscaling(
     size: tuple[int, int],
@@ -194,23 +172,5 @@ def upscaling(
     resize: Literal["longest side", "square"],
     mode: Literal["bilinear", "bicubic"],
 ) -> Upscaling:
-    """Return the upsampling of square logits to masks of an image, prepared once per image size.
-
-    Args:
-        size: Height and width of the image.
-        logits: Side of the logits.
-        fitted: Height and width of the image in the model's input.
-        side: Side of the model's input.
-        resize: How the image is fitted to that input. With "longest side", the reference upsamples logits to the input,
-            removes the padding, and resizes the rest to the image.
-        mode: Interpolation of the logits of a stretched image.
-    """
-    lines = np.eye(logits)
-    sides = []
-    for length, inside in zip(size, fitted, strict=True):
-        if resize == "square":
-            sides.append((bilinear if mode == "bilinear" else bicubic)(lines, length, logits / length))
-        else:
-            enlarged = bilinear(lines, side, logits / side)[:inside]
-            sides.append(bilinear(enlarged, length, inside / length))
-    return Upscaling(*sides)
+    """Return the upsampling of square logits to masks of an image, prepared once per image size; see `fitting.axes`."""
+    return Upscaling(*axes(size, logits=logits, fitted=fitted, side=side, resize=resize, mode=mode))

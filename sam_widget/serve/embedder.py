@@ -14,7 +14,7 @@ import numpy as np
 
 from sam_widget.errors import SamWidgetError
 from sam_widget.predictor.embeddings import Embedding
-from sam_widget.predictor.model_input import fitted
+from sam_widget.predictor.fitting import fitted
 from sam_widget.predictor.predictor import Predictor
 
 log = logging.getLogger(__name__)

@@ -33,8 +33,8 @@ from sam_widget.masks.runs import StoredMask
 from sam_widget.masks.wire_codec import pack_runs, unpack_runs
 from sam_widget.model.config import SamConfig
 from sam_widget.predictor.embeddings import Embedding
+from sam_widget.predictor.fitting import fitted
 from sam_widget.predictor.interface import CERTAIN
-from sam_widget.predictor.model_input import fitted
 from sam_widget.prompts.geometry import Box, Stroke
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.serve.access import Refusal, owner_of

@@ -419,6 +419,7 @@ class Session(PromptEdits):
         """The progress of `everything` or `find`; None if neither is running."""
         return self._running.state
 
+    @door
     def everything(
         self,
         *,
@@ -460,6 +461,7 @@ class Session(PromptEdits):
             raise
         return run.state.objects
 
+    @door
     def begin_everything(self, **options: Any) -> EverythingRun:
         """Start a run of `everything` that is advanced step by step.
 
@@ -489,6 +491,7 @@ class Session(PromptEdits):
         """The search that is shown; None if there is none."""
         return self.searching.found
 
+    @door
     def find(
         self,
         *words: str | Sequence[str],

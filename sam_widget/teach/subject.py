@@ -13,8 +13,8 @@ from sam_widget.engine.generic import generic_photos
 from sam_widget.errors import ImageError, MaskError, ModelError
 from sam_widget.image.reading import to_rgb
 from sam_widget.predictor.embeddings import Embedding
+from sam_widget.predictor.fitting import fitted
 from sam_widget.predictor.interface import ModelLike, predictor_of
-from sam_widget.predictor.model_input import fitted
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.teach.drawing import blend, enlarged
 

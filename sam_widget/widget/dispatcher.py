@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -38,6 +38,7 @@ class _Asked:
     verb: Verb
     target: Target
     request: Request
+    buffers: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +90,10 @@ class Dispatcher:
             self._verbs |= verbs
             self._targets |= dict.fromkeys(verbs, target)
 
-    def receive(self, content: object) -> None:
-        """Receive a message from a view. Never blocks on the model."""
+    def receive(self, content: object, buffers: Sequence[bytes] = ()) -> None:
+        """Receive a message from a view, with its buffers. Never blocks on the model."""
         try:
-            asked = self._read(content)
+            asked = self._read(content, buffers)
         except SamWidgetError as error:
             self._replies.refuse_unread(content, error)
             return
@@ -129,9 +130,14 @@ class Dispatcher:
         for worker in (self._worker, self._painter, self._sharpener):
             worker.close()
 
-    def _read(self, content: object) -> _Asked:
+    @property
+    def requests(self) -> list[str]:
+        """The names of the requests that are served."""
+        return list(self._verbs)
+
+    def _read(self, content: object, buffers: Sequence[bytes] = ()) -> _Asked:
         verb, request = read_request(content, self._verbs)
-        return _Asked(verb, self._targets[verb.mark.name], request)
+        return _Asked(verb, self._targets[verb.mark.name], request, buffers)
 
     def _run(self, job: _Job) -> None:
         if isinstance(job, _Call):
@@ -143,7 +149,7 @@ class Dispatcher:
                 job.finished.set_result(None)
             return
         try:
-            result = job.verb.call(job.target.find(), job.request, self._masks)
+            result = job.verb.call(job.target.find(), job.request, self._masks, job.buffers)
         except Exception as error:  # noqa: BLE001  whatever it was, the view is told and keeps working
             self._replies.refuse(job.request, error)
         else:

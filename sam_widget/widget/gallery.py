@@ -17,7 +17,7 @@ from sam_widget.folders.sessions import export_sessions
 from sam_widget.session.file.format import count_objects
 from sam_widget.session.remote import remote
 from sam_widget.session.session import Session
-from sam_widget.widget import panels, protocol
+from sam_widget.widget import panels, protocol, threads
 from sam_widget.widget.dispatcher import ANSWERED, Target
 from sam_widget.widget.gallery_opener import FolderOpener, GivenModel
 from sam_widget.widget.gallery_search import GallerySearch, Wanted
@@ -135,7 +135,9 @@ class Gallery(SamWidget):
         album, given = Album(images, sessions=sessions, recursive=recursive), GivenModel(model, store)
         done = album.done
         first = next((index for index, name in enumerate(album.names) if name not in done), 0)
-        self._begin(album, FolderOpener(album, index=first, predictor=given))
+        opener = FolderOpener(album, index=first, predictor=given)
+        opener.decodes_in_view = given.runs_in_view
+        self._begin(album, opener)
 
     def _begin(self, album: Album, opener: FolderOpener, *targets: Target) -> None:
         """Connect the parts, and start to open the first image; see `_start`."""
@@ -153,7 +155,10 @@ class Gallery(SamWidget):
         self._start(self._folder, Target(GalleryRequests, lambda: requests), *targets)
         self.observe(self._place, "state")
         self._place()
-        threading.Thread(target=self._count, name="sam_widget counts", daemon=True).start()
+        if threads.THERE_ARE:
+            threading.Thread(target=self._count, name="sam_widget counts", daemon=True).start()
+        else:
+            self._count()
         self.gallery = protocol.to_json(panels.GalleryData(list(self._album.names)))
 
     # ------------------------------------------------------------------------------------------------ for scripts

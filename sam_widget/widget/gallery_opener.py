@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sam_widget.errors import SamWidgetError, StoreError
 from sam_widget.folders.image_folder import Album
 from sam_widget.image.rendering import SourceImage
+from sam_widget.predictor.interface import predictor_of, runs_in_view
 from sam_widget.session.session import Session
 from sam_widget.widget.opening import Opener, Say, Shown, downloads, refuse_unknown
 from sam_widget.widget.prefetch import Prefetcher
@@ -45,7 +46,14 @@ class GivenModel:
             self._predictor = self._load(say)
         return self._predictor
 
+    @property
+    def runs_in_view(self) -> bool:
+        """Whether views run it, since torch is not installed."""
+        return runs_in_view(self._model)
+
     def _load(self, say: Say) -> Predictor:
+        if self.runs_in_view:  # views remember features, and there is no store
+            return cast("Predictor", predictor_of(self._model))
         from sam_widget.predictor.with_store import predictor_with_store  # Imports torch.
 
         return predictor_with_store(self._model, self._store, progress=downloads(self._model, say))

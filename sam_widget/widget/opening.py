@@ -14,6 +14,7 @@ from sam_widget.image.pyramid import Pyramid
 from sam_widget.image.rendering import SourceImage
 from sam_widget.image.sources import describe
 from sam_widget.model.names import check_name, is_worded
+from sam_widget.predictor.interface import runs_in_view
 from sam_widget.session.file.reader import Record
 from sam_widget.session.file.recorder import claim_record
 from sam_widget.session.session import Session
@@ -76,7 +77,13 @@ class Shown:
 
 
 class Opener(ABC):
-    """Opens sessions for a widget."""
+    """Opens sessions for a widget.
+
+    Attributes:
+        decodes_in_view: Whether the model runs in views, since torch is not installed.
+    """
+
+    decodes_in_view: bool = False
 
     @abstractmethod
     def first(self) -> Shown:
@@ -121,6 +128,7 @@ class ImageOpener(Opener):
         self._shown.source = image if ready else SourceImage(image)
         self._model, self._autosave, self._keep_image = model, autosave, keep_image
         self._record = record
+        self.decodes_in_view = runs_in_view(model)
         if record is None and autosave is not None:
             # Immediately: no model is needed to detect that another kernel has the file open.
             source = self._shown.source

@@ -31,6 +31,7 @@ from sam_widget.widget.requests import ViewRequests
 from sam_widget.widget.stage import Stage
 from sam_widget.widget.static_picture import nobody_is_there, picture_of
 from sam_widget.widget.throttle import Throttle
+from sam_widget.widget.view_decoding import ViewDecoding, abilities
 
 if TYPE_CHECKING:
     from sam_widget.model.sam import Sam
@@ -69,6 +70,9 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
 
     state = traitlets.Dict(help="All that a view draws: `protocol.State`; only the kernel writes it.").tag(sync=True)
     saved = traitlets.Dict(help="`protocol.Saved` in a page without a kernel, else empty.").tag(sync=True)
+    abilities = traitlets.Dict(
+        None, allow_none=True, help="What views can do, if that is not everything: `kernel/abilities.ts`."
+    ).tag(sync=True)
     candidates = traitlets.Tuple(
         read_only=True, help="The masks predicted for the prompt: `Candidate`, in the model's own order."
     )
@@ -128,12 +132,17 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         session = Target(Session, lambda: self.session)
         self._dispatcher.serve(Target(ViewRequests, lambda: requests), session, *targets)
         self._dispatcher.between = requests.search_on
+        if opener.decodes_in_view:
+            decoding = ViewDecoding(self._stage, self._replies)
+            self._dispatcher.serve(Target(ViewDecoding, lambda: decoding))
         self._hang_up: Callable[[], None] = lambda: None
-        super().__init__()
+        # Given at once, because views read them first.
+        super().__init__(abilities=abilities(self._dispatcher.requests) if opener.decodes_in_view else None)
         # ipywidgets would keep it after the widget is closed.
         self._own_layout = self.layout
         self.on_msg(self._receive)
-        if (heard := listener()) is not None:
+        # A view that runs the model does not ask the kernel while the pointer moves.
+        if not opener.decodes_in_view and (heard := listener()) is not None:
             self._publisher.line = heard.register(self.model_id, self._dispatcher.receive_directly)
             self._hang_up = partial(heard.unregister, self.model_id)
         self._publish()
@@ -288,9 +297,9 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
 
     # ------------------------------------------------------------------------------------------------ the wire
 
-    def _receive(self, _widget: object, content: object, _buffers: object) -> None:
+    def _receive(self, _widget: object, content: object, buffers: Sequence[bytes] | None) -> None:
         """Receive a message from a view. Never blocks on the model."""
-        self._dispatcher.receive(content)
+        self._dispatcher.receive(content, buffers or ())
 
     def _should_send_property(self, key: str, value: Any) -> bool:
         """Whether ipywidgets sends a trait when it changes: not the state, of which only the changes are sent."""

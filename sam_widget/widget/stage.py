@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from sam_widget.errors import SamWidgetError
+from sam_widget.predictor.in_view import ViewPredictor
 from sam_widget.predictor.interface import Queued
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session.session import Session
@@ -92,6 +93,10 @@ class Stage:
             session.timed = self._timed
             shown.session.set_result(session)
             self._heed_server(shown, session)
+            if isinstance(session.predictor, ViewPredictor):
+                # The view encodes the image, and `encoded` says so.
+                self.say("embedding", f"This page encodes {shown.title}…")
+                return
             if self.decode_ms is not None and session.predictor.has(session.image_hash):
                 self.say("ready", "")
             else:
@@ -99,6 +104,14 @@ class Stage:
         except Exception as error:  # noqa: BLE001  it is shown, and logged where it is a fault of ours
             self._fail(shown, error)
         self._opener.embed(shown, lambda error: self._call(lambda: self._embedded(shown, error)))
+
+    def encoded(self, milliseconds: float) -> None:
+        """Report that a view has encoded the displayed image, and how long a decode takes there."""
+        self._times.append(milliseconds)
+        if self.status == "embedding":
+            self.say("ready", "")
+        else:
+            self.publish()
 
     def _embedded(self, shown: Shown, error: Exception | None) -> None:
         """Measure decodes once the image is embedded, and report that it is ready."""

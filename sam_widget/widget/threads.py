@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
+# Python in a browser has none: what would run in one runs at once, or between two messages.
+THERE_ARE = sys.platform != "emscripten"
 # Niceness of threads that let others go first.
 LOW = 10
 
@@ -28,8 +30,10 @@ def one_core_left() -> Iterator[None]:
     Only this thread is limited. `torch.set_num_threads` would not do: threads that start meanwhile inherit its number
     and never lose it.
     """
-    import torch
-
+    torch = sys.modules.get("torch")
+    if torch is None:  # the model is not in this process
+        yield
+        return
     # The first call in a thread also sets the thread's number, so it must come before the limit.
     threads = torch.get_num_threads()
     with _openmp().limit(limits=max(1, threads - 1)):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import logging
 import threading
 from collections.abc import Callable
+
+from sam_widget.widget import threads
 
 # Seconds that `close` waits for a call.
 CLOSING = 0.5
@@ -24,7 +27,7 @@ class Throttle:
         """
         self._act, self._seconds = act, seconds
         self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
+        self._timer: threading.Timer | asyncio.TimerHandle | None = None
         self._closed = False
 
     def ask(self, *, seconds: float | None = None) -> None:
@@ -32,8 +35,11 @@ class Throttle:
         with self._lock:
             if self._timer is not None or self._closed:
                 return
-            here = contextvars.copy_context()
-            self._timer = threading.Timer(self._seconds if seconds is None else seconds, here.run, args=(self._go,))
+            here, wait = contextvars.copy_context(), self._seconds if seconds is None else seconds
+            if not threads.THERE_ARE:
+                self._timer = asyncio.get_running_loop().call_later(wait, here.run, self._go)
+                return
+            self._timer = threading.Timer(wait, here.run, args=(self._go,))
             self._timer.daemon = True
             self._timer.start()
 
@@ -44,7 +50,7 @@ class Throttle:
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-            if timer is not threading.current_thread():
+            if isinstance(timer, threading.Timer) and timer is not threading.current_thread():
                 timer.join(CLOSING)
 
     def _go(self) -> None:

@@ -2,7 +2,7 @@
 
 A parameter becomes a field of the same name, except that ids of objects are named after the objects (`object_id` as
 `object`, `object_ids` as `objects`). A parameter with a default is optional. A parameter of type `Request` is not a
-field: it receives the request itself.
+field: it receives the request itself; one of type `Attached` receives its buffers.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ from sam_widget.widget.conversions import (
     vertices_from,
 )
 from sam_widget.widget.protocol import Request
+
+
+class Attached(list[bytes]):
+    """The binary buffers of a request."""
+
 
 # Converts a message value, given the known mask prompts, to a method's argument.
 Read = Callable[[Any, MaskPrompts], Any]
@@ -76,19 +81,28 @@ def _wire(hint: Any) -> tuple[Any, Read]:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A request, and its buffers."""
+
+    request: Request
+    buffers: Sequence[bytes] = ()
+
+
+@dataclass(frozen=True)
 class Argument:
-    """A parameter of a method, and the field of the request that it is read from; no field, if it is the request."""
+    """A parameter of a method, and the field of the request that it is read from.
+
+    There is no field if the parameter is the request itself, or its buffers.
+    """
 
     parameter: inspect.Parameter
     field: str | None
     read: Read
 
-    def add(self, request: Request, masks: MaskPrompts, given: list[Any], named: dict[str, Any]) -> None:
+    def add(self, asked: Asked, masks: MaskPrompts, given: list[Any], named: dict[str, Any]) -> None:
         """Add the value in the request to the arguments of the call."""
-        value: Any = request
-        if self.field is not None:
-            travelled = getattr(request, self.field)
-            value = self.parameter.default if travelled is UNSET else self.read(travelled, masks)
+        value: Any = asked if self.field is None else getattr(asked.request, self.field)
+        value = self.parameter.default if value is UNSET else self.read(value, masks)
         if self.parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             given.extend(value)
         elif self.parameter.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -129,7 +143,10 @@ class Verb:
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
                 hint = Sequence[hint]  # type: ignore[valid-type]
             if hint is Request:
-                arguments.append(Argument(parameter, None, _as_it_is))
+                arguments.append(Argument(parameter, None, lambda asked, _: asked.request))
+                continue
+            if hint is Attached:
+                arguments.append(Argument(parameter, None, lambda asked, _: Attached(asked.buffers)))
                 continue
             kind, read = _wire(hint)
             name = parameter.name.replace("_ids", "s").removesuffix("_id")
@@ -162,12 +179,13 @@ class Verb:
                 why = "expected text without halves of characters, such as a truncated emoji"
             raise ProtocolError(f"{self.mark.name}{path.removesuffix('`')} cannot be read: {why[:200]}") from error
 
-    def call(self, target: object, request: Request, masks: MaskPrompts) -> Any:
+    def call(self, target: object, request: Request, masks: MaskPrompts, buffers: Sequence[bytes] = ()) -> Any:
         """Execute a request: call the method of the target with its values."""
+        asked = Asked(request, buffers)
         given: list[Any] = []
         named: dict[str, Any] = {}
         for argument in self.arguments:
-            argument.add(request, masks, given, named)
+            argument.add(asked, masks, given, named)
         return getattr(target, self.method)(*given, **named)
 
 
@@ -202,6 +220,7 @@ def all_verbs() -> Verbs:
     from sam_widget.widget.engine_control import EngineControl
     from sam_widget.widget.gallery import GalleryRequests
     from sam_widget.widget.requests import ViewRequests
+    from sam_widget.widget.view_decoding import ViewDecoding
 
-    kinds = (ViewRequests, GalleryRequests, EngineControl, Session)
+    kinds = (ViewRequests, ViewDecoding, GalleryRequests, EngineControl, Session)
     return {name: verb for kind in kinds for name, verb in verbs_of(kind).items()}

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from sam_widget.widget import threads
+
 Job = TypeVar("Job")
 
 # Seconds that Python's shutdown waits for a job: enough for a decode, but maybe not for an embedding.
@@ -50,10 +52,14 @@ class Worker(Generic[Job]):
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._is_running = False
 
     def put(self, job: Job) -> None:
         """Queue a job. After `close` it is superseded immediately."""
         dropped: list[Job] = []
+        if not threads.THERE_ARE:
+            self._run_here(job)
+            return
         with self._wake:
             if self._closed:
                 dropped.append(job)
@@ -73,6 +79,23 @@ class Worker(Generic[Job]):
                 self._wake.notify()
         for worthless in dropped:
             self._superseded(worthless)
+
+    def _run_here(self, job: Job) -> None:
+        """Run a job without a thread; one that is put meanwhile follows it."""
+        if self._closed:
+            self._superseded(job)
+            return
+        self._jobs.append(job)
+        if self._is_running:
+            return
+        self._is_running = True
+        try:
+            while self._jobs:
+                self._run(self._jobs.popleft())
+                while not self._jobs and self._between():
+                    pass
+        finally:
+            self._is_running = False
 
     def close(self) -> None:
         """End the thread after its current job; waiting jobs are superseded.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from sam_widget.errors import MaskError
-from sam_widget.masks.counts import counts_from_runs, counts_from_text, runs_from_counts
+from sam_widget.masks.counts import counts_from_runs, counts_from_text, runs_from_counts, text_from_counts
 from sam_widget.masks.runs import mask_from_runs, runs_from_mask
 from tests.masks.examples import every_mask
 
@@ -35,6 +35,12 @@ def test_text_is_read_as_pycocotools_writes_it(mask: Mask) -> None:
     text = coco.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
     assert counts_from_text(text).tolist() == counts_of(mask)
     assert counts_from_text(text.decode()).tolist() == counts_of(mask)
+    assert text_from_counts(np.array(counts_of(mask), np.int64)) == text.decode()
+
+
+@given(st.lists(st.integers(0, 2**32), min_size=1, max_size=9))
+def test_text_of_any_counts_is_read_again(counts: list[int]) -> None:
+    assert counts_from_text(text_from_counts(np.array(counts, np.int64))).tolist() == counts
 
 
 @every_mask

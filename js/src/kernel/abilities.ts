@@ -9,6 +9,8 @@ export interface Abilities {
   readonly formats: readonly Export["format"][];
   /** Whether a prompt may have strokes. */
   readonly strokes: boolean;
+  /** "view" if the kernel has no model, and the view runs it (`decoding.ts`). */
+  readonly decodes?: "view";
 }
 
 /** The abilities that a model has; null if it says nothing of them: it is a kernel's. */

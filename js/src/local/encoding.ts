@@ -55,7 +55,18 @@ export async function encode(
   padding: readonly number[],
 ): Promise<Map<string, Tensor>> {
   const inside = fitted({ width, height }, frame);
-  const input = planesOf(resized(data, { width, height }, inside), inside, frame.input, padding);
+  return await features(network, resized(data, { width, height }, inside), inside, frame, padding);
+}
+
+/** Features of a photo, RGB, that has the size of the model's input. */
+export async function features(
+  network: Network,
+  pixels: Uint8Array | Uint8ClampedArray,
+  inside: PhotoSize,
+  frame: Frame,
+  padding: readonly number[],
+): Promise<Map<string, Tensor>> {
+  const input = planesOf(pixels, inside, frame.input, padding);
   const found = await network.run({ pixels: { data: input, shape: [1, 3, frame.input, frame.input] } });
   return new Map(
     Object.entries(found).map(([name, values]) => {
@@ -67,7 +78,7 @@ export async function encode(
 
 /** RGB pixels as three square planes of 0..255. */
 function planesOf(
-  pixels: Uint8ClampedArray,
+  pixels: Uint8Array | Uint8ClampedArray,
   { width, height }: PhotoSize,
   side: number,
   padding: readonly number[],

@@ -14,15 +14,19 @@ export interface Network {
   run(inputs: Record<string, Values>): Promise<Record<string, Float32Array>>;
 }
 
-/** Open an ONNX file with the bytes of onnxruntime's WebAssembly. */
-export type OpenNetwork = (wasm: Uint8Array, file: Uint8Array) => Promise<Network>;
+/** Open an ONNX file with the bytes of onnxruntime's WebAssembly, and with weights that the file only names. */
+export type OpenNetwork = (
+  wasm: Uint8Array,
+  file: Uint8Array,
+  weights?: ReadonlyMap<string, Tensor>,
+) => Promise<Network>;
 
 /** What `runtime.ts` leaves to the worker. */
-export function openNetwork(wasm: Uint8Array, file: Uint8Array): Promise<Network> {
+export const openNetwork: OpenNetwork = (wasm, file, weights) => {
   const { openNetwork: open } = self as unknown as { openNetwork?: OpenNetwork };
   if (!open) throw new Error("the page lacks onnxruntime");
-  return open(wasm, file);
-}
+  return open(wasm, file, weights);
+};
 
 /** Bytes of four planes, as `networks.in_planes` splits them, together again. */
 export function fromPlanes(planes: Uint8Array): Uint8Array {

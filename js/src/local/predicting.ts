@@ -45,7 +45,9 @@ export class PromptDecoder {
     settings: SettingsData,
     wanted: (index: number, best: number) => boolean,
   ): Promise<{ candidates: Candidate[]; best: number }> {
-    this.#check(prompt, settings);
+    this.#check(prompt);
+    if (settings.smoothing > 0)
+      throw new Refusal(`this page does not smooth outlines, as this session does; ${ELSEWHERE}`);
     const { masks, scores, best } = await this.predict(prompt, mask);
     const candidates = masks.map((logits, index): Candidate => {
       // Some models predict an IoU a little outside of what it can be.
@@ -58,13 +60,17 @@ export class PromptDecoder {
     return { candidates, best };
   }
 
-  #check({ points, boxes, strokes, words }: PromptData, settings: SettingsData): void {
+  /** The model's answer: logits of each mask, scores, and the index of the one to choose. */
+  async answer(prompt: PromptData): Promise<{ masks: Float32Array[]; scores: number[]; best: number }> {
+    this.#check(prompt);
+    return await this.predict(prompt, null);
+  }
+
+  #check({ points, boxes, strokes, words }: PromptData): void {
     const { width, height } = this.#upscaling.size;
     if (strokes.length > 0)
       throw new Refusal(`this page decodes points and boxes, not scribbles or lassos; ${ELSEWHERE}`);
     if (words) throw new Refusal(`this page decodes points and boxes, not words; ${ELSEWHERE}`);
-    if (settings.smoothing > 0)
-      throw new Refusal(`this page does not smooth outlines, as this session does; ${ELSEWHERE}`);
     for (const { x, y } of points)
       if (!(x >= 0 && x <= width && y >= 0 && y <= height))
         throw new Refusal(`the point (${x}, ${y}) is outside the image, which is ${width} x ${height} pixels`);
