@@ -65,6 +65,7 @@ THROUGH = {
     "model/prompt_encoder.py": "model/test_reference.py",
     "model/sam.py": "model/test_reference.py",
     "model/tiny/decoder.py": "model/tiny/test_tiny.py",
+    "predictor/fitting.py": "predictor/test_upsampling.py",
     "predictor/interface.py": "predictor/test_plain.py",
     "serve/asgi.py": "serve/test_app.py",
     "serve/asgi_service.py": "serve/test_prompts.py",

@@ -17,6 +17,7 @@ from sam_widget.masks.codecs import (
     polygons_from_mask,
     rle_from_mask,
     rle_from_stored,
+    runs_from_coco_polygons,
     stored_from_rle,
 )
 from sam_widget.masks.measures import iou
@@ -73,10 +74,11 @@ class TestRle:
         with pytest.raises(MaskError, match="not a COCO RLE"):
             mask_from_rle(rle)
 
-    def test_says_how_to_get_pycocotools(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_needs_pycocotools_for_polygons_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
+        assert np.array_equal(mask_from_rle(rle_from_mask(MASKS["ring"])), MASKS["ring"])
         with pytest.raises(MissingExtraError, match=r'pip install "sam-widget\[coco\]"'):
-            rle_from_mask(MASKS["ring"])
+            runs_from_coco_polygons([np.array([[1.0, 1.0], [5.0, 1.0], [5.0, 5.0]])], 9, 9)
 
 
 def signed_area(ring: NDArray[np.float64]) -> float:
