@@ -46,6 +46,23 @@ class _Encoder(nn.Module):
         return tuple(level[0].flatten(1).T for level in (*features.high_resolution, features.embedding))
 
 
+class _WholeNorm(nn.GroupNorm):
+    """A norm of one group over all channels and pixels, whose sums are added axis by axis.
+
+    EfficientSAM's has 1,048,576 numbers. onnxruntime's own adds them up one after the other in single precision.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (1, C, H, W)."""
+        centred = x - _mean(x)
+        scale = torch.rsqrt(_mean(centred * centred) + self.eps)
+        return centred * scale * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.mean(3, keepdim=True).mean(2, keepdim=True).mean(1, keepdim=True)
+
+
 class _PromptTokens(nn.Module):
     """A prompt encoder whose points include the corners of a box, labelled 2 and 3, and padding, labelled -1."""
 
@@ -87,7 +104,10 @@ class _Decoder(nn.Module):
         self.model = model
         self.tokens = _PromptTokens(model.prompt_encoder)
         # Without the other fast parts: they keep what they compute, or use what ONNX lacks.
-        self.decoder = twin(model.mask_decoder, {Attention: FastAttention, TwoWayTransformer: FastTwoWayTransformer})
+        self.decoder = twin(
+            model.mask_decoder,
+            {Attention: FastAttention, TwoWayTransformer: FastTwoWayTransformer, nn.GroupNorm: _WholeNorm},
+        )
 
     def forward(self, points: Tensor, labels: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
         masked = self.model.config.takes_masks

@@ -113,7 +113,28 @@ def test_photos_are_encoded_and_answered_as_in_pytorch(view: View, tmp_path: Pat
             assert one.score == pytest.approx(other.score, abs=1e-3)
 
 
-def test_a_dropped_photo_takes_the_place_of_the_sample(view: View, tmp_path: Path) -> None:
+# How a photo arrives that is dropped on the page, or pasted into it.
+ARRIVES = {
+    "drop": "new DragEvent('drop', {dataTransfer: transfer, bubbles: true, cancelable: true})",
+    "paste": "new ClipboardEvent('paste', {clipboardData: transfer, bubbles: true, cancelable: true})",
+}
+
+
+def arrive(page: Page, how: str, path: Path) -> None:
+    data = base64.b64encode(path.read_bytes()).decode()
+    page.evaluate(
+        f"""([data, name]) => {{
+            const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0))
+            const transfer = new DataTransfer()
+            transfer.items.add(new File([bytes], name, {{type: 'image/jpeg'}}))
+            document.body.dispatchEvent({ARRIVES[how]})
+        }}""",
+        [data, path.name],
+    )
+
+
+@pytest.mark.parametrize("how", ARRIVES)
+def test_a_photo_that_arrives_takes_the_place_of_the_sample(how: str, view: View, tmp_path: Path) -> None:
     view.click(*FACE)
     view.button("Accept").click()
     expect(view.objects).to_have_count(1)
@@ -124,18 +145,8 @@ def test_a_dropped_photo_takes_the_place_of_the_sample(view: View, tmp_path: Pat
     expect(page.locator("#sam-progress")).to_contain_text("notes.txt cannot be read")
     expect(view.objects).to_have_count(1)
     Image.fromarray(sw.sample("coffee")).save(tmp_path / "coffee.jpg", quality=95)
-    data = base64.b64encode((tmp_path / "coffee.jpg").read_bytes()).decode()
     page.once("dialog", lambda dialog: dialog.accept())
-    page.evaluate(
-        """data => {
-            const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0))
-            const transfer = new DataTransfer()
-            transfer.items.add(new File([bytes], 'coffee.jpg', {type: 'image/jpeg'}))
-            const event = new DragEvent('drop', {dataTransfer: transfer, bubbles: true, cancelable: true})
-            document.body.dispatchEvent(event)
-        }""",
-        data,
-    )
+    arrive(page, how, tmp_path / "coffee.jpg")
     expect(page.get_by_role("heading", level=1)).to_have_text("coffee.jpg", timeout=TIMEOUT_MS)
     expect(view.objects).to_have_count(0)
     height, width = sw.sample("coffee").shape[:2]
@@ -144,3 +155,18 @@ def test_a_dropped_photo_takes_the_place_of_the_sample(view: View, tmp_path: Pat
     session = continued(view, tmp_path / "coffee.sam")
     assert session.source.size == (width, height)
     assert len(session.timeline) == 2
+
+
+def test_pasted_text_changes_nothing(view: View) -> None:
+    """A label may be pasted while a photo is shown."""
+    view.click(*FACE)
+    view.page.evaluate(
+        """() => {
+            const transfer = new DataTransfer()
+            transfer.setData('text/plain', 'cat')
+            document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData: transfer, bubbles: true}))
+        }"""
+    )
+    view.drawn()
+    expect(view.page.locator("#sam-progress")).to_be_empty()
+    expect(view.candidates).to_have_count(3)
