@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from sam_widget.cli.terminal import Model, Quiet, Recursive, SessionFiles, bar, tell
+from sam_widget.cli.terminal import LocalModel, Quiet, Recursive, SessionFiles, bar, tell
 
 if TYPE_CHECKING:
     from sam_widget.engine.engine import DataEngine
@@ -36,7 +36,7 @@ def engine(
     /,
     *,
     sessions: Annotated[str | None, Parameter(name=["--out", "-o"], metavar="FOLDER")] = None,
-    model: Model = "tiny",
+    model: LocalModel = "tiny",
     recursive: Recursive = False,
     budget: _Seconds = 30.0,
     points_per_side: Annotated[int, Parameter(metavar="N")] = 24,
@@ -94,7 +94,7 @@ def tune(
     /,
     *,
     out: Annotated[str, Parameter(alias="-o", metavar="FILE")],
-    model: Model = "tiny",
+    model: LocalModel = "tiny",
     budget: _Seconds = 30.0,
     kind: Annotated[Literal["decoder", "tokens"], Parameter(metavar="KIND")] = "decoder",
     quiet: Quiet = False,

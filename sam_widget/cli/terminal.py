@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from sam_widget.model.names import SERVER
+
 if TYPE_CHECKING:
     from sam_widget.folders.batch import BatchReport
     from sam_widget.image.files import Shard
@@ -29,8 +31,14 @@ Overwrite = Annotated[bool, Parameter(show_default=False, help="Replace existing
 Model = Annotated[
     str,
     Parameter(
-        alias="-m", metavar="MODEL", help="A name listed by `sam-widget models`, a checkpoint, or a server's address."
+        alias="-m",
+        metavar="MODEL",
+        env_var=SERVER,
+        help="A name listed by `sam-widget models`, a checkpoint, or a server's address.",
     ),
+]
+LocalModel = Annotated[
+    str, Parameter(alias="-m", metavar="MODEL", help="A name listed by `sam-widget models`, or a checkpoint.")
 ]
 ShardOption = Annotated[
     str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from pathlib import Path
 
@@ -26,8 +27,16 @@ NAMES = (
 )
 # Models that find words too, and are loaded as a predictor, through the transformers library.
 WORDED = ("facebook/sam3",)
+# Environment variables: the address of the server whose model is used where none is given, and the token for an
+# address without one.
+SERVER, TOKEN = "SAM_WIDGET_SERVER", "SAM_WIDGET_TOKEN"
 # Suffixes of checkpoint files.
 SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".bin", ".ckpt"})
+
+
+def default_model() -> str:
+    """Return the model where none is given: the address of the server in $SAM_WIDGET_SERVER, or else "tiny"."""
+    return os.environ.get(SERVER, "") or "tiny"
 
 
 def is_worded(name: str | Path) -> bool:

@@ -23,6 +23,7 @@ from sam_widget.atomic import write_whole
 from sam_widget.errors import ModelError, OutOfReachError
 from sam_widget.image.addresses import is_url, without_secrets
 from sam_widget.image.reading import image_hash
+from sam_widget.model.names import TOKEN
 from sam_widget.predictor.embeddings import default_folder
 from sam_widget.predictor.prompt_line import PromptLine
 
@@ -31,8 +32,6 @@ T = TypeVar("T")
 PROTOCOL = 1
 # The header in which a client names its version.
 PROTOCOL_HEADER = "Sam-Widget-Protocol"
-# Environment variables: the address that `connect()` uses, and the token for an address without one.
-SERVER, TOKEN = "SAM_WIDGET_SERVER", "SAM_WIDGET_TOKEN"
 # Seconds: to connect, to wait for an answer, and how long one request waits for an embedding.
 _CONNECT_SECONDS, _ANSWER_SECONDS, _WAIT_SECONDS = 5.0, 60.0, 2.0
 # Limits of an image: bytes as PNG, and pixels. Models that get the whole photo get a larger one scaled down to these.
@@ -102,8 +101,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 class Server:
     """A connection to `sam-widget serve`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patient: bool = True) -> None:
         """Read the address; nothing is sent yet.
+
+        Args:
+            url: The address.
+            patient: Ask again for a few seconds if the server does not answer.
 
         Raises:
             ModelError: It is not an http or https address.
@@ -121,6 +124,7 @@ class Server:
         except ValueError as error:
             raise ModelError(f"the server's address is malformed: {error}") from error
         query = dict(parse_qsl(parts.query))
+        self.patient = patient
         self.wanted, self.thin = query.get("model", ""), query.get("thin", "") in {"1", "true"}
         token = query.get("token") or os.environ.get(TOKEN, "")
         self._headers = {PROTOCOL_HEADER: str(PROTOCOL), **({"Authorization": f"Bearer {token}"} if token else {})}
@@ -258,7 +262,7 @@ class Server:
 
     def _ask(self, method: str, path: str, *, passes: Sequence[int] = (), **content: Any) -> httpx.Response:
         """Send a request, again if there is no answer; statuses from 400 on are refused unless in `passes`."""
-        for pause in (*_PAUSES, None):
+        for pause in (*(_PAUSES if self.patient else ()), None):
             try:
                 reply = self._client.request(method, path, **content)
                 if _is_from_a_proxy(reply):

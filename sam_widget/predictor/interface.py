@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checka
 
 import numpy as np
 
-from sam_widget.errors import ModelError, PromptError
+from sam_widget.errors import ModelError, OutOfReachError, PromptError
 from sam_widget.masks.runs import StoredMask
 from sam_widget.model.names import is_served, is_worded
 from sam_widget.prompts.prompt import Prompt
@@ -118,6 +118,16 @@ class Queued(Protocol):
 
 
 @runtime_checkable
+class Unreached(Protocol):
+    """A predictor of a server that has not answered yet; see `unreached`."""
+
+    seen: Predictor | None
+
+    def reached(self) -> Predictor:
+        """Return the server's predictor."""
+
+
+@runtime_checkable
 class SegmentsElsewhere(Protocol):
     """A predictor whose server segments everything."""
 
@@ -182,6 +192,8 @@ class Provider:
 # Filled by `automatic.finding.loading`, which every session imports.
 PROVIDERS: list[Provider] = []
 _named: dict[str, Predictor] = {}
+# Held while a server is asked, by its address: other models are loaded meanwhile.
+_asking: dict[str, threading.Lock] = {}
 # When the file of a named model was written, if the name is a path.
 _written: dict[str, int | None] = {}
 _loading = threading.Lock()
@@ -200,11 +212,16 @@ def runs_in_view(model: object) -> bool:
     return isinstance(model, str | Path) and not is_served(model) and not has_torch()
 
 
-def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predictor:
+def predictor_of(model: ModelLike, *, progress: Progress | None = None, later: bool = False) -> Predictor:
     """Return the predictor of a model: a name, a path, a server's address, a loaded model, or a predictor itself.
 
     A named model is loaded once per process, so that ten widgets share one copy of the weights. A checkpoint is loaded
     again once its file has changed.
+
+    Args:
+        model: The model.
+        progress: See `Session`.
+        later: Whether a server may be asked later if it does not answer now; see `unreached`.
 
     Raises:
         ModelError: The model cannot be loaded.
@@ -217,12 +234,10 @@ def predictor_of(model: ModelLike, *, progress: Progress | None = None) -> Predi
 
     if not isinstance(model, str | Path):
         return TorchPredictor(cast("Sam", model))
+    name = str(model)
+    if is_served(name):
+        return _served(name, later=later)
     with _loading:
-        name = str(model)
-        if is_served(name) and name not in _named:
-            from sam_widget.predictor.served import connect
-
-            _named[name], _written[name] = connect(name), None
         written = Path(name).stat().st_mtime_ns if Path(name).is_file() else None
         if name not in _named or _written.get(name) != written:  # a model may be tuned again, and saved in its place
             worded = PROVIDERS[-1] if PROVIDERS and is_worded(name) else None
@@ -247,3 +262,38 @@ def _in_view(name: str) -> Predictor:
         if name not in _named:
             _named[name], _written[name] = ViewPredictor(), None
         return _named[name]
+
+
+def _served(address: str, *, later: bool) -> Predictor:
+    from sam_widget.predictor.served import connect, connect_at_once
+
+    asking = _asking.setdefault(address, threading.Lock())
+    if address not in _named and asking.acquire(blocking=not later):
+        try:
+            if address not in _named:
+                _named[address] = connect_at_once(address) if later else connect(address)
+        except OutOfReachError:
+            if not later:
+                raise
+        finally:
+            asking.release()
+    if address in _named:
+        return _named[address]
+    from sam_widget.predictor.unreached import UnreachedPredictor
+
+    return UnreachedPredictor(address, lambda: predictor_of(address))
+
+
+def reached(predictor: Predictor) -> Predictor:
+    """Return a predictor, that of its server if the server had not answered before.
+
+    Raises:
+        OutOfReachError: The server does not answer.
+        ModelError: The server refuses.
+    """
+    return predictor.reached() if isinstance(predictor, Unreached) else predictor
+
+
+def seen(predictor: Predictor) -> Predictor:
+    """Return that of its server instead of a predictor that stood for it, if the server has answered meanwhile."""
+    return (predictor.seen or predictor) if isinstance(predictor, Unreached) else predictor

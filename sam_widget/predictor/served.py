@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ from PIL import Image
 from sam_widget.errors import ModelError, door
 from sam_widget.model.config import SamConfig
 from sam_widget.model.headless import unpack
-from sam_widget.predictor.connection import MOST_PIXELS, SERVER, ServedModel, Server
+from sam_widget.model.names import SERVER
+from sam_widget.predictor.connection import MOST_PIXELS, ServedModel, Server
 from sam_widget.predictor.embeddings import CACHE, Embedding
 from sam_widget.predictor.fitting import fitted
 from sam_widget.predictor.model_input import input_pixels
@@ -57,14 +59,14 @@ class Listeners:
 
     def of_image(self, digest: str) -> Callable[[int, float], object]:
         """Return what tells them about an image, by its hash."""
+        return partial(self.tell, digest)
 
-        def waiting(place: int, seconds: float) -> None:
-            with self._guard:
-                listeners = tuple(self._all)
-            for listener in listeners:
-                listener(digest, place, seconds)
-
-        return waiting
+    def tell(self, digest: str, place: int, seconds: float) -> None:
+        """Tell them the place of an image, by its hash, and the seconds it will probably take."""
+        with self._guard:
+            listeners = tuple(self._all)
+        for listener in listeners:
+            listener(digest, place, seconds)
 
 
 class ServedPredictor(Predictor):
@@ -137,7 +139,19 @@ def connect(url: str | None = None, *, model: str | None = None, thin: bool = Fa
     given = url or os.environ.get(SERVER, "")
     if not given:
         raise ModelError(f"there is no server to connect to; give its address, or set ${SERVER}")
-    server = Server(given)
+    return served_by(Server(given), model=model, thin=thin)
+
+
+def connect_at_once(url: str) -> ServedPredictor | ThinPredictor:
+    """Connect like `connect`, without asking again if the server does not answer."""
+    server = Server(url, patient=False)
+    found = served_by(server)
+    server.patient = True
+    return found
+
+
+def served_by(server: Server, *, model: str | None = None, thin: bool = False) -> ServedPredictor | ThinPredictor:
+    """Return the predictor of a server; see `connect`."""
     about = server.about()
     wanted = model or server.wanted
     names = [one.name for one in about.models]

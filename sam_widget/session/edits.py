@@ -9,7 +9,7 @@ from typing import Any
 
 from sam_widget.errors import SessionError
 from sam_widget.masks.cleanup import MaskSettings
-from sam_widget.predictor.interface import Predictor
+from sam_widget.predictor.interface import Predictor, seen
 from sam_widget.prompts.geometry import Box, BrushStroke, Point, Stroke, Vertices
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.prompts.strokes import cover
@@ -26,7 +26,7 @@ class PromptEdits:
 
     def __init__(self, history: History, decoder: PromptDecoder, predictor: Predictor, size: tuple[int, int]) -> None:
         """Edit a history of an image of this width and height."""
-        self.predictor = predictor
+        self._predictor = predictor
         # Width and height of the image, in pixels.
         self.size = size
         self._history = history
@@ -36,6 +36,11 @@ class PromptEdits:
         self.answer_ms: float | None = None
         # Told how many milliseconds the model took for an answer.
         self.timed: Callable[[float], None] = lambda _milliseconds: None
+
+    @property
+    def predictor(self) -> Predictor:
+        """The predictor; see `predictor.unreached` for that of a server that has not answered yet."""
+        return seen(self._predictor)
 
     @property
     def state(self) -> SessionState:

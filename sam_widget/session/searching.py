@@ -16,6 +16,7 @@ from sam_widget.automatic.finding.loading import finder_for, finder_named_in_fil
 from sam_widget.errors import ModelError, SessionError
 from sam_widget.model.names import without_precision
 from sam_widget.predictor.interface import Predictor as PredictorLike
+from sam_widget.predictor.interface import reached
 from sam_widget.session.everything import Running, UnderWay, duplicates
 from sam_widget.session.found import Found, accepted
 from sam_widget.session.history import History
@@ -209,7 +210,7 @@ class Searching:
             SessionError: An example names no object, or everything is being segmented.
             ModelError: The finder cannot be loaded, or the predictor cannot segment everything.
         """
-        finder = finder_for(self.session.predictor, model)
+        finder = finder_for(reached(self.session.predictor), model)
         self._finders[finder.name] = finder
         with self.history.editing:
             wish = wish_of(self.session, finder, words, like, not_like, threshold=threshold, limit=limit)

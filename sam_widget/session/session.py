@@ -20,8 +20,8 @@ from sam_widget.errors import ModelError, PromptError, SessionError, door
 from sam_widget.image.addresses import without_secrets
 from sam_widget.image.rendering import Rendering, SourceImage
 from sam_widget.masks.annotations import annotations_of
-from sam_widget.model.names import is_served
-from sam_widget.predictor.interface import Embedding, ModelLike, Predictor, Progress, predictor_of
+from sam_widget.model.names import default_model, is_served
+from sam_widget.predictor.interface import Embedding, ModelLike, Predictor, Progress, predictor_of, reached
 from sam_widget.prompts.geometry import Box
 from sam_widget.prompts.prompt import Prompt
 from sam_widget.session import crops, objects
@@ -56,7 +56,7 @@ class Session(PromptEdits):
         self,
         image: Any,
         *,
-        model: ModelLike = "tiny",
+        model: ModelLike | None = None,
         progress: Progress | None = None,
         autosave: str | Path | None = None,
         keep_image: bool = True,
@@ -66,7 +66,9 @@ class Session(PromptEdits):
         Args:
             image: Anything that `to_rgb` reads: path, URL, bytes, PIL image, array, tensor; arrays with any number of
                 channels; or a `SourceImage`.
-            model: A name or checkpoint path (loaded once per process), a loaded model, or a predictor.
+            model: A name or checkpoint path (loaded once per process), a loaded model, a predictor, or the address of
+                a server. If that does not answer yet, prompts ask it again; see `stand_in`. None for the server of
+                $SAM_WIDGET_SERVER, if it is set, and else for "tiny".
             progress: Called with the bytes done and the total while a named model's weights are downloaded.
             autosave: A session file, such as "truck.sam". If it exists, its session is restored, including history.
                 Every later edit is on disk when its method returns.
@@ -77,6 +79,7 @@ class Session(PromptEdits):
             ModelError: The model cannot be loaded.
             SessionError: The session file is open in another kernel, damaged, or belongs to another image.
         """
+        model = default_model() if model is None else model
         self.source = image if isinstance(image, SourceImage) else SourceImage(image)
         self.image: np.ndarray = self.source.rgb
         self.image_hash = self.source.hash
@@ -85,7 +88,7 @@ class Session(PromptEdits):
         self._model_given = str(model) if isinstance(model, str | Path) else None
         if is_served(self._model_given):
             self._model_given = without_secrets(str(model))  # It is stored and shown.
-        predictor = predictor_of(model, progress=progress)
+        predictor = predictor_of(model, progress=progress, later=True)
         super().__init__(History(self._save), PromptDecoder(self.source, predictor), predictor, self.source.size)
         # Created with the first file, because SQLite and locks are not needed before.
         self._recorder: Recorder | None = None
@@ -263,7 +266,7 @@ class Session(PromptEdits):
         """
         with self._history.editing:
             self._decoder.close()
-            self._decoder = StandInDecoder(self.source, self.predictor, lambda: predictor_of(model), told=told)
+            self._decoder = StandInDecoder(self.source, self._predictor, lambda: predictor_of(model), told=told)
             self._decoded = None
 
     def answer_again(self) -> None:
@@ -469,10 +472,11 @@ class Session(PromptEdits):
             PromptError: An option is unknown or out of range.
             SessionError: It is already running.
         """
+        predictor = reached(self._predictor)
         with self._history.editing:
             self._running.check_idle()
             image = self.source.render(self.state.rendering)
-            run = self._running.run = begin(self._history, self.predictor, image, **options)
+            run = self._running.run = begin(self._history, predictor, image, **options)
             self._history.notify()
             return run
 
@@ -666,7 +670,7 @@ class Session(PromptEdits):
         from sam_widget.session.file.recorder import Recorder
 
         if self._recorder is None:
-            self._recorder = Recorder(self.source, self.predictor.model, self._model_given)
+            self._recorder = Recorder(self.source, self._predictor.model, self._model_given)
         return self._recorder
 
     def _save(self, new: Sequence[SessionState], start: int, position: int) -> None:

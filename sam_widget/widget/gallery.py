@@ -14,6 +14,7 @@ import traitlets
 from sam_widget.errors import ImageError, SessionError, door
 from sam_widget.folders.image_folder import Album
 from sam_widget.folders.sessions import export_sessions
+from sam_widget.model.names import default_model
 from sam_widget.session.file.format import count_objects
 from sam_widget.session.remote import remote
 from sam_widget.session.session import Session
@@ -114,7 +115,7 @@ class Gallery(SamWidget):
         self,
         images: str | Path | Iterable[str | Path],
         *,
-        model: str | Path | Sam | Predictor = "tiny",
+        model: str | Path | Sam | Predictor | None = None,
         sessions: str | Path | None = None,
         recursive: bool = False,
         store: EmbeddingStore | str | Path | None = None,
@@ -123,7 +124,8 @@ class Gallery(SamWidget):
 
         Args:
             images: A folder, an image file, or several of either.
-            model: A name or checkpoint path, a loaded model, or a predictor, whose embedding cache is then used.
+            model: A name or checkpoint path, a loaded model, the address of a server, or a predictor, whose embedding
+                cache is then used. None for the server of $SAM_WIDGET_SERVER, if it is set, and else for "tiny".
             sessions: The folder of the session files; by default they are next to the images.
             recursive: Include subfolders.
             store: An embedding store or its folder. Defaults to the store that every widget uses.
@@ -132,7 +134,10 @@ class Gallery(SamWidget):
             ImageError: The folder does not exist or contains no images.
             SessionError: The file that stores which images are done is damaged.
         """
-        album, given = Album(images, sessions=sessions, recursive=recursive), GivenModel(model, store)
+        album, given = (
+            Album(images, sessions=sessions, recursive=recursive),
+            GivenModel(default_model() if model is None else model, store),
+        )
         done = album.done
         first = next((index for index, name in enumerate(album.names) if name not in done), 0)
         opener = FolderOpener(album, index=first, predictor=given)

@@ -56,7 +56,7 @@ class GivenModel:
             return cast("Predictor", predictor_of(self._model))
         from sam_widget.predictor.with_store import predictor_with_store  # Imports torch.
 
-        return predictor_with_store(self._model, self._store, progress=downloads(self._model, say))
+        return predictor_with_store(self._model, self._store, progress=downloads(self._model, say), later=True)
 
 
 class FolderOpener(Opener):

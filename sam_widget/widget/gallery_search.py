@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sam_widget.automatic.finding.loading import finder_for
 from sam_widget.folders.finding import Hit, Hits, examples_of, find_in_album
+from sam_widget.predictor.interface import reached
 from sam_widget.session import objects
 from sam_widget.session.searching import wish_of
 from sam_widget.widget import panels
@@ -120,7 +121,7 @@ class GallerySearch:
             PromptError: There is nothing to find, or words are not in the vocabulary.
             SessionError: An example names no object.
         """
-        wish = wish_of(session, finder_for(session.predictor), words, list(like), threshold=least)
+        wish = wish_of(session, finder_for(reached(session.predictor)), words, list(like), threshold=least)
         examples = [objects.find(session.state, one) for one in like]
         wanted = Wanted(wish.query.words, examples, threshold=least)
         labels = [f"like {example.label}" for example in examples]
@@ -208,7 +209,7 @@ class GallerySearch:
         progress: Callable[[int, int], object] | None,
         cancelled: Callable[[], bool],
     ) -> Hits:
-        wanted, predictor = job.wanted, session.predictor
+        wanted, predictor = job.wanted, reached(session.predictor)
         finder = finder_for(predictor, wanted.model)
 
         def told(done: int, total: int) -> None:

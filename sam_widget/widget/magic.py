@@ -27,7 +27,7 @@ def register(shell: InteractiveShell) -> None:
     """Add the magic to a shell."""
     parser = _Parser(prog="%sam", add_help=False)
     parser.add_argument("image")
-    parser.add_argument("-m", "--model", default="tiny")
+    parser.add_argument("-m", "--model")
     parser.add_argument("-a", "--autosave")
 
     def sam(line: str) -> SamWidget | Gallery:
@@ -42,7 +42,7 @@ def register(shell: InteractiveShell) -> None:
     shell.magics_manager.register_function(sam, magic_kind="line", magic_name="sam")
 
 
-def opened(name: str, variables: dict[str, Any], *, model: str, autosave: str | None) -> SamWidget | Gallery:
+def opened(name: str, variables: dict[str, Any], *, model: str | None, autosave: str | None) -> SamWidget | Gallery:
     """Open what a name denotes: a variable comes before a file, and a file before a sample.
 
     Raises:

@@ -16,6 +16,7 @@ import traitlets
 
 from sam_widget.errors import SamWidgetError, door
 from sam_widget.image.rendering import SourceImage
+from sam_widget.model.names import default_model
 from sam_widget.session.file.reader import Record
 from sam_widget.session.file.recorder import open_record
 from sam_widget.session.session import Session
@@ -89,7 +90,7 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
         self,
         image: Any,
         *,
-        model: str | Path | Sam | Predictor = "tiny",
+        model: str | Path | Sam | Predictor | None = None,
         autosave: str | Path | None = None,
         keep_image: bool = True,
         record: Record | None = None,
@@ -98,7 +99,8 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
 
         Args:
             image: Path, URL, bytes, PIL image, array (any dtype and number of channels; HW, HWC, CHW) or tensor.
-            model: A name or checkpoint path, a loaded model, or a predictor.
+            model: A name or checkpoint path, a loaded model, the address of a server, or a predictor.
+                None for the server of $SAM_WIDGET_SERVER, if it is set, and else for "tiny".
             autosave: A session file, such as "truck.sam". If it exists, its session is restored, including history.
                 Every later edit is on disk before a view shows it.
             keep_image: Embed the image in a new session file, so that it opens without the photo.
@@ -110,7 +112,13 @@ class SamWidget(Scripting, anywidget.AnyWidget, ipywidgets.ValueWidget):  # type
             ModelError: There is no model of that name, and no such file.
             SessionError: Another kernel is writing the session file, it is damaged, or about another image.
         """
-        opener = ImageOpener(image, model=model, autosave=autosave, keep_image=keep_image, record=record)
+        opener = ImageOpener(
+            image,
+            model=default_model() if model is None else model,
+            autosave=autosave,
+            keep_image=keep_image,
+            record=record,
+        )
         self._start(opener)
 
     def _start(self, opener: Opener, *targets: Target) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lab import TIMEOUT_MS
@@ -15,13 +16,13 @@ import os, subprocess, sys
 import sam_widget as sw
 
 def serve(port):
-    command = [sys.executable, "-m", "sam_widget", "serve", "--model", {model!r}, "--port", str(port), "--quiet"]
+    command = [sys.executable, "-m", "sam_widget", "serve", "--model", {file!r}, "--port", str(port), "--quiet"]
     environment = {{**os.environ, "SAM_WIDGET_TOKEN": "t" * 20}}
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     return server, server.stdout.readline().strip()
 
 server, address = serve(0)
-predictor = sw.connect(address)
+predictor = {model}
 server.kill()
 server.wait()
 w = sw.SamWidget(sw.sample("cat"), model=predictor)
@@ -29,8 +30,10 @@ w
 """
 
 
-def test_a_view_says_that_tiny_answers_meanwhile(notebook: Open, tmp_path: Path) -> None:
-    opened = notebook(SHOW.format(model=str(checkpoint(tmp_path / "big.safetensors"))))
+@pytest.mark.parametrize("model", ["sw.connect(address)", "address"])
+def test_a_view_says_that_tiny_answers_meanwhile(notebook: Open, tmp_path: Path, model: str) -> None:
+    """Whether or not the server had answered before the photo was opened."""
+    opened = notebook(SHOW.format(file=str(checkpoint(tmp_path / "big.safetensors")), model=model))
     opened.run_all()
     view = View.of(opened)
     expect(view.status).to_contain_text("does not answer; tiny answers meanwhile.")

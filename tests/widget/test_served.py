@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import sam_widget as sw
+from sam_widget.errors import ModelError, OutOfReachError
 from sam_widget.predictor import connection, interface, served
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.serve.embedder import Embedder
+from tests.serve.test_proxy import free_port
 from tests.serving import TOKENS, checkpoint, process, serving
 from tests.waiting import until
 
@@ -91,3 +94,85 @@ def test_while_the_server_is_gone_tiny_answers_in_sight_and_then_it_answers_agai
     made = {item.label: record.maker_of(item) or ours for item in record.objects}
     assert made == {"meanwhile": ours, "after": its}
     assert [item.label for item in sw.Session.load(tmp_path / "cat.sam", model="tiny").objects] == ["before"]
+
+
+@pytest.mark.parametrize(("kind", "by"), [("widget", "address"), ("widget", "environment"), ("gallery", "address")])
+def test_a_server_that_starts_after_the_photo_is_opened(
+    photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, by: str
+) -> None:
+    """Its process is then killed, and started again; all that is accepted meanwhile stays."""
+    big = checkpoint(tmp_path / "big.safetensors")
+    token, port = "t" * 20, free_port()
+    options, given = ["--model", str(big), "--port", str(port)], f"http://127.0.0.1:{port}/?token={token}"
+    model = None if by == "environment" else given
+    monkeypatch.setenv("SAM_WIDGET_SERVER", given if by == "environment" else "")
+    if kind == "gallery":
+        folder = tmp_path / "photos"
+        folder.mkdir()
+        for number in (1, 2):
+            Image.fromarray(photo[: 100 * number + 100]).save(folder / f"{number}.png")
+        widget: sw.SamWidget = sw.Gallery(folder, model=model, sessions=tmp_path)
+        file = tmp_path / "1.png.sam"
+    else:
+        file = tmp_path / "cat.sam"
+        widget = sw.SamWidget(photo, model=model, autosave=file)
+    until(lambda: widget.state["status"] == "ready", seconds=60, what="it is ready all the same")
+    assert widget.state["meanwhile"] == f"The server {given.partition('?')[0]} does not answer; tiny answers meanwhile."
+    assert widget.state["model"] == given.partition("?")[0]
+    widget.click(100, 100)
+    assert {one["model"] for one in widget.state["candidates"]} == {"tiny"}
+    widget.accept("meanwhile")
+    widget.click(60, 60)
+    assert token not in str(widget.state)
+    with process(tmp_path, *options, SAM_WIDGET_TOKEN=token) as (server, _):
+        until(lambda: widget.state["meanwhile"] == "", seconds=60, what="the server is there")
+        until(lambda: "model" not in widget.state["candidates"][0], seconds=30, what="it is decoded again")
+        assert widget.state["model"] == "big"
+        widget.accept("after")
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+    widget.click(120, 100)
+    assert widget.state["meanwhile"] == "", "what is embedded needs no server"
+    if isinstance(widget, sw.Gallery):
+        gallery = widget
+        gallery.go(1)
+        until(lambda: "tiny answers" in gallery.state["meanwhile"], seconds=60, what="another photo says so")
+        gallery.click(100, 100)
+        with process(tmp_path, *options, SAM_WIDGET_TOKEN=token):
+            until(lambda: gallery.state["meanwhile"] == "", seconds=60, what="the server is there again")
+            until(lambda: "model" not in gallery.state["candidates"][0], seconds=30, what="it is decoded again")
+        gallery.go(0)
+    ours, its = sw.load_model("tiny").weights_id, widget.session.predictor.model.weights_id
+    widget.close()
+    assert its.startswith("big-")
+    record = sw.Session.load(file, model="tiny")
+    made = {item.label: record.maker_of(item) or ours for item in record.objects}
+    assert made == {"meanwhile": ours, "after": its}
+    assert token not in file.read_bytes().decode("latin-1")
+
+
+def test_in_a_script_the_prompt_raises_until_the_server_is_there(photo: np.ndarray, tmp_path: Path) -> None:
+    port = free_port()
+    session = sw.Session(photo, model=f"http://127.0.0.1:{port}/?token={TOKENS['ada']}", autosave=tmp_path / "cat.sam")
+    assert session.predictor.model.name == session.model_name == f"http://127.0.0.1:{port}/"
+    for ask in (lambda: session.click(200, 200), session.everything, lambda: session.find("cat")):
+        with pytest.raises(OutOfReachError, match="does not answer"):
+            ask()
+    assert session.state.prompt.is_empty
+    with serving(port=port):
+        session.click(200, 200)
+        session.accept("cat")
+    assert session.predictor.model.name == "tiny"
+    session.close()
+    again = sw.Session.load(tmp_path / "cat.sam", model="tiny")
+    assert again.maker_of(again.objects[0]) is None
+
+
+def test_what_time_does_not_change_is_an_error_at_once(photo: np.ndarray) -> None:
+    with serving() as address:
+        with pytest.raises(ModelError, match="token is missing or wrong"):
+            sw.Session(photo, model=f"{address}?token=wrong-0123456789")
+        widget = sw.SamWidget(photo, model=f"{address}?token=wrong-0123456789")
+        until(lambda: widget.state["status"] == "error", seconds=60, what="it says so")
+        assert "token is missing or wrong" in widget.state["message"]
+        widget.close()
