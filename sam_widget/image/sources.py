@@ -110,7 +110,9 @@ def read_file(source: str | os.PathLike[Any]) -> bytes:
         with path.open("rb") as file:
             return _limited(file.read(MAX_BYTES + 1), text)
     except FileNotFoundError as error:
-        msg = f"no such file: {text!r}, looked for at {str(path.absolute())!r}. Check the path and the working folder."
+        absolute = str(path.absolute())
+        where = "" if text == absolute else f", looked for at {absolute!r}"
+        msg = f"no such file: {text!r}{where}. Check the path{' and the working folder' if where else ''}."
         raise ImageError(msg) from error
     except (OSError, ValueError, RuntimeError) as error:  # no permission; a NUL in the name; no home for ~
         if isinstance(error, ImageError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import platform
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ import segment_anything
 import torch
 from PIL import Image
 from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import sam_widget as sw
 from sam_widget.model import sam

@@ -6,6 +6,7 @@ An answer cannot be quicker than a decode and the floor: what an empty message t
 from __future__ import annotations
 
 import statistics
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.browser import chromium
 from tests.browser.lab import Lab, Notebook

@@ -93,6 +93,9 @@ class TestFiles:
         with pytest.raises(ImageError, match="no such file: 'no.png', looked for at") as caught:
             to_rgb("no.png")
         assert str(tmp_path) in str(caught.value)
+        with pytest.raises(ImageError) as caught:
+            to_rgb(tmp_path / "no.png")
+        assert str(caught.value).count("no.png") == 1
 
     def test_folder(self, tmp_path: Path) -> None:
         with pytest.raises(ImageError, match="is a folder"):
