@@ -8,9 +8,12 @@ import { download } from "./kernel/download";
 import { readTensors } from "./local/safetensors";
 import { unpacked } from "./local/unpacked";
 import type { FromWorker, PhotoAbout } from "./local/worker";
+import { promptLadder, type Rungs, scoreCheck } from "./panels/checking";
 import type { Pixels } from "./panels/drawing";
+import { expectedMask } from "./panels/expected";
 import { attentionExplorer, embeddingExplorer, maskMaker, promptTokens } from "./panels/explaining";
 import { type Asked, Guesses } from "./panels/guesses";
+import { clickLandscape } from "./panels/landscape";
 import { type Room, Study, sayer } from "./panels/room";
 import { Subject } from "./panels/subject";
 import { TracedPhoto } from "./panels/traced";
@@ -24,6 +27,10 @@ import widget from "./widget";
 type PanelData = { readonly photo: number } & (
   | { kind: "TracedImage" | "PromptTokens" | "AttentionExplorer" | "MaskMaker" }
   | { kind: "EmbeddingExplorer"; colours: string }
+  | { kind: "ExpectedMask"; clicks: readonly (readonly [number, number])[] }
+  | { kind: "ClickLandscape"; side: number }
+  | { kind: "ScoreCheck"; target: number }
+  | { kind: "PromptLadder"; target: number; rungs: readonly Rungs[] }
   | ({ kind: "ask" } & Asked)
   | { kind: "table" }
 );
@@ -75,6 +82,16 @@ class Lesson {
         return attentionExplorer(await this.#tracedPhoto(data.photo));
       case "MaskMaker":
         return maskMaker(await this.#tracedPhoto(data.photo));
+      case "ExpectedMask":
+        return expectedMask(this.#room, await this.#subject(data.photo), data.clicks);
+      case "ClickLandscape":
+        return clickLandscape(this.#room, await this.#subject(data.photo), data.side);
+      case "ScoreCheck": {
+        const subject = await this.#subject(data.photo);
+        return scoreCheck(this.#room, subject, await this.#view(data.photo), data.target);
+      }
+      case "PromptLadder":
+        return promptLadder(this.#room, await this.#subject(data.photo), data.rungs, data.target);
     }
   }
 

@@ -27,7 +27,7 @@ from sam_widget.teach.lesson_panels import PANELS, PagePhoto, panel_data, text_o
 from sam_widget.teach.texts import TEXTS, Lang, check_lang, texts
 
 # Lessons whose panels work in a page; the others need files, training or larger models.
-PAGES = ("04",)
+PAGES = ("04", "05")
 _MAPS = ("viridis", "RdBu_r", "inferno")
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 
@@ -64,7 +64,7 @@ def save_lesson(path: str | Path, *, lesson: str, lang: Lang = "en") -> Path:
 
     Args:
         path: Path of the file, such as "04.html"; an existing file is replaced.
-        lesson: Name of a lesson, or its number: "04".
+        lesson: Name of a lesson, or its number: "04" or "05".
         lang: "en" or "zh-TW".
 
     Returns:

@@ -10,6 +10,8 @@ import numpy as np
 
 from sam_widget.errors import SamWidgetError
 from sam_widget.image.samples import sample
+from sam_widget.masks.distance import next_click
+from sam_widget.masks.measures import box_from_mask
 from sam_widget.predictor.pca import pca_picture
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.teach.lesson_cells import PanelCall, Source
@@ -52,6 +54,28 @@ def _same(_photo: PagePhoto, call: PanelCall) -> dict[str, Any]:
     return dict(call.options)
 
 
+def _landscape(_photo: PagePhoto, call: PanelCall) -> dict[str, Any]:
+    return {"side": 24} | call.options
+
+
+def _ladder(photo: PagePhoto, call: PanelCall) -> dict[str, Any]:
+    """Return the prompts for each object: where people click depends on the answer before."""
+    subject = photo.subject
+    return {"target": 0} | call.options | {"rungs": [_rungs(subject, wanted) for wanted in photo.masks]}
+
+
+def _rungs(subject: Subject, wanted: np.ndarray) -> dict[str, Any]:
+    points, labels, mask = np.empty((0, 2)), np.empty(0, int), np.zeros_like(wanted)
+    for _ in range(3):
+        xy, label = next_click(mask, wanted)
+        points, labels = np.vstack([points, xy]), np.append(labels, label)
+        answer = subject.predictor.predict(subject.embedding, points=points, labels=labels)
+        mask = answer.masks[answer.best]
+    box = box_from_mask(wanted)
+    clicks = [{"x": x, "y": y, "label": int(label)} for (x, y), label in zip(points.tolist(), labels, strict=True)]
+    return {"clicks": clicks, "box": None if box is None else box.corners}
+
+
 # Of each kind of panel that works in a page.
 PANELS: dict[str, Callable[[PagePhoto, PanelCall], dict[str, Any]]] = {
     "TracedImage": _viewed,
@@ -59,6 +83,10 @@ PANELS: dict[str, Callable[[PagePhoto, PanelCall], dict[str, Any]]] = {
     "PromptTokens": _same,
     "AttentionExplorer": _same,
     "MaskMaker": _same,
+    "ExpectedMask": _same,
+    "ClickLandscape": _landscape,
+    "ScoreCheck": _viewed,
+    "PromptLadder": _ladder,
 }
 
 
