@@ -12,6 +12,7 @@
 #   make bench     measure the speed on this machine
 #   make soak      check that a long session does not leak memory (ten minutes)
 #   make docs      the documentation, in build/docs (open build/docs/index.html)
+#   make lite      JupyterLite with the first lesson, static files in build/docs/lite (after `make docs`, which empties build/docs)
 #   make badges    write the README's badges, after a change of the repository's address in pyproject.toml
 #   make picture   record the README's animated pictures with the shipped weights
 #   make clean     remove everything built or installed
@@ -42,7 +43,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=w
   --rerun-show-tracebacks
 
 .DELETE_ON_ERROR:
-.PHONY: build demo test test-cluster lint format notebooks protocol docs badges picture bench soak clean lint-python lint-js \
+.PHONY: build demo test test-cluster lint format notebooks protocol docs lite badges picture bench soak clean lint-python lint-js \
   protocol-in-sync chromium
 
 build: $(BUNDLE)
@@ -100,6 +101,9 @@ protocol: $(VENV)
 
 docs: $(VENV) $(BUNDLE)
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --config-file notebooks/docs/mkdocs.yml
+
+lite: $(VENV) $(BUNDLE)
+	$(PY) notebooks/docs/lite.py
 
 badges: $(VENV)
 	$(PY) notebooks/docs/address.py

@@ -2,7 +2,7 @@
 
     python notebooks/docs/address.py    # write the badges of README.md that depend on it
 
-Until that line exists, links stay relative, as on GitHub, and the README has no links to Binder and Colab.
+Until that line exists, links stay relative, as on GitHub, and the README has no links to Binder, Colab and JupyterLite.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ def repository(pyproject: str | None = None) -> str | None:
 def links(address: str) -> dict[str, str]:
     """Return where the first lesson opens: addresses by name."""
     name = address.removeprefix("https://github.com/")
+    owner, _, project = name.partition("/")
     return {
         "Binder": f"https://mybinder.org/v2/gh/{name}/HEAD?urlpath=lab/tree/{FIRST}",
         "Colab": f"https://colab.research.google.com/github/{name}/blob/main/{FIRST}",
+        # Where GitHub publishes the documentation, which holds what `make lite` writes.
+        "JupyterLite": f"https://{owner.lower()}.github.io/{project}/lite/lab/index.html?path={Path(FIRST).name}",
     }
 
 
@@ -50,6 +53,7 @@ def badges(address: str | None) -> str:
     images = {
         "Binder": "https://mybinder.org/badge_logo.svg",
         "Colab": "https://colab.research.google.com/assets/colab-badge.svg",
+        "JupyterLite": "https://jupyterlite.rtfd.io/en/latest/_static/badge.svg",
     }
     return "\n".join([BADGES, *(f"[![{name}]({images[name]})]({url})" for name, url in links(address).items())])
 

@@ -37,13 +37,15 @@ def test_the_badges_are_up_to_date() -> None:
     assert address.with_badges(README, address.repository()) == README, "make badges"
 
 
-def test_binder_and_colab_open_the_first_lesson_once_the_address_is_known() -> None:
+def test_binder_colab_and_jupyterlite_open_the_first_lesson_once_the_address_is_known() -> None:
     known = address.with_badges(README, HERE)
     assert (
         "(https://mybinder.org/v2/gh/someone/sam-widget/HEAD?urlpath=lab/tree/notebooks/01_quickstart.ipynb)" in known
     )
     colab = "https://colab.research.google.com/github/someone/sam-widget/blob/main/notebooks/01_quickstart.ipynb"
     assert f"({colab})" in known
+    lite = "https://someone.github.io/sam-widget/lite/lab/index.html?path=01_quickstart.ipynb"
+    assert f"({lite})" in known
     assert (REPOSITORY / address.FIRST).exists()
     assert address.with_badges(known, None) == address.with_badges(README, None)
     with pytest.raises(ValueError, match="needs <!-- badges"):
