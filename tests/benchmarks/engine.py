@@ -46,9 +46,9 @@ def drawn(count: int) -> list[TaughtPhoto]:
 def annotated(folder: Path, annotations: Path, most: int) -> list[TaughtPhoto]:
     """Return photos with the masks that an annotation file has for them, at most 8 each."""
     found = []
-    for name, item in list(sw.load_dataset(annotations).items())[:most]:
-        taught = tuple(TaughtMask(one.stored) for one in list(item.annotations)[:8])
-        found.append(TaughtPhoto(name, lambda path=folder / name: sw.to_rgb(path), taught))  # type: ignore[misc]
+    for image in sw.load_dataset(annotations)[:most]:
+        taught = tuple(TaughtMask(one.stored) for one in image.annotations[:8])
+        found.append(TaughtPhoto(image.name or "", lambda path=folder / (image.name or ""): sw.to_rgb(path), taught))  # type: ignore[misc]
     return found
 
 
