@@ -38,6 +38,8 @@ def url(site: Path) -> Iterator[str]:
 def test_the_site_has_the_package_the_lesson_and_a_photo(site: Path) -> None:
     (wheel,) = json.loads((site / "pypi" / "all.json").read_text())["sam-widget"]["releases"].values()
     assert (site / "pypi" / wheel[0]["filename"]).stat().st_size > 10e6
+    kernel = "@jupyterlite/pyodide-kernel-extension"
+    assert kernel in (site / "jupyter-lite.json").read_text()
     names = {entry["name"] for entry in json.loads((site / "api/contents/all.json").read_text())["content"]}
     assert names == {"01_quickstart.ipynb", "01_quickstart.zh-TW.ipynb", "cat.png"}
     notebook = json.loads((site / "files/01_quickstart.ipynb").read_text())
