@@ -5,6 +5,7 @@
  */
 
 import { download } from "./kernel/download";
+import type { MaeSizes } from "./local/mae";
 import { readTensors } from "./local/safetensors";
 import { unpacked } from "./local/unpacked";
 import type { FromWorker, PhotoAbout } from "./local/worker";
@@ -13,6 +14,7 @@ import type { Pixels } from "./panels/drawing";
 import { expectedMask } from "./panels/expected";
 import { attentionExplorer, embeddingExplorer, maskMaker, promptTokens } from "./panels/explaining";
 import { type Asked, Guesses } from "./panels/guesses";
+import { type HiddenData, hiddenPatches } from "./panels/hidden";
 import { clickLandscape } from "./panels/landscape";
 import { type Room, Study, sayer } from "./panels/room";
 import { Subject } from "./panels/subject";
@@ -31,6 +33,7 @@ type PanelData = { readonly photo: number } & (
   | { kind: "ClickLandscape"; side: number }
   | { kind: "ScoreCheck"; target: number }
   | { kind: "PromptLadder"; target: number; rungs: readonly Rungs[] }
+  | ({ kind: "HiddenPatches"; heads: MaeSizes; square: string; masks: string } & HiddenData)
   | ({ kind: "ask" } & Asked)
   | { kind: "table" }
 );
@@ -47,7 +50,8 @@ class Lesson {
   readonly #about: About;
   readonly #room: Room;
   readonly #guesses: Guesses;
-  readonly #weights = bytesOf("sam-weights");
+  /** Of `tiny`'s decoder, if there are photos to decode prompts for. */
+  readonly #weights: Uint8Array;
   readonly #subjects = new Map<number, Promise<Subject>>();
   readonly #traced = new Map<number, Promise<TracedPhoto>>();
 
@@ -56,7 +60,8 @@ class Lesson {
     this.#about = about;
     this.#room = { say: sayer(about.texts), study, maps: maps as unknown as Room["maps"] };
     this.#guesses = new Guesses(this.#room.say);
-    void study.ask("open", { weights: this.#weights });
+    this.#weights = about.photos.length > 0 ? bytesOf("sam-weights") : new Uint8Array();
+    if (about.photos.length > 0) void study.ask("open", { weights: this.#weights });
   }
 
   async show(): Promise<void> {
@@ -89,6 +94,14 @@ class Lesson {
       case "ScoreCheck": {
         const subject = await this.#subject(data.photo);
         return scoreCheck(this.#room, subject, await this.#view(data.photo), data.target);
+      }
+      case "HiddenPatches": {
+        const side = data.side * data.size;
+        const square: Pixels = { width: side, height: side, data: rgba(fromBase64(data.square)) };
+        void this.#room.study.ask("openMae", { weights: bytesOf("sam-mae"), sizes: data.heads });
+        const states = 3 * data.ratios * data.seeds;
+        const [masks] = masksIn(fromBase64(data.masks), 1, states * data.side ** 2);
+        return hiddenPatches(this.#room, data, square, masks);
       }
       case "PromptLadder":
         return promptLadder(this.#room, await this.#subject(data.photo), data.rungs, data.target);
@@ -166,7 +179,7 @@ async function picture(bytes: Uint8Array): Promise<Pixels> {
   return { width, height, data: pen.getImageData(0, 0, width, height).data as Pixels["data"] };
 }
 
-function rgba(rgb: Uint8Array): Uint8ClampedArray {
+function rgba(rgb: Uint8Array): Pixels["data"] {
   const made = new Uint8ClampedArray((4 * rgb.length) / 3).fill(255);
   for (let i = 0; i < rgb.length / 3; i++) made.set(rgb.subarray(3 * i, 3 * i + 3), 4 * i);
   return made;

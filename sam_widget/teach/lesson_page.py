@@ -23,12 +23,26 @@ from sam_widget.session.session import Session
 from sam_widget.teach.catalogue import Lesson, lesson_named
 from sam_widget.teach.drawing import colour_map
 from sam_widget.teach.lesson_cells import Cell, PanelCall, Picture, Source, cells_of
-from sam_widget.teach.lesson_panels import PANELS, PagePhoto, panel_data, text_of
+from sam_widget.teach.lesson_panels import PANELS, PagePhoto, mae_weights, panel_data, text_of
 from sam_widget.teach.texts import TEXTS, Lang, check_lang, texts
 
 # Lessons whose panels work in a page; the others need files, training or larger models.
-PAGES = ("04", "05")
+PAGES = ("04", "05", "06")
 _MAPS = ("viridis", "RdBu_r", "inferno")
+_MAE_CARD = Path(__file__).resolve().parents[1] / "weights" / "mae.md"
+# Finds the triangles of interpolation in lesson 06.
+_DELAUNATOR = """\
+delaunator (2026, Mapbox): ISC. robust-predicates (Vladimir Agafonkin): in the public domain.
+
+The ISC licence: Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is
+hereby granted, provided that the above copyright notice and this permission notice appear in all copies. THE SOFTWARE
+IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED
+WARRANTIES OF MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT, INDIRECT, OR
+CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN ACTION OF
+CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS
+SOFTWARE.
+
+"""
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 _TEMPLATE = """\
@@ -60,11 +74,12 @@ def save_lesson(path: str | Path, *, lesson: str, lang: Lang = "en") -> Path:
     """Write a lesson as one HTML file, which opens by a double click, and whose panels answer without a kernel.
 
     The page has the lesson's prose, its code with what it printed last, and its panels. What the panels show is
-    computed in the browser, every step of `tiny`'s prompt encoder and mask decoder.
+    computed in the browser: every step of `tiny`'s prompt encoder and mask decoder, or the masked autoencoder. A panel
+    that trains a model is a picture of its last run.
 
     Args:
         path: Path of the file, such as "04.html"; an existing file is replaced.
-        lesson: Name of a lesson, or its number: "04" or "05".
+        lesson: Name of a lesson, or its number: "04", "05" or "06".
         lang: "en" or "zh-TW".
 
     Returns:
@@ -116,8 +131,15 @@ class _Writer:
         for cell in cells:
             for photo in self._photos.values() if cell.click else ():
                 photo.click = cell.click
-        model = page_model(self._predictor, next(iter(self._photos.values())).subject.photo)
-        data = {"study": packed(bundled("study.js")), **model.data}
+        data = {"study": packed(bundled("study.js"))}
+        cards = list[str]()
+        for photo in [*self._photos.values()][:1]:
+            model = page_model(self._predictor, photo.subject.photo)
+            data |= model.data
+            cards.append(model.card)
+        if any(panel["kind"] == "HiddenPatches" for panel in self._panels):
+            data["mae"] = packed(mae_weights())
+            cards.append(_MAE_CARD.read_text(encoding="utf-8"))
         if any(photo.viewed for photo in self._photos.values()):
             data["code"] = packed(bundled("worker.js"))
         photos = []
@@ -139,9 +161,9 @@ class _Writer:
             style=bundled("lesson.css").decode(),
             body=body,
             licences=html.escape(self._say("page.licences")),
-            notices=html.escape(NOTICES),
+            notices=html.escape(_DELAUNATOR + NOTICES),
             licence=html.escape(licence()),
-            card=html.escape(model.card),
+            card=html.escape("\n".join(cards)),
         )
 
     def _parts(self, cell: Cell) -> list[str]:
@@ -210,4 +232,5 @@ class _Writer:
 
 
 def _pre(text: str) -> str:
-    return f"<pre>{html.escape(text)}</pre>"
+    # Long lines scroll, also by the keyboard.
+    return f'<pre tabindex="0">{html.escape(text)}</pre>'

@@ -380,7 +380,87 @@ def test_prompts_are_compared_for_each_object(opened: Open) -> None:
         assert lesson.pixels("PromptLadder", ladder.say("ladder.box")) != before
 
 
-@pytest.mark.parametrize("lesson", ["04", "05"])
+# ------------------------------------------------------------------------------------------------------ lesson 06
+
+
+def figures(text: str) -> list[float]:
+    """The numbers in a text."""
+    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
+
+
+def paints(lesson: LessonPage, hidden: sw.teach.HiddenPatches) -> None:
+    """Wait until a page's panel has the patches and the errors of Python's.
+
+    Interpolation may differ, since four pixels on a circle have two triangulations: by 2%, and by a quarter where
+    patches are hidden one by one, on a grid or because they are few.
+    """
+    said = lesson.panel("HiddenPatches").locator("p[role=status]")
+    sees, painted, between, _, _, note = repr(hidden).splitlines()[:6]
+    expect(said.nth(0)).to_have_text(sees)
+    expect(said.nth(1)).to_have_text(re.compile(f"^{nearly(painted)}$"))
+    single = hidden.pattern.value == "grid" or hidden.mask.mean() < 0.2
+    assert figures(said.nth(2).inner_text()) == pytest.approx(figures(between), rel=0.25 if single else 0.02)
+    (count, loss, won), (hides, lost, nearer) = figures(said.nth(5).inner_text()), figures(note)
+    assert count == hides
+    assert loss == pytest.approx(lost, abs=0.002)
+    assert abs(won - nearer) <= count * (0.25 if single else 0.02)
+
+
+def test_hidden_patches_are_painted_as_by_pytorch(opened: Open) -> None:
+    lesson = opened("06")
+    hidden = sw.teach.HiddenPatches(sw.sample("coffee"))
+    panel = lesson.panel("HiddenPatches")
+    paints(lesson, hidden)
+    for pattern, ratio, seed in (("block", 75, 0), ("grid", 50, 3), ("random", 95, 20), ("random", 5, 7)):
+        before = lesson.pixels("HiddenPatches", hidden.say("mae.painted"))
+        hidden.pattern.value, hidden.ratio.value, hidden.seed.value = pattern, ratio, seed
+        panel.get_by_role("radio", name=hidden.say(f"mae.{pattern}")).check(force=True)
+        panel.get_by_role("slider", name=hidden.say("mae.ratio")).fill(str(ratio))
+        panel.get_by_role("slider", name=hidden.say("mae.seed")).fill(str(seed))
+        paints(lesson, hidden)
+        assert lesson.pixels("HiddenPatches", hidden.say("mae.painted")) != before
+    panel.get_by_role("slider", name=hidden.say("mae.ratio")).fill("0")
+    expect(panel.get_by_text(hidden.say("mae.nothing"))).to_be_visible()
+
+
+def test_patches_are_hidden_and_shown_by_hand(opened: Open) -> None:
+    lesson = opened("06")
+    hidden = sw.teach.HiddenPatches(sw.sample("coffee"))
+    panel = lesson.panel("HiddenPatches")
+    paints(lesson, hidden)
+    sees = panel.get_by_role("img", name=hidden.say("mae.sees"))
+    sees.scroll_into_view_if_needed()
+    box = sees.bounding_box()
+    assert box
+    patch = box["width"] / hidden.side
+    row, mask = 8, hidden.mask.copy()
+    mask[row, 2:14] = not mask[row, 2]
+    mouse = lesson.page.mouse
+    mouse.move(box["x"] + 2.5 * patch, box["y"] + (row + 0.5) * patch)
+    mouse.down()
+    mouse.move(box["x"] + 13.5 * patch, box["y"] + (row + 0.5) * patch)
+    mouse.up()
+    hidden.set_mask(mask)
+    paints(lesson, hidden)
+    expect(panel.get_by_role("radio", name=hidden.say("mae.hand"))).to_be_checked()
+    expect(panel.get_by_role("slider", name=hidden.say("mae.ratio"))).to_be_disabled()
+    # One patch by the keyboard: from the middle, which is the corner of four patches.
+    sees.focus()
+    sees.press("ArrowRight")
+    sees.press("ArrowDown")
+    sees.press("Enter")
+    mask = mask.copy()
+    mask[8, 8] = not mask[8, 8]
+    hidden.set_mask(mask)
+    paints(lesson, hidden)
+    hidden.look_at(70, 70)
+    where = panel.locator("p[role=status]").nth(6)
+    expect(where).to_contain_text("Row 8, column 8")
+    # What trains is a picture of its last run.
+    expect(lesson.page.get_by_text("this panel trains a model")).to_have_count(2)
+
+
+@pytest.mark.parametrize("lesson", ["04", "05", "06"])
 def test_a_lesson_fits_a_phone_and_axe_finds_nothing(opened: Open, lesson: str) -> None:
     page = opened(lesson).page
     page.set_viewport_size({"width": 400, "height": 800})

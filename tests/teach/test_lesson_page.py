@@ -14,7 +14,7 @@ from sam_widget.errors import SamWidgetError, SessionError
 from sam_widget.teach.lesson_page import PAGES, lesson_page
 from sam_widget.teach.texts import Lang
 
-MOST = {"04": 6e6, "05": 11e6, "06": 16e6}
+MOST = {"04": 6e6, "05": 11e6, "06": 12e6}
 
 
 @pytest.mark.parametrize("lang", ["en", "zh-TW"])

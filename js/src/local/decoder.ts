@@ -9,6 +9,7 @@
 
 import { Arithmetic, type Layer, type Matrix } from "./arithmetic";
 import { keepConnected, promptedCells } from "./connected";
+import { gelu } from "./gelu";
 import { CELLS, INPUT, SIDES } from "./grid";
 import { PromptMaps, type PromptParts } from "./maps";
 import { MASKS, MaskHead } from "./masks";
@@ -203,18 +204,6 @@ function patches(a: Arithmetic, x: Matrix, side: number): Matrix {
         to[at] = from[(row * side + column) * columns + c];
       }
   return made;
-}
-
-function gelu(x: Matrix): void {
-  const { values } = x;
-  for (let i = 0; i < values.length; i++) values[i] *= 0.5 * (1 + errorFunction(values[i] * Math.SQRT1_2));
-}
-
-/** Abramowitz and Stegun, 7.1.26; the error is below 1.5e-7. */
-function errorFunction(x: number): number {
-  const t = 1 / (1 + 0.3275911 * Math.abs(x));
-  const series = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
-  return Math.sign(x) * (1 - series * Math.exp(-x * x));
 }
 
 /** The index of the highest score, from index `from` on. */

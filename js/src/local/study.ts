@@ -9,6 +9,7 @@ import kernels from "kernels.wasm";
 import type { PromptData } from "../protocol";
 import { Decoder } from "./decoder";
 import { ORDERS } from "./grid";
+import { type MaeSizes, MaskedAutoencoder } from "./mae";
 import { askedOf, type Predicted, PromptDecoder } from "./predicting";
 import { readTensors, type Tensor } from "./safetensors";
 import { unpacked } from "./unpacked";
@@ -32,6 +33,10 @@ export interface Questions {
   photo: { asked: { photo: number; features: Uint8Array; size: PhotoSize }; answer: null };
   predict: { asked: { photo: number; prompt: PromptData; mask?: Float32Array | null }; answer: Predicted };
   trace: { asked: { photo: number; prompt: PromptData; mask?: Float32Array | null }; answer: Traced };
+  /** Read a masked autoencoder's weights, a compressed safetensors file. */
+  openMae: { asked: { weights: Uint8Array; sizes: MaeSizes }; answer: null };
+  /** Paint patches; see `MaskedAutoencoder.paint`. */
+  paint: { asked: { patches: Float32Array; hidden: Uint8Array }; answer: Float32Array };
   once: { asked: { photo: number; points: readonly (readonly [number, number])[] }; answer: Once[] };
 }
 
@@ -46,6 +51,7 @@ interface Subject {
 }
 
 let decoder: Decoder | null = null;
+let autoencoder: MaskedAutoencoder | null = null;
 let seen = -1;
 const subjects = new Map<number, Subject>();
 
@@ -55,6 +61,15 @@ async function answerTo(question: Question): Promise<unknown> {
       const [module, weights] = await Promise.all([WebAssembly.compile(kernels), unpacked(question.weights)]);
       decoder = new Decoder(module, weights);
       return null;
+    }
+    case "openMae": {
+      const [module, weights] = await Promise.all([WebAssembly.compile(kernels), unpacked(question.weights)]);
+      autoencoder = new MaskedAutoencoder(module, weights, question.sizes);
+      return null;
+    }
+    case "paint": {
+      if (!autoencoder) throw new Error("the page lacks the masked autoencoder");
+      return autoencoder.paint(question.patches, question.hidden);
     }
     case "photo": {
       const features = readTensors(await unpacked(question.features));

@@ -21,27 +21,12 @@ export interface BlockWeights {
   readonly norms: readonly [Layer, Layer, Layer, Layer];
 }
 
-/** Looks up weights by the names of `Tiny`'s parameters. */
-export class Weights {
-  readonly blocks: readonly BlockWeights[];
-  readonly last: AttentionWeights;
-  readonly lastNorm: Layer;
-
+/** Looks up weights by their names. */
+export class Parameters {
   constructor(
     readonly arithmetic: Arithmetic,
     private readonly tensors: ReadonlyMap<string, Tensor>,
-  ) {
-    const layers = "mask_decoder.transformer.layers";
-    this.blocks = [0, 1].map((i) => ({
-      self: this.attention(`${layers}.${i}.self_attn`),
-      read: this.attention(`${layers}.${i}.cross_attn_token_to_image`),
-      write: this.attention(`${layers}.${i}.cross_attn_image_to_token`),
-      mlp: [this.layer(`${layers}.${i}.mlp.lin1`), this.layer(`${layers}.${i}.mlp.lin2`)],
-      norms: [1, 2, 3, 4].map((k) => this.norm(`${layers}.${i}.norm${k}`)) as [Layer, Layer, Layer, Layer],
-    }));
-    this.last = this.attention("mask_decoder.transformer.final_attn_token_to_image");
-    this.lastNorm = this.norm("mask_decoder.transformer.norm_final_attn");
-  }
+  ) {}
 
   values(name: string): Float32Array {
     const found = this.tensors.get(name);
@@ -67,14 +52,15 @@ export class Weights {
 
   /** A linear layer or a 1x1 convolution; the kernels need a multiple of 4 outputs, so zeros fill up the rest. */
   layer(name: string): Layer {
-    const raw = this.matrix(`${name}.weight`);
+    const raw = this.values(`${name}.weight`);
     const bias = this.values(`${name}.bias`);
-    const out = Math.ceil(raw.rows / 4) * 4;
-    const weight = this.arithmetic.matrix(raw.columns, out);
+    const columns = raw.length / bias.length;
+    const out = Math.ceil(bias.length / 4) * 4;
+    const weight = this.arithmetic.matrix(columns, out);
     const { values } = weight;
     values.fill(0);
-    raw.values.forEach((value, i) => {
-      values[(i % raw.columns) * out + ((i / raw.columns) | 0)] = value;
+    raw.forEach((value, i) => {
+      values[(i % columns) * out + ((i / columns) | 0)] = value;
     });
     const padded = new Float32Array(out);
     padded.set(bias);
@@ -85,7 +71,7 @@ export class Weights {
     return { weight: this.row(`${name}.weight`), bias: this.row(`${name}.bias`) };
   }
 
-  private attention(name: string): AttentionWeights {
+  protected attention(name: string): AttentionWeights {
     return {
       q: this.layer(`${name}.q_proj`),
       k: this.layer(`${name}.k_proj`),
@@ -94,5 +80,26 @@ export class Weights {
       rawQ: this.matrix(`${name}.q_proj.weight`),
       rawK: this.matrix(`${name}.k_proj.weight`),
     };
+  }
+}
+
+/** The weights of `Tiny`. */
+export class Weights extends Parameters {
+  readonly blocks: readonly BlockWeights[];
+  readonly last: AttentionWeights;
+  readonly lastNorm: Layer;
+
+  constructor(arithmetic: Arithmetic, tensors: ReadonlyMap<string, Tensor>) {
+    super(arithmetic, tensors);
+    const layers = "mask_decoder.transformer.layers";
+    this.blocks = [0, 1].map((i) => ({
+      self: this.attention(`${layers}.${i}.self_attn`),
+      read: this.attention(`${layers}.${i}.cross_attn_token_to_image`),
+      write: this.attention(`${layers}.${i}.cross_attn_image_to_token`),
+      mlp: [this.layer(`${layers}.${i}.mlp.lin1`), this.layer(`${layers}.${i}.mlp.lin2`)],
+      norms: [1, 2, 3, 4].map((k) => this.norm(`${layers}.${i}.norm${k}`)) as [Layer, Layer, Layer, Layer],
+    }));
+    this.last = this.attention("mask_decoder.transformer.final_attn_token_to_image");
+    this.lastNorm = this.norm("mask_decoder.transformer.norm_final_attn");
   }
 }

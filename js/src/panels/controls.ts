@@ -28,6 +28,7 @@ let groups = 0;
 /** Options next to each other, of which one is chosen. */
 export class Choice<T> {
   readonly element = h("fieldset", { class: "lesson-choice" });
+  readonly #radios: (readonly [HTMLInputElement, T])[] = [];
   value: T;
 
   constructor(options: readonly Option<T>[], value: T, changed: () => void) {
@@ -40,8 +41,15 @@ export class Choice<T> {
         this.value = one;
         changed();
       });
+      this.#radios.push([radio, one]);
       this.element.append(h("label", {}, radio, h("span", {}, text)));
     }
+  }
+
+  /** Choose an option, as if by hand, without saying so. */
+  choose(value: T): void {
+    this.value = value;
+    for (const [radio, one] of this.#radios) radio.checked = one === value;
   }
 }
 
