@@ -90,3 +90,21 @@ def test_a_page_hovers_answers_and_is_continued(opened: Page) -> None:
         for ours, theirs in zip(state.candidates, expected, strict=True):
             assert iou(ours.mask, theirs.mask) >= 0.9999
             assert ours.score == pytest.approx(theirs.score, abs=1e-3)
+
+
+def test_a_lesson_traces_a_click(tmp_path: Path) -> None:
+    path = firefox.find()
+    if path is None:
+        pytest.skip(firefox.ADVICE)
+    file = sw.save_lesson(tmp_path / "04.html", lesson="04")
+    traced = sw.teach.TracedImage(sw.sample("cat"))
+    traced.click(162, 117)
+    expected = repr(sw.teach.AttentionExplorer(traced)).splitlines()
+    traced.close()
+    profile = tmp_path / "profile"
+    profile.mkdir()
+    with firefox.running(path, profile, tmp_path) as browser:
+        browser.open(file.as_uri())
+        until(lambda: browser.evaluate("document.documentElement.dataset.state") == "ready", what="the lesson is ready")
+        said = "[...document.querySelectorAll('[data-kind=AttentionExplorer] p')].map(each => each.innerText).join('|')"
+        until(lambda: browser.evaluate(said).split("|") == expected, what=f"the panel says {expected}")
