@@ -13,7 +13,7 @@ from pathlib import Path
 
 import anywidget
 import pytest
-from ipywidgets.embed import embed_minimal_html
+from ipywidgets.embed import dependency_state, embed_minimal_html
 from playwright.sync_api import Page, Route, expect
 
 import sam_widget as sw
@@ -200,7 +200,8 @@ def test_the_page_that_ipywidgets_saves(page: Page, tmp_path: Path) -> None:
     widget.accept("cat </script><b>")
     widget.click(300, 200)
     file = tmp_path / "embedded.html"
-    embed_minimal_html(file, views=[widget])
+    # Not the widgets that other tests of this process have left.
+    embed_minimal_html(file, views=[widget], state=dependency_state([widget]))
     widget.close()
     # The digest is of the very file that is on the web.
     file.write_text(re.sub(r' integrity="[^"]*"', "", file.read_text(encoding="utf-8")), encoding="utf-8")
