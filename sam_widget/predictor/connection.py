@@ -225,19 +225,57 @@ class Server:
             ModelError: The server cannot be reached, or refuses.
         """
         digest = self.reserve(model, rgb, lambda _place, _seconds: None)
-        question = {"model": model, "hash": digest, **wanted}
+        yield from self._lines("v1/everything", {"model": model, "hash": digest, **wanted})
+
+    def find(self, model: str, rgb: np.ndarray, question: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the lines of a search in an image; see `automatic.finding.lines`.
+
+        Args:
+            model: Name of the model.
+            rgb: (H, W, 3) uint8. It is sent if the server does not keep what it computed of it.
+            question: See `serve.finding`.
+
+        Raises:
+            ModelError: The server cannot be reached, or refuses.
+        """
+        asked = {"model": model, "hash": image_hash(rgb), **question}
+        yield from self._lines("v1/find", asked, lambda: _within_limit(_png(rgb)))
+
+    def _lines(self, path: str, question: Mapping[str, Any], image: Callable[[], bytes] | None = None) -> Iterator[str]:
+        """Ask a question, and yield the lines of its answer; blank ones while the server has no room for it.
+
+        Args:
+            path: Where to ask.
+            question: What to ask.
+            image: Returns the image as PNG, which is sent if the server wants it.
+        """
+        content: dict[str, Any] = {"json": question}
+        pauses = list(_PAUSES)
         while True:
+            begun = False
             try:
-                with self._client.stream("POST", "v1/everything", json=question) as reply:
+                with self._client.stream("POST", path, **content) as reply:
                     if reply.status_code < 400:
+                        begun = True
                         yield from reply.iter_lines()
                         return
                     reply.read()
-                    if reply.status_code != 429:
-                        self._refuse(reply)
+                if _is_from_a_proxy(reply):
+                    raise httpx.RemoteProtocolError(f"status {reply.status_code} of a proxy")
             except httpx.TransportError as error:
-                raise self._gone(error) from error
-            time.sleep(1)
+                if begun or not pauses:
+                    raise self._gone(error) from error
+                time.sleep(pauses.pop(0))
+                continue
+            if reply.status_code == 404 and image is not None:
+                png, image = image(), None
+                text = msgspec.json.encode(question).decode()
+                content = {"data": {"question": text}, "files": {"image": ("image.png", png, "image/png")}}
+            elif reply.status_code == 429:
+                yield "{}"
+                time.sleep(_seconds(reply.headers.get("Retry-After", "")))
+            else:
+                self._refuse(reply)
 
     def line(self) -> PromptLine:
         """Return a websocket for prompts, which is opened with the first."""
@@ -245,9 +283,7 @@ class Server:
 
     def _send(self, png: bytes, where: str, waiting: Callable[[int, float], object]) -> None:
         """Send an image, as soon as the server has room in its queue."""
-        if len(png) > MOST_BYTES:
-            raise ModelError(f"the image takes {len(png):,} bytes, and a server takes {MOST_BYTES:,}; scale it down")
-        headers = {"Content-Type": "image/png"}
+        png, headers = _within_limit(png), {"Content-Type": "image/png"}
         while True:
             reply = self._ask("POST", f"v1/embeddings?{where}", content=png, headers=headers, passes=(429,))
             if reply.status_code != 429:
@@ -308,3 +344,14 @@ def _png(rgb: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "png", compress_level=3)
     return buffer.getvalue()
+
+
+def _within_limit(png: bytes) -> bytes:
+    if len(png) > MOST_BYTES:
+        raise ModelError(f"the image takes {len(png):,} bytes, and a server takes {MOST_BYTES:,}; scale it down")
+    return png
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds of a header that says when to ask again."""
+    return min(float(text), 5.0) if text.isdecimal() else 1.0

@@ -140,6 +140,19 @@ class SegmentsElsewhere(Protocol):
         """
 
 
+@runtime_checkable
+class FindsElsewhere(Protocol):
+    """A predictor whose server searches."""
+
+    def found(self, image: np.ndarray, question: Mapping[str, Any]) -> Iterator[str]:
+        """Return the lines of a search in (H, W, 3) uint8 (`automatic.finding.lines`).
+
+        Args:
+            image: The image.
+            question: What to find; model and image are added.
+        """
+
+
 def refuse_words(prompt: Prompt, config: SamConfig, model: str) -> None:
     """Check that a model takes the words of a prompt, if it has any.
 

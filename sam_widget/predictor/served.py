@@ -167,14 +167,19 @@ def served_by(server: Server, *, model: str | None = None, thin: bool = False) -
     return ServedPredictor(server, chosen)
 
 
+def within_limit(rgb: np.ndarray) -> np.ndarray:
+    """Return an image (H, W, 3) uint8, scaled down if it has more pixels than a server takes."""
+    scale = (MOST_PIXELS / (rgb.shape[0] * rgb.shape[1])) ** 0.5
+    if scale >= 1:
+        return rgb
+    size = max(1, int(rgb.shape[1] * scale)), max(1, int(rgb.shape[0] * scale))
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))
+
+
 def scaled(config: SamConfig, rgb: np.ndarray) -> np.ndarray:
     """Return the pixels to send: scaled to the model's input, whose embedding is the same, unless that rounds them."""
     if config.resize == "square":
-        scale = (MOST_PIXELS / (rgb.shape[0] * rgb.shape[1])) ** 0.5
-        if scale >= 1:
-            return rgb
-        size = max(1, int(rgb.shape[1] * scale)), max(1, int(rgb.shape[0] * scale))
-        return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))
+        return within_limit(rgb)
     height, width = fitted(config, *rgb.shape[:2])
     if (height, width) == rgb.shape[:2] or height * width > rgb.shape[0] * rgb.shape[1]:
         return rgb

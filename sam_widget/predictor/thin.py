@@ -199,6 +199,10 @@ class ThinPredictor(PlainPredictor):
         """Segment everything at the server; see `interface.SegmentsElsewhere`."""
         return self.server.everything(self.served.name, scaled(self.config, image), options)
 
+    def found(self, image: np.ndarray, question: Mapping[str, Any]) -> Iterator[str]:
+        """Search at the server; see `interface.FindsElsewhere`."""
+        return self.server.find(self.served.name, image, question)
+
     def binarize_one(self, logits: np.ndarray, image_size: tuple[int, int], *, threshold: float = 0.0) -> StoredMask:
         """Upsample logits (h, w) to an image's size and binarize them `threshold` above the model's own threshold."""
         import torch

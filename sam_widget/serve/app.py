@@ -11,7 +11,7 @@ A client may name its version of the protocol, `Sam-Widget-Protocol: 1`; if the 
                                         (`wait=SECONDS`: how long the answer may take)
     WS   /v1/predict                    prompts, for clients without a decoder; see `prompts`
     POST /v1/everything                 everything mode, streamed; see `everything`
-    POST /v1/find?model=MODEL&words=W   a PNG: what the words describe; see `finding`
+    POST /v1/find                       what words or examples describe, streamed; see `finding`
     GET  /healthz                       without a token: "ok"
     GET  /metrics                       for Prometheus
 

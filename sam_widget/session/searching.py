@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from sam_widget.automatic.finding.finder import Encoding, Finder, Finding
-from sam_widget.automatic.finding.loading import finder_for, finder_named_in_file
+from sam_widget.automatic.finding.finder import AtServer, Encoding, Finder, Finding
+from sam_widget.automatic.finding.loading import EMBEDDED, OWN, finder_for, finder_named_in_file
 from sam_widget.errors import ModelError, SessionError
 from sam_widget.model.names import without_precision
 from sam_widget.predictor.interface import Predictor as PredictorLike
@@ -108,25 +108,29 @@ class FindRun:
                 self._history.notify()
 
     def _finish(self, features: Any) -> None:
-        with self._history.editing:
+        """Ask the finder, which may be at a server; others may edit, and change the wish, meanwhile."""
+        while not self.over:
             wish = self.wish
             try:
                 finding = wish.ask(self.finder, features)
             except BaseException:
                 self.end()
                 raise
-            if self.over:
-                return
-            now = self._history.state
-            search = search_of(wish, finding, now, self._weights)
-            self.over, self.search = True, search
-            if not wish.accept:
-                self._history.change(replace(now, search=search), gesture=wish.gesture)
-            elif search.found:
-                after, self.added = accepted(replace(now, search=search), [one.id for one in search.found], None)
-                self._history.change(replace(after, search=now.search))
-            else:
-                self._history.notify()
+            with self._history.editing:
+                if self.wish is wish and not self.over:
+                    self._add(wish, finding)
+
+    def _add(self, wish: Wish, finding: Finding) -> None:
+        now = self._history.state
+        search = search_of(wish, finding, now, self._weights)
+        self.over, self.search = True, search
+        if not wish.accept:
+            self._history.change(replace(now, search=search), gesture=wish.gesture)
+        elif search.found:
+            after, self.added = accepted(replace(now, search=search), [one.id for one in search.found], None)
+            self._history.change(replace(after, search=now.search))
+        else:
+            self._history.notify()
 
 
 def wish_of(
@@ -238,10 +242,14 @@ class Searching:
             if before is None:
                 raise SessionError("there is no search to repeat; call find first")
             self._running.check_idle()
-            finder = self._finders.get(query.finder) or finder_named_in_file(query.finder)
+            finder = self._finders.get(query.finder) or self._named(query.finder)
             finder.check(query.words, query.like, query.not_like)
             run = self._begin(finder, Wish(query, before.threshold, before.limit))
         return self._completed(run, None)
+
+    def _named(self, name: str) -> Finder:
+        found = finder_named_in_file(name)
+        return finder_for(reached(self.session.predictor), name) if name in {EMBEDDED, OWN} else found
 
     def _begin(self, finder: Finder, wish: Wish) -> FindRun:
         session = self.session
@@ -250,7 +258,7 @@ class Searching:
             run.wish = wish
             return run
         self._running.check_idle()
-        if not hasattr(session.predictor, "masks_at"):
+        if not (isinstance(finder, AtServer) or hasattr(session.predictor, "masks_at")):
             name = session.predictor.model.name
             raise ModelError(f"{name} answers one prompt at a time, and nothing can be found with it; use sw.Predictor")
         from sam_widget.automatic.finding.store import STORE  # Imports torch.

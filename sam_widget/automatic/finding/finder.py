@@ -175,6 +175,13 @@ class Finder(Protocol):
 
 
 @runtime_checkable
+class AtServer(Protocol):
+    """A finder that runs at the server of the predictor; its features only say which image they are of."""
+
+    at_server: bool
+
+
+@runtime_checkable
 class Storable(Protocol):
     """A finder whose features can be kept on disk."""
 

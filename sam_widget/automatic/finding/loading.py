@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from sam_widget.automatic.finding.finder import Finder
 from sam_widget.errors import ModelError
-from sam_widget.predictor.interface import PROVIDERS, Predictor, Provider
+from sam_widget.predictor.interface import PROVIDERS, FindsElsewhere, Predictor, Provider
 
 # The finders in the package: `embedded` and `own`.
 EMBEDDED, OWN = "tiny", "own"
@@ -42,6 +42,8 @@ def finder_of(model: Any = None) -> Finder:
 def finder_for(predictor: Any, model: Any = None) -> Finder:
     """Return the finder to search with next to a predictor: the predictor's own if it has one, as SAM 3 does.
 
+    If the predictor's server searches, the finders in the package run there.
+
     Args:
         predictor: The predictor of a session.
         model: Another finder to use; see `finder_of`.
@@ -49,7 +51,12 @@ def finder_for(predictor: Any, model: Any = None) -> Finder:
     Raises:
         ModelError: There is no such finder, or it cannot be loaded.
     """
-    return finder_of(getattr(predictor, "finder", None) if model is None else model)
+    found = finder_of(getattr(predictor, "finder", None) if model is None else model)
+    if isinstance(predictor, FindsElsewhere) and model in {None, EMBEDDED, OWN}:
+        from sam_widget.automatic.finding.elsewhere import ServedFinder  # Imports torch.
+
+        return ServedFinder(found)
+    return found
 
 
 def predictor_with_words(name: str) -> Predictor:

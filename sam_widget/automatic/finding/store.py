@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from sam_widget import __version__
-from sam_widget.automatic.finding.finder import Encoding, Finder, Storable
+from sam_widget.automatic.finding.finder import AtServer, Encoding, Finder, Storable
 from sam_widget.image.reading import RGB, image_hash
 from sam_widget.predictor.predictor import Predictor
 
@@ -38,21 +38,29 @@ class FeatureStore:
         Raises:
             ModelError: The device has too little memory.
         """
+        if isinstance(finder, AtServer):  # Its server keeps them.
+            return (yield from finder.encode(image, predictor))
         digest = image_hash(image)
-        key = (finder.weights_id, predictor.model.weights_id, digest)
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+        kept = self.kept(finder, predictor, digest)
+        if kept is not None:
+            return kept
         features = _read(finder, image, digest, predictor)
         if features is None:
             features = yield from finder.encode(image, predictor)
             features = _written(finder, features, image, digest, predictor)
         with self._lock:
-            self._kept[key] = features
+            self._kept[finder.weights_id, predictor.model.weights_id, digest] = features
             while len(self._kept) > self._size or (len(self._kept) > 1 and self._bytes() > self._max_bytes):
                 self._kept.popitem(last=False)
         return features
+
+    def kept(self, finder: Finder, predictor: Predictor, digest: str) -> Any:
+        """Return the features of an image in memory, by its hash; None if they are not there."""
+        key = finder.weights_id, predictor.model.weights_id, digest
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
 
     def features(
         self, finder: Finder, image: RGB, predictor: Predictor, *, cancelled: Callable[[], bool] = lambda: False
