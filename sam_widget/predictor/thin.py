@@ -1,4 +1,4 @@
-"""A predictor that neither embeds nor decodes: a server does both. A click takes one to three kilobytes."""
+"""A predictor that neither embeds nor decodes: a server does both. A click takes at most three kilobytes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 from sam_widget.errors import ModelError, PromptError
 from sam_widget.image.reading import image_hash, to_rgb
 from sam_widget.masks.runs import StoredMask
+from sam_widget.masks.scaling import enlarged
 from sam_widget.masks.wire_codec import pack_runs, unpack_runs
 from sam_widget.model.config import SamConfig
 from sam_widget.model.zoo import BUILDERS
@@ -56,6 +57,9 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+# A click is to take 3 kB, with the question and the scores. Masks of most photos take less; of large ones, they come at
+# half or a quarter of the size, which is still finer than what the decoder computes.
+MOST_BYTES_OF_MASKS = 2800
 # The status of an answer about an image that the server does not keep.
 _UNKNOWN = 404
 
@@ -162,13 +166,14 @@ class ThinPredictor(PlainPredictor):
         if found.error:
             raise ModelError(f"the server {self.server.address} refused: {found.error}")
         try:
-            masks = [StoredMask.of_runs(unpack_runs(b64decode(one.runs), *one.size), one.size) for one in found.masks]
+            sent = [StoredMask.of_runs(unpack_runs(b64decode(one.runs), *one.size), one.size) for one in found.masks]
         except ValueError as error:
             raise self._unreadable(error) from error
         if found.weights != self.served.weights_id:
             raise ModelError(f"{self.server.address} has other weights now ({found.weights}); connect again")
+        masks = tuple(enlarged(mask, embedding.image_size) for mask in sent)
         scores = np.array(found.scores, np.float32)
-        return RemotePrediction(scores, tuple(masks), embedding.image_size, found.best, self.config)
+        return RemotePrediction(scores, masks, embedding.image_size, found.best, self.config)
 
     def _asked(self, question: Mapping[str, Any]) -> _Answer:
         answer = self._line.ask(msgspec.json.encode(question))
@@ -192,6 +197,7 @@ class ThinPredictor(PlainPredictor):
             "strokes": [{"vertices": one.vertices, "label": one.label, "closed": one.closed} for one in prompt.strokes],
             "mask": "" if prompt.mask is None else _packed(prompt.mask > self.config.mask_threshold),
             "packed": True,
+            "most": MOST_BYTES_OF_MASKS,
         }
         return {name: value for name, value in asked.items() if value or name == "id"} | {"multimask": multimask}
 

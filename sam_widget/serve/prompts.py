@@ -11,7 +11,9 @@ The status is 404 if the image is not kept, or is someone else's: send it to `/v
 
 Coordinates are pixels of the image that was sent, as are the masks, in COCO's run lengths. With `"packed": true`, masks
 are `{"size": [h, w], "runs": BASE64}`, as `masks.wire_codec` describes, which is half as long. With `"size": [h, w]`,
-coordinates and masks are in pixels of an image of that size, of which the one that was sent is a scaled copy.
+coordinates and masks are in pixels of an image of that size, of which the one that was sent is a scaled copy. With
+`"most": 2800`, packed masks take at most so many bytes together: the longest comes at half its size, as often as
+needed.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import logging
 import time
 from base64 import b64decode
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -30,6 +32,7 @@ from tornado import web, websocket
 from sam_widget.errors import PromptError, SamWidgetError
 from sam_widget.masks.codecs import rle_from_stored
 from sam_widget.masks.runs import StoredMask
+from sam_widget.masks.scaling import halved
 from sam_widget.masks.wire_codec import pack_runs, unpack_runs
 from sam_widget.model.config import SamConfig
 from sam_widget.predictor.embeddings import Embedding
@@ -41,6 +44,8 @@ from sam_widget.serve.access import Refusal, owner_of
 from sam_widget.serve.service import Service
 
 log = logging.getLogger(__name__)
+# Longer side of a mask, in pixels, that is not halved any more.
+SMALLEST = 128
 # Most pixels of masks.
 MOST_SHOWN = 100_000_000
 # Websockets of one person, and the seconds after which one more may be opened. A class may share a token.
@@ -71,6 +76,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         mask: Packed runs, in base64, of a mask prompt: (s, s) for the model's `mask_size` s.
         multimask: Three masks, for an ambiguous prompt, or one.
         packed: Masks as packed runs.
+        most: Bytes of all packed masks together, above which the longest is halved in size.
     """
 
     id: int
@@ -85,6 +91,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     mask: str = ""
     multimask: bool = True
     packed: bool = False
+    most: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -208,7 +215,7 @@ def answered(service: Service, who: str, asked: Question) -> Answer:
         id=asked.id,
         best=found.best,
         scores=[round(float(score), 4) for score in found.scores],
-        masks=[_written(found.stored_mask(index), packed=asked.packed) for index in range(len(found.scores))],
+        masks=_written([found.stored_mask(index) for index in range(len(found.scores))], asked, found.best),
         weights=predictor.model.weights_id,
     )
 
@@ -244,7 +251,15 @@ def _prompt(asked: Question, side: int) -> Prompt:
     return Prompt(points, boxes=boxes, strokes=strokes, mask=mask)
 
 
-def _written(mask: StoredMask, *, packed: bool) -> dict[str, Any]:
-    if not packed:
-        return rle_from_stored(mask)
-    return {"size": list(mask.shape), "runs": pack_runs(mask.runs, mask.shape[1])}
+def _written(masks: list[StoredMask], asked: Question, best: int) -> list[dict[str, Any]]:
+    if not asked.packed:
+        return [rle_from_stored(mask) for mask in masks]
+    packed = [pack_runs(mask.runs, mask.shape[1]) for mask in masks]
+    while asked.most is not None and sum(map(len, packed)) > asked.most:
+        # The best one is seen first, and large.
+        longest = max(range(len(masks)), key=lambda index: len(packed[index]) / (1 + (index == best)))
+        if max(masks[longest].shape) <= SMALLEST:
+            break
+        masks[longest] = small = halved(masks[longest])
+        packed[longest] = pack_runs(small.runs, small.shape[1])
+    return [{"size": list(mask.shape), "runs": runs} for mask, runs in zip(masks, packed, strict=True)]
