@@ -131,7 +131,9 @@ class _Watch:
         self._thread = threading.Thread(target=self._wait, name="sam_widget download", daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        # Without threads, as in Python in a browser, only each step has a time limit, and not the whole.
+        with contextlib.suppress(RuntimeError):
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:

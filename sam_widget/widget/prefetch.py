@@ -6,12 +6,17 @@ import atexit
 import threading
 from collections.abc import Callable, Sequence
 
+from sam_widget.widget import threads
+
 # Seconds that Python's shutdown waits for an embedding.
 PATIENCE = 2.0
 
 
 class Prefetcher:
-    """Prepares images in a background thread, in order of priority; a newer request replaces an older one."""
+    """Prepares images in a background thread, in order of priority; a newer request replaces an older one.
+
+    Without threads nothing is prepared: the displayed image would have to wait for the others.
+    """
 
     def __init__(self, make: Callable[[int], None], made: Callable[[int, Exception | None], None]) -> None:
         """Create a prefetcher; its thread starts with the first request.
@@ -28,6 +33,8 @@ class Prefetcher:
 
     def want(self, images: Sequence[int]) -> None:
         """Request images by index, in this order."""
+        if not threads.THERE_ARE:
+            return
         with self._wake:
             self._wanted = list(images)
             if self._thread is None and not self._closed:

@@ -6,6 +6,9 @@ which does no harm: the edits in the write-ahead log are recovered at the next o
 
 Why a thread for checkpoints: SQLite merges its log only during a commit, so that some edits would take longer, and a
 copy of the file alone would lack the newest edits for as long as it is open. `filelock` does the locking.
+
+Where no thread can be started, as by Python in a browser, there is no write-ahead log: each edit goes into the file
+itself, with SQLite's rollback journal, which takes longer.
 """
 
 from __future__ import annotations
@@ -225,11 +228,12 @@ class SessionFile:
             found = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":
                 raise damaged(self.path, found)
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._identity = _identity(self.path)
+            mode = "WAL" if self._folds_at_rest() else "DELETE"
+            self._connection.execute(f"PRAGMA journal_mode = {mode}")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {FOLD_PAGES}")
             self._connection.execute(f"PRAGMA journal_size_limit = {FOLD_BYTES}")
-            self._identity = _identity(self.path)
             self._checksums = self.contents.checksums()
             self._known = self.contents.documents.keys() | self.contents.blobs.keys()
             with self._transaction() as to:
@@ -237,14 +241,19 @@ class SessionFile:
                 to.execute("DELETE FROM writer")
                 since = dt.datetime.now(dt.UTC).isoformat(sep=" ", timespec="seconds")
                 to.execute("INSERT INTO writer VALUES (?, ?, ?)", (self._pid, platform.node(), since))
-            # One thread while the file is open, because starting one takes longer than an edit on a busy machine.
-            self._edited, self._ending = threading.Event(), threading.Event()
-            threading.Thread(
-                target=_fold_at_rest,
-                args=(self.path, self._identity, self._edited, self._ending),
-                name="sam_widget.file",
-                daemon=True,
-            ).start()
+
+    def _folds_at_rest(self) -> bool:
+        """Start to merge the write-ahead log whenever edits pause; returns whether a thread could be started.
+
+        It is one thread while the file is open, because starting one takes longer than an edit on a busy machine.
+        """
+        self._edited, self._ending = threading.Event(), threading.Event()
+        given = self.path, self._identity, self._edited, self._ending
+        try:
+            threading.Thread(target=_fold_at_rest, args=given, name="sam_widget.file", daemon=True).start()
+        except RuntimeError:
+            return False
+        return True
 
     def sweep(self, live: set[str]) -> None:
         """Remove documents and blobs that are not among these hashes: those of discarded redo states."""
