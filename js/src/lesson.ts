@@ -146,6 +146,7 @@ class Lesson {
       worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
         if ("failed" in data) fail(new Error(data.failed));
         else if ("message" in data) page?.emit("msg:custom", data.message, data.buffers);
+        else if ("named" in data) page?.emit("named", data.named);
         else if ("saved" in data) download(data.saved);
         else if ("state" in data) {
           URL.revokeObjectURL(address);

@@ -42,7 +42,7 @@ async function start(): Promise<void> {
       view.render({ el: root });
       void sendOthers(worker, names.length);
       if (about.padding) openAnyPhoto(worker);
-    } else {
+    } else if ("place" in data) {
       objects = data.place.objects[0];
       model?.setPlace(data.place);
     }

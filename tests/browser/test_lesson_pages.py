@@ -230,13 +230,47 @@ def test_controls_of_lesson_04_select_what_is_shown(opened: Open) -> None:
     panel.get_by_role("radio", name="Mask 3 of the model").check(force=True)
     panel.get_by_role("slider", name="Threshold").fill("1.5")
     lesson.says("MaskMaker", maker)
-    # The mask becomes a prompt.
-    tokens = sw.teach.PromptTokens(traced)
-    traced.add_mask()
-    _ = traced.trace
-    lesson.page.get_by_role("button", name="Add the mask to the prompt").click()
-    lesson.says("PromptTokens", tokens)
-    lesson.says("AttentionExplorer", attention)
+    traced.close()
+
+
+def test_a_mask_becomes_part_of_the_prompt_in_the_view_and_in_the_panels(opened: Open) -> None:
+    lesson = opened("04")
+    traced = sw.teach.TracedImage(sw.sample("cat"))
+    traced.click(162, 117)
+    tokens, attention = sw.teach.PromptTokens(traced), sw.teach.AttentionExplorer(traced)
+    view = lesson.view("TracedImage")
+    add = lesson.page.get_by_role("button", name="Add the mask to the prompt")
+
+    def same() -> None:
+        _ = traced.trace
+        scores = [one.score for one in traced.widget.session.candidates]
+        expect(view.candidates).to_have_text([re.compile(nearly(f"{score:.2f}")) for score in scores])
+        lesson.says("PromptTokens", tokens)
+        lesson.says("AttentionExplorer", attention)
+
+    same()
+    before = view.candidates.all_inner_texts()
+    # Twice: the mask of a mask.
+    for _ in range(2):
+        add.click()
+        traced.add_mask()
+        same()
+        assert view.candidates.all_inner_texts() != before
+        before = view.candidates.all_inner_texts()
+    # A further click keeps it.
+    view.click(230, 250)
+    traced.widget.session.click(230, 250)
+    same()
+    for _ in range(3):
+        view.press("Control+z")
+        traced.widget.session.undo()
+        same()
+    # Without a mask, there is nothing to add.
+    view.press("Escape")
+    add.click()
+    view.click(162, 117)
+    traced.click(162, 117)
+    same()
     traced.close()
 
 

@@ -106,6 +106,18 @@ export class Archive {
     return hash;
   }
 
+  /** Add the logits of a square mask, row by row, which a prompt can name. */
+  addLogits(values: Float32Array): string {
+    const side = Math.sqrt(values.length);
+    const data = new Uint8Array(values.slice().buffer);
+    const hash = digest(`logits ${side} ${side} `, data);
+    if (!this.#blobs.has(hash)) {
+      this.#blobs.set(hash, { kind: "logits", height: side, width: side, data });
+      this.#newBlobs.add(hash);
+    }
+    return hash;
+  }
+
   /** Commit a state after the present one; what could be redone is gone. */
   push(state: string): void {
     this.history = [...this.history.slice(0, this.position + 1), state];

@@ -98,6 +98,11 @@ export class LocalKernel {
     return this.#state.objects.length;
   }
 
+  /** Let prompts name a mask, given its logits; returns the name. */
+  addLogits(values: Float32Array): string {
+    return this.#options.archive.addLogits(values);
+  }
+
   /** Queue a request; the newest preview makes those before it worthless. */
   receive(request: Request): void {
     const last = this.#queue.at(-1);

@@ -76,6 +76,13 @@ export class Photos {
     this.#turn = this.#turn.then(() => this.#serve(request));
   }
 
+  /** Let prompts for the shown photo name a mask, given its logits; returns the name. */
+  async addLogits(values: Float32Array): Promise<string> {
+    await this.#turn;
+    if (!this.#shown) throw new Error("no photo is open yet");
+    return this.#shown.kernel.addLogits(values);
+  }
+
   /** The session file of each photo that was opened. */
   async save(): Promise<Map<number, Uint8Array>> {
     await this.#turn;

@@ -56,17 +56,21 @@ export interface AnyPhoto {
   readonly needs: { readonly runtime: Uint8Array; readonly encoder: Uint8Array; readonly blank: Uint8Array } | null;
 }
 
-/** From the page: what to open, the data of another photo, any photo, a view's request, or to save the sessions. */
+/**
+ * From the page: what to open, the data of another photo, any photo, the logits of a mask that a prompt will name, a
+ * view's request, or to save the sessions.
+ */
 export type ToWorker =
   | { any: AnyPhoto }
   | { opening: Opening }
   | { photo: PhotoData; index: number }
+  | { logits: Float32Array }
   | { request: Request }
   | { save: true };
 
 /**
- * To the page: the first state, messages to the view, the place in the gallery, a file to download, a failure; how far a
- * photo is opened, and at last its name, or why it is not.
+ * To the page: the first state, messages to the view, the place in the gallery, the name of a mask, a file to download, a
+ * failure; how far a photo is opened, and at last its name, or why it is not.
  */
 export type FromWorker =
   | { progress: string }
@@ -75,6 +79,7 @@ export type FromWorker =
   | { state: State; place: PlaceData; abilities: Abilities }
   | { message: Reply; buffers: Uint8Array[] }
   | { place: PlaceData }
+  | { named: string }
   | { saved: { name: string; mime: string; bytes: Uint8Array } }
   | { failed: string };
 
@@ -196,6 +201,7 @@ self.addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
         scope.postMessage({ refused: error instanceof Error ? error.message : String(error) }),
       );
     if ("photo" in data) arrivals.get(data.index)?.(data.photo);
+    if ("logits" in data) scope.postMessage({ named: await photos.addLogits(data.logits) });
     if ("request" in data) photos.receive(data.request);
     if ("save" in data) await save();
   } catch (error) {

@@ -20,6 +20,8 @@ export class TracedPhoto {
   /** Whether the prompt has a mask, too. */
   masked = false;
   #trace: Traced | null = null;
+  /** The masks that prompts have had, by name: undo may bring each back. */
+  readonly #logits = new Map<string, Float32Array>();
   readonly #listeners: ((trace: Traced) => void)[] = [];
   readonly #newest = new Newest();
   readonly #note: Line;
@@ -31,7 +33,7 @@ export class TracedPhoto {
     root: HTMLElement,
   ) {
     this.#note = new Line(room.say("traced.ready"));
-    const add = button(room.say("traced.mask"), () => this.#addMask());
+    const add = button(room.say("traced.mask"), () => void this.#addMask());
     this.element = h("div", {}, root, add, this.#note.element);
     view.follow(() => this.#edited());
     this.#edited();
@@ -104,16 +106,22 @@ export class TracedPhoto {
     const { prompt } = this.view.state;
     if (JSON.stringify(prompt) === JSON.stringify(this.prompt) || prompt.points.length + prompt.boxes.length === 0)
       return;
-    this.#run(prompt, null);
+    this.#run(prompt);
   }
 
-  #addMask(): void {
-    const trace = this.#trace;
-    if (trace) this.#run(this.prompt, trace.masks[this.view.state.chosen ?? trace.best]);
+  /** Add the chosen mask to the view's prompt, as its logits. */
+  async #addMask(): Promise<void> {
+    const { chosen, prompt } = this.view.state;
+    if (!this.#trace || chosen === null) return;
+    const logits = this.#trace.masks[chosen];
+    const mask = await this.view.name(logits);
+    this.#logits.set(mask, logits);
+    this.view.ask({ ...prompt, mask });
   }
 
-  #run(prompt: PromptData, mask: Float32Array | null): void {
+  #run(prompt: PromptData): void {
     const { say, study } = this.room;
+    const mask = prompt.mask === null ? null : (this.#logits.get(prompt.mask) ?? null);
     this.prompt = prompt;
     void this.#newest.run(async () => {
       const began = performance.now();

@@ -11,12 +11,14 @@ export class PhotoView {
   readonly #model: PageModel;
   readonly #masks = new Map<string, Mask>();
   readonly #listeners: (() => void)[] = [];
+  readonly #naming: ((name: string) => void)[] = [];
   #sent = 0;
   state: State;
 
   constructor(model: PageModel) {
     this.#model = model;
     this.state = model.get("state") as State;
+    model.on("named", (name) => this.#naming.shift()?.(name as string));
     model.on("msg:custom", (message, buffers) => this.#receive(message as Reply, buffers as Uint8Array[]));
   }
 
@@ -28,6 +30,14 @@ export class PhotoView {
   /** A mask that the state names. */
   mask(name: string): Mask | null {
     return this.#masks.get(name) ?? null;
+  }
+
+  /** Let prompts name a mask, given its logits; returns the name. */
+  name(logits: Float32Array): Promise<string> {
+    return new Promise((named) => {
+      this.#naming.push(named);
+      this.#model.addLogits(logits);
+    });
   }
 
   /** Replace the prompt. */

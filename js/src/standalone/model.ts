@@ -33,6 +33,11 @@ export class PageModel {
     post(this.#worker, { request: request as Request });
   }
 
+  /** Let prompts name a mask, given its logits; the event `named` has the name. */
+  addLogits(logits: Float32Array): void {
+    post(this.#worker, { logits });
+  }
+
   on(event: string, callback: Callback): void {
     this.#listeners.set(event, (this.#listeners.get(event) ?? new Set()).add(callback));
   }

@@ -18,18 +18,18 @@ const IMAGE = imageOf(SIDE, SIDE);
 export const PROMPT = { points: [{ x: 48, y: 48, label: 1 as const }], boxes: [], strokes: [], mask: null };
 export const EMPTY = { points: [], boxes: [], strokes: [], mask: null };
 
-/** Squares of three sizes around the first point. */
+/** Squares of three sizes around the first point. The score of the last is a mask prompt's first logit. */
 const decoder: PromptModel = {
   look() {},
   frame: { input: 4 * SIDE, logits: SIDE, stretched: false, cubic: false },
-  decode({ points }: Asked): Decoded {
+  decode({ points }: Asked, mask?: Float32Array | null): Decoded {
     const [{ x, y }] = points;
     const masks = [1, 8, 16, 32].map((reach) =>
       Float32Array.from({ length: SIDE * SIDE }, (_, i) =>
         Math.max(Math.abs((i % SIDE) - x * SIDE), Math.abs(Math.floor(i / SIDE) - y * SIDE)) < reach ? 4 : -4,
       ),
     );
-    return { masks, scores: [0.1, 0.5, 0.9, 0.7] };
+    return { masks, scores: [0.1, 0.5, 0.9, mask ? mask[0] : 0.7] };
   },
 };
 
@@ -106,5 +106,5 @@ export async function connected() {
     return answer;
   };
   await ask({ type: "hello" });
-  return { session, ask, replies, archive: opened };
+  return { session, ask, replies, archive: opened, kernel };
 }

@@ -128,6 +128,19 @@ describe("a page's kernel", () => {
     expect(session.state).toBe(before);
   });
 
+  it("answers a prompt that names a mask, and saves the mask", async () => {
+    const { session, ask, archive, kernel } = await connected();
+    const logits = new Float32Array(SIDE * SIDE).fill(0.25);
+    const mask = kernel.addLogits(logits);
+    await ask({ type: "predict", prompt: { ...PROMPT, mask } });
+    expect(session.state.candidates.map(({ score }) => score)).toEqual([0.5, 0.9, 0.25]);
+    expect(session.state.prompt.mask).toBe(mask);
+    expect(new Archive(reopened(archive)).logits(mask)).toEqual(logits);
+    await ask({ type: "undo" });
+    await ask({ type: "predict", prompt: PROMPT });
+    expect([session.state.prompt.mask, session.state.candidates[2].score]).toEqual([null, 0.7]);
+  });
+
   it("sends the photo in tiles, and files", async () => {
     const { session, ask } = await connected();
     expect(await session.tile({ level: 0, column: 0, row: 0 }, session.state.rendering)).toBe("image/png 1,2,3");
