@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,16 +74,27 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write a lesson as a page, once: no test changes the file."""
+
+    @functools.cache
+    def write(lesson: str, **options: Any) -> Path:
+        return sw.save_lesson(tmp_path_factory.mktemp("lesson") / "lesson.html", lesson=lesson, **options)
+
+    return write
+
+
 @pytest.fixture
-def opened(context: BrowserContext, tmp_path: Path) -> Open:
-    """Write a lesson and open it; whatever goes wrong in it fails the test."""
+def opened(context: BrowserContext, written: Callable[..., Path]) -> Open:
+    """Open a lesson; whatever goes wrong in it fails the test."""
 
     def open_lesson(lesson: str, **options: Any) -> LessonPage:
         page = context.new_page()
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: pytest.fail(f"lesson {lesson}: {error}"))
-        page.goto(sw.save_lesson(tmp_path / "lesson.html", lesson=lesson, **options).as_uri())
+        page.goto(written(lesson, **options).as_uri())
         expect(page.locator("html[data-state=ready]")).to_be_attached()
         assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
         return LessonPage(page)
