@@ -60,6 +60,27 @@ def desk(browser: Browser, lab: Lab) -> Desk:
 @pytest.fixture
 def notebook(desk: Desk, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
     """Open a notebook of these code cells: `notebook("import sam_widget as sw", ...)`."""
+    yield from _lend(desk, request)
+
+
+@pytest.fixture(scope="module")
+def desk_without_torch(browser: Browser, lab: Lab) -> Iterator[Desk]:
+    """The page that the tests of a module share, and a kernel whose first cells may hide libraries for good."""
+    desk = Desk(browser, lab, "without_torch.ipynb")
+    yield desk
+    desk.clear()
+
+
+@pytest.fixture
+def notebook_without_torch(
+    desk_without_torch: Desk, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Notebook]]:
+    """As `notebook`, in the page and the kernel of `desk_without_torch`."""
+    yield from _lend(desk_without_torch, request)
+
+
+def _lend(desk: Desk, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
+    """Lend a desk to a test, and clear it if the test has failed."""
     failures = request.session.testsfailed
     yield desk.open
     if request.session.testsfailed > failures:

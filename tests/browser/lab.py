@@ -357,8 +357,9 @@ class Desk:
     To load JupyterLab and to import torch takes longer than most tests do.
     """
 
-    def __init__(self, browser: Browser, lab: Lab) -> None:
-        self._browser, self._lab = browser, lab
+    def __init__(self, browser: Browser, lab: Lab, name: str = "notebook.ipynb") -> None:
+        """Say where it is, and what its notebook is called; another name means another kernel."""
+        self._browser, self._lab, self._name = browser, lab, name
         self._notebook: Notebook | None = None
         self._cells: tuple[str, ...] = ()
 
@@ -403,14 +404,14 @@ class Desk:
         if self._notebook is not None:
             self._notebook.page.context.close()
         self._notebook, self._cells = None, ()
-        self._lab.shut_down_kernels()
+        self._lab.shut_down_kernels(self._name)
 
     def _sit_down(self) -> Notebook:
         context = self._browser.new_context(viewport=VIEWPORT)
         context.add_init_script(COUNT_BITMAPS)
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
-        return Notebook(page, self._lab, "notebook.ipynb")
+        return Notebook(page, self._lab, self._name)
 
 
 def _text(outputs: list[dict[str, Any]]) -> str:

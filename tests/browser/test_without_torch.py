@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 import sam_widget as sw
 from sam_widget.masks.measures import iou
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.session.session import Session
 from tests.browser.hovering import move, switch, tag
-from tests.browser.lab import Lab, Notebook
-from tests.browser.view import FACE, SHOW_CAT, View
+from tests.browser.lab import Desk, Notebook
+from tests.browser.view import FACE, SHOW_CAT, Open, View
 from tests.without import HIDE
 
-NAME = "without_torch.ipynb"
 # How often the model was fetched, and photos were encoded.
 COUNTS = "print([w._asked.count(kind) for kind in ('part', 'pixels', 'encoded')])"
 COUNT = """
@@ -31,11 +29,16 @@ w._dispatcher.receive = count
 
 
 @pytest.fixture
-def opened(lab: Lab, page: Page) -> Iterator[Notebook]:
-    notebook = Notebook.of(page, lab, NAME, [HIDE + SHOW_CAT.removesuffix("w") + COUNT + "w"])
-    notebook.run_all()
-    yield notebook
-    lab.shut_down_kernels(NAME)
+def opened(notebook_without_torch: Open) -> Notebook:
+    opened = notebook_without_torch(HIDE + SHOW_CAT.removesuffix("w") + COUNT + "w")
+    opened.run_all()
+    return opened
+
+
+@pytest.fixture
+def fresh(desk_without_torch: Desk) -> None:
+    """The page has no model from an earlier test."""
+    desk_without_torch.leave()
 
 
 def test_what_the_view_answers_is_what_pytorch_answers_and_python_has_it(opened: Notebook, tmp_path: Path) -> None:
@@ -80,6 +83,7 @@ def test_the_view_hovers_without_asking_the_kernel(opened: Notebook) -> None:
     assert "preview" not in opened.run_cell("print(w._asked)")
 
 
+@pytest.mark.usefixtures("fresh")
 def test_a_page_that_is_reloaded_gets_the_features_again(opened: Notebook) -> None:
     view = View.of(opened)
     view.click(*FACE)
