@@ -20,6 +20,7 @@ from typing import Any
 
 import nbformat
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.waiting import until
 
@@ -205,7 +206,15 @@ class Notebook:
 
     def expect_state(self, state: str, *, view: int = 0) -> None:
         """Wait until a view of the widget says it is in this state: loading, embedding, ready, predicting or error."""
-        expect(self.widget.nth(view)).to_have_attribute("data-state", state, timeout=TIMEOUT_MS)
+        try:
+            # Looks in each frame; after a quarter of a second, `expect` only looks twice a second.
+            self._wait(
+                "([view, state]) => document.querySelectorAll('.sam-widget')[view]?.dataset.state === state",
+                [view, state],
+            )
+        except PlaywrightTimeout:
+            # Says what the state is instead.
+            expect(self.widget.nth(view)).to_have_attribute("data-state", state, timeout=1)
 
     def wait_until_idle(self) -> None:
         """Wait until the notebook is shown and its kernel has nothing to do."""
