@@ -8,7 +8,7 @@
 #   make notebooks weave the lessons, run those that changed and keep their outputs (LESSONS="04 05": these; ALL=1: all)
 #   make protocol  generate js/src/protocol.ts and palette.ts
 #   make test-cluster  the tests that need Ray, on a cluster on this machine (five minutes; installs the extra `cluster`)
-#   make fuzz      20,000 damaged annotation files (500 of them are part of make test)
+#   make fuzz      20,000 damaged annotation files and 1,000 killed kernels (make test has 500 and 300 of them)
 #   make bench     measure the speed on this machine
 #   make soak      check that a long session does not leak memory (ten minutes)
 #   make docs      the documentation, in build/docs (open build/docs/index.html)
@@ -116,7 +116,7 @@ test-cluster: $(VENV)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m cluster tests/serve
 
 fuzz: $(VENV)
-	FUZZ=20000 $(PY) -m pytest tests/export/test_fuzz.py
+	FUZZ=20000 KILLS=1000 $(PY) -m pytest tests/export/test_fuzz.py tests/session/file/test_crash.py
 
 bench: $(VENV) chromium
 	@$(PY) tests/benchmarks/steps.py
