@@ -200,18 +200,18 @@ def wait_for_some(store: sw.EmbeddingStore, process: subprocess.Popen[str]) -> N
 
 
 def test_killed_in_the_middle_it_does_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    many(folder, 80)
+    many(folder, 24)
     store = sw.EmbeddingStore()
     with start("embed", folder) as process:
         wait_for_some(store, process)
         process.send_signal(signal.SIGKILL)
     before = {path: path.stat().st_mtime_ns for path in store.folder.glob("*/*.safetensors")}
-    assert 3 <= len(before) < 80
+    assert 3 <= len(before) < 24
     for path in before:
         sw.Embedding.load(path)
     assert main(["embed", str(folder)]) == 0
-    assert f"{80 - len(before)} done, {len(before)} done before" in capsys.readouterr().out
-    assert len(store) == 80
+    assert f"{24 - len(before)} done, {len(before)} done before" in capsys.readouterr().out
+    assert len(store) == 24
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl+C cannot be sent to one process there")
