@@ -43,25 +43,27 @@ PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=w
   --rerun-show-tracebacks
 
 .DELETE_ON_ERROR:
-.PHONY: build demo test test-cluster lint format notebooks protocol docs lite badges picture bench soak clean lint-python lint-js \
-  protocol-in-sync chromium
+.PHONY: build demo test test-js test-cluster lint format notebooks protocol docs lite badges picture bench soak clean \
+  lint-python lint-js protocol-in-sync chromium
 
 build: $(BUNDLE)
 
 demo: $(VENV) $(BUNDLE)
 	@$(PY) notebooks/serve.py --open=$(OPEN) --port=$(PORT)
 
-# Recipes run one after the other: two cores are soon busy, and the browser tests wait for answers.
-.NOTPARALLEL:
-
-test: lint chromium
+# What comes first has one process a tool and waits for nothing, so these share the cores. Then two cores are busy with
+# one step, and the browser tests wait for answers.
+test: chromium
 	rm -rf $(REPORTS)
 	mkdir -p $(REPORTS)
-	$(NPM) test -- --reporter=default --reporter=junit --outputFile.junit=../$(REPORTS)/js.xml
+	$(MAKE) --jobs=$(WORKERS) lint-python lint-js protocol-in-sync test-js
 	$(PARALLEL) --ignore=tests/browser --junitxml=$(REPORTS)/python.xml
 	$(PARALLEL) --dist=loadfile --reruns=0 --nbval-lax notebooks --ignore-glob='*.zh-TW.ipynb' --junitxml=$(REPORTS)/notebooks.xml
 	$(PARALLEL) tests/browser --junitxml=$(REPORTS)/browser.xml
 	@$(PY) tests/total.py $(REPORTS)
+
+test-js: $(MODULES)
+	$(NPM) test -- --reporter=default --reporter=junit --outputFile.junit=../$(REPORTS)/js.xml
 
 lint: lint-python lint-js protocol-in-sync
 
