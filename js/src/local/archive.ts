@@ -4,7 +4,7 @@
  */
 
 import { blake2bHex } from "blakejs";
-import type { Database } from "sql.js/dist/sql-wasm-browser.js";
+import type { Database, SqlValue } from "sql.js/dist/sql-wasm-browser.js";
 import type { Mask } from "../geometry/runs";
 import { unpackMask } from "../kernel/maskcodec";
 import { ascii } from "./files";
@@ -21,49 +21,43 @@ interface Blob {
   readonly data: Uint8Array;
 }
 
+/** All that was ever shown is in the database, which takes a fifth of the memory of the same things as objects. */
 export class Archive {
   readonly meta: ReadonlyMap<string, string>;
   history: string[];
   position: number;
   readonly #database: Database;
-  readonly #documents = new Map<string, Body>();
-  readonly #blobs = new Map<string, Blob>();
-  readonly #masks = new Map<string, WeakRef<Mask>>();
-  /** What the database lacks. */
-  readonly #newDocuments = new Map<string, { kind: DocumentKind; json: string }>();
-  readonly #newBlobs = new Set<string>();
+  readonly #documents = new Recent<Body>(1000);
+  readonly #masks = new Recent<Mask>(100);
+  /** The last rows of the file that was opened: what comes after them may be dropped. */
+  readonly #opened: { readonly documents: number; readonly blobs: number };
+  #added = 0;
 
   constructor(database: Database) {
-    const rows = (sql: string) => database.exec(sql)[0]?.values ?? [];
     this.#database = database;
-    this.meta = new Map(rows("SELECT key, value FROM meta") as [string, string][]);
-    this.history = rows("SELECT state FROM history ORDER BY position").map(([state]) => state as string);
-    this.position = rows("SELECT position FROM head")[0][0] as number;
-    for (const [hash, json] of rows("SELECT hash, json FROM documents") as [string, string][])
-      this.#documents.set(hash, JSON.parse(json));
-    // The photo stays in the database.
-    for (const [hash, kind, height, width, data] of rows(
-      "SELECT hash, kind, height, width, data FROM blobs WHERE kind IN ('mask', 'packed', 'logits')",
-    ) as [string, string, number, number, Uint8Array][])
-      this.#blobs.set(hash, { kind, height, width, data });
+    // Nothing else reads this database, and a rollback would only follow a fault: no journal.
+    database.run("PRAGMA journal_mode = OFF");
+    this.meta = new Map(this.#rows("SELECT key, value FROM meta") as [string, string][]);
+    this.history = this.#rows("SELECT state FROM history ORDER BY position").map(([state]) => state as string);
+    this.position = this.#rows("SELECT position FROM head")[0][0] as number;
+    this.#opened = { documents: this.#last("documents"), blobs: this.#last("blobs") };
   }
 
   document(hash: string): Body {
-    const found = this.#documents.get(hash);
-    if (!found) throw new Error(`the page's session lacks ${hash}`);
-    return found;
+    return this.#documents.get(hash, () => {
+      const found = this.#rows("SELECT json FROM documents WHERE hash = ?", [hash])[0];
+      if (!found) throw new Error(`the page's session lacks ${hash}`);
+      return JSON.parse(found[0] as string);
+    });
   }
 
   mask(hash: string): Mask {
-    const known = this.#masks.get(hash)?.deref();
-    if (known) return known;
-    const { kind, width, height, data } = this.#blob(hash);
-    const mask =
-      kind === "packed"
+    return this.#masks.get(hash, () => {
+      const { kind, width, height, data } = this.#blob(hash);
+      return kind === "packed"
         ? unpackMask(data, width, height)
         : { width, height, runs: new Uint32Array(data.slice().buffer) };
-    this.#masks.set(hash, new WeakRef(mask));
-    return mask;
+    });
   }
 
   packed(hash: string): Uint8Array {
@@ -74,9 +68,9 @@ export class Archive {
   /** The photo, as PNG. */
   photo(): Uint8Array {
     const { png } = JSON.parse(this.meta.get("image") ?? "{}");
-    const found = this.#database.exec("SELECT data FROM blobs WHERE hash = ?", [png])[0];
+    const found = this.#rows("SELECT data FROM blobs WHERE hash = ?", [png])[0];
     if (!found) throw new Error("the page's session lacks the photo");
-    return found.values[0][0] as Uint8Array;
+    return found[0] as Uint8Array;
   }
 
   logits(hash: string): Float32Array {
@@ -86,10 +80,7 @@ export class Archive {
   addDocument(kind: DocumentKind, body: Body): string {
     const json = ascii(JSON.stringify(sorted(body)));
     const hash = digest(`${kind} ${json}`);
-    if (!this.#documents.has(hash)) {
-      this.#documents.set(hash, body);
-      this.#newDocuments.set(hash, { kind, json });
-    }
+    this.#add("INSERT OR IGNORE INTO documents VALUES (?, ?, ?)", [hash, kind, json]);
     return hash;
   }
 
@@ -98,11 +89,8 @@ export class Archive {
     const { width, height, runs } = mask;
     const data = kind === "packed" ? packMask(mask) : new Uint8Array(runs.slice().buffer);
     const hash = digest(`${kind} ${height} ${width} `, data);
-    if (!this.#blobs.has(hash)) {
-      this.#blobs.set(hash, { kind, height, width, data });
-      this.#newBlobs.add(hash);
-    }
-    this.#masks.set(hash, new WeakRef(mask));
+    this.#add("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?, ?)", [hash, kind, height, width, data]);
+    this.#masks.get(hash, () => mask);
     return hash;
   }
 
@@ -122,19 +110,13 @@ export class Archive {
   push(state: string): void {
     this.history = [...this.history.slice(0, this.position + 1), state];
     this.position++;
-    this.#forget();
+    if (this.#added >= SWEEP_AFTER) this.#sweep();
   }
 
   /** The bytes of a session file with everything. */
   save(): Uint8Array<ArrayBuffer> {
     const database = this.#database;
     database.run("BEGIN");
-    for (const [hash, { kind, json }] of this.#newDocuments)
-      database.run("INSERT INTO documents VALUES (?, ?, ?)", [hash, kind, json]);
-    for (const hash of this.#newBlobs) {
-      const { kind, height, width, data } = this.#blob(hash);
-      database.run("INSERT INTO blobs VALUES (?, ?, ?, ?, ?)", [hash, kind, height, width, data]);
-    }
     database.run("DELETE FROM history");
     let sum = "";
     this.history.forEach((state, position) => {
@@ -150,48 +132,83 @@ export class Archive {
       digest(ascii(JSON.stringify(head))),
     ]);
     database.run("COMMIT");
-    this.#newDocuments.clear();
-    this.#newBlobs.clear();
     return database.export();
   }
 
+  #rows(sql: string, values: SqlValue[] = []): SqlValue[][] {
+    return this.#database.exec(sql, values)[0]?.values ?? [];
+  }
+
+  #last(table: "documents" | "blobs"): number {
+    return (this.#rows(`SELECT max(rowid) FROM ${table}`)[0][0] ?? 0) as number;
+  }
+
   #blob(hash: string): Blob {
-    const found = this.#blobs.get(hash);
+    const found = this.#rows(
+      "SELECT kind, height, width, data FROM blobs WHERE hash = ? AND kind IN ('mask', 'packed', 'logits')",
+      [hash],
+    )[0] as [string, number, number, Uint8Array] | undefined;
     if (!found) throw new Error(`the page's session lacks ${hash}`);
-    return found;
+    const [kind, height, width, data] = found;
+    return { kind, height, width, data };
+  }
+
+  #add(sql: string, values: SqlValue[]): void {
+    this.#database.run(sql, values);
+    this.#added += this.#database.getRowsModified();
   }
 
   /** Drop what is new and that no state names any more, so that memory does not grow with what was undone. */
-  #forget(): void {
-    if (this.#newDocuments.size < MOST_NEW) return;
-    const live = new Set<string>();
-    const visit = (value: Json): void => {
+  #sweep(): void {
+    this.#added = 0;
+    const news = new Map(
+      this.#rows("SELECT hash, json FROM documents WHERE rowid > ?", [this.#opened.documents]) as [string, string][],
+    );
+    const hashes = this.#rows("SELECT hash FROM blobs WHERE rowid > ?", [this.#opened.blobs]);
+    const blobs = new Set(hashes.map(([hash]) => hash as string));
+    // What the opened file holds names nothing new, so it need not be followed.
+    const follow = (value: Json): void => {
       if (typeof value === "string") {
-        if (live.has(value)) return;
-        if (this.#blobs.has(value)) live.add(value);
-        const body = this.#documents.get(value);
-        if (!body) return;
-        live.add(value);
-        visit(body);
-      } else if (value && typeof value === "object") for (const each of Object.values(value)) visit(each);
+        blobs.delete(value);
+        const json = news.get(value);
+        if (json === undefined) return;
+        news.delete(value);
+        follow(JSON.parse(json));
+      } else if (value && typeof value === "object") for (const each of Object.values(value)) follow(each);
     };
-    for (const state of this.history) visit(state);
-    for (const hash of [...this.#newDocuments.keys()])
-      if (!live.has(hash)) {
-        this.#newDocuments.delete(hash);
-        this.#documents.delete(hash);
-      }
-    for (const hash of [...this.#newBlobs])
-      if (!live.has(hash)) {
-        this.#newBlobs.delete(hash);
-        this.#blobs.delete(hash);
-        this.#masks.delete(hash);
-      }
+    for (const state of this.history) follow(state);
+    for (const hash of news.keys()) this.#drop("documents", hash);
+    for (const hash of blobs) this.#drop("blobs", hash);
+  }
+
+  #drop(table: "documents" | "blobs", hash: string): void {
+    this.#database.run(`DELETE FROM ${table} WHERE hash = ?`, [hash]);
+    (table === "documents" ? this.#documents : this.#masks).delete(hash);
   }
 }
 
-/** New documents from which on it is worth looking for some that can be dropped. */
-const MOST_NEW = 5000;
+/** New rows from which on it is worth looking for some that can be dropped. */
+export const SWEEP_AFTER = 10_000;
+
+/** What was used last. */
+class Recent<Value> {
+  readonly #values = new Map<string, Value>();
+
+  constructor(readonly most: number) {}
+
+  get(key: string, make: () => Value): Value {
+    const value = this.#values.get(key) ?? make();
+    // A map keeps the order of insertion: the first key is the one unused for longest.
+    this.#values.delete(key);
+    this.#values.set(key, value);
+    if (this.#values.size > this.most) this.#values.delete(this.#values.keys().next().value as string);
+    return value;
+  }
+
+  delete(key: string): void {
+    this.#values.delete(key);
+  }
+}
 
 /** 32 hexadecimal digits of BLAKE2b. */
 export function digest(text: string, data: Uint8Array = new Uint8Array()): string {

@@ -6,9 +6,11 @@ declare module "*.wasm" {
 }
 
 declare module "sql.js/dist/sql-wasm-browser.js" {
+  export type SqlValue = string | number | Uint8Array | null;
   export interface Database {
-    exec(sql: string, params?: unknown[]): { columns: string[]; values: (string | number | Uint8Array | null)[][] }[];
-    run(sql: string, params?: unknown[]): void;
+    exec(sql: string, params?: SqlValue[]): { columns: string[]; values: SqlValue[][] }[];
+    run(sql: string, params?: SqlValue[]): void;
+    getRowsModified(): number;
     export(): Uint8Array<ArrayBuffer>;
     close(): void;
   }

@@ -151,7 +151,7 @@ export class PageSession {
     };
     const added = this.#archive.addDocument("object", accepted);
     const objects = old
-      ? (state.objects as string[]).map((each) => (this.#archive.document(each) === old ? added : each))
+      ? (state.objects as string[]).map((each) => (this.#archive.document(each).id === old.id ? added : each))
       : [...(state.objects as string[]), added];
     this.#push({ ...this.#withoutPrompt(state), objects });
   }
@@ -235,7 +235,7 @@ export class PageSession {
 
   subtract(id: string, other: string): void {
     const [item, from] = [this.#find(id), this.#find(other)];
-    if (item === from) throw new Refusal("an object cannot be subtracted from itself; pick another one");
+    if (id === other) throw new Refusal("an object cannot be subtracted from itself; pick another one");
     const left = pixelsOf(this.#archive.mask(item.mask as string));
     pixelsOf(this.#archive.mask(from.mask as string)).forEach((set, i) => {
       if (set) left[i] = 0;
@@ -243,7 +243,9 @@ export class PageSession {
     if (!left.includes(1)) throw new Refusal("nothing would be left; remove the object instead");
     const changed = this.#archive.addDocument("object", this.#withMask(item, maskOf(left, this.#size)));
     const state = this.#state;
-    const objects = (state.objects as string[]).map((each) => (this.#archive.document(each) === item ? changed : each));
+    const objects = (state.objects as string[]).map((each) =>
+      this.#archive.document(each).id === id ? changed : each,
+    );
     this.#push({ ...state, objects, editing: state.editing === id ? null : state.editing });
   }
 

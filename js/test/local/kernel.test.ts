@@ -3,7 +3,7 @@
 import type { Database } from "sql.js/dist/sql-wasm-browser.js";
 import { describe, expect, it } from "vitest";
 import type { Body } from "../../src/kernel/transport";
-import { Archive } from "../../src/local/archive";
+import { Archive, SWEEP_AFTER } from "../../src/local/archive";
 import { ABILITIES } from "../../src/local/kernel";
 import type { State } from "../../src/protocol";
 import { connected, create, EMPTY, PROMPT, SIDE } from "./connected";
@@ -160,7 +160,35 @@ describe("a page's kernel", () => {
     expect(archive.history.length).toBe(2);
     expect(new Archive(reopened(archive)).history).toEqual(archive.history);
   });
+
+  it("drops the documents and masks of what was undone and replaced, and keeps those of the history", async () => {
+    const { ask, archive } = await connected();
+    await ask({ type: "predict", prompt: PROMPT });
+    const kept = archive.document(archive.history[1]);
+    const masks = (kept.candidates as string[]).map((hash) => archive.document(hash).mask as string);
+    const packed = masks.map((hash) => archive.packed(hash));
+    const counts: number[] = [];
+    for (let i = 0; i < SWEEP_AFTER; i++) {
+      archive.addMask({ width: 40, height: 30, runs: Uint32Array.of(i % 1200, 1, 1200 + i, 1) }, "mask");
+      archive.push(archive.addDocument("state", { ...kept, number: i }));
+      archive.position--;
+      if (i === 0) counts.push(...rows(archive));
+    }
+    const [documents, blobs] = rows(archive);
+    expect(documents).toBeLessThan(counts[0] + 0.6 * SWEEP_AFTER);
+    expect(blobs).toBeLessThan(counts[1] + 0.6 * SWEEP_AFTER);
+    expect(archive.document(archive.history[0]).prompt).toBe("p");
+    expect(masks.map((hash) => archive.packed(hash))).toEqual(packed);
+  });
 });
+
+/** How many documents and blobs are saved. */
+function rows(archive: Archive): number[] {
+  const database = reopened(archive);
+  return ["documents", "blobs"].map(
+    (table) => database.exec(`SELECT count(*) FROM ${table}`)[0].values[0][0] as number,
+  );
+}
 
 function reopened(archive: Archive): Database {
   const database = create();
