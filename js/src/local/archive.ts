@@ -99,10 +99,7 @@ export class Archive {
     const side = Math.sqrt(values.length);
     const data = new Uint8Array(values.slice().buffer);
     const hash = digest(`logits ${side} ${side} `, data);
-    if (!this.#blobs.has(hash)) {
-      this.#blobs.set(hash, { kind: "logits", height: side, width: side, data });
-      this.#newBlobs.add(hash);
-    }
+    this.#add("INSERT OR IGNORE INTO blobs VALUES (?, 'logits', ?, ?, ?)", [hash, side, side, data]);
     return hash;
   }
 
