@@ -9,6 +9,14 @@ lessons -->` where a table with links to the other lessons does. Prose consists 
 lines. Each paragraph of a translation follows `<!-- en: 1a2b3c4d -->`, the hash of the English paragraph that it
 translates: if the English changes, a test names the paragraph until it is translated again and marked. The teachers'
 sheets, `teachers/NN.en.md` and `NN.zh-TW.md`, are checked in the same way.
+
+A lesson can also be a page (`sw.save_lesson`), in which nothing is run. Words within a paragraph can belong to only one
+of the two:
+
+    Guess before you <!-- notebook -->run the next cell<!-- page -->open *What came out*<!-- end -->.
+
+Either part may be missing: `<!-- notebook -->Press Shift+Enter.<!-- end -->`, `<!-- page -->It is below.<!-- end -->`.
+The notebook shows its own words alone; where those of the page differ, they are in the cell's metadata.
 """
 
 from __future__ import annotations
@@ -31,6 +39,12 @@ ENGLISH, TRANSLATED = 'LANG = "en"', 'LANG = "zh-TW"'
 _CELL = re.compile(r"^# %% (\S+)$", re.MULTILINE)
 _CODE = re.compile(r"<!-- code: (\S+) -->")
 _LESSONS = "<!-- lessons -->"
+_EITHER = re.compile(
+    r"<!-- notebook -->(?P<notebook>.*?)(?:<!-- page -->(?P<page>.*?))?<!-- end -->"
+    r"|<!-- page -->(?P<only_page>.*?)<!-- end -->",
+    re.DOTALL,
+)
+_PART = re.compile(r"<!-- (?:notebook|page|end) -->")
 _MARK = re.compile(r"<!-- en: ([0-9a-f]{8}) -->\n")
 
 
@@ -61,6 +75,22 @@ def mark_of(paragraph: str) -> str:
 def unmarked(translated: str) -> str:
     """Return a translated paragraph without its mark."""
     return _MARK.sub("", translated)
+
+
+def read_as(paragraph: str, *, page: bool) -> str:
+    """Return a paragraph as a page has it, or a notebook; empty if it belongs to the other one.
+
+    Raises:
+        SystemExit: A mark begins nothing or ends nothing.
+    """
+
+    def part(found: re.Match[str]) -> str:
+        return (found["page"] or found["only_page"] or "") if page else (found["notebook"] or "")
+
+    chosen = _EITHER.sub(part, paragraph)
+    if left := _PART.search(chosen):
+        raise SystemExit(f"{left[0]} stands alone in the paragraph {paragraph.splitlines()[0]!r}")
+    return chosen.strip()
 
 
 def untranslated(english: str, translated: str) -> list[str]:
@@ -117,7 +147,13 @@ def woven(code: str, prose: str, lang: Lang) -> str:
 
     def close() -> None:
         if texts:
-            document.append(_cell("markdown", f"text-{len(document):02d}", "\n\n".join(texts)))
+            shown, of_page = (_joined(texts, page=page) for page in (False, True))
+            if not shown:
+                raise SystemExit(f"a cell would be empty in the notebook: {of_page.splitlines()[0]!r}")
+            cell = _cell("markdown", f"text-{len(document):02d}", shown)
+            if of_page != shown:
+                cell["metadata"] = {"sam_widget": {"page": of_page.splitlines(keepends=True)}}
+            document.append(cell)
             texts.clear()
 
     for paragraph in paragraphs(prose):
@@ -167,6 +203,10 @@ def with_outputs(notebook: dict[str, Any], before: dict[str, Any]) -> dict[str, 
             cells.append(cell)
     ours = {key: value for key, value in before["metadata"].items() if key == "sam_widget"}
     return {**notebook, "cells": cells, "metadata": {**notebook["metadata"], **ours}}
+
+
+def _joined(texts: list[str], *, page: bool) -> str:
+    return "\n\n".join(filter(None, (read_as(text, page=page) for text in texts)))
 
 
 def _cell(kind: str, name: str, source: str) -> dict[str, Any]:

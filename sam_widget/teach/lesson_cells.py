@@ -46,7 +46,7 @@ class Cell:
     """A cell: prose if `code` is None.
 
     Attributes:
-        text: Its Markdown, or what it printed.
+        text: Its Markdown, in the words of a page where they differ from the notebook's; or what it printed.
         code: Its source.
         panels: The panels that it makes.
         asks: Arguments of `Guesses.ask`: number, choices, low, high.
@@ -73,7 +73,8 @@ def cells_of(notebook: Path) -> list[Cell]:
     for cell in document["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            cells.append(Cell(source))
+            ours = cell.get("metadata", {}).get("sam_widget", {}).get("page")
+            cells.append(Cell(source if ours is None else "".join(ours)))
             continue
         made = Cell("", source)
         reader.read(made)

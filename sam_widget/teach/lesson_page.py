@@ -198,7 +198,7 @@ class _Writer:
         """Return a part that opens: what the cell printed, and the answer to a question."""
         answered = re.escape(self._say("guess.missing", number=cell.reveals, answer="@")).replace("@", "(.*)")
         found = re.search(answered, cell.text)
-        printed = re.sub(answered, "", cell.text).strip()
+        printed = re.sub(answered, "", cell.text).strip("\n")
         answer, title = html.escape(found[1] if found else "…", quote=True), self._say("guess.answer")
         return (
             f'<details class="lesson-reveal" data-number="{cell.reveals}" data-answer="{answer}">'
@@ -211,8 +211,9 @@ class _Writer:
         shown = f'<img src="data:{picture.mime};base64,{data}" alt="{name}">'
         if not panels:
             return f"<p>{shown}</p>"
-        recorded = self._say("page.recorded", call=f'sw.lessons("{self._lesson.name[:2]}", lang="{self._lang}")')
-        return f"<p>{shown}</p><p>{html.escape(recorded)}</p>"
+        call = html.escape(f'sw.lessons("{self._lesson.name[:2]}", lang="{self._lang}")')
+        recorded = self._say("page.recorded", call=f"<code>{call}</code>")
+        return f"<figure>{shown}<figcaption>{recorded}</figcaption></figure>"
 
     def _photo(self, photo: PagePhoto) -> tuple[dict[str, Any], dict[str, str]]:
         """Return what a page knows of a photo, and its data."""

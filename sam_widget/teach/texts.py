@@ -54,7 +54,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "land.start": ("Click everywhere", "每個地方都點一次"),
     "land.map": ("The click landscape", "點擊地形圖"),
     "land.mask": ("The best mask of the click under the pointer", "游標所在那一點的最佳遮罩"),
-    "land.ready": ("{count} clicks, one per cell.", "共 {count} 個點，每格一個。"),
+    "land.ready": ("{count} clicks, one for each point of the grid.", "共 {count} 個點，布滿整張格點。"),
     "land.so_far": ("{done} of {count} clicks", "已完成 {done} / {count} 個點"),
     "land.done": (
         "{count} clicks in {seconds} s. Move the pointer over the photo.",

@@ -503,12 +503,14 @@ def test_patches_are_hidden_and_shown_by_hand(opened: Open) -> None:
     where = panel.locator("p[role=status]").nth(6)
     expect(where).to_contain_text("Row 8, column 8")
     # What trains is a picture of its last run.
-    expect(lesson.page.get_by_text("this panel trains a model")).to_have_count(2)
+    expect(lesson.page.get_by_text("This is a picture of the last run, not a panel.")).to_have_count(2)
 
 
 @pytest.mark.parametrize("lesson", ["04", "05", "06"])
 def test_a_lesson_fits_a_phone_and_axe_finds_nothing(opened: Open, lesson: str) -> None:
     page = opened(lesson).page
+    # Panels, too, are for readers without a notebook.
+    assert re.search(r"\bcells?\b|kernel", page.locator("main").inner_text(), re.IGNORECASE) is None
     page.set_viewport_size({"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert violations(View(page, page.locator("html"))) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from notebooks import weave
+from sam_widget.teach.lesson_page import PAGES
 from sam_widget.teach.texts import Lang
 
 CODE = '# %% setup\nLANG = "en"\nimport numpy\n\n# %% do\nnumpy.zeros(3)\n'
@@ -57,6 +58,53 @@ def test_prose_that_omits_or_repeats_a_cell_is_refused() -> None:
         weave.woven(CODE, ENGLISH + "\n<!-- code: do -->\n", "en")
     with pytest.raises(SystemExit, match="same name"):
         weave.code_cells(CODE + "# %% do\n1\n")
+
+
+EITHER = "Guess, then <!-- notebook -->run the next cell<!-- page -->look below<!-- end -->."
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "notebook", "page"),
+    [
+        (EITHER, "Guess, then run the next cell.", "Guess, then look below."),
+        ("Read. <!-- notebook -->Run\nit.<!-- end -->", "Read. Run\nit.", "Read."),
+        ("<!-- page -->Look.<!-- end --> Read.", "Read.", "Look. Read."),
+        ("<!-- notebook -->Run.<!-- end -->", "Run.", ""),
+        (f"{EITHER} <!-- page -->Look.<!-- end -->", "Guess, then run the next cell.", "Guess, then look below. Look."),
+    ],
+)
+def test_words_can_belong_to_the_notebook_or_to_the_page(paragraph: str, notebook: str, page: str) -> None:
+    assert (weave.read_as(paragraph, page=False), weave.read_as(paragraph, page=True)) == (notebook, page)
+
+
+@pytest.mark.parametrize("mark", ["notebook", "page", "end"])
+def test_a_part_that_does_not_begin_or_end_is_refused(mark: str) -> None:
+    with pytest.raises(SystemExit, match=f"<!-- {mark} --> stands alone in the paragraph 'Some"):
+        weave.read_as(f"Some <!-- {mark} -->words.", page=False)
+
+
+def test_the_notebook_shows_its_own_words_and_keeps_those_of_the_page() -> None:
+    prose = ENGLISH.replace("Second.", f"{EITHER}\n\n<!-- page -->More.<!-- end -->")
+    first, _, second, _ = json.loads(weave.woven(CODE, prose, "en"))["cells"]
+    assert first["metadata"] == {}
+    assert second["source"] == ["Guess, then run the next cell."]
+    assert second["metadata"] == {"sam_widget": {"page": ["Guess, then look below.\n", "\n", "More."]}}
+    with pytest.raises(SystemExit, match=r"a cell would be empty in the notebook: 'More.'"):
+        weave.woven(CODE, ENGLISH.replace("Second.", "<!-- page -->More.<!-- end -->"), "en")
+
+
+@pytest.mark.parametrize("lesson", weave.lessons(), ids=lambda lesson: lesson.stem)
+def test_both_languages_tell_notebook_and_page_apart_in_the_same_paragraphs(lesson: Path) -> None:
+    english, chinese = (
+        [
+            weave.read_as(part, page=False) != weave.read_as(part, page=True)
+            for part in weave.paragraphs(weave.prose_of(lesson, lang).read_text(encoding="utf-8"))
+        ]
+        for lang in weave.LANGUAGES
+    )
+    assert english == chinese
+    # The other lessons cannot be pages.
+    assert any(english) == (lesson.name[:2] in PAGES)
 
 
 def test_a_translation_of_another_length_cannot_be_marked() -> None:

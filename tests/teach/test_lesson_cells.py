@@ -57,6 +57,14 @@ def test_outputs_are_text_or_pictures(tmp_path: Path) -> None:
     assert [(picture.mime, picture.data) for picture in cell.pictures] == [("image/png", b"\x89PN")]
 
 
+def test_prose_is_that_of_a_page(tmp_path: Path) -> None:
+    same = {"cell_type": "markdown", "metadata": {}, "source": ["Read\n", "it."]}
+    other = {"cell_type": "markdown", "metadata": {"sam_widget": {"page": ["Look."]}}, "source": ["Run it."]}
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": [same, other]}), encoding="utf-8")
+    assert [cell.text for cell in cells_of(path)] == ["Read\nit.", "Look."]
+
+
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_every_lesson_is_read_the_same_in_both_languages(lesson: Any) -> None:
     def code(cell: Cell) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from pathlib import Path
 
@@ -35,6 +36,41 @@ def test_a_lesson_is_one_file_that_may_load_nothing(lesson: str, lang: Lang, tmp
     assert text.count("<script>") == 1
     assert len(re.findall(r"<h1>", text)) == 1
     assert "Apache License" in text
+
+
+# What a reader of a page cannot do, by language: cells, kernels, keys and buttons of Jupyter, and training.
+OF_NOTEBOOKS = {
+    "en": r"\bcells?\b|kernel|this notebook|shift\W+enter|create new view|\brun the\b|press train|your own table",
+    "zh-TW": r"[下第兩那][一二]?格|一格一格執行|執行下面|kernel|筆記本|shift\W+enter|create new view|按「訓練」",
+}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-TW"])
+@pytest.mark.parametrize("lesson", PAGES)
+def test_a_page_asks_for_nothing_that_only_a_notebook_can_do(lesson: str, lang: Lang) -> None:
+    text = lesson_page(lesson, lang=lang)
+    main = text[text.index("<main>") : text.index("</main>")]
+    # Code is code, and pictures are not words.
+    prose = re.sub(r'<pre.*?</pre>|src="[^"]*"', " ", main, flags=re.DOTALL)
+    words = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", prose)).split())
+    found = re.search(OF_NOTEBOOKS[lang], words, re.IGNORECASE)
+    assert found is None, words[max(0, found.start() - 60) : found.end() + 60]
+
+
+def test_what_trains_is_said_to_be_a_picture_next_to_it() -> None:
+    text = lesson_page("06")
+    captions = re.findall(r"<figure><img [^>]*><figcaption>(.*?)</figcaption></figure>", text, re.DOTALL)
+    assert len(captions) == 2
+    for caption in captions:
+        assert caption.startswith("This is a picture of the last run, not a panel.")
+        assert '<code>sw.lessons("06", lang="en")</code>' in html.unescape(caption)
+
+
+def test_columns_of_what_was_printed_stay_in_line() -> None:
+    printed = re.findall(r"<pre[^>]*>([^<]*score off by[^<]*)</pre>", lesson_page("06"))
+    (table,) = printed
+    head, first, *_ = table.splitlines()
+    assert head.index("steps") + len("steps") == first.index("99") + len("99")
 
 
 def test_answers_are_hidden_until_the_reader_looks() -> None:
