@@ -74,7 +74,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     In files from elsewhere, a link to a file that is not part of the site becomes its text.
     """
     here = page.file.src_uri
-    markdown = markdown.replace(lessons.LIST, lessons.listed("zh-TW" if ".zh-TW." in here else "en"))
+    if lessons.LIST in markdown:  # Making the list reads all notebooks and their pictures.
+        markdown = markdown.replace(lessons.LIST, lessons.listed("zh-TW" if ".zh-TW." in here else "en"))
     frame = f'<iframe class="demo" src="{DEMO}" title="\\g<title>" loading="lazy"></iframe>'
     markdown = DEMO_MARK.sub(frame, markdown)
     elsewhere = ELSEWHERE.get(here) or WRITTEN.get(here)
