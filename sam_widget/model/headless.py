@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
 from sam_widget.model.checkpoint import fill
+from sam_widget.model.lora import PREFIX
 from sam_widget.model.sam import Sam
 from sam_widget.model.tuned import ENCODER, TunedWeights, Tuning
 from sam_widget.model.zoo import BUILDERS, best_device, telling_of_memory
@@ -73,20 +74,23 @@ def pack(model: Sam) -> bytes:
     """
     tuned = model.tuned
     whole = model if model.later is None else model.later.base
+    base_weights_id = whole.weights_id
+    if isinstance(tuned, TunedWeights) and model.later is None:  # it has the decoder of its base
+        base_weights_id = tuned.tuning.base_weights
     facts = _Facts(
         name=model.name,
         architecture=architecture_of(whole),
         weights_id=model.weights_id,
         encoder_id=model.encoder_id,
         base=whole.name,
-        base_weights_id=whole.weights_id,
+        base_weights_id=base_weights_id,
         tuning=tuned.tuning if isinstance(tuned, TunedWeights) else None,
     )
     tensors = {_MODEL + key: value for key, value in whole.state_dict().items() if not key.startswith(ENCODER)}
     if isinstance(tuned, TunedWeights):
         if any(key.startswith(ENCODER) for key in tuned.tensors):
             raise ModelError(f"the tuning of {model.name} changed its image encoder; serve models without one")
-        tensors |= {_TUNED + key: value for key, value in tuned.tensors.items()}
+        tensors |= {_TUNED + key: value for key, value in tuned.tensors.items() if not key.startswith(PREFIX)}
     metadata = {"format": FORMAT, "facts": json.dumps(msgspec.to_builtins(facts), sort_keys=True)}
     return save({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, metadata)
 

@@ -1,8 +1,10 @@
 """Tuned models: the weights in which a model differs from its base, in a small file.
 
-A tuned model answers single clicks; other prompts are answered by its base, since what was learned is what a click
-means (see `engine.trainer`). The file is a safetensors file. Its metadata names the base and the hash of its weights,
-so that it is never combined with another one. Embeddings of the base remain valid, because the encoder is the same.
+A model whose decoder was tuned answers single clicks; other prompts are answered by its base, since what was learned is
+what a click means (see `engine.trainer`). Embeddings of the base remain valid, because the encoder is the same. Where
+the encoder was tuned instead, by low-rank differences that are merged when they are applied (`model.lora`), the model
+embeds images itself, and answers every prompt. The file is a safetensors file. Its metadata names the base and the hash
+of its weights, so that it is never combined with another one.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ from sam_widget.atomic import write_whole
 from sam_widget.errors import ModelError, StoreError
 from sam_widget.model.calibration import Calibration
 from sam_widget.model.fast.parts import FastParts
+from sam_widget.model.lora import PREFIX, is_adapted, merged_weights
 from sam_widget.model.names import without_precision
 from sam_widget.model.sam import Sam
 
 FORMAT = "sam_widget.tuned.1"
 ENCODER = "image_encoder."
-TOKENS = "tokens"
+TOKENS, LORA = "tokens", "lora"
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +41,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         base: Name of the base, or path of its checkpoint.
         base_weights: Identifies the weights of the base.
-        kind: "decoder" or "tokens".
+        kind: "decoder", "tokens" or "lora".
         calibration: Knots of the calibration of the scores, before and after; None without.
         figures: What was measured when it was tuned.
     """
@@ -110,7 +113,7 @@ class TunedWeights:
         model.name = name
         state = model.state_dict()
         device = next(model.mask_decoder.parameters()).device
-        for key, value in self.tensors.items():
+        for key, value in self._plain(base, name).items():
             if key == TOKENS and value.ndim == 2 and value.shape[1] == model.config.prompt_dim:
                 model.tokens = nn.Parameter(value.float().to(device), requires_grad=False)
             elif key in state and state[key].shape == value.shape:
@@ -124,11 +127,24 @@ class TunedWeights:
             model.calibration = Calibration(*self.tuning.calibration)
         precision = base.weights_id[len(without_precision(base.weights_id)) :]
         model.weights_id = f"{base.name}-tuned-{self.digest}{precision}"
-        if not any(key.startswith(ENCODER) for key in self.tensors):
-            model.encoder_id = base.encoder_id
         model.tuned = self
-        model.later = Later(base)
+        if self.tuning.kind != LORA:
+            model.later = Later(base)
+        if not (is_adapted(self.tensors) or any(key.startswith(ENCODER) for key in self.tensors)):
+            model.encoder_id = base.encoder_id
         return model.eval().requires_grad_(requires_grad=False)
+
+    def _plain(self, base: Sam, name: str) -> dict[str, Tensor]:
+        """Return tensors that replace some of the base, with low-rank differences merged."""
+        plain = {key: value for key, value in self.tensors.items() if not key.startswith(PREFIX)}
+        try:
+            low_rank = {key: value for key, value in self.tensors.items() if key.startswith(PREFIX)}
+            found = merged_weights(base.image_encoder, low_rank)
+        except ValueError as error:
+            raise ModelError(
+                f"{name} does not fit {base.name}: {error}; it is damaged, or made by a newer version of sam_widget"
+            ) from error
+        return plain | {ENCODER + key: value for key, value in found.items()}
 
 
 class Later:

@@ -169,7 +169,7 @@ def decoder_network(model: Sam, embedding: Embedding) -> bytes:
         MissingExtraError: `onnx` is not installed.
         ModelError: The model cannot be exported.
     """
-    if model.later is not None or model.tokens is not None or model.calibration:
+    if model.tuned is not None or model.tokens is not None or model.calibration:
         raise ModelError(
             f"a page cannot hold {model.name!r}, because it was tuned; write a session file with `save`, or open the "
             "image with the model that it was tuned from"

@@ -21,7 +21,7 @@ def decoder_weights(model: Sam) -> bytes:
     Raises:
         ModelError: It is not `tiny`, or it was tuned.
     """
-    if not isinstance(model, Tiny) or model.later or model.tokens is not None or model.calibration:
+    if not isinstance(model, Tiny) or model.tuned or model.tokens is not None or model.calibration:
         raise ModelError(
             f"a page cannot hold {model.name!r}, because it was tuned; write a session file with `save`, or open the "
             "image with the model that it was tuned from"
