@@ -27,6 +27,7 @@ THROUGH = {
     "engine/checking.py": "engine/test_engine.py",
     "engine/claiming.py": "engine/test_engine.py",
     "engine/filling.py": "engine/test_engine.py",
+    "engine/learner.py": "engine/test_trainer.py",
     "engine/simulated.py": "engine/test_engine.py",
     "export/brush.py": "export/test_label_studio.py",
     "export/files.py": "export/test_other_hands.py",

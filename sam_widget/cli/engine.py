@@ -96,25 +96,28 @@ def tune(
     out: Annotated[str, Parameter(alias="-o", metavar="FILE")],
     model: LocalModel = "tiny",
     budget: _Seconds = 30.0,
-    kind: Annotated[Literal["decoder", "tokens"], Parameter(metavar="KIND")] = "decoder",
+    kind: Annotated[Literal["decoder", "tokens", "lora"], Parameter(metavar="KIND")] = "decoder",
+    on_cpu: Annotated[bool, Parameter(negative=())] = False,
     quiet: Quiet = False,
 ) -> int:
     """Tune a model on the objects of session files.
 
-    Only the decoder learns, on cached embeddings: seconds on a CPU. The result is written only if it
-    needs fewer clicks on photos that were held out, and no more on generic ones; otherwise the exit
-    status is 1.
+    Only the decoder learns, on cached embeddings: seconds on a CPU; with --kind lora, the image encoder,
+    on a GPU. The result is written only if it needs fewer clicks on photos that were held out, and no
+    more on generic ones; otherwise the exit status is 1.
 
     Args:
         out: The tuned model, a .safetensors file; --model takes it wherever a model is named.
         budget: Time for learning and judging.
-        kind: decoder (default), or tokens: a file of 4 kB.
+        kind: decoder (default); tokens, a file of 4 kB; or lora: the image encoder, which needs a GPU.
+        on_cpu: Let lora run without a GPU; a step of a large model takes a minute.
     """
     from sam_widget.engine.taught import taught_photos
     from sam_widget.engine.tuning import tuning_round
 
     with _progress(quiet=quiet) as told:
-        result = tuning_round(model, taught_photos(sessions), budget_s=budget, kind=kind, progress=told)
+        photos = taught_photos(sessions)
+        result = tuning_round(model, photos, budget_s=budget, kind=kind, on_cpu=on_cpu, progress=told)
     if result.model is not None:
         result.model.save(out)
     if not quiet:

@@ -356,6 +356,7 @@ class DataEngine:
         *,
         budget_s: float = 30.0,
         kind: Kind = "decoder",
+        on_cpu: bool = False,
         steps: int | None = None,
         seed: int = 0,
         progress: Progress = _silent,
@@ -366,6 +367,7 @@ class DataEngine:
         Args:
             budget_s: See `tune`.
             kind: See `tune`.
+            on_cpu: See `tune`.
             steps: See `tune`.
             seed: See `tune`.
             progress: Called with what is being done and the share that is done.
@@ -377,6 +379,7 @@ class DataEngine:
             photos,
             budget_s=budget_s,
             kind=kind,
+            on_cpu=on_cpu,
             steps=steps,
             seed=seed,
             progress=progress,

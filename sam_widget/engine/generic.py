@@ -5,17 +5,15 @@ from __future__ import annotations
 import functools
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from sam_widget.engine.taught import TaughtMask, TaughtPhoto
-from sam_widget.engine.views import View, views_of
 from sam_widget.masks.runs import StoredMask
-from sam_widget.model.config import TinyConfig
+from sam_widget.model.config import SamConfig, TinyConfig
 from sam_widget.model.zoo import WEIGHTS
-from sam_widget.predictor.predictor import Predictor
 
 PACK = WEIGHTS / "generic.zip"
 # Regions of a scene that are used, largest first, and the shares of the scene between which they lie.
@@ -58,15 +56,14 @@ def _regions(labels: np.ndarray) -> list[StoredMask]:
     return [StoredMask(mask) for mask in found[:REGIONS]]
 
 
-def generic_views(
-    predictor: Predictor, *, cancelled: Callable[[], bool] = lambda: False
-) -> tuple[list[View], list[View]]:
-    """Embed the scenes; returns those to learn from and those to judge by, which are different ones."""
-    photos = generic_photos()[: ALL if isinstance(predictor.config, TinyConfig) else FEW]
-    views = [
-        view
-        for photo in photos
-        if not cancelled()
-        for view in views_of(photo, photo.read(), predictor, augment=False, cancelled=cancelled)
-    ]
-    return views[::2], views[1::2]
+def generic_sides(
+    config: SamConfig, given: Sequence[TaughtPhoto] | None = None
+) -> tuple[Sequence[TaughtPhoto], Sequence[TaughtPhoto]]:
+    """Return scenes, or the photos given, to learn from and to judge by, which are different ones.
+
+    Args:
+        config: Sizes of the model, because large ones take seconds for each scene.
+        given: Photos to use instead of the scenes.
+    """
+    photos = generic_photos()[: ALL if isinstance(config, TinyConfig) else FEW] if given is None else given
+    return photos[::2], photos[1::2] or photos

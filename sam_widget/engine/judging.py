@@ -1,13 +1,14 @@
 """Count the clicks that a model needs, on embedded views: the protocol of the evaluation on the grid of the masks.
 
-All masks of a view are clicked at once, so that a round of tuning can be judged in seconds. Counts are close to those
-of `evaluate_clicks`, which works on pixels.
+Several masks of a view are clicked at once, so that a round of tuning can be judged in seconds. Counts are close to
+those of `evaluate_clicks`, which works on pixels.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ GOAL = 0.85
 CAP = 10
 # Masks of a view that are judged; the rest would make the round longer and the figure hardly more certain.
 MASKS = 12
+# Masks that are clicked at once. Where time is short, a few masks of each view say more than all masks of a few views.
+PART = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,34 +37,70 @@ class Clicks:
         counts: (N,) clicks to an IoU of `GOAL`; `CAP + 1` where it was not reached.
         first: (N,) IoU after the first click.
         scored: (M, 2) predicted and true IoU of the answers to up to five clicks.
+        sizes: Number of masks of each part that was judged, at most `PART`.
     """
 
     counts: np.ndarray
     first: np.ndarray
     scored: np.ndarray
+    sizes: tuple[int, ...] = ()
 
     @property
     def mean(self) -> float:
         """The mean number of clicks (NoC@85)."""
         return float(self.counts.mean()) if len(self.counts) else float("nan")
 
+    def of(self, parts: int) -> Clicks:
+        """Return the counts of the first parts, to compare them with another model's."""
+        masks = sum(self.sizes[:parts])
+        return replace(self, counts=self.counts[:masks], first=self.first[:masks], sizes=self.sizes[:parts])
 
-def judge(model: Sam, views: Sequence[View], *, cancelled: Callable[[], bool] = lambda: False) -> Clicks:
-    """Click on all masks of some views until they are right."""
+
+def judge(
+    model: Sam,
+    views: Sequence[View],
+    *,
+    seconds: float = float("inf"),
+    most: int | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Clicks:
+    """Click on all masks of some views until they are right.
+
+    Args:
+        model: The model.
+        views: The views.
+        seconds: Time after which no further part begins; at least one is judged.
+        most: Number of parts to judge, to compare the model with another one.
+        cancelled: Called before every part; once it returns true, the rest is left out.
+    """
+    ends = time.monotonic() + seconds
     parts = FastParts(model)
-    results = []
-    for view in views:
-        if cancelled():
+    results: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for view, targets in _parts(views)[:most]:
+        if cancelled() or (results and time.monotonic() >= ends):
             break
-        results.append(_clicked(model, parts, view))
+        results.append(_clicked(model, parts, view, targets))
     if not results:
         return Clicks(np.zeros(0, int), np.zeros(0), np.zeros((0, 2)))
-    return Clicks(*(np.concatenate(each) for each in zip(*results, strict=True)))
+    counts, first, scored = (np.concatenate(each) for each in zip(*results, strict=True))
+    return Clicks(counts, first, scored, tuple(len(one) for one, _, _ in results))
 
 
-def _clicked(model: Sam, parts: FastParts, view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    targets = (view.targets[:MASKS] > 0.5).numpy()
-    targets = targets[targets.any((1, 2))]
+def _parts(views: Sequence[View]) -> list[tuple[View, np.ndarray]]:
+    """Return views and a few masks (N, m, m) of each; the first masks of all views come before the others."""
+    masks = [(view, (view.targets[:MASKS] > 0.5).numpy()) for view in views]
+    shown = [(view, targets[targets.any((1, 2))]) for view, targets in masks]
+    return [
+        (view, targets[start : start + PART])
+        for start in range(0, MASKS, PART)
+        for view, targets in shown
+        if start < len(targets)
+    ]
+
+
+def _clicked(
+    model: Sam, parts: FastParts, view: View, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     inside = view.valid.numpy() > 0
     features = view.features
     device = features.embedding.device

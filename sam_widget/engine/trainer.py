@@ -9,20 +9,19 @@ they are used. The result is the running mean of the weights.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sam_widget.engine.learner import Course, Learner, run
 from sam_widget.engine.views import View
 from sam_widget.learn.losses import promptable_loss
 from sam_widget.learn.simulate_clicks import Prompts, first_prompts
 from sam_widget.model.fast.parts import FastParts
+from sam_widget.model.lora import is_adapted, scaled
 from sam_widget.model.sam import ImageFeatures, Sam
 from sam_widget.model.tiny.tiny import Tiny
 from sam_widget.model.tuned import twin_of
@@ -31,26 +30,8 @@ from sam_widget.model.tuned import twin_of
 # (PTSAM, arXiv 2504.16739).
 TOKENS = 8
 LEARNING_RATE = {"decoder": 4e-4, "tokens": 1e-2}
-WARMUP = 10
-# Decay of the running mean of the weights.
-MEAN = 0.98
 # Share of steps whose clicks are those that a person gave, and share of steps on generic photos.
 REPLAYED, GENERIC = 0.4, 0.2
-
-
-@dataclass(frozen=True)
-class Course:
-    """How a run went.
-
-    Attributes:
-        steps: Steps taken.
-        seconds: Time they took.
-        losses: The loss of each step.
-    """
-
-    steps: int
-    seconds: float
-    losses: tuple[float, ...]
 
 
 def teach(
@@ -79,15 +60,14 @@ def teach(
         progress: Called after every step with the share of the budget that is used.
     """
     lesson = _Lesson(base, kind, seed)
-    started = time.monotonic()
-    losses: list[float] = []
-    while len(losses) < most_steps and not cancelled():
-        share = max((time.monotonic() - started) / budget_s, len(losses) / most_steps)
-        if share >= 1:
-            break
-        losses.append(lesson.step(views, generic, share))
-        progress(min(share, 1.0))
-    return lesson.mean, Course(len(losses), time.monotonic() - started, tuple(losses))
+    return run(
+        Learner(lesson.learning, LEARNING_RATE[kind]),
+        lambda: lesson.loss(generic if generic and lesson.chance(GENERIC) else views),
+        budget_s=budget_s,
+        most_steps=most_steps,
+        cancelled=cancelled,
+        progress=progress,
+    )
 
 
 class _Lesson:
@@ -97,12 +77,8 @@ class _Lesson:
         self.model = twin_of(base).train()
         self.tiny = self.model if isinstance(self.model, Tiny) else None
         self.learning = self._parameters(kind)
-        self.mean = {name: value.detach().clone() for name, value in self.learning.items()}
-        self.rate = LEARNING_RATE[kind]
-        self.optimizer = torch.optim.AdamW(self.learning.values(), lr=self.rate, weight_decay=0, betas=(0.9, 0.98))
         self.decoder = FastParts(self.model).mask_decoder
         self.generator = torch.Generator().manual_seed(seed)
-        self.steps = 0
         config = self.model.config
         # Few prompts a step and many steps: as good as twice the prompts at the same number of steps (car parts).
         self.images, self.prompts = 1, 6 if config.mask_size <= 128 else 4
@@ -128,24 +104,7 @@ class _Lesson:
             learned[name] = copied
         return learned
 
-    def step(self, views: Sequence[View], generic: Sequence[View], share: float) -> float:
-        """Learn from a few views; `share` is the part of the run that is over."""
-        rate = self.rate * min(1, (self.steps + 1) / WARMUP) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(generic if generic and self._chance(GENERIC) else views)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.learning.values(), 1.0)
-        self.optimizer.step()
-        self.steps += 1
-        decay = min(MEAN, self.steps / (self.steps + 5))
-        with torch.no_grad():
-            for name, value in self.learning.items():
-                self.mean[name].lerp_(value, 1 - decay)
-        return float(loss.detach())
-
-    def _loss(self, views: Sequence[View]) -> Tensor:
+    def loss(self, views: Sequence[View]) -> Tensor:
         """Answer first clicks on a view and learn from the answers."""
         drawn = [views[k] for k in self._draw(len(views), self.images)]
         which = [self._draw(len(view.targets), self.prompts) for view in drawn]
@@ -183,13 +142,14 @@ class _Lesson:
         """Return a click on each target: simulated, or the first one that a person gave."""
         side = self.model.config.image_size
         prompts = first_prompts(targets, image_size=side, box=False, generator=self.generator)
-        if self._chance(REPLAYED):
+        if self.chance(REPLAYED):
             for row, points in enumerate(real):
                 if len(points):
                     prompts.points[row, 0] = torch.from_numpy(points[0, :2])
         return prompts
 
-    def _chance(self, share: float) -> bool:
+    def chance(self, share: float) -> bool:
+        """Draw whether something happens that has this share."""
         return float(torch.rand(1, generator=self.generator)) < share
 
     def _draw(self, below: int, count: int) -> list[int]:
@@ -204,6 +164,8 @@ def _together(features: Sequence[ImageFeatures]) -> ImageFeatures:
 def blended(base: Sam, tensors: dict[str, Tensor], share: float) -> dict[str, Tensor]:
     """Return tensors between those of the base (0) and tuned ones (1), as WiSE-FT does (arXiv 2109.01903)."""
     state: dict[str, Any] = base.state_dict()
+    if is_adapted(tensors):
+        return scaled(tensors, share)
     return {
         name: torch.lerp(state[name].float().cpu(), value.float().cpu(), share) if name in state else value * share
         for name, value in tensors.items()

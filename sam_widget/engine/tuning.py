@@ -7,46 +7,39 @@ generic ones.
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from scipy.optimize import isotonic_regression
-
-from sam_widget.engine.generic import generic_views
-from sam_widget.engine.judging import Clicks, judge
+from sam_widget.engine.encoder_trainer import check_room, teach_encoder
+from sam_widget.engine.generic import generic_sides
+from sam_widget.engine.guard import calibrate, forgets, split, verdict
+from sam_widget.engine.judging import judge
 from sam_widget.engine.taught import TaughtPhoto, TeachingData, readable, taught_photos
 from sam_widget.engine.trainer import blended, teach
 from sam_widget.engine.views import View, views_of
 from sam_widget.errors import ModelError, PromptError, door
-from sam_widget.model.calibration import SLOPE
 from sam_widget.model.names import is_served, without_precision
 from sam_widget.model.sam import Sam
-from sam_widget.model.tuned import TunedWeights, Tuning, check_finite
+from sam_widget.model.tuned import LORA, TunedWeights, Tuning, check_finite
+from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.interface import predictor_of
 from sam_widget.predictor.predictor import Predictor
 
-Kind = Literal["decoder", "tokens"]
-KINDS: tuple[Kind, ...] = ("decoder", "tokens")
+Kind = Literal["decoder", "tokens", "lora"]
+KINDS: tuple[Kind, ...] = ("decoder", "tokens", "lora")
 # A round needs this many photos, one of which is held out.
 LEAST_PHOTOS = 3
-# Share of the photos that are held out, and the most that are judged.
-HELD_OUT, MOST_HELD_OUT = 0.2, 10
-# The clicks must fall by this share, and by more than chance: this many standard errors.
-FALL, SURE = 0.02, 1.0
-# Clicks on generic photos may rise by this share.
-TOLERANCE = 0.02
 # Shares of the way from the base to the tuned weights that are tried, until generic photos are no worse.
 BLENDS = (1.0, 0.6, 0.3)
 MOST_STEPS = 10_000
-# Share of the budget that learning gets at least; the rest is for judging.
-LEARNING = 0.5
-# Pairs of a score and an IoU that a calibration needs, and its knots.
-PAIRS, KNOTS = 40, 8
+# Share of the budget that learning gets at least, and the most that it takes to judge photos held out, which happens
+# twice, and generic ones, which happens three times.
+LEARNING, JUDGING_HELD, JUDGING_GENERIC = 0.5, 0.11, 0.09
 
 
 @dataclass(frozen=True)
@@ -103,6 +96,7 @@ def tune(
     images: str | Path | None = None,
     budget_s: float = 30.0,
     kind: Kind = "decoder",
+    on_cpu: bool = False,
     generic: TeachingData | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -111,7 +105,8 @@ def tune(
 ) -> Sam | None:
     """Tune a model on accepted masks, in seconds and without a GPU: only its decoder learns, on cached embeddings.
 
-    It learns what a first click means in these photos; further clicks and boxes are answered by the base.
+    It learns what a first click means in these photos; further clicks and boxes are answered by the base. With a GPU,
+    the image encoder can be tuned instead: `kind="lora"`.
 
     Args:
         model: A name or checkpoint path, a loaded model, or a predictor, whose embedding cache is then used.
@@ -120,7 +115,10 @@ def tune(
         images: The folder of the file names in `data`.
         budget_s: Time in seconds for learning and judging; photos that are not embedded yet take longer.
         kind: "decoder" tunes prompt encoder and mask decoder; "tokens" eight tokens added to the prompt, a
-            file of 4 kB.
+            file of 4 kB; "lora" low-rank differences in the attention of the image encoder (LoRA), a file of 0.3 MB for
+            `vit_b`. The last needs a GPU and minutes, because it learns from photos instead of embeddings, and the
+            result embeds photos again; it is as fast as its base.
+        on_cpu: Whether "lora" may run without a GPU, where a step of `vit_b` takes a minute.
         generic: Photos that the model must not get worse on, in the form of `data`; by default, scenes that come with
             the package.
         steps: Number of steps instead of a time, for a result that does not depend on the speed of the machine.
@@ -134,7 +132,8 @@ def tune(
 
     Raises:
         MaskError: There are no masks.
-        ModelError: The model cannot be loaded, or was tuned before.
+        ModelError: The model cannot be loaded, or was tuned before; or "lora" was asked for, and there is no GPU or too
+            little memory.
         PromptError: An option is out of range.
     """
     result = tuning_round(
@@ -142,6 +141,7 @@ def tune(
         taught_photos(data, images=images),
         budget_s=budget_s,
         kind=kind,
+        on_cpu=on_cpu,
         generic=None if generic is None else taught_photos(generic),
         steps=steps,
         seed=seed,
@@ -159,6 +159,7 @@ def tuning_round(
     *,
     budget_s: float = 30.0,
     kind: Kind = "decoder",
+    on_cpu: bool = False,
     generic: list[TaughtPhoto] | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -176,34 +177,36 @@ def tuning_round(
             None, f"{len(photos)} photos with masks are too few to learn from; annotate at least {LEAST_PHOTOS}"
         )
 
+    base = predictor.model
+    if kind == LORA:
+        check_room(base, on_cpu=on_cpu)
+
     began = time.monotonic()
     taught, held = split(photos)
-    views = _embedded(taught, predictor, augment=True, progress=progress, cancelled=cancelled)
-    held_views = _embedded(held, predictor, augment=False, progress=progress, cancelled=cancelled)
-    if generic is None:
-        replayed, judged = generic_views(predictor, cancelled=cancelled)
+    replay, others = generic_sides(predictor.config, generic)
+    embedded = functools.partial(_embedded, progress=progress, cancelled=cancelled)
+    held_views, generic_views = embedded(held, predictor), embedded(others, predictor)
+    if kind == LORA:
+        learn = functools.partial(teach_encoder, base, taught, generic=replay)
     else:
-        others = _embedded(generic, predictor, augment=False, progress=progress, cancelled=cancelled)
-        replayed, judged = others[::2], others[1::2] or others
+        views = embedded(taught, predictor, augment=True)
+        learn = functools.partial(teach, base, views, generic=embedded(replay, predictor), kind=kind)
     embedding_seconds = time.monotonic() - began
     if cancelled():
         return Round(None, "it was cancelled")
-    if not views or not held_views:
+    if not held_views or (kind != LORA and not views):
         return Round(None, "no photo shows a mask that is large enough to learn from; annotate larger things")
 
     started = time.monotonic()
-    base = predictor.model
     progress("Judging the model", 0.0)
-    before, generic_before = judge(base, held_views), judge(base, judged)
+    # A number of steps is given for a result that depends on no clock.
+    timed = budget_s if steps is None else float("inf")
+    before = judge(base, held_views, seconds=JUDGING_HELD * timed)
     judging = time.monotonic() - started
-    # The result is judged as often, and sometimes twice.
-    learning = max(LEARNING * budget_s, budget_s - 2.2 * judging)
-    tensors, course = teach(
-        base,
-        views,
-        generic=replayed,
-        kind=kind,
-        budget_s=learning if steps is None else float("inf"),
+    generic_before = judge(base, generic_views, seconds=JUDGING_GENERIC * timed)
+    judging_generic = time.monotonic() - started - judging
+    tensors, course = learn(
+        budget_s=max(LEARNING * timed, timed - 2 * judging - 3 * judging_generic),
         most_steps=MOST_STEPS if steps is None else steps,
         seed=seed,
         cancelled=cancelled,
@@ -215,12 +218,26 @@ def tuning_round(
         return Round(None, "learning diverged; check the masks, or try another seed")
 
     progress("Judging the result", 0.0)
+    # Time in which the result embeds photos again is not part of the budget, as that before is not.
+    ends = started + timed
     for share in BLENDS:
         weights = TunedWeights(_tuning(model, base, kind), blended(base, tensors, share))
         candidate = weights.apply(base, name=f"{base.name}-tuned")
-        after, generic_after = judge(candidate, held_views), judge(candidate, judged)
-        if generic_after.mean <= (1 + TOLERANCE) * generic_before.mean:
+        if kind == LORA:
+            again = time.monotonic()
+            own = predictor.like(model=candidate, cache=EmbeddingCache(1))
+            held_views, generic_views = embedded(held, own), embedded(others, own)
+            ends, embedding_seconds = (to + time.monotonic() - again for to in (ends, embedding_seconds))
+        left = ends - time.monotonic()
+        generic_after = judge(
+            candidate, generic_views, seconds=max(left - judging, left / 2), most=len(generic_before.sizes)
+        )
+        left = ends - time.monotonic()
+        if not forgets(generic_before, generic_after) or left < judging + judging_generic:
             break
+    # On a machine that has become busy, it is judged on fewer masks, rather than for longer.
+    after = judge(candidate, held_views, seconds=max(left, judging), most=len(before.sizes))
+    before, generic_before = before.of(len(after.sizes)), generic_before.of(len(generic_after.sizes))
     calibration, errors = calibrate(after)
     figures = RoundFigures(
         photos=len(taught),
@@ -246,76 +263,6 @@ def tuning_round(
     )
 
 
-def split(photos: list[TaughtPhoto]) -> tuple[list[TaughtPhoto], list[TaughtPhoto]]:
-    """Return photos to learn from and photos to judge by; a photo keeps its side as others are added."""
-    wanted = max(1, round(len(photos) * (HELD_OUT if len(photos) > 10 else 1.5 * HELD_OUT)))
-    ordered = sorted(photos, key=lambda photo: _rank(photo.name))
-    held = ordered[: min(wanted, MOST_HELD_OUT)]
-    return [photo for photo in photos if photo not in held], held
-
-
-def _rank(name: str) -> str:
-    import hashlib
-
-    return hashlib.blake2b(name.encode(errors="replace"), digest_size=8).hexdigest()
-
-
-def verdict(before: Clicks, after: Clicks, generic_before: Clicks, generic_after: Clicks) -> str:
-    """Return why a tuned model is refused; empty if it is adopted."""
-    if not len(before.counts) or len(before.counts) != len(after.counts):
-        return "no mask that was held out is large enough to be judged; annotate more photos"
-    fell = before.counts - after.counts
-    error = float(fell.std()) / len(fell) ** 0.5
-    if fell.mean() <= max(FALL * before.mean, SURE * error):
-        return (
-            f"it needs {after.mean:.2f} clicks instead of {before.mean:.2f} on photos that were held out, no fewer "
-            "than by chance; annotate more photos, or keep the model as it is"
-        )
-    if generic_after.mean > (1 + TOLERANCE) * generic_before.mean:
-        return (
-            f"it would forget: on generic photos it needs {generic_after.mean:.2f} clicks instead of "
-            f"{generic_before.mean:.2f}"
-        )
-    return ""
-
-
-def calibrate(clicks: Clicks) -> tuple[tuple[tuple[float, ...], tuple[float, ...]] | None, tuple[float, float]]:
-    """Fit a calibration (isotonic regression) to predicted and true IoUs.
-
-    Returns:
-        Its knots, or None if there are too few pairs or it does not help on those it was not fitted to; and the mean
-        |score - IoU| without and with it, each pair scored by the fit to the other half.
-    """
-    pairs = clicks.scored
-    plain = float(np.abs(pairs[:, 0] - pairs[:, 1]).mean()) if len(pairs) else 0.0
-    if len(pairs) < PAIRS:
-        return None, (round(plain, 4), round(plain, 4))
-    halves = [pairs[0::2], pairs[1::2]]
-    crossed = [np.interp(other[:, 0], *_knots(one)) - other[:, 1] for one, other in (halves, halves[::-1])]
-    better = float(np.abs(np.concatenate(crossed)).mean())
-    if better >= plain:
-        return None, (round(plain, 4), round(plain, 4))
-    before, after = _knots(pairs)
-    return (tuple(before.tolist()), tuple(after.tolist())), (round(plain, 4), round(better, 4))
-
-
-def _knots(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return strictly increasing knots from 0 to 1 of an isotonic fit."""
-    ordered = pairs[pairs[:, 0].argsort(kind="stable")]
-    fitted = isotonic_regression(ordered[:, 1]).x
-    parts = np.array_split(np.arange(len(ordered)), KNOTS)
-    before = np.array([ordered[part, 0].mean() for part in parts])
-    after = np.array([fitted[part].mean() for part in parts])
-    before = np.concatenate([[0.0], before.clip(0.001, 0.999), [1.0]])
-    keep = np.concatenate([[True], np.diff(before) > 1e-3])
-    keep[-1] = True
-    after = np.concatenate([[0.0], after, [1.0]])
-    before, after = before[keep], after[keep]
-    # A little of the identity keeps plateaus rising.
-    mixed = (1 - SLOPE) * np.maximum.accumulate(after.clip(0, 1)) + SLOPE * before
-    return before, mixed
-
-
 def _tuning(model: Any, base: Sam, kind: Kind, **found: Any) -> Tuning:
     named = str(model) if isinstance(model, str | Path) and not is_served(model) else base.name
     return Tuning(base=named, base_weights=without_precision(base.weights_id), kind=kind, **found)
@@ -334,10 +281,10 @@ def _predictor(model: Any) -> Predictor:
 
 
 def _embedded(
-    photos: list[TaughtPhoto],
+    photos: Sequence[TaughtPhoto],
     predictor: Predictor,
     *,
-    augment: bool,
+    augment: bool = False,
     progress: Callable[[str, float], object],
     cancelled: Callable[[], bool],
 ) -> list[View]:

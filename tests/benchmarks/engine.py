@@ -3,8 +3,12 @@
     python tests/benchmarks/engine.py                                   30 drawn pictures
     python tests/benchmarks/engine.py photos annotations.json           photos with masks, as COCO: 30 to learn from
     python tests/benchmarks/engine.py photos annotations.json --steps 150
+    python tests/benchmarks/engine.py --random vit_b --budget 180       a published decoder, without its weights
 
-Run it on a quiet machine. Photos after the first 30 are those on which clicks are counted.
+Run it on a quiet machine; on a busy one, `--busy` measures the round alone, in seconds of the processor. Photos after
+the first 30 are those on which clicks are counted. With `--random`, weights and embeddings are random numbers of the
+right shapes: times and memory are those of the real ones, except that no mask is ever right, so that judging takes as
+long as it can.
 """
 
 from __future__ import annotations
@@ -17,16 +21,24 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import sam_widget as sw
+from sam_widget.engine import judging, learner, tuning
 from sam_widget.engine.taught import TaughtMask, TaughtPhoto
 from sam_widget.engine.tuning import Round, tuning_round
+from sam_widget.image.reading import image_hash
 from sam_widget.masks.runs import StoredMask
+from sam_widget.model.config import Sam2Config
+from sam_widget.model.zoo import PUBLISHED
+from sam_widget.predictor.embeddings import Embedding, EmbeddingCache, tokens_first
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.session.session import Session
 from sam_widget.widget.threads import low_priority, one_core_left
@@ -50,6 +62,30 @@ def annotated(folder: Path, annotations: Path, most: int) -> list[TaughtPhoto]:
         taught = tuple(TaughtMask(one.stored) for one in image.annotations[:8])
         found.append(TaughtPhoto(image.name or "", lambda path=folder / (image.name or ""): sw.to_rgb(path), taught))  # type: ignore[misc]
     return found
+
+
+class RandomEmbeddings(Predictor):
+    """A published model with random weights, whose image encoder is replaced by random numbers."""
+
+    def __init__(self, name: str) -> None:
+        torch.manual_seed(0)
+        model = PUBLISHED[name].build().eval()
+        model.image_encoder = nn.Identity()
+        super().__init__(model, cache=EmbeddingCache())
+
+    def embed(self, image: Any, *, keep: bool = True) -> Embedding:
+        """Return random numbers in the shape of an embedding, as read from a store."""
+        rgb = sw.to_rgb(image)
+        digest = image_hash(rgb)
+        if (known := self.cache.get(digest, self.model.encoder_id)) is not None:
+            return known
+        side, width = self.config.grid_size, self.config.prompt_dim
+        finer = ((width // 8, 4 * side), (width // 4, 2 * side)) if isinstance(self.config, Sam2Config) else ()
+        embedding = Embedding(
+            tokens_first(torch.randn(1, width, side, side)), rgb.shape[:2], digest, self.model.name,
+            self.model.encoder_id, tuple(torch.randn(1, channels, at, at) for channels, at in finer),
+        )  # fmt: skip
+        return self.cache.put(embedding) if keep else embedding
 
 
 class Clicker(threading.Thread):
@@ -84,6 +120,8 @@ def main() -> None:
     parser.add_argument("photos", nargs="?", type=Path)
     parser.add_argument("annotations", nargs="?", type=Path)
     parser.add_argument("--model", default="tiny")
+    parser.add_argument("--random", choices=PUBLISHED, help="a model without its weights, instead of --model")
+    parser.add_argument("--busy", action="store_true", help="without clicks, by the processor's time, on one thread")
     parser.add_argument("--learn", type=int, default=30)
     parser.add_argument("--test", type=int, default=20)
     parser.add_argument("--budget", type=float, default=30.0)
@@ -91,13 +129,27 @@ def main() -> None:
     given = parser.parse_args()
     count = given.learn + given.test
     photos = drawn(count) if given.photos is None else annotated(given.photos, given.annotations, count)
-    predictor = Predictor(given.model)
+    predictor = RandomEmbeddings(given.random) if given.random else Predictor(given.model)
+    if given.busy:
+        by_processor_time(given, photos[: given.learn], predictor)
+        return
     alone = Clicker(photos[0], predictor)
     alone.start()
     time.sleep(6)
     before = alone.stop()
     with ThreadPoolExecutor(1, initializer=low_priority) as background:  # as the widget does it
         measure(given, photos, predictor, background, before)
+
+
+def by_processor_time(given: argparse.Namespace, photos: list[TaughtPhoto], predictor: Predictor) -> None:
+    """Run a round whose budget is counted in seconds of the processor, as if one core were idle."""
+    torch.set_num_threads(1)
+    clock = SimpleNamespace(monotonic=time.thread_time)
+    for module in (judging, learner, tuning):
+        setattr(module, "time", clock)  # noqa: B010  mypy knows it as the module
+    result = tuning_round(predictor, photos, budget_s=given.budget, steps=given.steps)
+    print(result, result.figures, sep="\n")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
 
 
 def measure(
@@ -108,12 +160,17 @@ def measure(
     before: float,
 ) -> None:
     """Run a round while clicks arrive, and judge the result."""
+    computed: list[float] = []
 
     def tuned(**options: Any) -> Round:
+        started = time.thread_time()
         with one_core_left():
-            return tuning_round(predictor, photos[: given.learn], **options)
+            result = tuning_round(predictor, photos[: given.learn], **options)
+        computed.append(time.thread_time() - started)
+        return result
 
-    embedding = background.submit(tuned, steps=1).result()  # embeds everything
+    # Embeds everything, as far as that is not random.
+    embedding = background.submit(tuned, steps=1).result() if not given.random else None
     meanwhile = Clicker(photos[0], predictor)
     meanwhile.start()
     started = time.perf_counter()
@@ -121,11 +178,16 @@ def measure(
     seconds = time.perf_counter() - started
     during = meanwhile.stop()
     print(result)
-    print(f"{seconds:.1f} s, {result.figures.steps if result.figures else 0} steps")
-    if embedding.figures is not None:
+    steps = result.figures.steps if result.figures else 0
+    print(f"{seconds:.1f} s, of which the processor took {computed[-1]:.1f}; {steps} steps")
+    if embedding is not None and embedding.figures is not None:
         print(f"embedding took {embedding.figures.embedding_seconds:.1f} s before")
     print(f"a click: {before:.1f} ms alone, {during:.1f} ms meanwhile, ratio {during / before:.2f}")
+    if result.figures is not None:
+        print(f"the round itself {result.figures.seconds} s of {given.budget:.0f}, {result.figures.masks} masks")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
+    if given.random:
+        return
     tests = {str(number): photo for number, photo in enumerate(photos[given.learn :])}
     for model in filter(None, (predictor, result.model)):
         data = [sw.evaluate_clicks(model, _session(photo)) for photo in tests.values()]

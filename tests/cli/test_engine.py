@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from sam_widget.cli.cli import main
 from sam_widget.engine import generic
@@ -56,3 +57,15 @@ def test_tune_writes_a_model_only_if_it_is_better(
     assert said.startswith("written" if out.exists() else "not written")
     if out.exists():
         assert load_model(out).name == "cells"
+
+
+def test_tuning_an_encoder_on_a_cpu_must_be_asked_for(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    asked = ["tune", str(photos), "-o", str(tmp_path / "a.safetensors"), "--kind", "lora", "--budget", "1"]
+    assert main(asked) == 1
+    assert "needs a GPU, but tiny is on the CPU" in capsys.readouterr().err
+    main([*asked, "--on-cpu"])
+    assert capsys.readouterr().out.startswith(("written", "not written"))

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from zipfile import ZipFile
 
-from sam_widget.engine.generic import PACK, REGIONS, generic_photos, generic_views
+from sam_widget.engine.generic import PACK, REGIONS, generic_photos, generic_sides
 from sam_widget.learn.generic import build
-from sam_widget.predictor.predictor import Predictor
+from sam_widget.model.config import TINY, VIT_B
 
 
 def test_scenes_come_with_the_package_and_have_regions() -> None:
@@ -18,9 +18,11 @@ def test_scenes_come_with_the_package_and_have_regions() -> None:
 
 
 def test_no_scene_is_both_learned_from_and_judged_by() -> None:
-    learned, judged = generic_views(Predictor("tiny"))
+    learned, judged = generic_sides(TINY)
     assert len(learned) == len(judged) == 12
-    assert not {view.embedding.image_hash for view in learned} & {view.embedding.image_hash for view in judged}
+    assert not {photo.name for photo in learned} & {photo.name for photo in judged}
+    assert len(generic_sides(VIT_B)[0]) == 4
+    assert generic_sides(TINY, learned[:1]) == (learned[:1], learned[:1])
 
 
 def test_the_pack_is_what_its_command_builds(tmp_path: Path) -> None:

@@ -29,3 +29,7 @@ def test_clicks_are_about_those_of_the_evaluation() -> None:
     assert fast.first.mean() == pytest.approx(float(slow.after(1).mean()), abs=0.08)
     assert fast.scored.shape[1] == 2
     assert len(judge(predictor.model, views, cancelled=lambda: True).counts) == 0
+    some = judge(predictor.model, views, seconds=0)
+    assert some.sizes == fast.sizes[:1]
+    np.testing.assert_array_equal(fast.of(1).counts, some.counts)
+    np.testing.assert_array_equal(judge(predictor.model, views, most=2).counts, fast.of(2).counts)

@@ -1,25 +1,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from sam_widget.engine import tuning
-from sam_widget.engine.judging import CAP, Clicks
+from sam_widget.engine import judging, learner, tuning
+from sam_widget.engine.judging import CAP
 from sam_widget.engine.taught import TaughtMask, TaughtPhoto
-from sam_widget.engine.tuning import calibrate, split, tune, tuning_round, verdict
+from sam_widget.engine.tuning import tune, tuning_round
 from sam_widget.errors import MaskError, ModelError, PromptError
 from sam_widget.masks.runs import StoredMask
-from sam_widget.model.calibration import Calibration
 from sam_widget.model.zoo import load_model
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.session.session import Session
 from tests.engine.cells import draw, folder, rings
-
-
-def clicks(counts: list[int]) -> Clicks:
-    return Clicks(np.array(counts), np.ones(len(counts)), np.zeros((0, 2)))
 
 
 def photos(count: int) -> list[TaughtPhoto]:
@@ -75,38 +72,6 @@ def test_what_cannot_be_learned_is_refused(recwarn: pytest.WarningsRecorder) -> 
     assert "1 photos with masks are too few" in str(recwarn.pop().message)
 
 
-def test_the_verdict_asks_for_fewer_clicks_and_no_forgetting() -> None:
-    generic = clicks([3] * 50)
-    assert verdict(clicks([5] * 20), clicks([4] * 20), generic, generic) == ""
-    assert "no fewer" in verdict(clicks([5] * 20), clicks([5] * 20), generic, generic)
-    assert "no fewer" in verdict(clicks([5, 5, 5]), clicks([1, 8, 5]), generic, generic)
-    assert "forget" in verdict(clicks([5] * 20), clicks([4] * 20), generic, clicks([3] * 46 + [4] * 4))
-    assert "large enough" in verdict(clicks([]), clicks([]), generic, generic)
-
-
-def test_photos_keep_their_side_when_others_are_added() -> None:
-    few, many = photos(5), photos(12)
-    assert all(photo.name in {p.name for p in few} for photo in split(few)[1])
-    taught, held = split(many)
-    assert len(held) == 2
-    assert not {photo.name for photo in taught} & {photo.name for photo in held}
-    assert [photo.name for photo in split(many[::-1])[1]] == [photo.name for photo in held]
-
-
-def test_scores_that_are_off_are_corrected() -> None:
-    rng = np.random.default_rng(0)
-    true = rng.uniform(0.2, 0.9, 300)
-    scored = np.stack([np.clip(true + 0.3 + 0.05 * rng.normal(size=300), 0, 1), true], 1)
-    knots, (before, after) = calibrate(Clicks(np.zeros(0), np.zeros(0), scored))
-    assert knots is not None
-    Calibration(*knots)
-    assert before > 0.2
-    assert after < 0.12
-    honest = np.stack([true, true], 1)
-    assert calibrate(Clicks(np.zeros(0), np.zeros(0), honest))[0] is None
-    assert calibrate(Clicks(np.zeros(0), np.zeros(0), scored[:10]))[0] is None
-
-
 def test_bad_arguments_say_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(PromptError, match="budget_s is 0"):
         tuning_round("tiny", photos(3), budget_s=0)
@@ -130,3 +95,43 @@ def test_a_round_can_be_cancelled() -> None:
 
     result = tuning_round(Predictor("tiny"), photos(3), cancelled=cancelled)
     assert (result.model, result.reason) == (None, "it was cancelled")
+
+
+class Clock:
+    """A clock on which decoding some masks takes two seconds and a step of learning one, as with a large decoder."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.steps = 0
+        decode, step = judging.decode, learner.Learner.step
+
+        def slow_decode(*args: Any, **options: Any) -> Any:
+            self.now += 2
+            return decode(*args, **options)
+
+        def slow_step(learning: Any, *args: Any) -> float:
+            self.now += 1
+            self.steps += 1
+            return step(learning, *args) if self.steps == 1 else 0.5
+
+        monkeypatch.setattr(judging, "decode", slow_decode)
+        monkeypatch.setattr(learner.Learner, "step", slow_step)
+        for module in (judging, learner, tuning):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+
+def test_a_round_keeps_its_budget_whatever_judging_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = 120
+    clock = Clock(monkeypatch)
+    result = tuning_round("tiny", photos(12), budget_s=budget, generic=photos(8))
+    assert result.figures is not None
+    assert result.figures.seconds <= 1.1 * budget  # the part that is being judged when the time is over is completed
+    assert clock.steps >= 0.5 * budget
+
+
+def test_a_result_that_depends_on_no_clock_judges_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    result = tuning_round("tiny", photos(5), budget_s=1, steps=3, generic=photos(2))
+    assert result.figures is not None
+    assert clock.steps == 3
+    assert clock.now > 20
