@@ -105,6 +105,7 @@ def test_examples_are_masks_or_features_of_other_images(address: str, another: n
 
 
 def test_a_hash_alone_gives_nothing(address: str, another: np.ndarray) -> None:
+    another = np.ascontiguousarray(another[:100, :150])  # What is found there does not matter.
     question = asked(another, words=["cat"])
     assert post(client(address), question).status_code == 404
     answer(post(client(address), question, another))
