@@ -60,6 +60,10 @@ class Firefox:
         """Open a page, and wait until it is loaded."""
         self._call("browsingContext.navigate", context=self._page, url=url, wait="complete")
 
+    def before(self, function: str) -> None:
+        """Call a function in every page that is opened, before its own scripts."""
+        self._call("script.addPreloadScript", functionDeclaration=function)
+
     def evaluate(self, expression: str) -> Any:
         """Return a string, number, bool or null from the page."""
         answer = self._call("script.evaluate", expression=expression, target={"context": self._page}, awaitPromise=True)
