@@ -86,7 +86,8 @@ def test_masks_and_scores_are_those_of_transformers(
     assert len(finding.instances) == len(expected) > 3
     np.testing.assert_allclose([one.score for one in finding.instances], [one[0] for one in expected], atol=1e-4)
     for one, (_, mask) in zip(finding.instances, expected, strict=True):
-        np.testing.assert_array_equal(one.mask, mask)
+        # Pixels at the threshold fall on either side, as the processor rounds.
+        assert np.count_nonzero(one.mask != mask) <= 2
     if ours["words"]:
         assert finding.presence == pytest.approx([presence], abs=1e-4)
         assert {one.word for one in finding.instances} == {*ours["words"]}
