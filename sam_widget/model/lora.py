@@ -91,7 +91,7 @@ def merged_weights(encoder: nn.Module, tensors: Mapping[str, Tensor]) -> dict[st
     for name in sorted(names):
         down, up = tensors.get(f"{PREFIX}{name}{DOWN}"), tensors.get(f"{PREFIX}{name}{UP}")
         if name not in layers or down is None or up is None:
-            raise ValueError(f"there is no layer {name}, or a part of its difference is missing")
+            raise ValueError(f"the encoder has no layer {name}, or the file lacks one of its two matrices")
         weight = layers[name].weight
         if (up.shape[0], down.shape[1]) != weight.shape or up.shape[1] != down.shape[0]:
             raise ValueError(f"the difference of {name} is of another shape")

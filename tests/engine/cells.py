@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from sam_widget.engine.taught import TaughtMask, TaughtPhoto
+from sam_widget.masks.runs import StoredMask
+
 
 def draw(seed: int, *, size: int = 192, cells: int = 5) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return a picture (size, size, 3) uint8 of cells that do not overlap, and the mask of each."""
@@ -50,6 +53,16 @@ def folder(path: Path, count: int, *, drawn: Drawn = draw) -> dict[str, list[np.
         Image.fromarray(picture).save(path / name)
         truth[name] = masks
     return truth
+
+
+def taught(count: int) -> list[TaughtPhoto]:
+    """Return photos of `rings` with their masks, to tune on."""
+    found = []
+    for seed in range(count):
+        picture, masks = rings(seed)
+        learned = tuple(TaughtMask(StoredMask(mask.copy())) for mask in masks)
+        found.append(TaughtPhoto(f"{seed}.png", lambda picture=picture: picture, learned))
+    return found
 
 
 def rings(seed: int, *, size: int = 192, count: int = 4) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -27,16 +27,7 @@ from sam_widget.model.zoo import load_model
 from sam_widget.predictor.embeddings import EmbeddingCache
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.session.session import Session
-from tests.engine.cells import rings
-
-
-def photos(count: int) -> list[TaughtPhoto]:
-    found = []
-    for seed in range(count):
-        picture, masks = rings(seed)
-        taught = tuple(TaughtMask(StoredMask(mask.copy())) for mask in masks)
-        found.append(TaughtPhoto(f"{seed}.png", lambda picture=picture: picture, taught))
-    return found
+from tests.engine.cells import rings, taught
 
 
 def truth(count: int) -> list[Session]:
@@ -64,7 +55,7 @@ def test_every_kind_of_attention_learns_and_the_base_stays_as_it_is(build: Calla
     torch.manual_seed(0)
     base = build().eval()
     before = {name: value.clone() for name, value in base.state_dict().items()}
-    tensors, course = teach_encoder(base, photos(2), generic=photos(1), budget_s=600, most_steps=3)
+    tensors, course = teach_encoder(base, taught(2), generic=taught(1), budget_s=600, most_steps=3)
     assert course.steps == 3
     assert all(name.startswith("lora.") for name in tensors)
     assert all(bool(value.any()) for value in tensors.values())
@@ -72,7 +63,7 @@ def test_every_kind_of_attention_learns_and_the_base_stays_as_it_is(build: Calla
     assert not base.training
     tuning = Tuning(base=base.name, base_weights=without_precision(base.weights_id), kind="lora")
     model = TunedWeights(tuning, blended(base, tensors, 1.0)).apply(base, name="tuned")
-    picture = photos(1)[0].read()
+    picture = taught(1)[0].read()
     plain, own = (Predictor(each, cache=EmbeddingCache()).embed(picture) for each in (base, model))
     assert not torch.equal(plain.features, own.features)
     none = TunedWeights(tuning, blended(base, tensors, 0.0)).apply(base, name="tuned")
@@ -82,21 +73,21 @@ def test_every_kind_of_attention_learns_and_the_base_stays_as_it_is(build: Calla
 
 def test_the_loss_falls() -> None:
     base = load_model("tiny", device="cpu")
-    _, course = teach_encoder(base, photos(2), budget_s=600, most_steps=24)
+    _, course = teach_encoder(base, taught(2), budget_s=600, most_steps=24)
     assert np.mean(course.losses[-8:]) < 0.9 * np.mean(course.losses[:8])
 
 
 def test_a_seed_determines_the_result() -> None:
     torch.manual_seed(0)
     base = small_vit().eval()
-    one, other, third = (teach_encoder(base, photos(2), budget_s=600, most_steps=2, seed=seed)[0] for seed in (1, 1, 2))
+    one, other, third = (teach_encoder(base, taught(2), budget_s=600, most_steps=2, seed=seed)[0] for seed in (1, 1, 2))
     assert all(torch.equal(value, other[name]) for name, value in one.items())
     assert not all(torch.equal(value, third[name]) for name, value in one.items())
 
 
 def test_it_stops_when_cancelled_and_says_what_is_missing() -> None:
     base = load_model("tiny", device="cpu")
-    assert teach_encoder(base, photos(1), budget_s=60, cancelled=lambda: True)[1].steps == 0
+    assert teach_encoder(base, taught(1), budget_s=60, cancelled=lambda: True)[1].steps == 0
     empty = TaughtPhoto("a", lambda: np.zeros((64, 64, 3), np.uint8), (TaughtMask(StoredMask(np.eye(64) > 2)),))
     with pytest.raises(ModelError, match="large enough to learn from"):
         teach_encoder(base, [empty], budget_s=60)
@@ -104,12 +95,12 @@ def test_it_stops_when_cancelled_and_says_what_is_missing() -> None:
 
 def test_without_a_gpu_it_must_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match=r"needs a GPU, but tiny is on the CPU.*kind='decoder'.*on_cpu=True"):
-        tuning_round(load_model("tiny", device="cpu"), photos(3), kind="lora")
+        tuning_round(load_model("tiny", device="cpu"), taught(3), kind="lora")
     base = load_model("tiny", device="cpu")
     check_room(base, on_cpu=True)
     monkeypatch.setattr(encoder_trainer, "free_bytes", lambda _device: 10_000_000)
     with pytest.raises(ModelError, match=r"needs about 0\.\d GB of memory, but cpu has 0\.0 GB free"):
-        tuning_round(base, photos(3), kind="lora", on_cpu=True)
+        tuning_round(base, taught(3), kind="lora", on_cpu=True)
     monkeypatch.setattr(encoder_trainer, "layers_of", lambda _encoder: {})
     with pytest.raises(ModelError, match="no attention"):
         check_room(base, on_cpu=True)
@@ -125,7 +116,7 @@ def test_the_memory_of_a_step_is_known_before_it() -> None:
 
 def test_the_guard_refuses_what_is_no_better() -> None:
     base = load_model("tiny", device="cpu")
-    result = tuning_round(base, photos(4), kind="lora", on_cpu=True, steps=1, generic=photos(2))
+    result = tuning_round(base, taught(4), kind="lora", on_cpu=True, steps=1, generic=taught(2))
     assert result.model is None
     assert "no fewer than by chance" in result.reason
     assert result.figures is not None

@@ -16,16 +16,7 @@ from sam_widget.masks.runs import StoredMask
 from sam_widget.model.zoo import load_model
 from sam_widget.predictor.predictor import Predictor
 from sam_widget.session.session import Session
-from tests.engine.cells import draw, folder, rings
-
-
-def photos(count: int) -> list[TaughtPhoto]:
-    found = []
-    for seed in range(count):
-        picture, masks = rings(seed)
-        taught = tuple(TaughtMask(StoredMask(mask.copy())) for mask in masks)
-        found.append(TaughtPhoto(f"{seed}.png", lambda picture=picture: picture, taught))
-    return found
+from tests.engine.cells import draw, folder, rings, taught
 
 
 def test_a_domain_it_gets_wrong_is_learned_and_the_model_loads_by_path(tmp_path: Path) -> None:
@@ -59,9 +50,9 @@ def test_what_cannot_be_learned_is_refused(recwarn: pytest.WarningsRecorder) -> 
     for seed in range(5):
         picture, _ = draw(seed)
         noise = [rng.random(picture.shape[:2]) < 0.5 for _ in range(3)]  # masks that mean nothing
-        taught = tuple(TaughtMask(StoredMask(mask)) for mask in noise)
-        data.append(TaughtPhoto(str(seed), lambda picture=picture: picture, taught))
-    result = tuning_round("tiny", data, steps=4, generic=photos(2))
+        learned = tuple(TaughtMask(StoredMask(mask)) for mask in noise)
+        data.append(TaughtPhoto(str(seed), lambda picture=picture: picture, learned))
+    result = tuning_round("tiny", data, steps=4, generic=taught(2))
     assert result.model is None
     assert "no fewer than by chance" in result.reason
     assert result.figures is not None
@@ -74,16 +65,16 @@ def test_what_cannot_be_learned_is_refused(recwarn: pytest.WarningsRecorder) -> 
 
 def test_bad_arguments_say_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(PromptError, match="budget_s is 0"):
-        tuning_round("tiny", photos(3), budget_s=0)
+        tuning_round("tiny", taught(3), budget_s=0)
     with pytest.raises(PromptError, match="kind is 'all', expected one of decoder, tokens"):
-        tuning_round("tiny", photos(3), kind="all")  # type: ignore[arg-type]
+        tuning_round("tiny", taught(3), kind="all")  # type: ignore[arg-type]
     with pytest.raises(MaskError, match="accept some objects first"):
         tune("tiny", {})
     base = load_model("tiny")
     weights = tuning.TunedWeights(tuning._tuning("tiny", base, "decoder"), {})
     weights.apply(base, name="x").save(tmp_path / "x.safetensors")
     with pytest.raises(ModelError, match="x was tuned before"):
-        tuning_round(tmp_path / "x.safetensors", photos(3))
+        tuning_round(tmp_path / "x.safetensors", taught(3))
 
 
 def test_a_round_can_be_cancelled() -> None:
@@ -93,7 +84,7 @@ def test_a_round_can_be_cancelled() -> None:
         asked.append(1)
         return len(asked) > 3
 
-    result = tuning_round(Predictor("tiny"), photos(3), cancelled=cancelled)
+    result = tuning_round(Predictor("tiny"), taught(3), cancelled=cancelled)
     assert (result.model, result.reason) == (None, "it was cancelled")
 
 
@@ -123,7 +114,7 @@ class Clock:
 def test_a_round_keeps_its_budget_whatever_judging_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     budget = 200
     clock = Clock(monkeypatch)
-    result = tuning_round("tiny", photos(4), budget_s=budget, generic=photos(40))
+    result = tuning_round("tiny", taught(4), budget_s=budget, generic=taught(40))
     assert result.figures is not None
     assert result.figures.seconds <= 1.2 * budget  # the part that is being judged when the time is over is completed
     assert clock.steps >= 0.5 * budget
@@ -131,7 +122,7 @@ def test_a_round_keeps_its_budget_whatever_judging_takes(monkeypatch: pytest.Mon
 
 def test_a_result_that_depends_on_no_clock_judges_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    result = tuning_round("tiny", photos(5), budget_s=1, steps=3, generic=photos(2))
+    result = tuning_round("tiny", taught(5), budget_s=1, steps=3, generic=taught(2))
     assert result.figures is not None
     assert clock.steps == 3
     assert clock.now > 20

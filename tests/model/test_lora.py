@@ -141,9 +141,9 @@ def test_a_share_of_a_difference_is_a_share_of_each_product(base: Sam, differenc
 def test_damaged_differences_are_refused(base: Sam, difference: dict[str, Tensor]) -> None:
     name = next(iter(difference))
     for wrong, said in (
-        ({name: difference[name]}, "a part of its difference is missing"),
+        ({name: difference[name]}, "the file lacks one of its two matrices"),
         (difference | {name: torch.zeros(RANK, 3)}, "is of another shape"),
-        ({"lora.blocks.99.qkv.up": torch.zeros(1, 1)}, "there is no layer blocks.99.qkv"),
+        ({"lora.blocks.99.qkv.up": torch.zeros(1, 1)}, "the encoder has no layer blocks.99.qkv"),
     ):
         with pytest.raises(ModelError, match=said):
             tuned(base, wrong)

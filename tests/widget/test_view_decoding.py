@@ -166,7 +166,7 @@ def test_a_widget_needs_neither_torch_nor_threads() -> None:
 
 
 def test_every_edit_is_saved_at_once_without_threads(tmp_path: Path) -> None:
-    """There is no thread that could merge a log into the file later, so the file has each edit itself."""
+    """Without a thread to merge a write-ahead log, each edit is written to the file itself."""
     out = run(AUTOSAVE, tmp_path)
     assert out.returncode == 7, out.stderr
     assert [file.name for file in tmp_path.iterdir() if file.suffix != ".lock"] == ["cat.sam"]

@@ -7,8 +7,7 @@ which does no harm: the edits in the write-ahead log are recovered at the next o
 Why a thread for checkpoints: SQLite merges its log only during a commit, so that some edits would take longer, and a
 copy of the file alone would lack the newest edits for as long as it is open. `filelock` does the locking.
 
-Where no thread can be started, as by Python in a browser, there is no write-ahead log: each edit goes into the file
-itself, with SQLite's rollback journal, which takes longer.
+Without threads, as in Pyodide, the file uses a rollback journal instead of a write-ahead log. Edits then take longer.
 """
 
 from __future__ import annotations
