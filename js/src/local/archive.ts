@@ -105,8 +105,8 @@ export class Archive {
 
   /** Commit a state after the present one; what could be redone is gone. */
   push(state: string): void {
-    this.history = [...this.history.slice(0, this.position + 1), state];
-    this.position++;
+    this.history.length = ++this.position;
+    this.history.push(state);
     if (this.#added >= SWEEP_AFTER) this.#sweep();
   }
 

@@ -24,14 +24,17 @@ export function promptedCells({ points, box }: Asked, mask: Float32Array | null,
  */
 export function keepConnected(logits: Float32Array, prompted: Uint8Array, side: number): void {
   const kept = new Uint8Array(side * side);
-  const stack: number[] = [];
+  // Each cell is put there once.
+  const stack = new Uint32Array(side * side);
+  let height = 0;
   for (let i = 0; i < kept.length; i++)
     if (prompted[i] && logits[i] > 0 && !kept[i]) {
       kept[i] = 1;
-      stack.push(i);
+      stack[height++] = i;
     }
-  if (stack.length === 0) return;
-  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+  if (height === 0) return;
+  while (height > 0) {
+    const at = stack[--height];
     const row = (at / side) | 0;
     const column = at - row * side;
     for (let y = Math.max(0, row - 1); y <= Math.min(side - 1, row + 1); y++)
@@ -39,7 +42,7 @@ export function keepConnected(logits: Float32Array, prompted: Uint8Array, side: 
         const next = y * side + x;
         if (logits[next] > 0 && !kept[next]) {
           kept[next] = 1;
-          stack.push(next);
+          stack[height++] = next;
         }
       }
   }

@@ -2,7 +2,7 @@
  * `tiny`'s decoder: from a photo's features and a prompt to four masks and their scores (`model/tiny/tiny.py`).
  *
  * It is written by hand, because onnxruntime takes more than twice as long for the same masks, half a second or more to
- * start, and 5 MB of each page. The price is 870 lines of code without comments (this file, `maps`, `masks`, `twoway`,
+ * start, and 5 MB of each page. The price is 950 lines of code without comments (this file, `maps`, `masks`, `twoway`,
  * `photo`, `weights`, `grid`, `connected`), of which 350 are the prompt's maps and what a photo keeps for them, and 390 for
  * matrices and tensors (`wasm/kernels.ts`, `arithmetic`, `safetensors`).
  */
@@ -34,6 +34,7 @@ export class Decoder implements PromptModel {
   readonly #dense: Layer;
   readonly #tokens: Matrix;
   readonly #mask: readonly Layer[];
+  readonly #noMask: Matrix;
 
   /** Read the weights, a safetensors file. */
   constructor(module: WebAssembly.Module, weights: Uint8Array) {
@@ -53,6 +54,7 @@ export class Decoder implements PromptModel {
       this.#weights.norm(`${downscaling}.4`),
       this.#weights.layer(`${downscaling}.6`),
     ];
+    this.#noMask = this.#weights.row("prompt_encoder.no_mask_embed.weight");
     this.#photoFrom = a.next;
   }
 
@@ -131,18 +133,12 @@ export class Decoder implements PromptModel {
   /** The image with the dense prompt: (cells, dim). */
   #image({ maps }: PromptParts, mask: Float32Array | null): Matrix {
     const a = this.#weights.arithmetic;
-    const dense = mask ? this.#downscaled(mask) : this.#noMask();
-    const image = a.sum(this.#seen.features[2], dense, dense);
+    const [, , coarse] = this.#seen.features;
+    const image = mask
+      ? a.sum(coarse, this.#downscaled(mask))
+      : a.addToRows(a.from(coarse.values, coarse.rows, coarse.columns), this.#noMask);
     a.product(a.transposed(maps[2]), this.#dense.weight, image);
     return a.addToRows(image, this.#dense.bias);
-  }
-
-  #noMask(): Matrix {
-    const a = this.#weights.arithmetic;
-    const row = this.#weights.values("prompt_encoder.no_mask_embed.weight");
-    const made = a.matrix(CELLS * CELLS, row.length);
-    for (const each of rowsOf(made)) each.set(row);
-    return made;
   }
 
   /** The mask prompt's embedding: two convolutions with kernel and stride 2, and one of 1 x 1. */

@@ -1,11 +1,14 @@
 /** Clean up masks on their row runs; `masks/cleanup.py` and `masks/components.py` have the same. Pure. */
 
+import { RunList } from "../geometry/run_list";
 import { areaOf, type Mask } from "../geometry/runs";
 import type { SettingsData } from "../protocol";
 
 /** The largest speck, as a part of the mask's area, and of the photo's. */
 const SPECK = 0.003;
 const LARGEST = 1 / 2000;
+/** What each function collects, one after the other. */
+const collected = new RunList();
 
 /** Drop islands and fill holes as the settings say; smoothing is not for the page. */
 export function tidied(mask: Mask, settings: SettingsData): Mask {
@@ -52,7 +55,8 @@ function fillHoles(mask: Mask, area: number): Mask {
 /** The region of each run, and each region's pixels; with a reach of 1, corners connect. */
 function regions(runs: Uint32Array, width: number, reach: 0 | 1): { numbers: Int32Array; sizes: number[] } {
   const count = runs.length / 2;
-  const parent = Int32Array.from({ length: count }, (_, i) => i);
+  const parent = new Int32Array(count);
+  for (let i = 0; i < count; i++) parent[i] = i;
   const root = (i: number): number => {
     let at = i;
     while (parent[at] !== at) {
@@ -88,7 +92,7 @@ function regions(runs: Uint32Array, width: number, reach: 0 | 1): { numbers: Int
 
 /** The runs of what a mask leaves out. */
 function complement({ runs, width, height }: Mask): Uint32Array {
-  const gaps: number[] = [];
+  const gaps = collected.empty();
   let i = 0;
   for (let row = 0; row < height; row++) {
     let at = row * width;
@@ -99,48 +103,52 @@ function complement({ runs, width, height }: Mask): Uint32Array {
     }
     if (at < end) gaps.push(at, end - at);
   }
-  return Uint32Array.from(gaps);
+  return gaps.runs;
 }
 
 /** The runs of the pixels in which exactly one of two masks is set (`differing_runs`). */
 export function differing(first: Mask, second: Mask): Mask {
   const { width } = first;
-  const edges = (runs: Uint32Array): number[] => Array.from(runs, (value, i) => (i % 2 ? runs[i - 1] + value : value));
-  const sorted = [...edges(first.runs), ...edges(second.runs)].sort((a, b) => a - b);
-  const runs: number[] = [];
-  for (let i = 0; i < sorted.length; i += 2) {
-    let [from, to] = [sorted[i], sorted[i + 1]];
-    if (from === to) continue;
-    while (Math.floor(from / width) !== Math.floor((to - 1) / width)) {
-      const end = (Math.floor(from / width) + 1) * width;
-      runs.push(from, end - from);
-      from = end;
-    }
-    const last = runs.length - 2;
-    if (last >= 0 && runs[last] + runs[last + 1] === from && from % width) runs[last + 1] += to - from;
-    else runs.push(from, to - from);
+  const runs = collected.empty();
+  // Where membership in one of the two masks changes, both lists merged; a pixel is in exactly one after an odd number.
+  const [a, b] = [first.runs, second.runs];
+  const edge = (of: Uint32Array, k: number): number =>
+    k >= of.length ? Number.POSITIVE_INFINITY : k % 2 ? of[k - 1] + of[k] : of[k];
+  let [i, j] = [0, 0];
+  const next = (): number => (edge(a, i) <= edge(b, j) ? edge(a, i++) : edge(b, j++));
+  while (i < a.length || j < b.length) {
+    let from = next();
+    const to = next();
+    for (let end = rowEnd(from, width); from < to; from = end, end += width)
+      runs.join(from, Math.min(end, to) - from, width);
   }
-  return { ...first, runs: Uint32Array.from(runs) };
+  return { ...first, runs: runs.runs };
+}
+
+/** The first pixel of the next row. */
+function rowEnd(pixel: number, width: number): number {
+  return (Math.floor(pixel / width) + 1) * width;
 }
 
 function filtered(runs: Uint32Array, keep: (index: number) => boolean): Uint32Array {
-  const kept: number[] = [];
+  const kept = collected.empty();
   for (let i = 0; i < runs.length; i += 2) if (keep(i / 2)) kept.push(runs[i], runs[i + 1]);
-  return Uint32Array.from(kept);
+  return kept.runs;
 }
 
 /** The runs of the union of two disjoint masks. */
 function united(first: Uint32Array, second: Uint32Array, width: number): Uint32Array {
-  const pairs: [number, number][] = [];
-  for (const runs of [first, second]) for (let i = 0; i < runs.length; i += 2) pairs.push([runs[i], runs[i + 1]]);
-  pairs.sort(([a], [b]) => a - b);
-  const joined: number[] = [];
-  for (const [start, length] of pairs) {
-    const last = joined.length - 2;
-    if (last >= 0 && joined[last] + joined[last + 1] === start && start % width) joined[last + 1] += length;
-    else joined.push(start, length);
-  }
-  return Uint32Array.from(joined);
+  const joined = collected.empty();
+  let [i, j] = [0, 0];
+  while (i < first.length || j < second.length)
+    if (j >= second.length || first[i] < second[j]) {
+      joined.join(first[i], first[i + 1], width);
+      i += 2;
+    } else {
+      joined.join(second[j], second[j + 1], width);
+      j += 2;
+    }
+  return joined.runs;
 }
 
 /** One number a pixel, 1 inside the mask. */
@@ -152,7 +160,7 @@ export function pixelsOf({ width, height, runs }: Mask): Uint8Array {
 
 /** The mask of the pixels that are 1. */
 export function maskOf(pixels: Uint8Array, { width, height }: Pick<Mask, "width" | "height">): Mask {
-  const runs: number[] = [];
+  const runs = collected.empty();
   for (let y = 0; y < height; y++) {
     let start = -1;
     for (let x = 0; x <= width; x++) {
@@ -164,5 +172,5 @@ export function maskOf(pixels: Uint8Array, { width, height }: Pick<Mask, "width"
       }
     }
   }
-  return { width, height, runs: Uint32Array.from(runs) };
+  return { width, height, runs: runs.runs };
 }

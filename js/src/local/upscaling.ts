@@ -1,5 +1,6 @@
 /** Upsample low-resolution logits to masks at the photo's size; `predictor/upsampling.py` has the same. Pure. */
 
+import { RunList } from "../geometry/run_list";
 import type { Mask } from "../geometry/runs";
 import type { Frame } from "./model";
 
@@ -72,6 +73,11 @@ export class Upscaling {
   readonly #columns: Axis;
   /** Columns and rows of logits that cover the photo. */
   readonly inside: PhotoSize;
+  // Reused by every mask: rows of logits as wide as the photo, which of them matter, a row of pixels, and the runs.
+  readonly #wide: Float32Array;
+  readonly #some: Uint8Array;
+  readonly #values: Float32Array;
+  readonly #runs = new RunList();
 
   constructor(
     readonly size: PhotoSize,
@@ -81,6 +87,9 @@ export class Upscaling {
     this.#frame = frame;
     this.#rows = axisOf(size.height, inside.height, frame);
     this.#columns = axisOf(size.width, inside.width, frame);
+    this.#wide = new Float32Array(frame.logits * size.width);
+    this.#some = new Uint8Array(frame.logits);
+    this.#values = new Float32Array(size.width);
     const cells = (side: number): number => Math.ceil(side / (frame.input / frame.logits));
     this.inside = { width: cells(inside.width), height: cells(inside.height) };
   }
@@ -88,44 +97,25 @@ export class Upscaling {
   /** The pixels whose upsampled logit is above a level, as row runs. */
   mask(logits: Float32Array, level = 0): Mask {
     const { width, height } = this.size;
-    const { logits: side, cubic } = this.#frame;
-    const { first, weights } = this.#columns;
-    // No pixel is above the level unless one of the logits that it depends on is; a cubic may overshoot.
-    const some = Array.from(
-      { length: side },
-      (_, y) => cubic || logits.subarray(y * side, (y + 1) * side).some((v) => v > level),
-    );
-    const wide = new Map<number, Float32Array>();
-    const widened = (y: number): Float32Array => {
-      let row = wide.get(y);
-      if (!row) {
-        row = new Float32Array(width);
-        for (let x = 0; x < width; x++) {
-          let sum = 0;
-          for (let k = 0; k < TAPS; k++) {
-            const weight = weights[TAPS * x + k];
-            if (weight) sum += weight * logits[y * side + first[x] + k];
-          }
-          row[x] = sum;
-        }
-        wide.set(y, row);
-      }
-      return row;
-    };
-    const runs: number[] = [];
-    const values = new Float32Array(width);
+    const { first, weights } = this.#rows;
+    const above = this.#above(logits, level);
+    const [wide, values] = [this.#wide, this.#values];
+    const runs = this.#runs.empty();
+    let widened = -1;
     for (let y = 0; y < height; y++) {
-      const taps: [number, Float32Array][] = [];
-      let above = false;
-      for (let k = 0; k < TAPS; k++) {
-        const weight = this.#rows.weights[TAPS * y + k];
-        if (!weight) continue;
-        above ||= some[this.#rows.first[y] + k];
-        taps.push([weight, widened(this.#rows.first[y] + k)]);
-      }
-      if (!above) continue;
+      let some = false;
+      for (let k = 0; k < TAPS; k++) if (weights[TAPS * y + k]) some ||= above[first[y] + k] === 1;
+      if (!some) continue;
       values.fill(0);
-      for (const [weight, row] of taps) for (let x = 0; x < width; x++) values[x] += weight * row[x];
+      for (let k = 0; k < TAPS; k++) {
+        const weight = weights[TAPS * y + k];
+        if (!weight) continue;
+        // Rows of logits are needed in order, and those that make no pixels not at all.
+        for (widened = Math.max(widened, first[y] - 1); widened < first[y] + k; widened++)
+          this.#widen(logits, widened + 1);
+        const row = (first[y] + k) * width;
+        for (let x = 0; x < width; x++) values[x] += weight * wide[row + x];
+      }
       let start = -1;
       for (let x = 0; x <= width; x++) {
         const on = x < width && values[x] > level;
@@ -136,7 +126,30 @@ export class Upscaling {
         }
       }
     }
-    return { width, height, runs: Uint32Array.from(runs) };
+    return { width, height, runs: runs.runs };
+  }
+
+  /** Mark the rows of logits that may make pixels: one of them is above the level, or a cubic may overshoot. */
+  #above(logits: Float32Array, level: number): Uint8Array {
+    const { logits: side, cubic } = this.#frame;
+    this.#some.fill(cubic ? 1 : 0);
+    for (let i = 0; !cubic && i < logits.length; i++) if (logits[i] > level) this.#some[(i / side) | 0] = 1;
+    return this.#some;
+  }
+
+  /** Resize one row of logits to the photo's width. */
+  #widen(logits: Float32Array, y: number): void {
+    const { width } = this.size;
+    const { first, weights } = this.#columns;
+    const from = y * this.#frame.logits;
+    for (let x = 0; x < width; x++) {
+      let sum = 0;
+      for (let k = 0; k < TAPS; k++) {
+        const weight = weights[TAPS * x + k];
+        if (weight) sum += weight * logits[from + first[x] + k];
+      }
+      this.#wide[y * width + x] = sum;
+    }
   }
 
   /** The IoU of the masks one above and one below a level (`masks.measures.stability_score`). */
