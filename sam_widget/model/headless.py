@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from sam_widget.errors import ModelError
 from sam_widget.model.checkpoint import fill
+from sam_widget.model.layers.unfilled import unfilled
 from sam_widget.model.lora import PREFIX
 from sam_widget.model.sam import Sam
 from sam_widget.model.tuned import ENCODER, TunedWeights, Tuning
@@ -149,7 +150,7 @@ def _read(path: Path) -> tuple[_Facts, dict[str, Tensor]]:
 
 
 def _built(build: Callable[[], Sam]) -> Sam:
-    with torch.device("meta"):
+    with unfilled():
         model = build()
     model.image_encoder = Elsewhere()
     return model
@@ -171,7 +172,7 @@ def architecture_of(model: Sam) -> str:
     ours = {key: value.shape for key, value in model.state_dict().items()}
     named = [build for _, build in BUILDERS if build.__name__ == model.name.replace(".", "_")]
     for build in (*named, *(build for config, build in BUILDERS if config == model.config)):
-        with torch.device("meta"):
+        with unfilled():
             built: Any = build()
         if {key: value.shape for key, value in built.state_dict().items()} == ours:
             return build.__name__

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from timm.models.hieradet_sam2 import HieraDet
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -32,6 +31,9 @@ class HieraEncoder(nn.Module):
 
     def __init__(self, config: Sam2Config) -> None:
         super().__init__()
+        # Not above: timm takes more than a second to import, and other models do without.
+        from timm.models.hieradet_sam2 import HieraDet
+
         trunk: Any = HieraDet(
             num_classes=0,
             embed_dim=config.embed_dim,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 from sam_widget.model.config import VIT_B, VIT_H, VIT_L, SamConfig
+from sam_widget.model.layers.channels import LayerNorm2d
 from sam_widget.model.mask_decoder import MaskDecoder, Mlp, classify_pixels, per_prompt
 from sam_widget.model.sam import ImageFeatures, Sam
 

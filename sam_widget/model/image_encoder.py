@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from timm.layers.norm import LayerNorm2d
-from timm.models.vision_transformer_sam import VisionTransformerSAM
 from torch import Tensor, nn
 
 from sam_widget.model.config import SamConfig
+from sam_widget.model.layers.channels import LayerNorm2d
+
+if TYPE_CHECKING:
+    from timm.models.vision_transformer_sam import VisionTransformerSAM
 
 
 def image_encoder(config: SamConfig) -> VisionTransformerSAM:
@@ -19,6 +21,9 @@ def image_encoder(config: SamConfig) -> VisionTransformerSAM:
     timm's `samvit_*` (the ViT of "Exploring Plain Vision Transformer Backbones for Object Detection",
     arXiv 2203.16527, with decomposed relative positions) already has SAM's neck; only the sizes are ours.
     """
+    # Not above: timm takes more than a second to import, and `tiny` does without.
+    from timm.models.vision_transformer_sam import VisionTransformerSAM
+
     # timm's types only allow a norm's class, not a partial with a smaller epsilon.
     kwargs: dict[str, Any] = {"norm_layer": partial(nn.LayerNorm, eps=1e-6)}
     if config.stem == "conv":

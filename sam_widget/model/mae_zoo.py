@@ -15,6 +15,7 @@ from torch import Tensor
 from sam_widget.errors import ModelError
 from sam_widget.model import hub
 from sam_widget.model.checkpoint import fill, read_tensors, recognise
+from sam_widget.model.layers.unfilled import unfilled
 from sam_widget.model.layouts import Layout, State, rename
 from sam_widget.model.mae import MAE_BASE, MAE_HUGE, MAE_LARGE, MaeConfig, MaskedAutoencoder, sincos_positions
 from sam_widget.model.names import SUFFIXES
@@ -57,7 +58,7 @@ def load_mae(
         config = _written_config(path) or config_of(state, path)
     for key, channels in zip(_POSITIONS, (config.embed_dim, config.decoder_embed_dim), strict=True):
         state.setdefault(key, sincos_positions(channels, config.grid_size))  # fixed, so files may omit them
-    with torch.device("meta"):
+    with unfilled():
         model = MaskedAutoencoder(config, name=path.stem if path == Path(name) else str(name))
     fill(model, state, path)
     model.to(device=torch.device(device) if device is not None else best_device(), dtype=torch.float32)

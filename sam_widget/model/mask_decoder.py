@@ -6,11 +6,11 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import torch
-from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn.functional import relu, scaled_dot_product_attention
 
 from sam_widget.model.config import SamConfig
+from sam_widget.model.layers.channels import LayerNorm2d
 
 Activation = Callable[[Tensor], Tensor]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from timm.layers.norm import LayerNorm2d
-from timm.models.tiny_vit import TinyVit
 from torch import Tensor, nn
 
 from sam_widget.model.config import MOBILE, TinyVitConfig
+from sam_widget.model.layers.channels import LayerNorm2d
 from sam_widget.model.sam import Sam
 
 
@@ -18,6 +17,9 @@ class TinyVitEncoder(nn.Module):
 
     def __init__(self, config: TinyVitConfig) -> None:
         super().__init__()
+        # Not above: timm takes more than a second to import, and other models do without.
+        from timm.models.tiny_vit import TinyVit
+
         # Built on the CPU even under the meta device, because its table of offsets is computed rather than loaded.
         with torch.device("cpu"):
             trunk: Any = TinyVit(

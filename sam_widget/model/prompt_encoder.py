@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 from sam_widget.model.config import SamConfig
+from sam_widget.model.layers.channels import LayerNorm2d
 
 # The label of points that pad a batch of prompts of unequal length; they have their own learned embedding.
 NOT_A_POINT = -1

@@ -31,6 +31,7 @@ from sam_widget.model.config import (
     TinyConfig,
 )
 from sam_widget.model.layers.token_maps import computes_in_bfloat16
+from sam_widget.model.layers.unfilled import unfilled
 from sam_widget.model.model_table import ModelInfo, ModelTable
 from sam_widget.model.names import check_name, is_served
 from sam_widget.model.sam import Sam
@@ -150,7 +151,7 @@ def load_model(
         return load_tuned(tuned, path, lambda base: load_model(base, device=device, dtype=dtype, progress=progress))
     state = recognise(read_tensors(path), path)
     build = known or builder_for(state, path, BUILDERS)
-    with torch.device("meta"):
+    with unfilled():
         model = build()
     fill(model, state, path)
     dtype = dtype or fast_dtype(device, model.config)

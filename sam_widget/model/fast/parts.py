@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from timm.models.vision_transformer_sam import Block, VisionTransformerSAM
 from torch import nn
 
 from sam_widget.model.fast.positions import FastPositionEmbedding
 from sam_widget.model.fast.twin import Kinds, twin
 from sam_widget.model.fast.two_way import FastAttention, FastTwoWayTransformer
 from sam_widget.model.fast.upscaling import FastMaskDecoder
-from sam_widget.model.fast.vit import FastBlock, FastViT
 from sam_widget.model.mask_decoder import Attention, MaskDecoder, TwoWayTransformer
 from sam_widget.model.prompt_encoder import PositionEmbeddingRandom
 from sam_widget.model.sam import Sam
 
 FAST: Kinds = {
-    VisionTransformerSAM: FastViT,
-    Block: FastBlock,
     PositionEmbeddingRandom: FastPositionEmbedding,
     Attention: FastAttention,
     TwoWayTransformer: FastTwoWayTransformer,
@@ -53,5 +50,14 @@ class FastParts:
         part = getattr(self._model, name)
         known = self._twins.get(name)
         if known is None or known[0] is not part:
-            known = self._twins[name] = part, twin(part, FAST).eval()
+            known = self._twins[name] = part, twin(part, _kinds()).eval()
         return known[1]
+
+
+def _kinds() -> Kinds:
+    # timm takes more than a second to import. A model that has its ViT has imported it.
+    if "timm.models.vision_transformer_sam" not in sys.modules:
+        return FAST
+    from sam_widget.model.fast.vit import VIT
+
+    return {**FAST, **VIT}

@@ -9,7 +9,7 @@ from timm.models.vision_transformer_sam import Block, VisionTransformerSAM
 from torch import Tensor, nn
 
 from sam_widget.model.fast.relative_attention import relative_attention
-from sam_widget.model.fast.twin import twin
+from sam_widget.model.fast.twin import Kinds, twin
 from sam_widget.model.layers.token_maps import TokenLinear, TokenMlp
 
 
@@ -50,3 +50,6 @@ class FastBlock(Block):  # type: ignore[misc]
             self.window_size = 0  # The attention partitions into windows itself.
         else:
             self.attn = twin(self.attn, {nn.Linear: TokenLinear})
+
+
+VIT: Kinds = {VisionTransformerSAM: FastViT, Block: FastBlock}

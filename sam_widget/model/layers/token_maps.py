@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.functional import linear
@@ -28,8 +27,11 @@ class TokenLinear(nn.Linear):
         return laid_out(self.weight, self.bias, x, gelu=gelu)
 
 
-class TokenMlp(Mlp):  # type: ignore[misc]
-    """timm's MLP with `TokenLinear` layers and an exact GELU between them."""
+class TokenMlp(nn.Module):
+    """The twin of timm's MLP with `TokenLinear` layers and an exact GELU between them."""
+
+    fc1: TokenLinear
+    fc2: TokenLinear
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., dim) to (..., dim), on a CPU one band of tokens at a time."""

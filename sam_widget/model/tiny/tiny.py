@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import timm
 import torch
-from timm.layers.norm import LayerNorm2d
-from timm.models.convnext import ConvNeXtBlock
-from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, linear
 
 from sam_widget.model.config import TINY, TINY_VIT, TinyConfig
+from sam_widget.model.layers.channels import LayerNorm2d
 from sam_widget.model.layers.per_image_cache import PerImageCache, weights_of
 from sam_widget.model.sam import ImageFeatures, Sam
+from sam_widget.model.tiny.blocks import ConvBlock, TransformerBlock
 from sam_widget.model.tiny.connectivity import connected, prompted_cells
 from sam_widget.model.tiny.decoder import TinyMaskDecoder
+from sam_widget.model.tiny.efficient_net import EfficientNetLite
 from sam_widget.model.tiny.pixel_order import Grid
 from sam_widget.model.tiny.prompt_maps import (
     MAPS,
@@ -35,8 +34,8 @@ from sam_widget.model.tiny.prompt_maps import (
     sample,
     spread,
 )
-from sam_widget.model.tiny.vit_trunk import VitTrunk
 
+LITE2 = "tf_efficientnet_lite2"
 # Side of the grid of places inside a box whose features are averaged.
 BOX_SAMPLES = 7
 
@@ -52,15 +51,15 @@ class TinyEncoder(nn.Module):
         self.middle = nn.Conv2d(middle, dim, kernel_size=1)
         self.context = nn.ModuleList()
         for _ in range(config.context_depth):
-            self.context.append(ConvNeXtBlock(dim, kernel_size=7, mlp_ratio=3, ls_init_value=None, act_layer="relu"))
+            self.context.append(ConvBlock(dim, kernel=7, ratio=3))
             self.context.append(GridAttention(dim, config.decoder_heads))
         self.norm = LayerNorm2d(dim)
         self.fine = nn.Conv2d(fine, fine_dim, kernel_size=1)
         self.to_fine = nn.Conv2d(dim, fine_dim, kernel_size=1)
-        self.fine_block = ConvNeXtBlock(fine_dim, kernel_size=5, mlp_ratio=2, ls_init_value=None, act_layer="relu")
+        self.fine_block = ConvBlock(fine_dim, kernel=5, ratio=2)
         self.finest = nn.Conv2d(finest, finest_dim, kernel_size=1)
         self.to_finest = nn.Conv2d(fine_dim, finest_dim, kernel_size=1)
-        self.finest_block = ConvNeXtBlock(finest_dim, kernel_size=5, mlp_ratio=2, ls_init_value=None, act_layer="relu")
+        self.finest_block = ConvBlock(finest_dim, kernel=5, ratio=2)
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map normalised pixels (I, 3, S, S) to features of stride 4, 8 and 16; the last is the embedding."""
@@ -80,9 +79,17 @@ class TinyEncoder(nn.Module):
 
 def trunk(config: TinyConfig) -> tuple[Any, Sequence[int]]:
     """Return a trunk, from (B, 3, S, S) to a list of features of strides 4, 8, 16 and 32, and their channels."""
+    if config.trunk == LITE2:
+        lite = EfficientNetLite()
+        return lite, lite.channels
+    # Trunks that are compared with it in training. They are timm's, which takes more than a second to import.
     if config.trunk == "vit":
+        from sam_widget.model.tiny.vit_trunk import VitTrunk
+
         vit = VitTrunk(config)
         return vit, vit.channels
+    import timm
+
     # Indexed from the end, because some trunks start at stride 2, others at stride 4.
     network: Any = timm.create_model(config.trunk, features_only=True, out_indices=(-4, -3, -2, -1))
     return network, network.feature_info.channels()
@@ -97,7 +104,7 @@ class GridAttention(nn.Module):
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
-        self.block = Block(dim, heads, mlp_ratio=2, qkv_bias=True, act_layer=nn.ReLU)
+        self.block = TransformerBlock(dim, heads, ratio=2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Update (I, C, h, w)."""

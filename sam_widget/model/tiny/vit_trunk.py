@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from timm.layers.norm import LayerNorm2d
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from sam_widget.model.config import TinyConfig
+from sam_widget.model.layers.channels import LayerNorm2d
 from sam_widget.model.mae import sincos_positions
 
 
