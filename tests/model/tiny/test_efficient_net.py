@@ -18,7 +18,7 @@ def test_weights_and_features_are_those_of_timm() -> None:
     ours.load_state_dict(theirs.state_dict())
     assert list(ours.state_dict()) == list(theirs.state_dict())
     assert ours.channels == tuple(theirs.feature_info.channels())
-    # An odd side, where TensorFlow's padding is not even, and one that is no multiple of 32.
+    # An odd side, where TensorFlow's padding is not even, and one that is not a multiple of 32.
     for height, width in ((96, 64), (75, 50)):
         pixels = torch.randn(2, 3, height, width)
         with torch.inference_mode():
