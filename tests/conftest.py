@@ -31,3 +31,11 @@ def predictor() -> Predictor:
     from sam_widget.predictor.predictor import Predictor
 
     return Predictor("tiny")
+
+
+@pytest.fixture
+def coarse_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let searches of this process try a quarter of the points: for tests of who searches, not of what is found."""
+    from sam_widget.automatic.finding import regions
+
+    monkeypatch.setattr(regions, "POINTS", 8)

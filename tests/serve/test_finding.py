@@ -22,6 +22,8 @@ from sam_widget.serve.everything import MOST_OF_ONE
 from tests.serve.test_app import client, error, picture, png
 from tests.serving import served_by
 
+pytestmark = pytest.mark.usefixtures("coarse_search")
+
 
 @pytest.fixture(scope="module", params=["tornado", "asgi"])
 def address(request: pytest.FixtureRequest) -> Iterator[str]:

@@ -29,6 +29,8 @@ from sam_widget.serve import everything
 from tests.serve.test_proxy import free_port
 from tests.serving import TOKENS, served_by, serving
 
+pytestmark = pytest.mark.usefixtures("coarse_search")
+
 
 @pytest.fixture(autouse=True)
 def on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,8 @@ from sam_widget.predictor.embeddings import EmbeddingCache, EmbeddingStore
 from sam_widget.predictor.predictor import Predictor
 from tests.finders import Squares
 
+pytestmark = pytest.mark.usefixtures("coarse_search")
+
 
 def image(value: int) -> np.ndarray:
     return np.full((60, 200, 3), value, np.uint8)
