@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,3 +40,10 @@ def coarse_search(monkeypatch: pytest.MonkeyPatch) -> None:
     from sam_widget.automatic.finding import regions
 
     monkeypatch.setattr(regions, "POINTS", 8)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking at what lives as long as the process: modules, and thousands of tests."""
+    gc.collect()
+    gc.freeze()

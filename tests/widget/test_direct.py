@@ -273,6 +273,9 @@ def test_connections_cost_no_threads(listening: Listener, line: Line) -> None:
 def test_strangers_leave_the_process_its_files_and_the_line_its_service(
     widget: SamWidget, listening: Listener, line: Line, upgraded: bool
 ) -> None:
+    # Until its greeting has been read, it is a stranger itself.
+    line.ask("preview", 0, prompt=prompt((90, 60)))
+    assert line.hear()[0]["type"] == "preview_mask"
     with contextlib.ExitStack() as stack:
         strangers = []
         for _ in range(3 * direct_line.MOST_STRANGERS):
