@@ -21,11 +21,11 @@
 
 PYTHON ?= python3
 OPEN ?= 1
-# Processes that share the Python and the browser tests, with one thread of numerics each. The cells of a notebook need
-# one kernel, so each notebook stays in one process. A test that fails runs once more: on a busy machine a browser can miss a
+# Processes that share the Python and the browser tests, with one thread of numerics each: three keep two cores busy,
+# because a third of their time is waiting. The cells of a notebook need one kernel, so each notebook stays in one process. A test that fails runs once more: on a busy machine a browser can miss a
 # deadline. The summary lists each rerun with its first error: a test that needs it often has a bug. Translated lessons
 # have the same cells as the English ones, which a test checks, so these alone are run.
-WORKERS ?= 2
+WORKERS ?= 3
 PORT ?=
 LESSONS ?=
 ALL ?=
@@ -39,6 +39,9 @@ STATIC := sam_widget/widget/static
 BUNDLE := $(STATIC)/widget.js
 SOURCES := $(shell find js/src js/wasm -type f)
 REPORTS := build/reports
+# They begin first, so that none is still running when all others are done.
+LONGEST := $(filter-out %.zh-TW.ipynb,$(wildcard notebooks/03*.ipynb notebooks/07*.ipynb notebooks/06*.ipynb notebooks/08*.ipynb))
+NOTEBOOKS := $(LONGEST) $(filter-out %.zh-TW.ipynb $(LONGEST),$(wildcard notebooks/*.ipynb))
 PARALLEL := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=worksteal --reruns=1 -raR \
   --rerun-show-tracebacks
 
@@ -58,7 +61,7 @@ test: chromium
 	mkdir -p $(REPORTS)
 	$(MAKE) --jobs=$(WORKERS) lint-python lint-js protocol-in-sync test-js
 	$(PARALLEL) --ignore=tests/browser --junitxml=$(REPORTS)/python.xml
-	$(PARALLEL) --dist=loadfile --reruns=0 --nbval-lax notebooks --ignore-glob='*.zh-TW.ipynb' --junitxml=$(REPORTS)/notebooks.xml
+	$(PARALLEL) --dist=loadfile --no-loadscope-reorder --reruns=0 --nbval-lax $(NOTEBOOKS) --junitxml=$(REPORTS)/notebooks.xml
 	$(PARALLEL) tests/browser --junitxml=$(REPORTS)/browser.xml
 	@$(PY) tests/total.py $(REPORTS)
 
