@@ -38,8 +38,9 @@ LEAST_PHOTOS = 3
 BLENDS = (1.0, 0.6, 0.3)
 MOST_STEPS = 10_000
 # Share of the budget that learning gets at least, and the most that it takes to judge photos held out, which happens
-# twice, and generic ones, which happens three times.
-LEARNING, JUDGING_HELD, JUDGING_GENERIC = 0.5, 0.11, 0.09
+# twice, and generic ones, which happens three times. With half of the time for learning, a busy machine had too little
+# left to judge a second blend.
+LEARNING, JUDGING_HELD, JUDGING_GENERIC = 0.4, 0.1, 0.08
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def tune(
 ) -> Sam | None:
     """Tune a model on accepted masks, in seconds and without a GPU: only its decoder learns, on cached embeddings.
 
-    It learns what a first click means in these photos; further clicks and boxes are answered by the base. With a GPU,
+    It learns what clicks, first ones and corrections, mean in these photos; boxes are answered by the base. With a GPU,
     the image encoder can be tuned instead: `kind="lora"`.
 
     Args:

@@ -27,7 +27,7 @@ class SavedDifference(Protocol):
 
 
 class LaterDecoder(Protocol):
-    """What answers the prompts of a tuned model that are not a single click."""
+    """What answers the prompts of a tuned model that are not clicks."""
 
     @property
     def base(self) -> Sam:
@@ -59,7 +59,7 @@ class Sam(nn.Module):
         calibration: Corrects the predicted IoUs; None if they are used as they are.
         tokens: (T, prompt_dim) learned tokens added to every prompt; None without.
         tuned: The difference from the model that this one was tuned from; None if it was not.
-        later: Answers prompts other than a single click; None if this model does it itself.
+        later: Answers prompts other than clicks; None if this model does it itself.
     """
 
     # Encoders have methods that nn.Module's types do not declare.

@@ -1,7 +1,7 @@
 """Tuned models: the weights in which a model differs from its base, in a small file.
 
-A model whose decoder was tuned answers single clicks; other prompts are answered by its base, since what was learned is
-what a click means (see `engine.trainer`). Embeddings of the base remain valid, because the encoder is the same. Where
+A model whose decoder was tuned answers clicks; other prompts are answered by its base, since what was learned is what
+clicks mean (see `engine.trainer`). Embeddings of the base remain valid, because the encoder is the same. Where
 the encoder was tuned instead, by low-rank differences that are merged when they are applied (`model.lora`), the model
 embeds images itself, and answers every prompt. The file is a safetensors file. Its metadata names the base and the hash
 of its weights, so that it is never combined with another one.
@@ -148,7 +148,7 @@ class TunedWeights:
 
 
 class Later:
-    """Answers the prompts of a tuned model that are not a single click: its base."""
+    """Answers the prompts of a tuned model that are more than clicks, or none: its base."""
 
     def __init__(self, base: Sam) -> None:
         self.base = base
@@ -162,16 +162,15 @@ class Later:
 
 def decode(model: Sam, parts: FastParts, image: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
     """Decode like `Sam.decode`, with the fast parts of the model, or with its base where that answers the prompt."""
-    if model.later is not None and not single_click(given):
+    if model.later is not None and not only_clicks(given):
         return model.later.decode(image, **{key: value for key, value in given.items() if key != "mask_decoder"})
     mask_decoder = given.pop("mask_decoder", None) or parts.mask_decoder
     return model.decode(image, prompt_encoder=parts.prompt_encoder, mask_decoder=mask_decoder, **given)
 
 
-def single_click(given: Mapping[str, Any]) -> bool:
-    """Whether each of the prompts is one click, with or without a mask; arguments as in `Sam.decode`."""
-    labels = given.get("labels")
-    return labels is not None and given.get("boxes") is None and int((labels >= 0).sum(1).max()) == 1
+def only_clicks(given: Mapping[str, Any]) -> bool:
+    """Whether the prompts are clicks, with or without a mask; arguments as in `Sam.decode`."""
+    return given.get("points") is not None and given.get("boxes") is None
 
 
 def twin_of(model: Sam) -> Sam:

@@ -22,7 +22,7 @@ from sam_widget.model.fast.compiled import CompiledDecoder
 from sam_widget.model.fast.parts import FastParts
 from sam_widget.model.hub import Progress
 from sam_widget.model.sam import ImageFeatures, Sam
-from sam_widget.model.tuned import decode, single_click
+from sam_widget.model.tuned import decode, only_clicks
 from sam_widget.model.zoo import load_model, telling_of_memory
 from sam_widget.predictor.embeddings import CACHE, Embedding, EmbeddingCache, tokens_first
 from sam_widget.predictor.fitting import fitted, unpadded
@@ -337,7 +337,7 @@ class Predictor:
         arguments = self._arguments(embedding, [prompt])
         later = self.model.later
         return traced(
-            self.model if later is None or single_click(arguments) else later.base,
+            self.model if later is None or only_clicks(arguments) else later.base,
             ImageFeatures(embedding.features.to(self.device), embedding.to(self.device).high_resolution),
             None if pixels is None else pixels.to(self.device),
             arguments,

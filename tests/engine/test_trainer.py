@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ from torch import nn
 
 from sam_widget.engine.judging import judge
 from sam_widget.engine.taught import TaughtMask, TaughtPhoto
-from sam_widget.engine.trainer import TOKENS, blended, teach
+from sam_widget.engine.trainer import CLICKS, TOKENS, blended, teach
 from sam_widget.engine.views import View, cells_of, valid_cells, views_of
 from sam_widget.masks.runs import StoredMask
 from sam_widget.model import efficient_sam, hq_sam, mobile_sam, sam, sam2
 from sam_widget.model.names import without_precision
 from sam_widget.model.sam import Sam
+from sam_widget.model.tiny.tiny import Tiny
 from sam_widget.model.tuned import TunedWeights, Tuning
 from sam_widget.model.zoo import load_model
 from sam_widget.predictor.embeddings import Embedding
@@ -55,6 +57,22 @@ def test_only_the_decoder_learns_and_the_base_stays_as_it_is(base: Sam, views: l
 def test_it_learns(base: Sam, views: list[View]) -> None:
     _, course = teach(base, views, budget_s=600, most_steps=16)
     assert sum(course.losses[-5:]) < 0.9 * sum(course.losses[:5])
+
+
+def test_it_learns_corrections_as_well_as_first_clicks(
+    base: Sam, views: list[View], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: set[int] = set()
+    decode = Tiny.decode
+
+    def seen(self: Tiny, image: torch.Tensor, **given: Any) -> Any:
+        if torch.is_grad_enabled():
+            learned.add(given["labels"].shape[1])
+        return decode(self, image, **given)
+
+    monkeypatch.setattr(Tiny, "decode", seen)
+    teach(base, views, budget_s=600, most_steps=8)
+    assert learned == set(range(1, CLICKS + 1))
 
 
 def test_tokens_are_the_smallest_kind(base: Sam, views: list[View]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,17 +119,19 @@ def test_a_whole_model_is_saved_whole(base: Sam, tmp_path: Path) -> None:
     assert load_model(tmp_path / "copy.safetensors").name == "copy"
 
 
-def test_prompts_other_than_a_single_click_are_answered_by_the_base(base: Sam, weights: TunedWeights) -> None:
+def test_a_tuned_model_answers_clicks_and_its_base_the_rest(base: Sam, weights: TunedWeights) -> None:
     cache, image = EmbeddingCache(), sample("cat")
     plain, tuned = Predictor(base, cache=cache), Predictor(weights.apply(base, name="cells"), cache=cache)
     embedding = plain.embed(image)
-    one = {"points": [(220, 110)]}
-    for prompt in ({"points": [(220, 110), (10, 10)], "labels": [1, 0]}, {"box": (100, 60, 280, 220)}):
-        answers = [each.predict(embedding, **prompt) for each in (plain, tuned)]  # type: ignore[arg-type]
+    box: dict[str, Any] = {"box": (100, 60, 280, 220)}
+    for prompt in (box, box | {"points": [(220, 110)]}):
+        answers = [each.predict(embedding, **prompt) for each in (plain, tuned)]
         np.testing.assert_array_equal(answers[0].logits, answers[1].logits)
-        traces = [each.trace(embedding, **prompt) for each in (plain, tuned)]  # type: ignore[arg-type]
+        traces = [each.trace(embedding, **prompt) for each in (plain, tuned)]
         torch.testing.assert_close(traces[0].hypernetworks, traces[1].hypernetworks)
-    assert not np.allclose(plain.predict(embedding, **one).scores, tuned.predict(embedding, **one).scores)
+    corrected: dict[str, Any] = {"points": [(220, 110), (10, 10)], "labels": [1, 0]}
+    for prompt in ({"points": [(220, 110)]}, corrected):
+        assert not np.allclose(*(each.predict(embedding, **prompt).scores for each in (plain, tuned)))
     assert tuned.model.calibration is not None
 
 
