@@ -23,7 +23,7 @@ from sam_widget.session.file.reader import Record
 from tests.engine.cells import folder
 
 # A coarse grid is enough for these photos.
-COARSE = 10
+COARSE = 6
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def _work(path: Path, store: Path, ready: multiprocessing.connection.Connection)
     """Continue with a folder, whatever was done before, and say what is accepted."""
     generic.ALL = 4
     annotator = SimulatedAnnotator(_truth(path))
-    engine = DataEngine(path, clock=annotator.clock, store=store, points_per_side=8)
+    engine = DataEngine(path, clock=annotator.clock, store=store, points_per_side=6)
     for photo in range(4):
         annotator.annotate(engine, photo)
         ready.send([entry.object for entry in engine.report().entries if not entry.automatic and not entry.gone])

@@ -21,8 +21,9 @@ _KINDS = 8
 class CompiledDecoder:
     """Runs the mask decoder compiled where compiled code is ready, and uncompiled elsewhere.
 
-    Compiled code is specific to one kind of arguments: their shapes, strides and types. Arguments of a new kind run
-    uncompiled while a background thread compiles for them. If the compiler fails, it is not used again.
+    Compiled code is specific to one kind of arguments, their shapes, strides and types, and to torch's number of
+    threads. Arguments of a new kind run uncompiled while a background thread compiles for them. If the compiler fails,
+    it is not used again.
 
     Attributes:
         begun: The kinds compiled so far or in progress, each with its thread.
@@ -57,6 +58,8 @@ class CompiledDecoder:
             thread.join()
 
     def _compile(self, kind: Any, arguments: tuple[Any, ...]) -> None:
+        # A new thread has a number of its own, and code compiled with that would be compiled again for the click.
+        torch.set_num_threads(kind[0])
         with self._compiler, torch.inference_mode():
             if self._failed:
                 return
@@ -74,4 +77,4 @@ class CompiledDecoder:
 
 def _kind(arguments: tuple[Any, ...]) -> Any:
     tensors: list[Tensor] = tree_leaves(arguments)
-    return tuple((t.shape, t.stride(), t.dtype, t.device, t.is_inference()) for t in tensors)
+    return torch.get_num_threads(), *((t.shape, t.stride(), t.dtype, t.device, t.is_inference()) for t in tensors)

@@ -7,6 +7,7 @@ timm takes longer than all else that a widget does before the first click.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -65,6 +66,13 @@ class EfficientNetLite(nn.Module):
                 blocks.append(kind(width, stage.channels, kernel=stage.kernel, stride=stride))
                 width = stage.channels
             self.blocks.append(blocks)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                outputs = math.prod(module.kernel_size) * module.out_channels // module.groups
+                nn.init.normal_(module.weight, std=math.sqrt(2 / outputs))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Map normalised pixels (B, 3, S, S) to features of stride 4, 8, 16 and 32: (B, C, S / stride, S / stride)."""

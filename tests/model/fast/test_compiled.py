@@ -71,6 +71,29 @@ def test_clicks_do_not_wait_for_the_compiler(model: Sam) -> None:
     assert backend.called > called
 
 
+def test_a_click_with_another_number_of_threads_does_not_wait_either(model: Sam) -> None:
+    # Widgets leave one core to the rest of the kernel, and compiled code is for one number of threads.
+    before = torch.get_num_threads()
+    backend = Backend()
+    decoder = CompiledDecoder(model.mask_decoder, backend=backend)
+    try:
+        for threads in (before + 1, before + 2):
+            torch.set_num_threads(threads)
+            backend.go.clear()
+            expected = click(model, None)
+            compiled, called = backend.compiled, backend.called
+            torch.testing.assert_close(click(model, decoder), expected, atol=1e-5, rtol=0)
+            assert (backend.compiled, backend.called) == (compiled, called)
+            backend.go.set()
+            decoder.join()
+            compiled = backend.compiled
+            torch.testing.assert_close(click(model, decoder), expected, atol=1e-5, rtol=0)
+            assert backend.compiled == compiled
+            assert backend.called > called
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_another_kind_of_prompt_does_not_wait_either(model: Sam) -> None:
     backend = Backend()
     decoder = CompiledDecoder(model.mask_decoder, backend=backend)
