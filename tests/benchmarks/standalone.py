@@ -3,7 +3,7 @@
 Where there is a Firefox, opening and hovering in that, too.
 
 The decode is compared with PyTorch's on one thread of the same machine, in turn. A click adds about 5 kB, which are its
-history; the heaps that the browser sets aside reach their size after some 1,500 clicks.
+history.
 """
 
 from __future__ import annotations
