@@ -21,10 +21,11 @@
 
 PYTHON ?= python3
 OPEN ?= 1
-# Processes that share the Python and the browser tests, with one thread of numerics each: three keep two cores busy,
-# because a third of their time is waiting. The cells of a notebook need one kernel, so each notebook stays in one process. A test that fails runs once more: on a busy machine a browser can miss a
-# deadline. The summary lists each rerun with its first error: a test that needs it often has a bug. Translated lessons
-# have the same cells as the English ones, which a test checks, so these alone are run.
+# Processes that share the Python and the browser tests, with one thread of numerics each: one more than two cores, because
+# tests wait for servers and kernels, too. The cells of a notebook need one kernel, so each notebook stays in one process. A
+# test that fails runs once more: on a busy machine a browser can miss a deadline. The summary lists each rerun with its
+# first error: a test that needs it often has a bug. Translated lessons have the same cells as the English ones, which a
+# test checks, so these alone are run.
 WORKERS ?= 3
 PORT ?=
 LESSONS ?=

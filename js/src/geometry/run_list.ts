@@ -1,4 +1,4 @@
-/** Collects the row runs of a mask without garbage: plain arrays of numbers are what a page's memory grew by. Pure. */
+/** Collects the row runs of a mask in a buffer that is used again; plain arrays were most of a click's garbage. Pure. */
 
 export class RunList {
   #values = new Uint32Array(1024);
@@ -8,10 +8,6 @@ export class RunList {
   empty(): this {
     this.#length = 0;
     return this;
-  }
-
-  get length(): number {
-    return this.#length;
   }
 
   push(start: number, length: number): void {
